@@ -59,8 +59,9 @@ enum field_flags {
 	FIELD_COLUMN = 1u << 6,   /* a column of the default table */
 	FIELD_WIDE = 1u << 7,     /* a column of the wide table too (-o wide) */
 	FIELD_KEYED = 1u << 8,    /* FIELD_LIST of records: in YAML and JSON written as a mapping from the FIELD_KEY field (a string) */
-	FIELD_SCALAR_OK = 1u << 9,/* FIELD_LIST: a lone value in YAML or JSON means a list of one;
-	                           * FIELD_RECORD: a lone scalar sets its first field */
+	FIELD_SCALAR_OK = 1u << 9,/* FIELD_LIST: a lone value in YAML or JSON means a list of one, and where the elements are
+	                           * records, an element that is a scalar sets the record's first field;
+	                           * FIELD_RECORD, FIELD_INLINE: a lone scalar sets its first field */
 };
 
 struct digest {
