@@ -1,0 +1,134 @@
+/* agent/config/config.h: agent.yaml, what this host declares and therefore allows.
+ *
+ * Owns the record types of the file and reading it.  Everything a keeper ever does to this host is declared here: services, their
+ * components, the steps (argv, never a shell), probes and brakes.  Nothing over the wire can add to it.
+ * Pure but for agent_config_load (reads one file).  A loaded configuration is immutable and lives in its arena. */
+#ifndef KEDGE_AGENT_CONFIG_CONFIG_H
+#define KEDGE_AGENT_CONFIG_CONFIG_H
+
+#include "shared/message/types.h"
+
+enum {
+	CONFIG_SERVICES_MAX = 64,     /* a host that runs more is a platform, not a host */
+	CONFIG_PROBES_MAX = 64,       /* per service */
+	CONFIG_PATHS_MAX = 256,       /* per component */
+	CONFIG_ARGV_MAX = 64,         /* arguments of one step or exec probe */
+	CONFIG_LOGS_MAX = 32,         /* per service */
+	CONFIG_DEPENDS_MAX = 64,      /* services one service leans on */
+	CONFIG_KEYS_MAX = 16,         /* approvers' keys pinned on the host */
+	CONFIG_FILE_MAX = 1 << 20,
+};
+
+struct postgres_config {
+	const char *data_directory;
+	const char *bin_directory; /* default /usr/lib/postgresql/15/bin */
+	const char *socket_directory;
+	uint32_t port;
+	const char *user;          /* the system and database user that owns the cluster */
+	bool wal_archive;
+};
+
+struct component_config {
+	struct list paths;         /* plain trees or files */
+	const char *git;           /* a git work tree */
+	const char *release;       /* a symlink to one of several releases beside it */
+	const struct postgres_config *postgres;
+	struct list exclude;       /* globs below the paths */
+	struct list never_restore; /* absolute paths that are snapshotted but never put back */
+	bool refuse_open_writers;  /* refuse a rollback while another process has a file below open for writing */
+};
+
+struct components_config { /* in the order of enum component; NULL: not declared */
+	const struct component_config *config, *code, *data, *database;
+};
+/* NULL when the component is not declared. */
+const struct component_config *components_get(const struct components_config *c, enum component which);
+
+struct steps_config { /* argv lists; empty: nothing to do */
+	struct list stop, start, reload, check;
+	uint64_t timeout_ms; /* for each of them */
+};
+
+struct http_probe {
+	const char *url;          /* http:// or https:// */
+	uint32_t expect;          /* status; default 200 */
+	const char *contains;     /* text that the first 64 KiB of the body must hold */
+	const char *authority;    /* PEM file that https is checked against; default: the system's */
+	const char *host_header;
+};
+struct tcp_probe { const char *address; };                       /* host:port, [v6]:port or unix:/path */
+struct tls_probe { const char *address; const char *name; uint64_t warn_ms, critical_ms; }; /* time left of the certificate */
+struct process_probe { const char *pid_file; const char *name; uint32_t least; };            /* one of pid_file, name */
+struct disk_probe { const char *path; double warn_percent, critical_percent; };               /* space and inodes */
+struct load_probe { double warn_percent, critical_percent; };                                 /* cpu, memory */
+struct age_probe { const char *path; uint64_t warn_ms, critical_ms; };
+
+struct probe_config {
+	const char *name;
+	uint32_t tier;            /* enum probe_tier */
+	uint64_t every_ms;        /* 0: the tier's 30 s, 5 min, 30 min */
+	uint64_t timeout_ms;
+	uint32_t rise, fall;      /* results in a row that turn it good, bad */
+	uint64_t slow_ms;         /* a good answer slower than this is DEGRADED; default 1000 */
+	/* exactly one of: */
+	const struct http_probe *http;
+	const struct tcp_probe *tcp;
+	const struct tls_probe *tls;
+	struct list exec;         /* argv of a Nagios plugin */
+	const struct process_probe *process;
+	const struct disk_probe *disk;
+	const struct load_probe *cpu, *memory;
+	const struct age_probe *age;
+};
+
+struct log_config {
+	const char *file;         /* path or glob */
+	const char *journal;      /* a systemd unit */
+};
+
+struct keep_config { uint32_t hourly, daily, weekly, monthly; };
+struct snapshots_config { uint64_t every_ms; struct keep_config keep; };
+struct brakes_config {
+	struct list automatic;    /* enum component: what may be rolled back under a standing policy, without a person */
+	uint32_t max_per_hour;    /* changing orders of this service, any kind */
+};
+
+struct service_config {
+	const char *name;
+	struct components_config components;
+	struct steps_config steps;
+	struct list probes;       /* struct probe_config, keyed by name */
+	struct list logs;         /* struct log_config */
+	struct list depends_on;   /* names */
+	struct snapshots_config snapshots;
+	struct brakes_config rollback;
+};
+
+struct controller_config {
+	const char *url;          /* wss://host:port */
+	const char *name;         /* the controller's name in its certificate (spiffe://<domain>/controller/<name>) */
+};
+
+struct agent_config {
+	const char *host;         /* this host's name */
+	const char *domain;       /* trust domain of the spiffe:// ids */
+	const char *state_directory;
+	const char *user;         /* the link's unprivileged user */
+	const struct controller_config *controller; /* NULL: stands alone */
+	struct list approvers;    /* OpenSSH public keys (one line each) that this host trusts to approve plans */
+	uint32_t approvals_needed;/* distinct approvers for a plan that no standing policy covers */
+	uint64_t spool_limit_bytes;
+	uint64_t drift_every_ms;  /* how often components are compared with the last snapshot's metadata */
+	struct list services;     /* struct service_config, keyed by name */
+};
+extern const struct record_type agent_config_type, service_config_type, probe_config_type, component_config_type;
+extern const struct record_type *const agent_config_types[]; /* all of this folder, NULL-ended */
+
+/* Reads and checks the whole file; nothing is half configured.  Errors name file, line, key and what was expected.
+ * The result lives in arena. */
+ERR_CHECK enum err_code agent_config_load(const char *path, struct arena *arena, const struct agent_config **ret, struct err *reterr);
+/* Same from bytes (tests, fuzzing). */
+ERR_CHECK enum err_code agent_config_parse(const char *file, const char *data, size_t size, struct arena *arena, const struct agent_config **ret, struct err *reterr);
+const struct service_config *agent_config_service(const struct agent_config *c, const char *name); /* NULL: not declared */
+
+#endif

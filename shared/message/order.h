@@ -1,0 +1,80 @@
+/* shared/message/order.h: plans, approvals, standing policies and orders: what may change a host, and by whose word.
+ *
+ * A plan names everything that a rollback will do; people approve its digest (SHA-256 of its canonical msgpack) with an OpenSSH
+ * signature (SSHSIG, namespace "kedge-plan").  A standing policy is a plan for later, signed beforehand (namespace "kedge-policy", over
+ * the exact bytes of its YAML).  Every changing order carries the plan and one of the two; the keeper checks them against keys pinned in
+ * its own agent.yaml.  The controller's key is not among them. */
+#ifndef KEDGE_SHARED_MESSAGE_ORDER_H
+#define KEDGE_SHARED_MESSAGE_ORDER_H
+
+#include "shared/message/types.h"
+
+enum {
+	PLAN_HOSTS_MAX = 1024,
+	PLAN_APPROVALS_MAX = 8,
+	PLAN_SIGNATURE_MAX = 4096,
+	POLICY_BYTES_MAX = 16384,
+	POLICY_NAMES_MAX = 64,
+};
+
+struct plan_host { const char *host; uint32_t wave; struct id snapshot; }; /* host's name, its wave from 0, its target restore point */
+struct plan {
+	struct id plan;
+	struct id rollback;        /* the fleet-wide object it belongs to */
+	uint32_t kind;             /* ORDER_ROLLBACK or ORDER_UNDO */
+	const char *service;
+	struct list components;    /* enum component */
+	struct list hosts;         /* struct plan_host, sorted by name */
+	bool progressive;          /* may go on to older restore points until probes pass */
+	uint64_t wave_gap_ms;      /* wave n may not begin earlier than not_before + n * gap by the host's clock */
+	uint64_t not_before_ms, expires_ms;
+	const char *reason;
+	const char *author;        /* operator or "policy <name>" */
+};
+
+/* One person's word on a plan. */
+struct approval { const char *approver; const char *signature; uint64_t at_ms; }; /* armored SSHSIG */
+
+/* A signed standing policy: which changes need no person at 3 a.m. */
+struct policy {
+	const char *name;
+	struct list services;      /* names or globs */
+	struct list hosts;         /* names or globs; empty: all */
+	struct list components;    /* what may be rolled back */
+	uint32_t least_severity;   /* of the incident */
+	double least_confidence;   /* of the diagnosis, 0..1 */
+	uint32_t max_hosts;        /* of one plan */
+	uint32_t max_per_hour;     /* per service, fleet-wide */
+	uint64_t cool_down_ms;     /* after an automatic rollback of the service */
+	uint64_t expires_ms;       /* the policy itself */
+	const char *reason;
+};
+struct signed_policy { struct bytes document; struct list approvals; }; /* the YAML, byte for byte, and struct approval over it */
+
+struct order {
+	struct id order;
+	uint32_t kind;
+	uint64_t epoch;            /* fencing: a keeper obeys no lower one than it has seen */
+	uint64_t issued_ms, expires_ms;  /* after expires_ms it must not begin */
+	uint64_t run_limit_ms;     /* once begun, the longest it may take before it is undone */
+	const char *host;
+	const char *service;
+	struct list components;    /* enum component; empty: all declared */
+	struct id snapshot;        /* target (ROLLBACK, VERIFY), or zero */
+	struct id undo_of;         /* the order to undo */
+	struct digest precondition;/* component digests that the plan was made on; zero: any */
+	struct id incident, change, rollback;
+	const char *issuer;
+	const char *reason;
+	bool deep;                 /* prove with the deep probes too */
+	const struct plan *plan;   /* changing orders only */
+	struct list approvals;     /* struct approval over plan_digest */
+	const struct signed_policy *policy;
+};
+
+extern const struct record_type plan_host_type, plan_type, approval_type, policy_type, signed_policy_type, order_type;
+
+/* SHA-256 of the canonical msgpack. */
+ERR_CHECK enum err_code plan_digest(const struct plan *p, struct digest *ret, struct err *reterr);
+
+#endif

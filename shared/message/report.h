@@ -1,0 +1,116 @@
+/* shared/message/report.h: what a host tells.  Record types only; docs/PROTOCOL.md goes through them one by one.
+ *
+ * A report carries a per-host sequence, the host's clock, and exactly one body.  The keeper redacts every text before it builds one. */
+#ifndef KEDGE_SHARED_MESSAGE_REPORT_H
+#define KEDGE_SHARED_MESSAGE_REPORT_H
+
+#include "shared/message/types.h"
+
+enum {
+	REPORT_ITEMS_MAX = 256,   /* probe results, metrics, templates in one report: a frame stays far below MESSAGE_SIZE_MAX */
+	REPORT_PATHS_MAX = 32,    /* example paths of a drift */
+	REPORT_STEPS_MAX = 64,
+};
+
+struct metric { const char *name; double value; const char *unit; double warn, critical; };
+
+struct probe_result {
+	const char *probe;
+	uint32_t tier;        /* enum probe_tier */
+	uint32_t state;       /* this run */
+	uint32_t settled;     /* after rise and fall counts: what health is computed from */
+	uint64_t at_ms;       /* host's wall clock */
+	uint64_t took_ms;
+	uint64_t since_ms;    /* when `settled` last changed */
+	const char *text;     /* redacted */
+	struct list metrics;
+};
+/* All probes of one service whose state is fresh; sent at once on a change and at least every heartbeat. */
+struct health_report { const char *service; struct list results; bool changed; };
+
+struct host_report { struct list metrics; bool lagging; }; /* the agent's own view of itself and its host */
+
+struct log_template {
+	uint64_t template_id;   /* hash of the template's text: the same on every host */
+	const char *template_text;
+	uint32_t severity;      /* enum log_severity */
+	uint64_t count;         /* since the last report */
+	uint64_t first_ms, last_ms;
+	const char *sample;     /* redacted */
+	bool is_new;            /* never seen on this host before */
+};
+struct log_report { const char *service; const char *source; struct list templates; uint64_t lines, dropped; };
+
+/* A component differs from its last restore point (or no longer does: changed+added+removed = 0). */
+struct drift_report {
+	const char *service;
+	uint32_t component;
+	struct id snapshot;       /* compared with */
+	uint64_t changed, added, removed;
+	uint64_t newest_change_ms;/* newest ctime among them, host's clock; 0: unknown */
+	struct list paths;        /* up to REPORT_PATHS_MAX, relative to the component */
+	const char *version_before, *version_now; /* git commit or release, when the component has one */
+};
+
+struct component_point {  /* one component in a restore point */
+	uint32_t component;
+	struct digest digest;     /* canonical digest of content and metadata */
+	uint64_t entries, size_bytes;
+	const char *version;      /* git commit, release, or NULL */
+};
+struct snapshot_report {
+	struct id snapshot;
+	const char *service;
+	uint32_t reason;
+	uint64_t taken_ms, took_ms;
+	uint64_t stored_bytes;    /* new bytes in the repository */
+	struct list components;   /* struct component_point */
+	bool suspect;             /* taken during an incident or as a safety net */
+	bool verified;            /* every chunk was read back and authenticated */
+	bool removed;             /* pruned: no longer there */
+	const char *error;        /* non-NULL: the snapshot failed; nothing was stored */
+};
+
+struct order_step {
+	uint32_t kind;            /* enum step_kind */
+	uint32_t component;
+	bool has_component;
+	uint64_t began_ms, took_ms;
+	bool ok;
+	const char *text;
+};
+struct order_report {
+	struct id order;
+	uint32_t kind;            /* enum order_kind */
+	const char *service;
+	uint32_t outcome;         /* ORDER_OPEN: accepted, or a step further */
+	uint64_t at_ms;
+	struct list steps;        /* so far */
+	struct id safety_snapshot;
+	struct list components;   /* struct component_point: live state after */
+	bool digests_match;       /* live state equals the restore point */
+	bool healthy;             /* every shallow probe (and deep ones if asked) passed after it */
+	const char *text;         /* why, for people */
+};
+
+/* Something the agent noticed about itself. */
+struct notice_report { uint32_t severity; const char *what; const char *text; const char *service; };
+
+/* Exactly one body. */
+struct report {
+	uint64_t sequence;        /* per host, from 1, never reused */
+	uint64_t at_ms;           /* host's wall clock when it was made */
+	uint32_t importance;
+	const struct health_report *health;
+	const struct host_report *host;
+	const struct log_report *log;
+	const struct drift_report *drift;
+	const struct snapshot_report *snapshot;
+	const struct order_report *order;
+	const struct notice_report *notice;
+};
+
+extern const struct record_type metric_type, probe_result_type, health_report_type, host_report_type, log_template_type, log_report_type,
+    drift_report_type, component_point_type, snapshot_report_type, order_step_type, order_report_type, notice_report_type, report_type;
+
+#endif
