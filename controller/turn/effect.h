@@ -1,0 +1,43 @@
+/* controller/turn/effect.h: what a turn asks the edges to do once it is committed.
+ *
+ * Effects are forgotten by a crash: whatever must happen is also a record (order, outbox, timer), and INPUT_BOOT or the host's next
+ * hello makes the effect again.  All pointers live in the turn's arena; the center copies what it hands to another thread. */
+#ifndef KEDGE_CONTROLLER_TURN_EFFECT_H
+#define KEDGE_CONTROLLER_TURN_EFFECT_H
+
+#include "shared/message/message.h"
+
+enum effect_kind {
+	EFFECT_FRAME,       /* send a frame to `host` if it is connected (as `boot`, when that is not zero) */
+	EFFECT_CLOSE,       /* say bye to `host`'s connection `boot` and close it */
+	EFFECT_REPLY,       /* answer the operator's request `token` */
+	EFFECT_NOTIFY,      /* outbox: deliver the outbox record `id` */
+	EFFECT_ANALYSE,     /* analyst: diagnose incident `id` on a read snapshot of the store; the result comes back as INPUT_DIAGNOSED */
+	EFFECT_EVENT,       /* tell watchers (kedge watch, the console): one line of what happened, already redacted */
+	EFFECT_REVOCATIONS, /* the set of revoked certificates changed: reload it and end live connections that use one */
+	EFFECT_KIND_COUNT
+};
+
+struct effect {
+	enum effect_kind kind;
+	const char *host;
+	struct id boot;
+	struct id id;
+	/* EFFECT_FRAME */
+	enum frame_type frame;
+	const void *body;
+	/* EFFECT_CLOSE */
+	enum bye_reason bye;
+	/* EFFECT_REPLY: a code and either a record or an error's text */
+	uint64_t token;
+	enum err_code code;
+	const struct record_type *reply_type;
+	const void *reply;
+	/* EFFECT_CLOSE, EFFECT_REPLY (error), EFFECT_EVENT */
+	const char *text;
+	/* EFFECT_EVENT */
+	const char *topic;  /* incident change rollback host service notification audit */
+	uint32_t severity;
+};
+
+#endif
