@@ -1,0 +1,70 @@
+/* controller/diagnosis/diagnosis.h: what broke, why, how sure, and what to do.
+ *
+ * Pure: reads a snapshot of the store through a read-only turn and computes.  The analyst runs it on its own thread; the result comes
+ * back as an input (INPUT_DIAGNOSED).  Diagnosis selects among declared actions; it never invents one.  "Unknown" (abstained) is a legal
+ * answer and better than a wrong one. */
+#ifndef KEDGE_CONTROLLER_DIAGNOSIS_DIAGNOSIS_H
+#define KEDGE_CONTROLLER_DIAGNOSIS_DIAGNOSIS_H
+
+#include "controller/turn/turn.h"
+
+enum {
+	DIAGNOSIS_EVIDENCE_MAX = 64,
+	DIAGNOSIS_SUSPECTS_MAX = 16,
+	DIAGNOSIS_FIXES_MAX = 8,
+	DIAGNOSIS_WINDOW_MS = 30 * 60 * 1000, /* a change older than this before the failure is a weak suspect */
+};
+
+enum evidence_kind { EVIDENCE_DRIFT, EVIDENCE_LOG, EVIDENCE_PROBE, EVIDENCE_DEPENDENCY, EVIDENCE_METRIC, EVIDENCE_HISTORY, EVIDENCE_KIND_COUNT };
+extern const struct enum_type evidence_kind_enum;
+struct evidence { uint32_t kind; const char *service, *host; const char *text; double weight; uint64_t at_ms; };
+
+/* Something that may have caused it: a component of a service on a host (or a service as a whole: has_component false). */
+struct suspect {
+	const char *service, *host;
+	uint32_t component;
+	bool has_component;
+	double confidence;         /* 0..1, all suspects and "unknown" sum to at most 1 */
+	uint64_t changed_ms;       /* when it last changed; 0: it did not */
+	const char *text;
+};
+enum fix_action { FIX_NONE, FIX_ROLLBACK, FIX_RESTART, FIX_INVESTIGATE, FIX_ACTION_COUNT };
+extern const struct enum_type fix_action_enum;
+struct fix {
+	uint32_t action;
+	uint32_t priority;         /* 1 is first */
+	const char *service;
+	struct list hosts;         /* names */
+	struct list components;
+	struct id snapshot;        /* when one host: its restore point */
+	uint64_t estimated_ms;
+	uint32_t risk;             /* enum severity */
+	const char *text;
+	struct list commands;      /* what a person would type */
+};
+struct diagnosis {
+	struct id diagnosis;       /* KEY */
+	struct id incident;        /* INDEXED */
+	uint64_t at_ms, took_ms;
+	const char *root_cause;    /* one sentence */
+	bool abstained;
+	double confidence;         /* of the first suspect */
+	struct list suspects;      /* best first */
+	struct list affected;      /* names of services that depend on the cause */
+	struct list evidence;      /* heaviest first */
+	struct list fixes;
+	const char *model;         /* version of rules and calibration */
+	bool final;                /* a first hypothesis may be replaced by a final one */
+};
+extern const struct record_type evidence_type, suspect_type, fix_type, diagnosis_type;
+extern const struct table diagnosis_table; /* error_diagnosis */
+extern const struct record_type *const diagnosis_types[];
+extern const struct table *const diagnosis_tables[];
+
+/* Diagnose an open incident.  Works on a read-only turn; everything in *ret lives in its arena. */
+ERR_CHECK enum err_code diagnosis_compute(struct turn *read, struct id incident, struct diagnosis *ret, struct err *reterr);
+/* Keep a result (in a turn that writes) unless a newer one stands. */
+ERR_CHECK enum err_code diagnosis_record(struct turn *t, const struct diagnosis *d, bool *ret_kept, struct err *reterr);
+ERR_CHECK enum err_code diagnosis_of_incident(struct turn *t, struct id incident, struct diagnosis *ret, bool *ret_found, struct err *reterr);
+
+#endif
