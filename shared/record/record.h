@@ -117,44 +117,46 @@ struct record_type {
  *   };
  *   const struct record_type probe_result_type = RECORD_TYPE("probe_result", struct probe_result, probe_result_fields, "one result");
  */
-#define FIELD_(S, M, KIND, FLAGS, DOC, ...)                                                                            \
+/* Last in every entry comes the documentation; more may follow it, as in
+ *   F_DURATION(struct probe_config, every_ms, WEEK_MS, 0, "how often it runs", .default_text = "30s", .min = 1000)
+ * The compiler checks that the member has the type which the kind means. */
+#define FIELD_(S, M, T, KIND, FLAGS, ...)                                                                              \
 	{                                                                                                              \
-		.name = #M, .kind = (KIND), .offset = offsetof(S, M), .flags = (FLAGS), .doc = (DOC), __VA_ARGS__      \
+		.name = #M, .kind = (KIND), .flags = (FLAGS),                                                          \
+		.offset = offsetof(S, M) + 0 * sizeof(char[_Generic(((S *)0)->M, T: 1)]), __VA_ARGS__                  \
 	}
-/* The compiler checks that the member has the type which the kind means. */
-#define FIELD_IS_(S, M, T) .min = 0 * sizeof(char[_Generic(((S *)0)->M, T: 1)])
-#define F_BOOL(S, M, FLAGS, DOC) FIELD_(S, M, FIELD_BOOL, FLAGS, DOC, FIELD_IS_(S, M, bool))
-#define F_U32(S, M, MAX, FLAGS, DOC) FIELD_(S, M, FIELD_U32, FLAGS, DOC, FIELD_IS_(S, M, uint32_t), .max = (MAX))
-#define F_U64(S, M, MAX, FLAGS, DOC) FIELD_(S, M, FIELD_U64, FLAGS, DOC, FIELD_IS_(S, M, uint64_t), .max = (MAX))
-#define F_I64(S, M, FLAGS, DOC) FIELD_(S, M, FIELD_I64, FLAGS, DOC, FIELD_IS_(S, M, int64_t))
-#define F_F64(S, M, FLAGS, DOC) FIELD_(S, M, FIELD_F64, FLAGS, DOC, FIELD_IS_(S, M, double))
-#define F_TIME(S, M, FLAGS, DOC) FIELD_(S, M, FIELD_TIME, FLAGS, DOC, FIELD_IS_(S, M, uint64_t))
-#define F_DURATION(S, M, MAX, FLAGS, DOC) FIELD_(S, M, FIELD_DURATION, FLAGS, DOC, FIELD_IS_(S, M, uint64_t), .max = (MAX))
-#define F_SIZE(S, M, MAX, FLAGS, DOC) FIELD_(S, M, FIELD_SIZE, FLAGS, DOC, FIELD_IS_(S, M, uint64_t), .max = (MAX))
-#define F_ENUM(S, M, TYPE, FLAGS, DOC) FIELD_(S, M, FIELD_ENUM, FLAGS, DOC, FIELD_IS_(S, M, uint32_t), .enum_type = (TYPE))
-#define F_ID(S, M, KIND, FLAGS, DOC) FIELD_(S, M, FIELD_ID, FLAGS, DOC, FIELD_IS_(S, M, struct id), .id_kind = ID_##KIND)
-#define F_DIGEST(S, M, FLAGS, DOC) FIELD_(S, M, FIELD_DIGEST, FLAGS, DOC, FIELD_IS_(S, M, struct digest))
-#define F_STRING(S, M, MAX, FLAGS, DOC) FIELD_(S, M, FIELD_STRING, FLAGS, DOC, FIELD_IS_(S, M, const char *), .max = (MAX))
-#define F_JSON(S, M, MAX, FLAGS, DOC) FIELD_(S, M, FIELD_JSON, FLAGS, DOC, FIELD_IS_(S, M, const char *), .max = (MAX))
-#define F_BYTES(S, M, MAX, FLAGS, DOC) FIELD_(S, M, FIELD_BYTES, FLAGS, DOC, FIELD_IS_(S, M, struct bytes), .max = (MAX))
-#define F_RECORD(S, M, T, TYPE, FLAGS, DOC) FIELD_(S, M, FIELD_RECORD, FLAGS, DOC, FIELD_IS_(S, M, const T *), .type = (TYPE))
-#define F_INLINE(S, M, T, TYPE, FLAGS, DOC) FIELD_(S, M, FIELD_INLINE, FLAGS, DOC, FIELD_IS_(S, M, T), .type = (TYPE))
-#define F_LIST(S, M, TYPE, MAX, FLAGS, DOC)                                                                            \
-	FIELD_(S, M, FIELD_LIST, FLAGS, DOC, FIELD_IS_(S, M, struct list), .elem_kind = FIELD_INLINE, .type = (TYPE), .max = (MAX))
-#define F_STRINGS(S, M, MAX, FLAGS, DOC) /* each at most PATH_LIMIT bytes */                                                                     \
-	FIELD_(S, M, FIELD_LIST, FLAGS, DOC, FIELD_IS_(S, M, struct list), .elem_kind = FIELD_STRING, .max = (MAX))
-#define F_IDS(S, M, KIND, MAX, FLAGS, DOC)                                                                             \
-	FIELD_(S, M, FIELD_LIST, FLAGS, DOC, FIELD_IS_(S, M, struct list), .elem_kind = FIELD_ID, .id_kind = ID_##KIND, .max = (MAX))
-#define F_ENUMS(S, M, TYPE, MAX, FLAGS, DOC)                                                                           \
-	FIELD_(S, M, FIELD_LIST, FLAGS, DOC, FIELD_IS_(S, M, struct list), .elem_kind = FIELD_ENUM, .enum_type = (TYPE), .max = (MAX))
-#define F_U64S(S, M, MAX, FLAGS, DOC)                                                                                  \
-	FIELD_(S, M, FIELD_LIST, FLAGS, DOC, FIELD_IS_(S, M, struct list), .elem_kind = FIELD_U64, .max = (MAX))
-/* A default, or another column head, is added as in: F_WITH(F_DURATION(…), .default_text = "30s") — the table entry with more said. */
+#define F_BOOL(S, M, FLAGS, ...) FIELD_(S, M, bool, FIELD_BOOL, FLAGS, .doc = __VA_ARGS__)
+#define F_U32(S, M, MAX, FLAGS, ...) FIELD_(S, M, uint32_t, FIELD_U32, FLAGS, .max = (MAX), .doc = __VA_ARGS__)
+#define F_U64(S, M, MAX, FLAGS, ...) FIELD_(S, M, uint64_t, FIELD_U64, FLAGS, .max = (MAX), .doc = __VA_ARGS__)
+#define F_I64(S, M, FLAGS, ...) FIELD_(S, M, int64_t, FIELD_I64, FLAGS, .doc = __VA_ARGS__)
+#define F_F64(S, M, FLAGS, ...) FIELD_(S, M, double, FIELD_F64, FLAGS, .doc = __VA_ARGS__)
+#define F_TIME(S, M, FLAGS, ...) FIELD_(S, M, uint64_t, FIELD_TIME, FLAGS, .doc = __VA_ARGS__)
+#define F_DURATION(S, M, MAX, FLAGS, ...) FIELD_(S, M, uint64_t, FIELD_DURATION, FLAGS, .max = (MAX), .doc = __VA_ARGS__)
+#define F_SIZE(S, M, MAX, FLAGS, ...) FIELD_(S, M, uint64_t, FIELD_SIZE, FLAGS, .max = (MAX), .doc = __VA_ARGS__)
+#define F_ENUM(S, M, TYPE, FLAGS, ...) FIELD_(S, M, uint32_t, FIELD_ENUM, FLAGS, .enum_type = (TYPE), .doc = __VA_ARGS__)
+#define F_ID(S, M, KIND, FLAGS, ...) FIELD_(S, M, struct id, FIELD_ID, FLAGS, .id_kind = ID_##KIND, .doc = __VA_ARGS__)
+#define F_DIGEST(S, M, FLAGS, ...) FIELD_(S, M, struct digest, FIELD_DIGEST, FLAGS, .doc = __VA_ARGS__)
+#define F_STRING(S, M, MAX, FLAGS, ...) FIELD_(S, M, const char *, FIELD_STRING, FLAGS, .max = (MAX), .doc = __VA_ARGS__)
+#define F_JSON(S, M, MAX, FLAGS, ...) FIELD_(S, M, const char *, FIELD_JSON, FLAGS, .max = (MAX), .doc = __VA_ARGS__)
+#define F_BYTES(S, M, MAX, FLAGS, ...) FIELD_(S, M, struct bytes, FIELD_BYTES, FLAGS, .max = (MAX), .doc = __VA_ARGS__)
+#define F_RECORD(S, M, T, TYPE, FLAGS, ...) FIELD_(S, M, const T *, FIELD_RECORD, FLAGS, .type = (TYPE), .doc = __VA_ARGS__)
+#define F_INLINE(S, M, T, TYPE, FLAGS, ...) FIELD_(S, M, T, FIELD_INLINE, FLAGS, .type = (TYPE), .doc = __VA_ARGS__)
+#define F_LIST(S, M, TYPE, MAX, FLAGS, ...)                                                                            \
+	FIELD_(S, M, struct list, FIELD_LIST, FLAGS, .elem_kind = FIELD_INLINE, .type = (TYPE), .max = (MAX), .doc = __VA_ARGS__)
+#define F_STRINGS(S, M, MAX, FLAGS, ...) /* each at most PATH_LIMIT bytes */                                           \
+	FIELD_(S, M, struct list, FIELD_LIST, FLAGS, .elem_kind = FIELD_STRING, .max = (MAX), .doc = __VA_ARGS__)
+#define F_IDS(S, M, KIND, MAX, FLAGS, ...)                                                                             \
+	FIELD_(S, M, struct list, FIELD_LIST, FLAGS, .elem_kind = FIELD_ID, .id_kind = ID_##KIND, .max = (MAX), .doc = __VA_ARGS__)
+#define F_ENUMS(S, M, TYPE, MAX, FLAGS, ...)                                                                           \
+	FIELD_(S, M, struct list, FIELD_LIST, FLAGS, .elem_kind = FIELD_ENUM, .enum_type = (TYPE), .max = (MAX), .doc = __VA_ARGS__)
+#define F_U64S(S, M, MAX, FLAGS, ...)                                                                                  \
+	FIELD_(S, M, struct list, FIELD_LIST, FLAGS, .elem_kind = FIELD_U64, .max = (MAX), .doc = __VA_ARGS__)
 
-#define RECORD_TYPE(NAME, S, FIELDS, DOC)                                                                              \
+/* As above: `.check = plan_check` may follow the documentation. */
+#define RECORD_TYPE(NAME, S, FIELDS, ...)                                                                              \
 	{                                                                                                              \
-		.name = (NAME), .doc = (DOC), .size = sizeof(S), .fields = (FIELDS),                                   \
-		.field_count = sizeof(FIELDS) / sizeof((FIELDS)[0])                                                    \
+		.name = (NAME), .size = sizeof(S), .fields = (FIELDS),                                                 \
+		.field_count = sizeof(FIELDS) / sizeof((FIELDS)[0]), .doc = __VA_ARGS__                                \
 	}
 #define ENUM_TYPE(NAME, NAMES)                                                                                         \
 	{                                                                                                              \
