@@ -14,9 +14,12 @@
 enum {
 	MESSAGE_VERSION = 1,       /* what this build speaks */
 	MESSAGE_VERSION_LEAST = 1, /* and the oldest it understands */
-	HELLO_SERVICES_MAX = 64,
-	CAPABILITIES_MAX = 32,
-	PEM_MAX = 16384,
+	HELLO_SERVICES_MAX = 64,   /* as many as agent.yaml may declare */
+	CAPABILITIES_MAX = 32,     /* optional parts of the protocol that a build has */
+	DECLARED_PROBES_MAX = 64,  /* as agent.yaml */
+	DECLARED_DEPENDS_MAX = 64, /* as agent.yaml */
+	PEM_MAX = 16384,           /* a chain of three certificates is some 4 KiB */
+	WAIT_MAX_MS = 60 * 60 * 1000, /* of a heartbeat or a retry hint: an agent is never silenced for longer */
 };
 
 enum frame_type {

@@ -10,14 +10,18 @@
 #include "shared/message/types.h"
 
 enum {
-	PLAN_HOSTS_MAX = 1024,
-	PLAN_APPROVALS_MAX = 8,
-	PLAN_SIGNATURE_MAX = 4096,
-	POLICY_BYTES_MAX = 16384,
-	POLICY_NAMES_MAX = 64,
+	PLAN_HOSTS_MAX = 1024,     /* the largest fleet; a plan of it is some 100 KiB */
+	PLAN_WAVES_MAX = 64,       /* one host, then doubling, reaches any fleet in eleven */
+	PLAN_APPROVALS_MAX = 8,    /* more signatures than anybody asks for */
+	PLAN_SIGNATURE_MAX = 4096, /* an armored SSHSIG of an RSA-4096 key is about 1.6 KiB */
+	PLAN_LIFETIME_MAX_MS = DAY_MS,    /* a plan approved and forgotten must not run next week */
+	ORDER_RUN_LIMIT_MAX_MS = DAY_MS,  /* the longest restore that still counts as one act */
+	POLICY_BYTES_MAX = 16384,  /* a policy is read by the people who sign it */
+	POLICY_NAMES_MAX = 64,     /* services or hosts that one policy names; globs for more */
+	POLICY_COOL_DOWN_MAX_MS = 7 * DAY_MS,
 };
 
-struct plan_host { const char *host; uint32_t wave; struct id snapshot; }; /* host's name, its wave from 0, its target restore point */
+struct plan_host { const char *host; uint32_t wave; struct id snapshot; }; /* host's name, its wave from 0, its target restore point (UNDO: the safety snapshot) */
 struct plan {
 	struct id plan;
 	struct id rollback;        /* the fleet-wide object it belongs to */
@@ -60,7 +64,7 @@ struct order {
 	const char *host;
 	const char *service;
 	struct list components;    /* enum component; empty: all declared */
-	struct id snapshot;        /* target (ROLLBACK, VERIFY), or zero */
+	struct id snapshot;        /* target (ROLLBACK, VERIFY), what undo_of replaced (UNDO: its safety snapshot), or zero */
 	struct id undo_of;         /* the order to undo */
 	struct digest precondition;/* component digests that the plan was made on; zero: any */
 	struct id incident, change, rollback;

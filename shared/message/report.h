@@ -9,7 +9,11 @@
 enum {
 	REPORT_ITEMS_MAX = 256,   /* probe results, metrics, templates in one report: a frame stays far below MESSAGE_SIZE_MAX */
 	REPORT_PATHS_MAX = 32,    /* example paths of a drift */
-	REPORT_STEPS_MAX = 64,
+	REPORT_STEPS_MAX = 64,    /* a progressive rollback of four components takes some forty */
+	REPORT_METRICS_MAX = 32,  /* performance data of one probe; a plugin that says more is cut */
+	REPORT_TEXT_MAX = 2048,   /* redacted output of a probe or a step: the first lines tell */
+	REPORT_UNIT_MAX = 16,     /* "%", "ms", "requests/s" */
+	REPORT_SOURCE_MAX = PATH_LIMIT, /* of a log: its path or unit */
 };
 
 struct metric { const char *name; double value; const char *unit; double warn, critical; };

@@ -3,11 +3,21 @@
 #ifndef KEDGE_SHARED_MESSAGE_TYPES_H
 #define KEDGE_SHARED_MESSAGE_TYPES_H
 
+#include "shared/base/limits.h"
 #include "shared/record/record.h"
+
+enum {
+	VERSION_MAX_BYTES = 128,     /* a git commit, a release's folder name, a program's version */
+	DAY_MS = 24 * 60 * 60 * 1000,
+};
 
 /* The order is the ladder of a progressive rollback: cheapest first. */
 enum component { COMPONENT_CONFIG, COMPONENT_CODE, COMPONENT_DATA, COMPONENT_DATABASE, COMPONENT_COUNT };
 extern const struct enum_type component_enum; /* config code data database */
+/* A list of enum component as bits (1u << component); values must have been checked. */
+uint32_t component_set(const struct list *components);
+/* No value twice, none outside the enum: ERR_INVALID. */
+ERR_CHECK enum err_code components_check(const struct list *components, struct err *reterr);
 
 enum health { HEALTH_UNKNOWN, HEALTH_HEALTHY, HEALTH_DEGRADED, HEALTH_DOWN, HEALTH_MAINTENANCE, HEALTH_COUNT };
 extern const struct enum_type health_enum; /* UNKNOWN HEALTHY DEGRADED DOWN MAINTENANCE */
