@@ -1,7 +1,10 @@
 /* controller/turn/effect.h: what a turn asks the edges to do once it is committed.
  *
  * Effects are forgotten by a crash: whatever must happen is also a record (order, outbox, timer), and INPUT_BOOT or the host's next
- * hello makes the effect again.  All pointers live in the turn's arena; the center copies what it hands to another thread. */
+ * hello makes the effect again.
+ *
+ * turn_emit() copies host, text, topic and the outer struct of body and reply; what those point to must live in the turn's arena (or
+ * longer).  It also checks that a body or reply can be encoded, so that nothing fails after the commit. */
 #ifndef KEDGE_CONTROLLER_TURN_EFFECT_H
 #define KEDGE_CONTROLLER_TURN_EFFECT_H
 
@@ -33,6 +36,7 @@ struct effect {
 	enum err_code code;
 	const struct record_type *reply_type;
 	const void *reply;
+	const char *reply_json; /* instead of reply: a reply that is already JSON (the center's, for a repeated request) */
 	/* EFFECT_CLOSE, EFFECT_REPLY (error), EFFECT_EVENT */
 	const char *text;
 	/* EFFECT_EVENT */

@@ -36,7 +36,7 @@ ERR_CHECK enum err_code turn_put(struct turn *t, const struct table *table, cons
 ERR_CHECK enum err_code turn_delete(struct turn *t, const struct table *table, const void *key, struct err *reterr);
 
 /* A scan sees the table as it is when each step is taken; putting and deleting while scanning is allowed (what was already passed is not
- * seen again).  Order: by key, or by (index field, key). */
+ * seen again; by an index, a record whose field is moved ahead of the scan is met again there).  Order: by key, or by (index field, key). */
 struct turn_scan {
 	struct turn *turn;
 	const struct table *table;

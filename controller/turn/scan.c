@@ -1,0 +1,119 @@
+/* Scans: a position in byte order and one seek a step, so that writing while scanning needs no care. */
+#include "controller/turn/internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+static enum err_code scan_start(
+    struct turn_scan *s, const struct turn_scan *made, struct turn_scan *ret, struct err *reterr)
+{
+	enum err_code rc = key_check(&made->prefix, made->table, reterr);
+	if (rc != ERR_OK)
+		turn_scan_done(s);
+	else
+		*ret = *made;
+	return rc;
+}
+
+enum err_code turn_scan_key(struct turn *t, const struct table *table, const void *key, unsigned prefix_fields,
+    bool descending, struct turn_scan *ret, struct err *reterr)
+{
+	struct turn_scan s = {.turn = t, .table = table, .descending = descending};
+	key_head(&s.prefix, table, NULL);
+	enum err_code rc = ERR_OK;
+	for (uint32_t i = 0; prefix_fields && rc == ERR_OK && i < table->type->field_count; i++) {
+		if (!(table->type->fields[i].flags & FIELD_KEY))
+			continue;
+		rc = record_field_key(&table->type->fields[i], key, &s.prefix, reterr);
+		prefix_fields--;
+	}
+	if (rc != ERR_OK) {
+		turn_scan_done(&s);
+		return err_prefix(reterr, rc, "table %s", table->name);
+	}
+	assert(!prefix_fields); /* more than the table has */
+	return scan_start(&s, &s, ret, reterr);
+}
+
+enum err_code turn_scan_index(struct turn *t, const struct table *table, const char *field, const void *like,
+    bool descending, struct turn_scan *ret, struct err *reterr)
+{
+	const struct field *f = record_field(table->type, field);
+	assert(f && f->flags & FIELD_INDEXED);
+	struct turn_scan s = {.turn = t, .table = table, .index = f, .descending = descending};
+	key_head(&s.prefix, table, f);
+	enum err_code rc = like ? record_field_key(f, like, &s.prefix, reterr) : ERR_OK;
+	if (rc != ERR_OK) {
+		turn_scan_done(&s);
+		return err_prefix(reterr, rc, "table %s", table->name);
+	}
+	return scan_start(&s, &s, ret, reterr);
+}
+
+/* The first string after all that begin with prefix.  A prefix holds a table's name, so not all of it is 0xff. */
+static void after_prefix(const struct buf *prefix, struct buf *out)
+{
+	buf_clear(out);
+	buf_append(out, prefix->data, prefix->size);
+	if (out->failed)
+		return;
+	while (out->data[out->size - 1] == 0xff)
+		out->size--;
+	out->data[out->size - 1]++;
+}
+
+static enum err_code scan_seek(struct turn_scan *s, struct bytes *ret_value, bool *ret_found, struct err *reterr)
+{
+	enum turn_seek how = s->descending ? SEEK_BEFORE : SEEK_AFTER;
+	if (!s->started && s->descending)
+		after_prefix(&s->prefix, &s->position);
+	if (!s->started && !s->descending) {
+		buf_append(&s->position, s->prefix.data, s->prefix.size);
+		how = SEEK_AT_OR_AFTER;
+	}
+	struct bytes key, value;
+	bool found = false;
+	enum err_code rc = s->position.failed
+			       ? err_set(reterr, ERR_NOMEM, "out of memory in a scan")
+			       : turn_raw_seek(s->turn, buf_bytes(&s->position), how, &key, &value, &found, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	found = found && bytes_start(key, buf_bytes(&s->prefix));
+	if (found) {
+		buf_clear(&s->position);
+		buf_append(&s->position, key.data, key.size);
+		s->started = true;
+		*ret_value = value;
+	} else if (!s->started) {
+		buf_clear(&s->position);
+	}
+	*ret_found = found;
+	return ERR_OK;
+}
+
+enum err_code turn_scan_next(struct turn_scan *s, void *ret, bool *ret_found, struct err *reterr)
+{
+	struct turn *t = s->turn;
+	struct bytes value;
+	bool found;
+	enum err_code rc = scan_seek(s, &value, &found, reterr);
+	if (rc == ERR_OK && found && s->index) {
+		key_head(&t->key, s->table, NULL);
+		buf_append(&t->key, value.data, value.size);
+		rc = turn_raw_get(t, buf_bytes(&t->key), &value, &found, reterr);
+		if (rc == ERR_OK && !found)
+			rc = err_set(reterr, ERR_CORRUPT, "table %s: the index of %s names a record that is not there",
+			    s->table->name, s->index->name);
+	}
+	if (rc == ERR_OK && found)
+		rc = table_decode(s->table, value, t->arena, ret, reterr);
+	if (rc == ERR_OK)
+		*ret_found = found;
+	return rc;
+}
+
+void turn_scan_done(struct turn_scan *s)
+{
+	buf_done(&s->prefix);
+	buf_done(&s->position);
+}
