@@ -35,7 +35,7 @@ static const struct field plan_fields[] = {
     F_TIME(struct plan, expires_ms, FIELD_REQUIRED | FIELD_COLUMN,
 	"nothing begins later; at most a day after not_before_ms"),
     F_STRING(struct plan, reason, TEXT_LINE_MAX, FIELD_REQUIRED, "why, for those who approve it"),
-    F_STRING(struct plan, author, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN,
+    F_STRING(struct plan, author, AUTHOR_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN,
 	"the operator who asked for it, or \"policy <name>\""),
 };
 

@@ -16,6 +16,7 @@ enum {
 	PLAN_SIGNATURE_MAX = 4096, /* an armored SSHSIG of an RSA-4096 key is about 1.6 KiB */
 	PLAN_LIFETIME_MAX_MS = DAY_MS,    /* a plan approved and forgotten must not run next week */
 	ORDER_RUN_LIMIT_MAX_MS = DAY_MS,  /* the longest restore that still counts as one act */
+	AUTHOR_MAX_BYTES = NAME_MAX_BYTES + 7, /* "policy " and its name */
 	POLICY_BYTES_MAX = 16384,  /* a policy is read by the people who sign it */
 	POLICY_NAMES_MAX = 64,     /* services or hosts that one policy names; globs for more */
 	POLICY_COOL_DOWN_MAX_MS = 7 * DAY_MS,
