@@ -13,6 +13,8 @@ bool text_equal(const char *a, const char *b); /* NULL equals NULL only */
 bool text_starts(const char *s, const char *prefix);
 bool text_ends(const char *s, const char *suffix);
 bool text_utf8_valid(const void *data, size_t size_bytes); /* RFC 3629: no surrogates, no overlong forms */
+/* How many bytes (1 to 4) the valid UTF-8 character at data takes; 0 if there is none. */
+size_t text_utf8_length(const void *data, size_t size_bytes);
 /* snprintf that says whether all of it fitted. */
 bool text_format(char *out, size_t size_bytes, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void text_copy(char *out, size_t size_bytes, const char *s); /* cuts at a UTF-8 boundary, always ends with NUL */

@@ -1,0 +1,223 @@
+#include "shared/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "shared/base/cleanup.h"
+#include "shared/base/limits.h"
+#include "shared/base/text.h"
+
+enum {
+	READ_STEP = 16384,
+	LOCK_TRIES = 100, /* each lost to somebody who replaced the lock file in between */
+};
+
+static enum err_code read_all(int fd, const char *path, size_t limit, struct buf *out, struct err *reterr)
+{
+	size_t got = 0;
+	for (;;) {
+		/* One byte more than allowed, to tell "at the limit" from "beyond". */
+		size_t want = limit - got < READ_STEP ? limit - got + 1 : READ_STEP;
+		uint8_t *at = buf_reserve(out, want);
+		if (!at)
+			return err_set(reterr, ERR_NOMEM, "%s: no memory after %zu bytes", path, got);
+		ssize_t n = read(fd, at, want);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(reterr, errno, "read %s", path);
+		if (n == 0)
+			return ERR_OK;
+		got += (size_t)n;
+		if (got > limit)
+			return err_set(reterr, ERR_LIMIT, "%s is larger than %zu bytes", path, limit);
+		out->size += (size_t)n;
+	}
+}
+
+enum err_code file_read(const char *path, size_t limit_bytes, struct buf *out, struct err *reterr)
+{
+	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return err_sys(reterr, errno, "open %s", path);
+	size_t before = out->size;
+	enum err_code rc = read_all(fd, path, limit_bytes, out, reterr);
+	if (rc != ERR_OK) {
+		out->size = before;
+		if (out->data)
+			out->data[before] = '\0';
+	}
+	return rc;
+}
+
+enum err_code file_write_all(int fd, const void *data, size_t size_bytes, struct err *reterr)
+{
+	const uint8_t *p = data;
+	while (size_bytes > 0) {
+		ssize_t n = write(fd, p, size_bytes);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(reterr, errno, "write");
+		p += n;
+		size_bytes -= (size_t)n;
+	}
+	return ERR_OK;
+}
+
+/* The folder that holds path, as text: "." and "/" included. */
+static bool folder_of(const char *path, char out[PATH_LIMIT])
+{
+	const char *slash = strrchr(path, '/');
+	if (!slash)
+		return text_format(out, PATH_LIMIT, ".");
+	if (slash == path)
+		return text_format(out, PATH_LIMIT, "/");
+	return text_format(out, PATH_LIMIT, "%.*s", (int)(slash - path), path);
+}
+
+enum err_code file_sync_dir(const char *path, struct err *reterr)
+{
+	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(reterr, errno, "open folder %s", path);
+	if (fsync(fd) != 0)
+		return err_sys(reterr, errno, "fsync folder %s", path);
+	return ERR_OK;
+}
+
+static enum err_code fill_temporary(
+    int fd, const char *name, const void *data, size_t size, mode_t mode, struct err *reterr)
+{
+	enum err_code rc = file_write_all(fd, data, size, reterr);
+	if (rc != ERR_OK)
+		return err_prefix(reterr, rc, "%s", name);
+	if (fchmod(fd, mode) != 0)
+		return err_sys(reterr, errno, "fchmod %s", name);
+	/* Before the rename: else the name could survive a crash and the bytes not. */
+	if (fsync(fd) != 0)
+		return err_sys(reterr, errno, "fsync %s", name);
+	return ERR_OK;
+}
+
+enum err_code file_replace(const char *path, const void *data, size_t size_bytes, mode_t mode, struct err *reterr)
+{
+	char folder[PATH_LIMIT], temporary[PATH_LIMIT];
+	const char *slash = strrchr(path, '/');
+	int lead = slash ? (int)(slash + 1 - path) : 0;
+	if (!folder_of(path, folder) ||
+	    !text_format(temporary, sizeof(temporary), "%.*s.%s.XXXXXX", lead, path, path + lead))
+		return err_set(reterr, ERR_LIMIT, "path is longer than %d bytes: %.80s...", PATH_LIMIT, path);
+	CLEANUP(cleanup_fd) int fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(reterr, errno, "make a temporary file beside %s", path);
+	enum err_code rc = fill_temporary(fd, temporary, data, size_bytes, mode, reterr);
+	if (rc == ERR_OK && rename(temporary, path) != 0)
+		rc = err_sys(reterr, errno, "rename %s to %s", temporary, path);
+	if (rc != ERR_OK) {
+		unlink(temporary);
+		return rc;
+	}
+	return file_sync_dir(folder, reterr);
+}
+
+/* Make one folder; its name is durable in the folder above once this returns. */
+static enum err_code make_dir(const char *path, mode_t mode, struct err *reterr)
+{
+	if (mkdir(path, mode) != 0) {
+		struct stat st;
+		if (errno != EEXIST)
+			return err_sys(reterr, errno, "make folder %s", path);
+		if (stat(path, &st) != 0)
+			return err_sys(reterr, errno, "look at %s", path);
+		return S_ISDIR(st.st_mode) ? ERR_OK : err_sys(reterr, ENOTDIR, "make folder %s", path);
+	}
+	/* The process's umask has no say in who may look into a store. */
+	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(reterr, errno, "open folder %s", path);
+	if (fchmod(fd, mode) != 0)
+		return err_sys(reterr, errno, "fchmod folder %s", path);
+	char above[PATH_LIMIT];
+	if (!folder_of(path, above))
+		return err_set(reterr, ERR_LIMIT, "path is longer than %d bytes", PATH_LIMIT);
+	return file_sync_dir(above, reterr);
+}
+
+enum err_code file_make_dirs(const char *path, mode_t mode, struct err *reterr)
+{
+	char part[PATH_LIMIT];
+	size_t size = strlen(path);
+	if (size == 0 || size >= sizeof(part))
+		return err_set(reterr, ERR_INVALID, "a path has 1 to %d bytes, this has %zu", PATH_LIMIT - 1, size);
+	for (size_t i = 1; i <= size; i++) {
+		bool part_ends = path[i] == '/' || path[i] == '\0';
+		if (!part_ends || path[i - 1] == '/')
+			continue;
+		text_copy(part, i + 1, path);
+		enum err_code rc = make_dir(part, mode, reterr);
+		if (rc != ERR_OK)
+			return rc;
+	}
+	return ERR_OK;
+}
+
+bool file_exists(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0;
+}
+
+/* The file that is locked may have been replaced between open and flock; then the lock protects nothing. */
+static bool still_at(const char *path, int fd)
+{
+	struct stat by_fd, by_path;
+	return fstat(fd, &by_fd) == 0 && stat(path, &by_path) == 0 && by_fd.st_dev == by_path.st_dev &&
+	       by_fd.st_ino == by_path.st_ino;
+}
+
+static enum err_code name_holder(int fd, const char *path, struct err *reterr)
+{
+	char text[24] = "";
+	uint64_t pid;
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	text[n > 0 ? strcspn(text, "\n") : 0] = '\0';
+	if (text_u64(text, &pid, NULL) != ERR_OK)
+		return err_set(reterr, ERR_BUSY, "%s is locked by another process", path);
+	return err_set(reterr, ERR_BUSY, "%s is locked by process %s", path, text);
+}
+
+static enum err_code write_pid(int fd, const char *path, struct err *reterr)
+{
+	char text[24];
+	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)n, 0) != n)
+		return err_sys(reterr, errno, "write %s", path);
+	return ERR_OK;
+}
+
+enum err_code file_lock(const char *path, int *ret_fd, struct err *reterr)
+{
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		CLEANUP(cleanup_fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+		if (fd < 0)
+			return err_sys(reterr, errno, "open %s", path);
+		if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+			if (errno == EWOULDBLOCK)
+				return name_holder(fd, path, reterr);
+			return err_sys(reterr, errno, "lock %s", path);
+		}
+		if (!still_at(path, fd))
+			continue;
+		enum err_code rc = write_pid(fd, path, reterr);
+		if (rc == ERR_OK)
+			*ret_fd = TAKE_FD(fd);
+		return rc;
+	}
+	return err_set(reterr, ERR_BUSY, "%s is replaced again and again by others", path);
+}
