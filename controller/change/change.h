@@ -11,7 +11,7 @@
 #ifndef KEDGE_CONTROLLER_CHANGE_CHANGE_H
 #define KEDGE_CONTROLLER_CHANGE_CHANGE_H
 
-#include "controller/turn/turn.h"
+#include "controller/audit/audit.h"
 
 enum {
 	CHANGE_APPROVALS_NORMAL = 2,            /* two people besides the author */
@@ -43,6 +43,7 @@ struct change { /* table change_request */
 	uint32_t outcome;           /* enum order_outcome once ended */
 	uint64_t review_due_ms, reviewed_ms;
 	const char *reviewed_by, *review_text;
+	uint64_t moved_ms;          /* when the state last changed */
 	const char *text;           /* why it ended so */
 };
 struct change_approval { /* table change_approval */
@@ -75,35 +76,45 @@ struct standing_policy { /* table policy */
 };
 extern const struct record_type change_type, change_approval_type, change_implementation_type, change_validation_type, standing_policy_type;
 extern const struct table change_table, change_approval_table, change_implementation_table, change_validation_table, policy_table;
+/* The keys of every enabled operator who may approve, with their owners' names, in the turn's arena (opaque to most callers). */
+struct approval_keys;
+ERR_CHECK enum err_code change_keys(struct turn *t, struct approval_keys *ret, struct err *reterr);
+
 extern const struct record_type *const change_types[];
 extern const struct table *const change_tables[];
 
 /* A change for a plan (its ids and times already set).  Fills id, number, digest, deadline; state REQUESTED; audited.  A standard
  * change, or an emergency one with a policy, must name a policy that covers the plan: ERR_DENIED else. */
-ERR_CHECK enum err_code change_request(struct turn *t, struct change *c, struct err *reterr);
-/* `approver` says yes (or no) with a signature by one of their keys.  The author's own word does not count: ERR_DENIED.  When the last one
- * needed is there the change is APPROVED. */
-ERR_CHECK enum err_code change_decide(struct turn *t, struct id change, const char *approver, const char *signature, bool reject,
-    const char *reason, struct change *ret, struct err *reterr);
-ERR_CHECK enum err_code change_cancel(struct turn *t, struct id change, const char *by, const char *reason, struct err *reterr);
-ERR_CHECK enum err_code change_review(struct turn *t, struct id change, const char *by, const char *text, struct err *reterr);
+ERR_CHECK enum err_code change_request(struct turn *t, const struct actor *who, struct change *c, struct err *reterr);
+/* An operator says yes with a signature over the plan's digest (approval_message) by one of their keys.  The author's own word does not
+ * count: ERR_DENIED.  When the last one needed is there the change is APPROVED. */
+ERR_CHECK enum err_code change_approve(struct turn *t, const struct actor *who, struct id change, const char *signature, struct change *ret,
+    struct err *reterr);
+ERR_CHECK enum err_code change_reject(struct turn *t, const struct actor *who, struct id change, const char *reason, struct change *ret, struct err *reterr);
+ERR_CHECK enum err_code change_cancel(struct turn *t, const struct actor *who, struct id change, const char *reason, struct change *ret, struct err *reterr);
+ERR_CHECK enum err_code change_review(struct turn *t, const struct actor *who, struct id change, const char *text, struct change *ret, struct err *reterr);
 /* Steps of the recovery that implements it. */
 ERR_CHECK enum err_code change_began(struct turn *t, struct id change, struct id rollback, uint32_t hosts, struct err *reterr);
 ERR_CHECK enum err_code change_validating(struct turn *t, struct id change, struct err *reterr);
 ERR_CHECK enum err_code change_ended(struct turn *t, struct id change, enum order_outcome outcome, const struct change_validation *proof,
     uint32_t hosts_ok, const char *text, struct err *reterr);
-ERR_CHECK enum err_code change_on_timer(struct turn *t, const struct timer *timer, struct err *reterr); /* kinds change-expiry, change-review */
+#define CHANGE_TIMER_EXPIRY "change.expiry"
+/* *ret_mine false for other timers. */
+ERR_CHECK enum err_code change_on_timer(struct turn *t, const struct timer *timer, bool *ret_mine, struct err *reterr);
 
 ERR_CHECK enum err_code change_get(struct turn *t, struct id change, struct change *ret, bool *ret_found, struct err *reterr);
 /* The approvals as the hosts want them (struct approval). */
 ERR_CHECK enum err_code change_approvals(struct turn *t, struct id change, struct list *ret, struct err *reterr);
 
 /* Policies.  Installing checks that the document parses, is not expired, and that an operator with the approver's role signed it. */
-ERR_CHECK enum err_code policy_install(struct turn *t, const char *by, const struct signed_policy *doc, struct standing_policy *ret, struct err *reterr);
-ERR_CHECK enum err_code policy_remove(struct turn *t, const char *by, const char *name, struct err *reterr);
+ERR_CHECK enum err_code policy_install(struct turn *t, const struct actor *who, const struct signed_policy *doc, struct standing_policy *ret,
+    struct err *reterr);
+ERR_CHECK enum err_code policy_remove(struct turn *t, const struct actor *who, const char *name, struct err *reterr);
+ERR_CHECK enum err_code policy_get(struct turn *t, const char *name, struct standing_policy *ret, bool *ret_found, struct err *reterr);
 /* The first policy (by name) that lets a rollback of `components` of `service` on `hosts` happen without a person, or *ret_found false and
  * *ret_why saying what stood in the way. */
 ERR_CHECK enum err_code policy_find(struct turn *t, const char *service, const struct list *hosts, const struct list *components,
     enum severity severity, double confidence, struct standing_policy *ret, bool *ret_found, const char **ret_why, struct err *reterr);
+
 
 #endif
