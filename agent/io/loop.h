@@ -47,8 +47,9 @@ ERR_CHECK enum err_code loop_add_timer(
 void loop_arm(struct loop_timer *t, uint64_t at_ms); /* UINT64_MAX: disarm */
 void loop_remove_timer(struct loop_timer *t);
 
-/* Reaps pid (a child of this process) when it ends; status as of waitpid.  The handle is freed after the call.
- * Removing it earlier leaves the child to be reaped by the caller. */
+/* Reaps pid (a child of this process) when it ends, right after fn; status as of waitpid.  During fn the pid is still a
+ * zombie's, so that its process group can be signalled safely.  The handle is freed before the call. Removing it
+ * earlier leaves the child to be reaped by the caller. */
 ERR_CHECK enum err_code loop_add_child(struct loop *l, pid_t pid, void (*fn)(void *ctx, int status), void *ctx,
     struct loop_child **ret, struct err *reterr);
 void loop_remove_child(struct loop_child *c);

@@ -1,0 +1,136 @@
+/* Dates: 2023-04-12, 12/04/2023, April 12, 2023, 12th of April 2023.  Years alone stay (45 CFR 164.514(b)(2)(i)(C)). */
+#include "shared/redact/scan.h"
+
+enum { MONTH_LONGEST = 9 };
+
+/* Up to four digits; *ret_size says how many. */
+static unsigned number_at(const struct scan *s, size_t at, size_t *ret_size)
+{
+	unsigned v = 0;
+	size_t n = 0;
+	while (n < 5 && is_digit(byte_at(s, at + n)))
+		v = v * 10 + (unsigned)(s->text[at + n++] - '0');
+	*ret_size = n;
+	return v;
+}
+
+static bool is_year(unsigned v, size_t digits)
+{
+	return (digits == 4 && v >= 1880 && v <= 2150) || digits == 2;
+}
+static bool day_month(unsigned a, unsigned b)
+{
+	return a >= 1 && b >= 1 && ((a <= 31 && b <= 12) || (a <= 12 && b <= 31));
+}
+
+/* 2023-04-12, 12.04.2023, 4/12/23 */
+static size_t numeric(const struct scan *s, size_t at)
+{
+	size_t an, bn, cn;
+	unsigned a = number_at(s, at, &an);
+	uint8_t separator = byte_at(s, at + an);
+	if (an == 0 || !separator || !strchr("-/.", separator))
+		return 0;
+	unsigned b = number_at(s, at + an + 1, &bn);
+	size_t second = at + an + 1 + bn;
+	if (bn == 0 || bn > 2 || byte_at(s, second) != separator)
+		return 0;
+	unsigned c = number_at(s, second + 1, &cn);
+	size_t end = second + 1 + cn;
+	if (is_digit(byte_at(s, end)) || (byte_at(s, end) == '.' && is_digit(byte_at(s, end + 1))))
+		return 0; /* a version or an address */
+	if (an == 4)
+		return is_year(a, 4) && cn >= 1 && cn <= 2 && b >= 1 && b <= 12 && c >= 1 && c <= 31 ? end : 0;
+	if (an > 2 || !is_year(c, cn) || !day_month(a, b))
+		return 0;
+	return separator == '.' && cn == 2 ? 0 : end; /* 1.2.23 is a version */
+}
+
+static size_t month_end(const struct scan *s, size_t at)
+{
+	size_t end = at;
+	while (end - at <= MONTH_LONGEST && is_alpha(byte_at(s, end)))
+		end++;
+	if (end == at || is_alnum(byte_at(s, end)) || !(word_kinds_of(s->text + at, end - at) & WORD_MONTH))
+		return 0;
+	return end;
+}
+
+/* " 2023" or ", 2023" or "-2023" or " of 2023" */
+static size_t year_after(const struct scan *s, size_t at)
+{
+	size_t n, from = at;
+	while (at - from < 3 && byte_at(s, at) && strchr(" ,.-/'", byte_at(s, at)))
+		at++;
+	if (s->size - at > 3 && memcmp(s->text + at, "of ", 3) == 0)
+		at += 3;
+	unsigned v = number_at(s, at, &n);
+	return at > from && n == 4 && is_year(v, n) && !is_alnum(byte_at(s, at + n)) ? at + n : 0;
+}
+
+/* "12", "12th"; the end, or 0 */
+static size_t day_at(const struct scan *s, size_t at)
+{
+	size_t n;
+	unsigned v = number_at(s, at, &n);
+	if (n == 0 || n > 2 || v < 1 || v > 31)
+		return 0;
+	at += n;
+	if (is_alpha(byte_at(s, at)) && is_alpha(byte_at(s, at + 1)) && !is_alnum(byte_at(s, at + 2))) {
+		static const char suffixes[] = "stndrdth";
+		for (size_t i = 0; i < 8; i += 2)
+			if (lower(s->text[at]) == (uint8_t)suffixes[i] &&
+			    lower(s->text[at + 1]) == (uint8_t)suffixes[i + 1])
+				return at + 2;
+	}
+	return is_alnum(byte_at(s, at)) || (byte_at(s, at) == '.' && is_digit(byte_at(s, at + 1))) ? 0 : at;
+}
+
+/* April 12, 2023; April 12; Apr 2023.  "May" and "march" alone are words. */
+static size_t month_first(const struct scan *s, size_t at)
+{
+	size_t month = month_end(s, at);
+	if (!month)
+		return 0;
+	size_t next = month + (byte_at(s, month) == '.');
+	size_t day_start = skip_spaces(s, next);
+	if (byte_at(s, day_start) == '-' || byte_at(s, day_start) == '/')
+		day_start++;
+	if (s->size - day_start > 4 && memcmp(s->text + day_start, "the ", 4) == 0)
+		day_start += 4;
+	size_t day = day_start > month ? day_at(s, day_start) : 0;
+	size_t year = year_after(s, day ? day : next);
+	return year ? year : day;
+}
+
+/* 12 April 2023; 12th of April */
+static size_t day_first(const struct scan *s, size_t at)
+{
+	size_t day = day_at(s, at);
+	if (!day)
+		return 0;
+	size_t next = skip_spaces(s, day);
+	if (byte_at(s, next) == '-' || byte_at(s, next) == '/')
+		next++;
+	if (s->size - next > 3 && memcmp(s->text + next, "of ", 3) == 0)
+		next += 3;
+	size_t month = next > day ? month_end(s, next) : 0;
+	if (!month)
+		return 0;
+	size_t year = year_after(s, month);
+	return year ? year : month;
+}
+
+size_t match_date(const struct scan *s, size_t at)
+{
+	if (is_alpha(byte_at(s, at)))
+		return month_first(s, at);
+	size_t end = numeric(s, at);
+	return end ? end : day_first(s, at);
+}
+
+size_t rule_month(struct scan *s, struct chunk c)
+{
+	size_t end = is_upper(s->text[c.start]) ? month_first(s, c.start) : 0;
+	return end ? emit(s, c.start, end, REDACT_DATE) : 0;
+}

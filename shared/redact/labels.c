@@ -1,0 +1,387 @@
+/* Values after their labels: password=…, "ssn": "…", MRN 123, Patient Name: …, --token … */
+#include "shared/redact/scan.h"
+
+enum {
+	ARRAY_MAX = 8, /* strings of one JSON array that are taken for one label */
+	KEY_LOOK = 32, /* how far the next key=value is looked for behind a separator */
+	NAME_WORDS_MAX = 4,
+};
+
+struct value {
+	size_t start, end; /* end is only set for quoted ones */
+	uint8_t separator; /* '=', ':', '>', '#', '|', or 0 */
+	bool quoted, quoted_key, linked, option, in_array;
+};
+
+/* ---- finding the value ---- */
+
+/* A quote, with the backslashes that nesting put before it; the length, or 0. */
+static size_t quote_at(const struct scan *s, size_t at)
+{
+	size_t n = 0;
+	while (n < 8 && byte_at(s, at + n) == '\\')
+		n++;
+	uint8_t b = byte_at(s, at + n);
+	return b == '"' || b == '\'' || b == '`' ? n + 1 : 0;
+}
+
+/* The end of a quoted value that begins at `at` behind a quote of the given length; the text's or line's end if it is
+ * not closed. */
+static size_t quoted_end(const struct scan *s, size_t at, size_t quote_size)
+{
+	uint8_t quote = s->text[at - 1];
+	for (; at < s->size && s->text[at] != '\n'; at++) {
+		if (s->text[at] == '\\' && quote_size == 1) {
+			at++;
+			continue;
+		}
+		if (s->text[at] == quote) {
+			size_t escapes = 0;
+			while (escapes + 1 < quote_size && s->text[at - 1 - escapes] == '\\')
+				escapes++;
+			return at - escapes;
+		}
+	}
+	return at < s->size ? at : s->size;
+}
+
+static bool is_separator(uint8_t b)
+{
+	return b == '=' || b == ':' || b == '>' || b == '#' || b == '|';
+}
+
+/* Words such as "number is" between a label and its value. */
+static size_t skip_linkers(const struct scan *s, size_t at, bool *linked)
+{
+	for (int i = 0; i < 3; i++) {
+		size_t end = at;
+		while (end < s->size && is_alpha(s->text[end]) && end - at < 12)
+			end++;
+		if (end == at || !(word_kinds_of(s->text + at, end - at) & WORD_LINKER))
+			break;
+		if (end < s->size && (is_digit(s->text[end]) || s->text[end] == '_'))
+			break;
+		*linked = true;
+		at = end;
+		while (byte_at(s, at) == '.' || byte_at(s, at) == ':' || byte_at(s, at) == '#' || byte_at(s, at) == '=')
+			at++;
+		at = skip_spaces(s, at);
+	}
+	return at;
+}
+
+static bool find_value(const struct scan *s, struct chunk c, struct value *v)
+{
+	*v = (struct value){.option = s->text[c.start] == '-'};
+	size_t at = c.end, quote = quote_at(s, at);
+	if (quote && c.start > 0 && (s->text[c.start - 1] == '"' || s->text[c.start - 1] == '\'')) {
+		v->quoted_key = true;
+		at += quote;
+	}
+	at = skip_spaces(s, at);
+	for (int i = 0; i < 3 && is_separator(byte_at(s, at)); i++, at++)
+		v->separator = s->text[at];
+	at = skip_spaces(s, at);
+	if (!v->quoted_key)
+		at = skip_linkers(s, at, &v->linked);
+	if (v->separator && byte_at(s, at) == '[' && !placeholder_at(s, at)) {
+		at = skip_spaces(s, at + 1);
+		v->in_array = true;
+	}
+	if (at >= s->size || s->text[at] == '\n' || placeholder_at(s, at))
+		return false;
+	if ((quote = quote_at(s, at))) {
+		v->quoted = true;
+		at += quote;
+		v->end = quoted_end(s, at, quote);
+	}
+	v->start = at;
+	return at < s->size && (!v->quoted || v->end > v->start) && !placeholder_at(s, at);
+}
+
+/* ---- secrets ---- */
+
+/* In k=a,b=c the comma ends the value; in k=a,b it belongs to it. */
+static bool ends_value(const struct scan *s, size_t at)
+{
+	uint8_t b = s->text[at];
+	if (is_space(b) || b == '"' || b == '<' || b == '\'' || b == '`')
+		return true;
+	if (!strchr(",;&)]}|\\", b) || !b)
+		return b == 0;
+	uint8_t next = byte_at(s, at + 1);
+	if (!next || is_space(next) || strchr("\"'`)]}<,;&|\\[", next))
+		return true;
+	size_t stop = s->size - at > KEY_LOOK ? at + KEY_LOOK : s->size;
+	for (size_t i = at + 1; i < stop; i++) {
+		if (s->text[i] == '=' || s->text[i] == ':')
+			return true;
+		if (!is_alnum(s->text[i]) && !strchr("_.- ", s->text[i]))
+			return false;
+	}
+	return false;
+}
+
+static size_t unquoted_end(const struct scan *s, size_t at)
+{
+	while (at < s->size && !ends_value(s, at))
+		at++;
+	return at;
+}
+
+static size_t line_end(const struct scan *s, size_t at)
+{
+	while (at < s->size && s->text[at] != '\n' && s->text[at] != '\r' && s->text[at] != '"')
+		at++;
+	return at;
+}
+
+/* "****", "xxxxx", "${VAR}", "%s", "<none>": no secret stands there. */
+static bool is_blank(const struct scan *s, size_t start, size_t end)
+{
+	const uint8_t *p = s->text + start;
+	size_t n = end - start, same = 1;
+	if (n >= 2 &&
+	    (memcmp(p, "${", 2) == 0 || memcmp(p, "{{", 2) == 0 || memcmp(p, "%(", 2) == 0 || memcmp(p, "%s", 2) == 0))
+		return true;
+	while (same < n && p[same] == p[0])
+		same++;
+	if (same == n && strchr("*xX.-_?#", p[0]) && p[0])
+		return true;
+	if (n > REDACT_WORD_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!is_alpha(p[i]) && !strchr("()<>-.:!", p[i]))
+			return false;
+	return word_kinds_of(p, n) & WORD_NO_VALUE;
+}
+
+static bool looks_secret(const struct scan *s, size_t start, size_t end)
+{
+	bool digit = false;
+	for (size_t i = start; i < end; i++)
+		digit = digit || is_digit(s->text[i]);
+	return end - start >= 20 || (digit && end - start >= 8);
+}
+
+/* Authorization: and Cookie: take the rest of the line; a scheme's word in front stays readable. */
+static size_t take_header(struct scan *s, struct value v)
+{
+	size_t end = v.quoted ? v.end : line_end(s, v.start), at = v.start, word = at;
+	while (word < end && is_alpha(s->text[word]))
+		word++;
+	if (word < end && s->text[word] == ' ' && word_kinds_of(s->text + at, word - at) & WORD_SCHEME)
+		at = skip_spaces(s, word);
+	if (at >= end || placeholder_at(s, at) || is_blank(s, at, end))
+		return 0;
+	return emit(s, at, end, REDACT_SECRET);
+}
+
+static bool is_header(const struct scan *s, struct chunk c)
+{
+	uint8_t last = lower(s->text[c.end - 1]);
+	return (last == 'n' && c.end - c.start >= 13) || (last == 'e' && c.end - c.start <= 10 && c.end - c.start >= 6);
+}
+
+static size_t take_secret(struct scan *s, struct chunk c, struct value v, unsigned kinds)
+{
+	bool password = kinds & WORD_PASSWORD;
+	bool strong = v.separator == '=' || v.separator == '>' || v.quoted_key || v.option;
+	if (!strong && v.separator != ':' && !v.linked && !(password && v.quoted))
+		return 0;
+	if (v.linked && !v.separator && !v.quoted && !looks_secret(s, v.start, unquoted_end(s, v.start)) && !password)
+		return 0;
+	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key)
+		return 0;
+	if (v.separator == ':' && is_header(s, c) && word_kinds_of(s->text + c.start, c.end - c.start) & WORD_SECRET)
+		return take_header(s, v);
+	size_t end = v.quoted ? v.end : unquoted_end(s, v.start);
+	if (end == v.start || is_blank(s, v.start, end))
+		return 0;
+	if (!password && !looks_secret(s, v.start, end) && (!strong || kinds & WORD_KEY_ONLY))
+		return 0;
+	if (password && kinds & WORD_KEY_ONLY && end - v.start < 3)
+		return 0; /* pass=3 of a test run */
+	return emit(s, v.start, end, password ? REDACT_PASSWORD : REDACT_SECRET);
+}
+
+/* Bearer eyJ… without a label before it. */
+static size_t take_scheme(struct scan *s, struct chunk c)
+{
+	size_t at = skip_spaces(s, c.end);
+	if (at == c.end || at >= s->size || placeholder_at(s, at))
+		return 0;
+	size_t end = unquoted_end(s, at);
+	return looks_secret(s, at, end) ? emit(s, at, end, REDACT_SECRET) : 0;
+}
+
+/* ---- names, numbers, addresses ---- */
+
+static size_t take_array(struct scan *s, struct value v, size_t end, enum redact_type type)
+{
+	for (int i = 0; i < ARRAY_MAX && v.in_array && !s->full; i++) {
+		size_t at = end + (end < s->size && s->text[end] == '\\' ? 2 : 1), quote;
+		at = skip_spaces(s, at);
+		if (byte_at(s, at) != ',')
+			break;
+		at = skip_spaces(s, at + 1);
+		if (!(quote = quote_at(s, at)))
+			break;
+		size_t start = at + quote;
+		size_t stop = quoted_end(s, start, quote);
+		if (stop == start || placeholder_at(s, start))
+			break;
+		end = emit(s, start, stop, type);
+	}
+	return end;
+}
+
+static bool first_word_is(const struct scan *s, size_t at, unsigned kinds)
+{
+	size_t end = at;
+	while (end < s->size && is_alpha(s->text[end]) && end - at < REDACT_WORD_MAX)
+		end++;
+	return word_kinds_of(s->text + at, end - at) & kinds;
+}
+
+static bool holds_known_name(const struct scan *s, size_t at, size_t end)
+{
+	while (at < end) {
+		size_t stop = at;
+		while (stop < end && is_letter(s->text[stop]))
+			stop++;
+		if (stop > at && word_kinds_of(s->text + at, stop - at) & (WORD_GIVEN | WORD_FAMILY))
+			return true;
+		at = stop + 1;
+	}
+	return false;
+}
+
+static size_t take_name(struct scan *s, struct value v, unsigned kinds)
+{
+	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key)
+		return 0;
+	if (!is_letter(s->text[v.start]) || first_word_is(s, v.start, WORD_NO_VALUE))
+		return 0;
+	if (v.quoted) {
+		if (v.end - v.start > 128)
+			return 0;
+		return take_array(s, v, emit(s, v.start, v.end, REDACT_NAME), REDACT_NAME);
+	}
+	size_t end = match_name(s, v.start, NAME_WORDS_MAX);
+	if (v.separator == '=' && !end)
+		for (end = v.start; end < s->size && is_letter(s->text[end]);)
+			end++;
+	if (!end)
+		return 0;
+	if (!v.separator && !clinical(s) && !holds_known_name(s, v.start, end))
+		return 0; /* "patient Portal" */
+	if (!v.separator && clinical(s) && first_word_is(s, v.start, WORD_COMMON) && !holds_known_name(s, v.start, end))
+		return 0;
+	return emit(s, v.start, end, REDACT_NAME);
+}
+
+/* An identifier's characters: the first token, and digit groups behind single spaces. */
+static size_t id_end(const struct scan *s, size_t at, unsigned *digits)
+{
+	size_t stop = look_end(s, at), end = at;
+	*digits = 0;
+	for (size_t i = at; i < stop; i++) {
+		uint8_t b = s->text[i];
+		if (is_digit(b))
+			++*digits;
+		if (is_alnum(b))
+			end = i + 1;
+		else if (b == ' ' && is_digit(byte_at(s, i + 1)) && is_digit(s->text[i - (i > at)]) && *digits < 12)
+			continue;
+		else if (!strchr("-./_", b) || !b)
+			break;
+	}
+	return end;
+}
+
+static size_t take_number(struct scan *s, struct value v, unsigned kinds)
+{
+	unsigned digits;
+	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key && !(v.separator == '#') && !v.linked)
+		return 0;
+	if (!is_alnum(s->text[v.start]) && s->text[v.start] != '+' && s->text[v.start] != '(')
+		return 0;
+	enum redact_type type = kinds & WORD_MRN     ? REDACT_MRN
+				: kinds & WORD_SSN   ? REDACT_SSN
+				: kinds & WORD_PHONE ? REDACT_PHONE
+						     : REDACT_ID;
+	size_t end = kinds & WORD_PHONE ? match_phone(s, v.start, true) : 0;
+	if (end)
+		return emit(s, v.start, end, type);
+	end = id_end(s, v.start, &digits);
+	if (v.quoted && end > v.end)
+		end = v.end;
+	unsigned least = kinds & WORD_PHONE ? 7 : v.separator || v.linked || v.quoted ? 3 : 4;
+	if (digits < least || end <= v.start)
+		return 0;
+	return emit(s, v.start, end, type);
+}
+
+static size_t take_birth(struct scan *s, struct value v)
+{
+	size_t end = match_date(s, v.start), at = v.start;
+	if (!end) { /* 19800229 */
+		while (at < s->size && is_digit(s->text[at]) && at - v.start < 9)
+			at++;
+		end = at - v.start == 8 ? at : 0;
+	}
+	return end ? emit(s, v.start, end, REDACT_DATE) : 0;
+}
+
+static size_t take_address(struct scan *s, struct value v, unsigned kinds)
+{
+	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key)
+		return 0;
+	if (!v.separator && !v.quoted)
+		return 0;
+	size_t end = v.end;
+	if (!v.quoted) {
+		size_t stop = look_end(s, v.start);
+		for (end = v.start; end < stop && !strchr("\n\r;|&<\"", s->text[end]);)
+			end++;
+		if (v.separator == '=')
+			end = unquoted_end(s, v.start);
+	}
+	while (end > v.start && is_space(s->text[end - 1]))
+		end--;
+	if (end == v.start || is_blank(s, v.start, end))
+		return 0;
+	return take_array(s, v, emit(s, v.start, end, REDACT_ADDRESS), REDACT_ADDRESS);
+}
+
+static size_t take_user(struct scan *s, struct value v)
+{
+	if (!s->options->users || (v.separator != '=' && !v.quoted_key))
+		return 0;
+	size_t end = v.quoted ? v.end : unquoted_end(s, v.start);
+	return end > v.start && !is_blank(s, v.start, end) ? emit(s, v.start, end, REDACT_USER) : 0;
+}
+
+size_t rule_label(struct scan *s, struct chunk c, unsigned kinds)
+{
+	struct value v;
+	if (kinds & WORD_SCHEME && !(kinds & WORD_LABELS))
+		return take_scheme(s, c);
+	if (!find_value(s, c, &v))
+		return 0;
+	size_t end = 0;
+	if (kinds & (WORD_PASSWORD | WORD_SECRET))
+		end = take_secret(s, c, v, kinds);
+	else if (kinds & WORD_BIRTH)
+		end = take_birth(s, v);
+	else if (kinds & (WORD_MRN | WORD_SSN | WORD_ID | WORD_PHONE))
+		end = take_number(s, v, kinds);
+	else if (kinds & WORD_NAME)
+		end = take_name(s, v, kinds);
+	else if (kinds & WORD_ADDRESS)
+		end = take_address(s, v, kinds);
+	else if (kinds & WORD_USER)
+		end = take_user(s, v);
+	return end;
+}

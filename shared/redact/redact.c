@@ -1,0 +1,318 @@
+#include "shared/redact/redact.h"
+
+#include "shared/redact/scan.h"
+
+enum { STACK_SPANS = 256 };
+
+#define D BYTE_DELIM
+#define S (BYTE_DELIM | BYTE_SPACE)
+const uint16_t byte_classes[256] = {
+    [0 ... 8] = D,
+    [9] = S,
+    [10] = S,
+    [11] = D,
+    [12] = D,
+    [13] = S,
+    [14 ... 31] = D,
+    [' '] = S,
+    ['"'] = D,
+    ['#'] = D,
+    ['&'] = D,
+    ['\''] = D,
+    ['('] = D,
+    [')'] = D,
+    [','] = D,
+    [';'] = D,
+    ['<'] = D,
+    ['='] = D,
+    ['>'] = D,
+    ['?'] = D,
+    ['['] = D,
+    ['\\'] = D,
+    [']'] = D,
+    ['^'] = D,
+    ['`'] = D,
+    ['{'] = D,
+    ['|'] = D,
+    ['}'] = D,
+    [127] = D,
+    ['-'] = BYTE_JOIN,
+    ['.'] = BYTE_JOIN,
+    ['/'] = BYTE_JOIN,
+    ['_'] = BYTE_JOIN,
+    ['0' ... '9'] = BYTE_DIGIT,
+    [':'] = BYTE_COLON,
+    ['@'] = BYTE_AT,
+    ['A' ... 'Z'] = BYTE_UPPER,
+    ['a' ... 'z'] = BYTE_LOWER,
+    [128 ... 255] = BYTE_HIGH,
+};
+#undef D
+#undef S
+
+static const char *const names[] = {
+    [REDACT_NAME] = "name",
+    [REDACT_EMAIL] = "email",
+    [REDACT_PHONE] = "phone",
+    [REDACT_SSN] = "ssn",
+    [REDACT_MRN] = "mrn",
+    [REDACT_ID] = "id",
+    [REDACT_DATE] = "date",
+    [REDACT_AGE] = "age",
+    [REDACT_ADDRESS] = "address",
+    [REDACT_PLACE] = "place",
+    [REDACT_IP] = "ip",
+    [REDACT_MAC] = "mac",
+    [REDACT_URL] = "url",
+    [REDACT_CARD] = "card",
+    [REDACT_ACCOUNT] = "account",
+    [REDACT_PASSWORD] = "password",
+    [REDACT_SECRET] = "secret",
+    [REDACT_USER] = "user",
+};
+static const char *const placeholders[] = {
+#define X(NAME, placeholder) placeholder,
+    REDACT_TYPES(X)
+#undef X
+};
+
+const char *redact_type_name(enum redact_type type)
+{
+	return names[type];
+}
+const char *redact_placeholder(enum redact_type type)
+{
+	return placeholders[type];
+}
+
+size_t emit(struct scan *s, size_t start, size_t end, enum redact_type type)
+{
+	if (s->count + 1 == s->max) { /* the last one takes all that is left */
+		end = s->size;
+		s->full = true;
+	}
+	s->spans[s->count++] = (struct redact_span){start, end, type};
+	return end;
+}
+
+size_t skip_spaces(const struct scan *s, size_t at)
+{
+	size_t stop = look_end(s, at);
+	while (at < stop && (s->text[at] == ' ' || s->text[at] == '\t'))
+		at++;
+	return at;
+}
+
+size_t placeholder_at(const struct scan *s, size_t at)
+{
+	if (byte_at(s, at) != '[')
+		return 0;
+	for (size_t i = 0; i < REDACT_TYPE_COUNT; i++) {
+		size_t n = strlen(placeholders[i]);
+		if (s->size - at >= n && memcmp(s->text + at, placeholders[i], n) == 0)
+			return n;
+	}
+	return 0;
+}
+
+/* ---- chunks ---- */
+
+/* A delimiter that is part of a chunk after all: the apostrophe of O'Neil. */
+static bool joins(const struct scan *s, size_t at, size_t start)
+{
+	return s->text[at] == '\'' && at > start && is_letter(s->text[at - 1]) && is_letter(byte_at(s, at + 1));
+}
+
+/* A colon after letters ends a chunk ("mrn:12"), but not in a URL or an IPv6 address. */
+static bool colon_ends(const struct scan *s, size_t at, size_t start, unsigned seen)
+{
+	if (seen & (BYTE_DIGIT | BYTE_AT | BYTE_COLON) || at == start)
+		return false;
+	uint8_t next = byte_at(s, at + 1);
+	if (next == '/' && byte_at(s, at + 2) == '/')
+		return false;
+	if (at - start > 4)
+		return true;
+	for (size_t i = start; i < at; i++)
+		if (!is_hex(s->text[i]))
+			return true;
+	return !is_hex(next) && next != ':';
+}
+
+struct chunk chunk_at(const struct scan *s, size_t at)
+{
+	struct chunk c = {.start = at};
+	const uint8_t *text = s->text;
+	for (; at < s->size; at++) {
+		unsigned k = class_of(text[at]);
+		if (k & BYTE_DELIM && !joins(s, at, c.start))
+			break;
+		if (k & BYTE_COLON && colon_ends(s, at, c.start, c.seen))
+			break;
+		c.seen |= k;
+	}
+	c.whole = c.end = at;
+	while (c.end > c.start && strchr(".:!", text[c.end - 1]))
+		c.end--;
+	return c;
+}
+
+/* ---- words ---- */
+
+static void remember(struct scan *s, struct recent word)
+{
+	s->words[1] = s->words[0];
+	s->words[0] = word;
+}
+
+/* Is `next` right behind `end`, but for a space or two? */
+static bool adjacent(const struct scan *s, size_t end, size_t next)
+{
+	for (; end < next; end++)
+		if (s->text[end] != ' ' && s->text[end] != '\t' && s->text[end] != '\'' && s->text[end] != '.')
+			return false;
+	return true;
+}
+
+/* The word alone, or with one or two before it ("date of birth"). */
+static unsigned kinds_with_recent(const struct scan *s, struct recent word, size_t start)
+{
+	unsigned own = word_kinds(word.hash), kinds = own;
+	word_hash h = word.hash;
+	size_t letters = word.letters, at = start;
+	for (size_t i = 0; i < 2; i++) {
+		const struct recent *before = &s->words[i];
+		if (!before->hash || start - before->end > 8 || !adjacent(s, before->end, at))
+			break;
+		h = word_hash_join(before->hash, h, letters);
+		letters += before->letters;
+		at = before->end - (before->letters < before->end ? before->letters : before->end);
+		unsigned joined = word_kinds(h) & WORD_LABELS;
+		if (joined)
+			kinds = (kinds & ~(unsigned)(WORD_LABELS | WORD_KEY_ONLY)) | joined;
+	}
+	return kinds;
+}
+
+/* The last part, or the last two, of a compound such as db_password or awsSecretAccessKey. */
+static unsigned kinds_of_suffix(const struct scan *s, struct chunk c)
+{
+	size_t least = c.end - c.start > REDACT_WORD_MAX ? c.end - REDACT_WORD_MAX : c.start;
+	unsigned found = 0;
+	word_hash h = 0;
+	size_t letters = 0;
+	for (size_t at = c.end; at-- > least;) { /* the hash grows at its front */
+		uint8_t b = s->text[at];
+		if (is_alpha(b)) {
+			h = word_hash_join(word_hash_add(0, lower(b)), h, letters);
+			letters++;
+		}
+		bool boundary =
+		    at == c.start || !is_alpha(s->text[at - 1]) || (is_upper(b) && is_lower(s->text[at - 1]));
+		if (!boundary || !letters)
+			continue;
+		unsigned k = word_kinds(h);
+		if (k & WORD_SUFFIX)
+			found = k;
+	}
+	return found;
+}
+
+static unsigned chunk_kinds(struct scan *s, struct chunk c)
+{
+	struct recent word = {.end = c.end};
+	if (c.end - c.start <= REDACT_WORD_MAX + 8)
+		for (size_t i = c.start; i < c.end; i++)
+			if (is_alpha(s->text[i])) {
+				word.hash = word_hash_add(word.hash, lower(s->text[i]));
+				word.letters++;
+			}
+	unsigned kinds = 0;
+	if (word.letters)
+		kinds = kinds_with_recent(s, word, c.start);
+	if (!(kinds & WORD_LABELS) &&
+	    (c.seen & (BYTE_JOIN | BYTE_DIGIT | BYTE_HIGH) || (c.seen & BYTE_UPPER && c.seen & BYTE_LOWER)))
+		kinds |= kinds_of_suffix(s, c);
+	remember(s, word);
+	return kinds;
+}
+
+/* ---- the walk ---- */
+
+static size_t on_chunk(struct scan *s, struct chunk c)
+{
+	size_t next;
+	unsigned kinds = c.seen & (BYTE_LOWER | BYTE_UPPER) ? chunk_kinds(s, c) : 0;
+	if (c.seen & BYTE_COLON && (next = rule_url(s, c)))
+		return next;
+	if (c.seen & BYTE_AT && (next = rule_email(s, c)))
+		return next;
+	if (kinds & WORD_SCHEME || kinds & WORD_LABELS)
+		if ((next = rule_label(s, c, kinds)))
+			return next;
+	if (c.end - c.start >= 12 && (next = rule_secret(s, c)))
+		return next;
+	if (c.seen & BYTE_DIGIT && (next = rule_number(s, c)))
+		return next;
+	if (kinds & WORD_TITLE && (next = rule_title(s, c)))
+		return next;
+	if (clinical(s)) {
+		if (kinds & WORD_MONTH && (next = rule_month(s, c)))
+			return next;
+		if (c.seen & (BYTE_UPPER | BYTE_HIGH) && (next = rule_prose(s, c, kinds)))
+			return next;
+	}
+	return 0;
+}
+
+static size_t on_delimiter(struct scan *s, size_t at)
+{
+	size_t next;
+	uint8_t b = s->text[at];
+	if (b == '[' && (next = placeholder_at(s, at)))
+		return at + next;
+	if (b == '(' && is_digit(byte_at(s, at + 1)) && (next = rule_phone_paren(s, at)))
+		return next;
+	if (b == '\n')
+		s->words[0].hash = s->words[1].hash = 0;
+	return at + 1;
+}
+
+size_t redact_find(const struct redact_options *o, struct redact_stream *stream, const char *text, size_t size,
+    struct redact_span *spans, size_t max)
+{
+	struct scan s = {
+	    .text = (const uint8_t *)text, .size = size, .options = o, .stream = stream, .spans = spans, .max = max};
+	size_t at = stream && stream->in_pem ? rule_pem(&s, 0) : 0;
+	while (at < size && !s.full) {
+		unsigned k = class_of(s.text[at]);
+		size_t next = 0;
+		if (k & BYTE_DELIM) {
+			at = on_delimiter(&s, at);
+			continue;
+		}
+		if (s.text[at] == '-' && (next = rule_pem(&s, at))) {
+			at = next;
+			continue;
+		}
+		struct chunk c = chunk_at(&s, at);
+		next = on_chunk(&s, c);
+		at = next > at ? next : c.whole > at ? c.whole : at + 1;
+	}
+	return s.count;
+}
+
+size_t redact_text(
+    const struct redact_options *o, struct redact_stream *stream, const char *text, size_t size, struct buf *out)
+{
+	struct redact_span spans[STACK_SPANS];
+	size_t count = 0, done = 0;
+	size_t found = redact_find(o, stream, text, size, spans, STACK_SPANS);
+	for (size_t i = 0; i < found; i++, count++) {
+		buf_append(out, text + done, spans[i].start - done);
+		buf_text(out, placeholders[spans[i].type]);
+		done = spans[i].end;
+	}
+	buf_append(out, text + done, size - done);
+	return count;
+}

@@ -1,0 +1,171 @@
+/* shared/redact/scan.h: what the rules of this folder share.  Private to shared/redact.
+ *
+ * The text is walked once, chunk by chunk; a chunk is a run of bytes that are no delimiters.  A rule looks at the chunk
+ * at hand, and ahead of it at most REDACT_LOOK_MAX bytes, and either emits a span and says where the walk goes on, or
+ * declines.  Nothing looks back further than the last few words' hashes. */
+#ifndef KEDGE_SHARED_REDACT_SCAN_H
+#define KEDGE_SHARED_REDACT_SCAN_H
+
+#include <string.h>
+
+#include "shared/redact/redact.h"
+
+enum byte_class {
+	BYTE_DELIM = 1u << 0, /* ends a chunk */
+	BYTE_LOWER = 1u << 1,
+	BYTE_UPPER = 1u << 2,
+	BYTE_DIGIT = 1u << 3,
+	BYTE_SPACE = 1u << 4, /* also a delimiter */
+	BYTE_AT = 1u << 5,
+	BYTE_COLON = 1u << 6,
+	BYTE_HIGH = 1u << 7, /* part of a character beyond ASCII: taken for a letter */
+	BYTE_JOIN = 1u << 8, /* . - _ / inside words */
+};
+extern const uint16_t byte_classes[256];
+static inline unsigned class_of(uint8_t c)
+{
+	return byte_classes[c];
+}
+static inline bool is_digit(uint8_t c)
+{
+	return (unsigned)c - '0' < 10u;
+}
+static inline bool is_alpha(uint8_t c)
+{
+	return (c | 32u) - 'a' < 26u;
+}
+static inline bool is_upper(uint8_t c)
+{
+	return (unsigned)c - 'A' < 26u;
+}
+static inline bool is_lower(uint8_t c)
+{
+	return (unsigned)c - 'a' < 26u;
+}
+static inline bool is_alnum(uint8_t c)
+{
+	return is_digit(c) || is_alpha(c);
+}
+static inline bool is_space(uint8_t c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+static inline bool is_hex(uint8_t c)
+{
+	return is_digit(c) || (c | 32u) - 'a' < 6u;
+}
+static inline bool is_letter(uint8_t c)
+{
+	return is_alpha(c) || c >= 0x80;
+}
+static inline uint8_t lower(uint8_t c)
+{
+	return is_upper(c) ? c | 32 : c;
+}
+
+/* What a word of the tables is; words.c. */
+enum word_kind {
+	WORD_PASSWORD = 1u << 0, /* label of a password */
+	WORD_SECRET = 1u << 1,   /* label of a token or key */
+	WORD_NAME = 1u << 2,     /* label of a person's name */
+	WORD_BIRTH = 1u << 3,    /* label of a date of birth, admission … */
+	WORD_MRN = 1u << 4,
+	WORD_SSN = 1u << 5,
+	WORD_ID = 1u << 6, /* label of another identifying number */
+	WORD_PHONE = 1u << 7,
+	WORD_ADDRESS = 1u << 8, /* label of a postal address */
+	WORD_USER = 1u << 9,
+	WORD_TITLE = 1u << 10,  /* Mr, Dr: a name follows */
+	WORD_GIVEN = 1u << 11,  /* a common given name */
+	WORD_FAMILY = 1u << 12, /* a common family name */
+	WORD_MONTH = 1u << 13,
+	WORD_STREET = 1u << 14,     /* ends a street's name */
+	WORD_HOUSE = 1u << 15,      /* hospital, clinic: makes the capitalised words around it an institution */
+	WORD_TOWN = 1u << 16,       /* a well-known town, state or country */
+	WORD_PLACE_PREP = 1u << 17, /* at, from: an institution or town may follow */
+	WORD_COMMON = 1u << 18,     /* an ordinary word that prose capitalises at times */
+	WORD_NO_VALUE = 1u << 19,   /* yes, null: never a secret */
+	WORD_SUFFIX = 1u << 20,     /* as a label also at the end of a compound (db_password) */
+	WORD_SCHEME = 1u << 21,     /* Bearer, Basic */
+	WORD_KEY_ONLY = 1u << 22,   /* a label only as a quoted key or before '=' */
+	WORD_LINKER = 1u << 23,     /* number, no, is: may stand between a label and its value */
+	WORD_EMAIL = 1u << 24,      /* label of an e-mail address */
+	WORD_INTRODUCES = 1u << 25, /* clinical: a name often follows (like, named, patient) */
+};
+/* The label kinds, which take a value. */
+enum {
+	WORD_LABELS = WORD_PASSWORD | WORD_SECRET | WORD_NAME | WORD_BIRTH | WORD_MRN | WORD_SSN | WORD_ID |
+		      WORD_PHONE | WORD_ADDRESS | WORD_USER | WORD_EMAIL
+};
+
+typedef uint64_t word_hash;
+#define WORD_HASH_STEP 0x9e3779b97f4a7c15ull
+static inline word_hash word_hash_add(word_hash h, uint8_t c)
+{
+	return (h + c) * WORD_HASH_STEP;
+}
+word_hash word_hash_join(word_hash a, word_hash b, size_t b_letters); /* the hash of both words written as one */
+unsigned word_kinds(word_hash h);                                     /* 0: not in the tables */
+unsigned word_kinds_of(const uint8_t *s, size_t n); /* of a word's letters, any case; other bytes skipped */
+
+struct recent { /* a word that was walked past */
+	word_hash hash;
+	size_t letters, end;
+};
+
+struct scan {
+	const uint8_t *text;
+	size_t size;
+	const struct redact_options *options;
+	struct redact_stream *stream;
+	struct redact_span *spans;
+	size_t count, max;
+	struct recent words[2]; /* the last ones, newest first; hash 0: none */
+	bool full;
+};
+
+struct chunk {
+	size_t start, end; /* without trailing . : ! ? */
+	size_t whole;      /* with them */
+	unsigned seen;     /* byte classes in it */
+};
+
+static inline bool clinical(const struct scan *s)
+{
+	return s->options->mode == REDACT_CLINICAL;
+}
+static inline size_t look_end(const struct scan *s, size_t at)
+{
+	return s->size - at < REDACT_LOOK_MAX ? s->size : at + REDACT_LOOK_MAX;
+}
+static inline uint8_t byte_at(const struct scan *s, size_t at)
+{
+	return at < s->size ? s->text[at] : 0;
+}
+
+/* Emits [start, end) and returns end (or the text's end, once full). */
+size_t emit(struct scan *s, size_t start, size_t end, enum redact_type type);
+struct chunk chunk_at(const struct scan *s, size_t at);
+size_t skip_spaces(const struct scan *s, size_t at);
+/* The length of a placeholder that stands at `at`, or 0. */
+size_t placeholder_at(const struct scan *s, size_t at);
+
+/* Each rule: where the walk goes on after what it emitted, or 0 when it declines. */
+size_t rule_label(struct scan *s, struct chunk c, unsigned kinds); /* labels.c */
+size_t rule_secret(struct scan *s, struct chunk c);                /* secrets.c: tokens known by their look */
+size_t rule_url(struct scan *s, struct chunk c);                   /* secrets.c */
+size_t rule_pem(struct scan *s, size_t at);                        /* secrets.c */
+size_t rule_email(struct scan *s, struct chunk c);                 /* numbers.c */
+size_t rule_number(struct scan *s, struct chunk c);                /* numbers.c: anything that holds a digit */
+size_t rule_phone_paren(struct scan *s, size_t at);                /* numbers.c: "(555) …" */
+size_t rule_month(struct scan *s, struct chunk c);                 /* dates.c: "April 12, 2023" */
+size_t rule_title(struct scan *s, struct chunk c);                 /* people.c */
+size_t rule_prose(
+    struct scan *s, struct chunk c, unsigned kinds); /* people.c: clinical mode's unlabelled names and places */
+
+size_t match_date(const struct scan *s, size_t at); /* dates.c: the end of a date that begins at `at`, or 0 */
+size_t match_phone(const struct scan *s, size_t at, bool labelled); /* numbers.c: likewise */
+size_t match_name(const struct scan *s, size_t at, unsigned most);  /* people.c: capitalised words; the end, or 0 */
+bool capitalised(const struct scan *s, size_t start, size_t end);   /* people.c: "Smith", "O'Neil", "J.", "Öz" */
+
+#endif

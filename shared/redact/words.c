@@ -1,0 +1,260 @@
+/* The words that the rules know.  General knowledge of English forms, common names of many countries and the usual
+ * spellings of keys; nothing here comes from one program or one data set. */
+#include <assert.h>
+
+#include "shared/redact/scan.h"
+
+enum { SLOTS = 8192 }; /* a power of two, some four times the words */
+
+static struct slot {
+	word_hash hash;
+	unsigned kinds;
+} slots[SLOTS];
+
+static const struct {
+	unsigned kinds;
+	const char *words; /* lower-case letters only, separated by spaces: "api_key", "Api-Key" and "apiKey" are all
+			      "apikey" */
+} lists[] = {
+    {WORD_PASSWORD | WORD_SUFFIX,
+	"password passwd passwort pwd passphrase passcode userpassword motdepasse contrasena identifiedby"},
+    {WORD_PASSWORD | WORD_KEY_ONLY, "pass pin cvv cvc otp"},
+    {WORD_SECRET | WORD_SUFFIX,
+	"secret token apikey accesskey secretkey privatekey secretaccesskey accesskeyid authtoken accesstoken "
+	"refreshtoken idtoken "
+	"sessiontoken clientsecret sharedsecret signingkey encryptionkey masterkey apitoken authkey connectionstring "
+	"sastoken "
+	"credential credentials sharedaccesssignature webhooksecret totpsecret presharedkey psk csrftoken xsrftoken"},
+    {WORD_SECRET, "authorization proxyauthorization cookie setcookie xapikey xauthtoken jsessionid phpsessid "
+		  "aspsessionid sessionid "
+		  "sessioncookie xamzsecuritytoken xamzsignature accountkey storagekey subscriptionkey"},
+    {WORD_SECRET | WORD_KEY_ONLY, "signature sig sid auth session nonce salt"},
+    {WORD_SCHEME, "bearer basic digest negotiate apikeyauth"},
+    {WORD_NAME | WORD_SUFFIX,
+	"patientname firstname lastname fullname surname givenname familyname middlename maidenname mothersname "
+	"mothersmaidenname membername subscribername insuredname guarantorname beneficiaryname cardholder "
+	"cardholdername "
+	"contactname nextofkin emergencycontact"},
+    {WORD_NAME, "patient pt nameofpatient physician attending attendingphysician referringphysician guarantor"},
+    {WORD_NAME | WORD_KEY_ONLY, "family given displayname realname customername clientname personname"},
+    {WORD_BIRTH | WORD_SUFFIX,
+	"dob dateofbirth birthdate birthday birthdt bornon deathdate dateofdeath deceaseddatetime"},
+    {WORD_BIRTH, "born admitted admissiondate dischargedate discharged deceased admitdate dateofservice dos"},
+    {WORD_MRN | WORD_SUFFIX,
+	"mrn medicalrecord medicalrecordnumber medrec medrecno patientid patientnumber patientidentifier chartnumber "
+	"hospitalnumber unitnumber medicalrecordno mpi empi"},
+    {WORD_SSN | WORD_SUFFIX,
+	"ssn socialsecurity socialsecuritynumber ssnumber socsec nationalid nationalidnumber nationalinsurance nino "
+	"taxid taxpayerid taxidentification tin itin sin aadhaar aadhar cpf cnpj pesel bsn nif dni curp personnummer"},
+    {WORD_ID | WORD_SUFFIX,
+	"accountnumber acctno acctnumber accountno acctnum accountnum memberid membernumber policynumber policyno "
+	"policyid subscriberid subscribernumber beneficiaryid beneficiarynumber healthplan healthplanid "
+	"healthplannumber "
+	"insuranceid insurancenumber claimnumber claimid passport passportnumber passportno driverlicense "
+	"driverslicense "
+	"driverlicence driverslicence licensenumber licencenumber licenseno licenseplate numberplate "
+	"npi dea deanumber encounterid encounternumber visitnumber casenumber caseid "
+	"medicaidid medicareid medicarenumber medicaidnumber nhsnumber nhsno healthcardnumber healthcard studyid "
+	"groupnumber certificatenumber serialnumber deviceserial deviceid vin vehicleid imei imsi iccid udid "
+	"bankaccount routingnumber "
+	"sortcode iban swiftcode creditcard cardnumber cardno debitcard ccnumber pan uniqueid uniqueidentifier "
+	"referencenumber "
+	"accessionnumber specimenid rxnumber prescriptionnumber employeeid employeenumber studentid"},
+    {WORD_ID | WORD_KEY_ONLY, "account acct policy member subscriber beneficiary passportid nhs accession"},
+    {WORD_PHONE | WORD_SUFFIX,
+	"phone phonenumber telephone mobilenumber cellphone faxnumber phoneno mobilephone homephone workphone"},
+    {WORD_PHONE, "tel fax mobile cell telefon pager"},
+    {WORD_EMAIL, "email emailaddress mail"},
+    {WORD_ADDRESS | WORD_SUFFIX,
+	"homeaddress streetaddress mailingaddress postaladdress patientaddress billingaddress residence "
+	"shippingaddress addressline"},
+    {WORD_ADDRESS | WORD_KEY_ONLY, "street zipcode zip postcode postalcode"},
+    {WORD_USER, "user username login loginname userid useraccount logname ruser luser"},
+    {WORD_TITLE,
+	"mr mrs ms miss mx dr doctor prof professor madam herr frau mme mlle sra srta don dona signor signora monsieur "
+	"nurse rev reverend fr rabbi imam capt sgt lt col judge dame"},
+    {WORD_MONTH, "january february march april may june july august september october november december jan feb mar "
+		 "apr jun jul aug "
+		 "sep sept oct nov dec"},
+    {WORD_STREET, "street st avenue ave av road rd boulevard blvd lane ln drive dr court ct circle cir terrace place "
+		  "pl square sq way "
+		  "highway hwy parkway pkwy crescent close row alley trail trl plaza"},
+    {WORD_HOUSE, "hospital hospitals clinic clinics infirmary hospice sanatorium medical healthcare health university "
+		 "college institute "
+		 "foundation memorial rehabilitation pharmacy laboratories"},
+    {WORD_PLACE_PREP, "at from near visiting outside via"},
+    {WORD_NO_VALUE,
+	"yes no true false null none nil empty unset undefined redacted hidden masked required invalid expired missing "
+	"incorrect wrong failed failure ok enabled disabled changed not is was has for and the a an in on must should "
+	"cannot will "
+	"authentication check error unknown mismatch reset authenticated accepted rejected denied found"},
+    {WORD_LINKER, "number numbers no num nr id ids identifier is was of are code value equals"},
+    {WORD_INTRODUCES, "like named patient name pt for by with mentioning referencing involving regarding client mother "
+		      "father son daughter "
+		      "wife husband brother sister"},
+    {WORD_GIVEN,
+	"james mary robert patricia john jennifer michael linda david elizabeth william barbara richard susan joseph "
+	"jessica thomas "
+	"sarah charles karen christopher lisa daniel nancy matthew betty anthony margaret mark sandra donald ashley "
+	"steven kimberly "
+	"paul emily andrew donna joshua michelle kenneth carol kevin amanda brian dorothy george melissa timothy "
+	"deborah ronald "
+	"stephanie edward rebecca jason sharon jeffrey laura ryan cynthia jacob kathleen gary amy nicholas angela eric "
+	"shirley "
+	"jonathan anna stephen brenda larry pamela justin emma scott nicole brandon helen benjamin samantha samuel "
+	"katherine gregory "
+	"christine alexander debra patrick rachel frank carolyn raymond janet jack catherine dennis maria jerry "
+	"heather tyler diane "
+	"aaron ruth jose julie adam olivia nathan joyce henry virginia zachary victoria douglas kelly peter lauren "
+	"kyle christina "
+	"noah joan ethan evelyn jeremy judith walter megan christian andrea keith cheryl roger hannah terry jacqueline "
+	"austin martha "
+	"sean gloria gerald teresa carl ann harold sara dylan madison arthur frances lawrence kathryn jordan janice "
+	"jesse jean bryan "
+	"abigail billy alice bruce julia gabriel judy joe sophia logan grace alan denise juan amber albert doris "
+	"willie marilyn "
+	"elijah danielle wayne beverly randy isabella vincent theresa mason diana roy natalie ralph brittany bobby "
+	"charlotte russell "
+	"marie philip kayla eugene alexis jane ben tom tim jim bob bill mike dave steve dan sam alex chris matt nick "
+	"tony greg "
+	"carlos luis miguel jorge pedro manuel francisco antonio javier rafael diego fernando pablo sofia lucia carmen "
+	"elena ana "
+	"pierre michel claire camille louis hans klaus jurgen wolfgang heinrich ingrid greta sven lars erik bjorn "
+	"astrid ivan dmitri "
+	"sergei olga natasha svetlana vladimir igor mikhail tatiana mohammed muhammad ahmed ali fatima aisha omar "
+	"hassan yusuf "
+	"ibrahim khalid layla amir reza priya raj arjun rahul anita sanjay vijay deepak ravi amit neha pooja sunita "
+	"wei li ming "
+	"hiroshi yuki kenji takashi akira sakura minh linh nguyen giovanni marco luca francesca giulia paolo matteo "
+	"chiara joao "
+	"liam oliver lucas ella mia ava harper ruby jake luke ian neil fiona nigel colin graham stuart alastair "
+	"siobhan aoife "
+	"niamh padraig kwame chidi ngozi amara zara leah naomi ethel edith florence agnes mabel lillian clara rosa "
+	"hazel "
+	"irene edna gladys bernice josephine leonard melvin clifford vernon herman lloyd marvin gordon glenn leon "
+	"tamara tanya tara tracy wendy yolanda yvonne vanessa valerie veronica sylvia sheila sherry stella suzanne "
+	"sally roberta "
+	"rhonda regina renee priscilla phyllis paula monica miriam mildred marjorie marion lois lorraine lydia kristen "
+	"katie kate "
+	"jill jo holly gail erin ellen elaine eileen dolores cindy claudia cathy caroline cassandra bonnie beth arlene "
+	"april anne "
+	"allison alicia ricardo roberto eduardo alejandro enrique hector oscar victor ernesto raul ruben salvador"},
+    {WORD_FAMILY, "smith johnson williams jones garcia miller davis rodriguez martinez hernandez lopez gonzalez wilson "
+		  "anderson taylor moore "
+		  "jackson martin lee perez thompson harris sanchez clark ramirez lewis robinson allen wright torres "
+		  "hill flores nelson baker "
+		  "rivera campbell mitchell carter gomez phillips evans turner diaz parker cruz edwards collins reyes "
+		  "stewart morris morales "
+		  "murphy rogers gutierrez ortiz morgan cooper peterson bailey reed ramos kim cox ward richardson "
+		  "watson brooks chavez bennett "
+		  "mendoza ruiz hughes alvarez castillo sanders patel myers foster jimenez powell jenkins russell "
+		  "sullivan fisher henderson "
+		  "mcdonald coleman vasquez simmons romero griffin hayes graham wallace owens harrison ellis gibson "
+		  "kennedy oconnor obrien "
+		  "schmidt muller schneider weber meyer wagner becker hoffmann ivanov petrov singh khan chen wang "
+		  "zhang liu yang huang "
+		  "tanaka suzuki watanabe sato nakamura rossi russo ferrari bianchi novak kowalski nowak janssen "
+		  "hansen johansson"},
+    {WORD_TOWN, "london paris berlin madrid rome vienna dublin edinburgh glasgow manchester birmingham liverpool leeds "
+		"bristol boston chicago "
+		"houston dallas austin seattle portland denver phoenix philadelphia atlanta miami detroit minneapolis "
+		"cleveland baltimore "
+		"pittsburgh cincinnati milwaukee sacramento oakland tucson nashville memphis charlotte orlando tampa "
+		"brooklyn manhattan bronx "
+		"queens toronto montreal vancouver ottawa calgary sydney melbourne brisbane perth auckland mumbai "
+		"delhi bangalore chennai "
+		"tokyo osaka beijing shanghai singapore dubai cairo lagos nairobi johannesburg moscow warsaw prague "
+		"budapest athens lisbon "
+		"barcelona milan naples munich hamburg frankfurt zurich geneva brussels amsterdam copenhagen stockholm "
+		"oslo helsinki "
+		"california texas florida ohio michigan illinois pennsylvania massachusetts virginia maryland colorado "
+		"arizona oregon nevada "
+		"utah minnesota wisconsin missouri tennessee kentucky alabama louisiana oklahoma kansas iowa nebraska "
+		"connecticut maine "
+		"vermont delaware hawaii alaska montana idaho wyoming indiana mississippi arkansas newyork losangeles "
+		"sanfrancisco sandiego "
+		"sanantonio sanjose lasvegas neworleans saltlakecity newjersey northcarolina southcarolina ucla usc "
+		"nyu mgh ucsf"},
+    {WORD_COMMON, "the a an i it he she they we you this that these those what which who when where why how is are was "
+		  "were do does did can "
+		  "could should would will may might must if and or but not no yes in on at of for from to with by as "
+		  "any all best latest "
+		  "current there here please also recommend evaluate assess discuss review patient patients dr mr mrs "
+		  "ms case history "
+		  "treatment management therapy guidelines protocol diagnosis surgery post pre non type stage grade "
+		  "chronic acute severe mild "
+		  "monday tuesday wednesday thursday friday saturday sunday english spanish french german chinese "
+		  "japanese american european "
+		  "african asian hispanic caucasian latino january february march april june july august september "
+		  "october november december "
+		  "medicare medicaid parkinson alzheimer crohn hodgkin hashimoto graves addison cushing marfan down "
+		  "turner huntington sjogren "
+		  "raynaud bell guillain barre kawasaki wilson paget barrett meniere tourette asperger hiv aids covid "
+		  "mri ct ecg ekg eeg icu "
+		  "ed er or copd chf cad htn dm ms als ptsd adhd ocd gerd ibs ibd uti dvt pe afib nsaid ssri ace tnf "
+		  "bmi ivf fda cdc who nih "
+		  "following given considering regarding according after before during since until while because "
+		  "despite rec tx hx dx rx sx mgmt "
+		  "looking need needs need suggest provide explain describe compare update findings outcome outcomes "
+		  "evaluation impact role "
+		  "effect effects efficacy safety approach options option strategies strategy advice plan approach "
+		  "risk risks consult "
+		  "dear hi hello thanks thank regards sincerely my our your his her their its re subject date"},
+};
+
+word_hash word_hash_join(word_hash a, word_hash b, size_t b_letters)
+{
+	word_hash power = 1;
+	for (size_t i = 0; i < b_letters; i++)
+		power *= WORD_HASH_STEP;
+	return a * power + b;
+}
+
+unsigned word_kinds(word_hash h)
+{
+	for (size_t at = (h >> 40) & (SLOTS - 1); slots[at].hash; at = (at + 1) & (SLOTS - 1))
+		if (slots[at].hash == h)
+			return slots[at].kinds;
+	return 0;
+}
+
+unsigned word_kinds_of(const uint8_t *s, size_t n)
+{
+	word_hash h = 0;
+	for (size_t i = 0; i < n; i++)
+		if (is_alpha(s[i]))
+			h = word_hash_add(h, lower(s[i]));
+	return word_kinds(h);
+}
+
+static void add(word_hash h, unsigned kinds)
+{
+	size_t at = (h >> 40) & (SLOTS - 1);
+	while (slots[at].hash && slots[at].hash != h)
+		at = (at + 1) & (SLOTS - 1);
+	slots[at].hash = h;
+	slots[at].kinds |= kinds;
+}
+
+/* Before main, once: afterwards the table is only read, from any thread. */
+__attribute__((constructor)) static void fill(void)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+		word_hash h = 0;
+		for (const char *p = lists[i].words;; p++) {
+			if (*p && *p != ' ') {
+				h = word_hash_add(h, (uint8_t)*p);
+				continue;
+			}
+			if (h) {
+				add(h, lists[i].kinds);
+				count++;
+			}
+			h = 0;
+			if (!*p)
+				break;
+		}
+	}
+	assert(count < SLOTS / 2);
+}
