@@ -16,8 +16,22 @@ enum {
 	CONFIG_LOGS_MAX = 32,         /* per service */
 	CONFIG_DEPENDS_MAX = 64,      /* services one service leans on */
 	CONFIG_KEYS_MAX = 16,         /* approvers' keys pinned on the host */
+	CONFIG_APPROVALS_MAX = 8,     /* more than a plan can carry could never be reached */
+	CONFIG_RUNS_MAX = 100,        /* rise and fall: more results in a row is never, not careful */
+	CONFIG_RATE_MAX = 60,         /* changing orders an hour; a host that needs more is not being rolled back but driven */
+	CONFIG_KEEP_MAX = 10000,      /* snapshots of one kind */
+	CONFIG_ADDRESS_MAX = 320,     /* a host name of 253 bytes, a port, brackets, "unix:" */
+	CONFIG_URL_MAX = 2048,
+	CONFIG_CONTAINS_MAX = 256,    /* text that a page must hold */
 	CONFIG_FILE_MAX = 1 << 20,
+	CONFIG_EVERY_LEAST_MS = 1000,              /* a probe runs at most once a second */
+	CONFIG_EVERY_MAX_MS = 7 * DAY_MS,          /* and at least once a week */
+	CONFIG_PROBE_TIMEOUT_MAX_MS = 10 * 60 * 1000,
+	CONFIG_STEP_TIMEOUT_MAX_MS = 60 * 60 * 1000,
+	CONFIG_SNAPSHOT_EVERY_LEAST_MS = 60 * 1000,
 };
+#define CONFIG_SPOOL_LEAST_BYTES (1u << 20)        /* less could not hold a day of results */
+#define CONFIG_SPOOL_MAX_BYTES ((uint64_t)16 << 30)
 
 struct postgres_config {
 	const char *data_directory;
@@ -66,7 +80,7 @@ struct age_probe { const char *path; uint64_t warn_ms, critical_ms; };
 struct probe_config {
 	const char *name;
 	uint32_t tier;            /* enum probe_tier */
-	uint64_t every_ms;        /* 0: the tier's 30 s, 5 min, 30 min */
+	uint64_t every_ms;        /* in a file 0 or missing: the tier's 30 s, 5 min, 30 min; filled in when loaded */
 	uint64_t timeout_ms;
 	uint32_t rise, fall;      /* results in a row that turn it good, bad */
 	uint64_t slow_ms;         /* a good answer slower than this is DEGRADED; default 1000 */
@@ -121,6 +135,9 @@ struct agent_config {
 	uint64_t drift_every_ms;  /* how often components are compared with the last snapshot's metadata */
 	struct list services;     /* struct service_config, keyed by name */
 };
+/* The tier's own interval. */
+uint64_t probe_tier_every_ms(enum probe_tier tier);
+
 extern const struct record_type agent_config_type, service_config_type, probe_config_type, component_config_type;
 extern const struct record_type *const agent_config_types[]; /* all of this folder, NULL-ended */
 

@@ -1,0 +1,540 @@
+#include "agent/config/check.h"
+
+#include <string.h>
+
+#include "shared/approval/approval.h"
+#include "shared/base/text.h"
+
+#define WRONG(...) err_set(reterr, ERR_INVALID, __VA_ARGS__)
+
+/* ---- words ---- */
+
+static bool name_ok(const char *s)
+{
+	return *s && *s != '-' && !text_ends(s, "-") && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-")] == 0;
+}
+
+static bool host_name_ok(const char *s)
+{
+	return *s && *s != '-' && *s != '.' && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-.")] == 0;
+}
+
+static bool user_ok(const char *s)
+{
+	return *s && !strchr("-0123456789", *s) && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-")] == 0;
+}
+
+static bool printable(const char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			return false;
+	return true;
+}
+
+/* Absolute, in the one spelling that prefixes can be compared in. */
+static bool path_ok(const char *s)
+{
+	if (*s != '/' || !printable(s))
+		return false;
+	if (!s[1])
+		return true;
+	while (*s) {
+		size_t part = strcspn(++s, "/");
+		if (!part || (part == 1 && s[0] == '.') || (part == 2 && s[0] == '.' && s[1] == '.'))
+			return false;
+		s += part;
+	}
+	return true;
+}
+
+static bool path_below(const char *path, const char *root)
+{
+	size_t n = strlen(root);
+	return !strncmp(path, root, n) && (path[n] == 0 || path[n] == '/' || n == 1);
+}
+
+static enum err_code check_path(const char *key, const char *path, struct err *reterr)
+{
+	if (path && !path_ok(path))
+		return WRONG(
+		    "%s: expected an absolute path without \"..\", \"//\" or a slash at its end, got \"%.200s\"", key,
+		    path);
+	return ERR_OK;
+}
+
+static bool stands_before(const struct list *l, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (!strcmp(LIST_AT(*l, const char *, k), LIST_AT(*l, const char *, i)))
+			return true;
+	return false;
+}
+
+static enum err_code check_no_twins(const char *key, const struct list *l, struct err *reterr)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (stands_before(l, i))
+			return WRONG("%s[%zu]: \"%.200s\" stands there twice", key, i, LIST_AT(*l, const char *, i));
+	return ERR_OK;
+}
+
+static enum err_code check_paths(const char *key, const struct list *l, struct err *reterr)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (!path_ok(LIST_AT(*l, const char *, i)))
+			return WRONG("%s[%zu]: expected an absolute path without \"..\", \"//\" or a slash at its end, "
+				     "got \"%.200s\"",
+			    key, i, LIST_AT(*l, const char *, i));
+	return check_no_twins(key, l, reterr);
+}
+
+/* argv as execve takes it; the program by absolute path, or by a bare name that is looked up in a fixed path. */
+static enum err_code check_argv(const char *key, const struct list *argv, struct err *reterr)
+{
+	if (!argv->count)
+		return ERR_OK;
+	const char *program = LIST_AT(*argv, const char *, 0);
+	if (!*program || !printable(program) || (strchr(program, '/') && !path_ok(program)) || strchr(program, ' '))
+		return WRONG("%s[0]: expected a program by its absolute path or its bare name (arguments are items of "
+			     "their own), got \"%.200s\"",
+		    key, program);
+	return ERR_OK;
+}
+
+/* "80", 1 to 65535. */
+static bool port_ok(const char *s)
+{
+	uint64_t port;
+	return text_u64(s, &port, NULL) == ERR_OK && port >= 1 && port <= 65535;
+}
+
+static bool address_ok(const char *s)
+{
+	const char *port = strrchr(s, ':');
+
+	if (!port || !port_ok(port + 1))
+		return false;
+	if (*s == '[')
+		return port > s + 3 && port[-1] == ']' &&
+		       strspn(s + 1, "0123456789abcdefABCDEF:.") == (size_t)(port - s) - 2;
+	size_t host = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._");
+	return host && s + host == port;
+}
+
+/* What follows the scheme begins with a host, holds no spaces and no password. */
+static bool url_rest_ok(const char *s)
+{
+	size_t authority = strcspn(s, "/?#");
+	return authority && !memchr(s, '@', authority) && printable(s) && !strchr(s, ' ');
+}
+
+/* ---- components ---- */
+
+enum err_code check_postgres(const void *record, struct err *reterr)
+{
+	const struct postgres_config *p = record;
+	enum err_code rc = check_path("data_directory", p->data_directory, reterr);
+
+	if (rc == ERR_OK)
+		rc = check_path("bin_directory", p->bin_directory, reterr);
+	if (rc == ERR_OK)
+		rc = check_path("socket_directory", p->socket_directory, reterr);
+	if (rc == ERR_OK && p->user && !user_ok(p->user))
+		rc = WRONG("user: expected a user name, got \"%s\"", p->user);
+	return rc;
+}
+
+/* A path to protect that lies outside of what is restored is a slip of the pen that would protect nothing. */
+static enum err_code check_never_restore(const struct component_config *c, struct err *reterr)
+{
+	enum err_code rc = check_paths("never_restore", &c->never_restore, reterr);
+
+	for (size_t i = 0; rc == ERR_OK && i < c->never_restore.count && !c->release; i++) {
+		const char *path = LIST_AT(c->never_restore, const char *, i);
+		bool below = (c->git && path_below(path, c->git)) ||
+			     (c->postgres && path_below(path, c->postgres->data_directory));
+		for (size_t k = 0; k < c->paths.count; k++)
+			below |= path_below(path, LIST_AT(c->paths, const char *, k));
+		if (!below)
+			rc = WRONG(
+			    "never_restore[%zu]: expected a path inside of this component, got \"%.200s\"", i, path);
+	}
+	return rc;
+}
+
+enum err_code check_component(const void *record, struct err *reterr)
+{
+	const struct component_config *c = record;
+	int kinds = (c->paths.count > 0) + !!c->git + !!c->release + !!c->postgres;
+	enum err_code rc;
+
+	if (kinds != 1)
+		return WRONG("expected exactly one of paths, git, release and postgres, got %d", kinds);
+	if ((rc = check_paths("paths", &c->paths, reterr)) != ERR_OK ||
+	    (rc = check_path("git", c->git, reterr)) != ERR_OK ||
+	    (rc = check_path("release", c->release, reterr)) != ERR_OK)
+		return rc;
+	for (size_t i = 0; i < c->paths.count; i++)
+		if (!strcmp(LIST_AT(c->paths, const char *, i), "/"))
+			return WRONG("paths[%zu]: the whole host cannot be a component", i);
+	if (text_equal(c->git, "/") || text_equal(c->release, "/"))
+		return WRONG("%s: the whole host cannot be a component", c->git ? "git" : "release");
+	for (size_t i = 0; i < c->exclude.count; i++) {
+		const char *glob = LIST_AT(c->exclude, const char *, i);
+		if (!*glob || *glob == '/' || !printable(glob))
+			return WRONG("exclude[%zu]: expected a glob below the component's paths, such as \"cache/**\", "
+				     "got \"%.200s\"",
+			    i, glob);
+	}
+	return check_never_restore(c, reterr);
+}
+
+const struct component_config *components_get(const struct components_config *c, enum component which)
+{
+	switch (which) {
+	case COMPONENT_CONFIG:
+		return c->config;
+	case COMPONENT_CODE:
+		return c->code;
+	case COMPONENT_DATA:
+		return c->data;
+	case COMPONENT_DATABASE:
+		return c->database;
+	case COMPONENT_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+enum err_code check_components(const void *record, struct err *reterr)
+{
+	const struct components_config *c = record;
+
+	if (c->config && !c->config->paths.count)
+		return WRONG("config: expected paths");
+	if (c->code && c->code->postgres)
+		return WRONG("code: expected one of git, release and paths");
+	if (c->data && !c->data->paths.count)
+		return WRONG("data: expected paths");
+	if (c->database && !c->database->postgres)
+		return WRONG("database: expected postgres");
+	return ERR_OK;
+}
+
+enum err_code check_steps(const void *record, struct err *reterr)
+{
+	const struct steps_config *s = record;
+	enum err_code rc = check_argv("stop", &s->stop, reterr);
+
+	if (rc == ERR_OK)
+		rc = check_argv("start", &s->start, reterr);
+	if (rc == ERR_OK)
+		rc = check_argv("reload", &s->reload, reterr);
+	if (rc == ERR_OK)
+		rc = check_argv("check", &s->check, reterr);
+	/* What is stopped for a rollback must come up again. */
+	if (rc == ERR_OK && s->stop.count && !s->start.count)
+		rc = WRONG("start: expected, as there is a stop");
+	return rc;
+}
+
+/* ---- probes ---- */
+
+enum err_code check_http(const void *record, struct err *reterr)
+{
+	const struct http_probe *p = record;
+	bool https = text_starts(p->url, "https://");
+
+	if (!(https || text_starts(p->url, "http://")) || !url_rest_ok(strstr(p->url, "://") + 3))
+		return WRONG("url: expected http:// or https:// with a host and no password, got \"%.200s\"", p->url);
+	if (p->authority && !https)
+		return WRONG("authority: has no use without https://");
+	if (p->host_header && (!*p->host_header || !printable(p->host_header) || strchr(p->host_header, ' ')))
+		return WRONG("host_header: expected a host name");
+	return check_path("authority", p->authority, reterr);
+}
+
+enum err_code check_tcp(const void *record, struct err *reterr)
+{
+	const struct tcp_probe *p = record;
+
+	if (text_starts(p->address, "unix:") ? !path_ok(p->address + strlen("unix:")) : !address_ok(p->address))
+		return WRONG("address: expected host:port, [v6]:port or unix:/path, got \"%s\"", p->address);
+	return ERR_OK;
+}
+
+enum err_code check_tls(const void *record, struct err *reterr)
+{
+	const struct tls_probe *p = record;
+
+	if (!address_ok(p->address))
+		return WRONG("address: expected host:port or [v6]:port, got \"%s\"", p->address);
+	if (p->critical_ms > p->warn_ms)
+		return WRONG("critical: expected no more than warn: it is the time left");
+	return ERR_OK;
+}
+
+enum err_code check_process(const void *record, struct err *reterr)
+{
+	const struct process_probe *p = record;
+
+	if (!p->pid_file == !p->name)
+		return WRONG("expected exactly one of pid_file and name");
+	if (p->pid_file && p->least != 1)
+		return WRONG("least: has no use with pid_file");
+	return check_path("pid_file", p->pid_file, reterr);
+}
+
+static enum err_code check_percents(double warn, double critical, struct err *reterr)
+{
+	if (!(warn > 0 && warn <= critical && critical <= 100))
+		return WRONG("warn_percent, critical_percent: expected 0 < warn <= critical <= 100, got %g and %g",
+		    warn, critical);
+	return ERR_OK;
+}
+
+enum err_code check_disk(const void *record, struct err *reterr)
+{
+	const struct disk_probe *p = record;
+	enum err_code rc = check_path("path", p->path, reterr);
+
+	return rc == ERR_OK ? check_percents(p->warn_percent, p->critical_percent, reterr) : rc;
+}
+
+enum err_code check_load(const void *record, struct err *reterr)
+{
+	const struct load_probe *p = record;
+	return check_percents(p->warn_percent, p->critical_percent, reterr);
+}
+
+enum err_code check_age(const void *record, struct err *reterr)
+{
+	const struct age_probe *p = record;
+
+	if (!p->warn_ms || p->warn_ms > p->critical_ms)
+		return WRONG("warn, critical: expected 0 < warn <= critical");
+	return check_path("path", p->path, reterr);
+}
+
+uint64_t probe_tier_every_ms(enum probe_tier tier)
+{
+	static const uint64_t every_ms[] = {
+	    [PROBE_SHALLOW] = 30 * 1000,
+	    [PROBE_DEEP] = 5 * 60 * 1000,
+	    [PROBE_FULL] = 30 * 60 * 1000,
+	};
+	return every_ms[tier < PROBE_TIER_COUNT ? tier : PROBE_SHALLOW];
+}
+
+enum err_code check_probe(const void *record, struct err *reterr)
+{
+	const struct probe_config *p = record;
+	int kinds = !!p->http + !!p->tcp + !!p->tls + (p->exec.count > 0) + !!p->process + !!p->disk + !!p->cpu +
+		    !!p->memory + !!p->age;
+	uint64_t every_ms = p->every_ms ? p->every_ms : probe_tier_every_ms(p->tier);
+
+	if (!name_ok(p->name))
+		return WRONG("name: expected lower-case letters, digits and hyphens, got \"%s\"", p->name);
+	if (kinds != 1)
+		return WRONG(
+		    "expected exactly one of http, tcp, tls, exec, process, disk, cpu, memory and age, got %d", kinds);
+	if (p->every_ms && p->every_ms < CONFIG_EVERY_LEAST_MS)
+		return WRONG("every: expected at least 1s");
+	if (p->timeout_ms >= every_ms)
+		return WRONG("timeout: expected less than every (%llu ms), got %llu ms", (unsigned long long)every_ms,
+		    (unsigned long long)p->timeout_ms);
+	return check_argv("exec", &p->exec, reterr);
+}
+
+/* ---- services ---- */
+
+enum err_code check_log(const void *record, struct err *reterr)
+{
+	const struct log_config *l = record;
+
+	if (!l->file == !l->journal)
+		return WRONG("expected exactly one of file and journal");
+	/* As systemd.unit(5) has it. */
+	if (l->journal &&
+	    (!strchr(l->journal, '.') || l->journal[strspn(l->journal,
+					     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@")]))
+		return WRONG("journal: expected a unit such as \"nginx.service\", got \"%s\"", l->journal);
+	return check_path("file", l->file, reterr);
+}
+
+enum err_code check_snapshots(const void *record, struct err *reterr)
+{
+	const struct snapshots_config *s = record;
+
+	if (s->every_ms && s->every_ms < CONFIG_SNAPSHOT_EVERY_LEAST_MS)
+		return WRONG("every: expected at least 1m, or 0s for none");
+	return ERR_OK;
+}
+
+static enum err_code check_service_names(const struct service_config *s, struct err *reterr)
+{
+	if (!name_ok(s->name))
+		return WRONG("name: expected lower-case letters, digits and hyphens, got \"%s\"", s->name);
+	for (size_t i = 0; i < s->depends_on.count; i++) {
+		const char *other = LIST_AT(s->depends_on, const char *, i);
+		if (strlen(other) > NAME_MAX_BYTES || !name_ok(other))
+			return WRONG("depends_on[%zu]: expected the name of a service, got \"%.80s\"", i, other);
+		if (!strcmp(other, s->name))
+			return WRONG("depends_on[%zu]: a service cannot depend on itself", i);
+	}
+	return check_no_twins("depends_on", &s->depends_on, reterr);
+}
+
+static enum err_code check_probe_twins(const struct service_config *s, struct err *reterr)
+{
+	for (size_t i = 0; i < s->probes.count; i++)
+		for (size_t k = 0; k < i; k++)
+			if (!strcmp(LIST_AT(s->probes, struct probe_config, i).name,
+				LIST_AT(s->probes, struct probe_config, k).name))
+				return WRONG("probes[%zu].name: \"%s\" stands there twice", i,
+				    LIST_AT(s->probes, struct probe_config, i).name);
+	return ERR_OK;
+}
+
+static enum err_code check_log_twins(const struct service_config *s, struct err *reterr)
+{
+	for (size_t i = 0; i < s->logs.count; i++)
+		for (size_t k = 0; k < i; k++) {
+			const struct log_config *a = &LIST_AT(s->logs, struct log_config, i),
+						*b = &LIST_AT(s->logs, struct log_config, k);
+			if (text_equal(a->file, b->file) && text_equal(a->journal, b->journal))
+				return WRONG(
+				    "logs[%zu]: \"%.200s\" stands there twice", i, a->file ? a->file : a->journal);
+		}
+	return ERR_OK;
+}
+
+/* Two components that name the same path would restore it from two snapshots. */
+static enum err_code check_path_twins(const struct service_config *s, struct err *reterr)
+{
+	for (unsigned a = 0; a < COMPONENT_COUNT; a++)
+		for (unsigned b = 0; b < a; b++) {
+			const struct component_config *x = components_get(&s->components, a),
+						      *y = components_get(&s->components, b);
+			if (!x || !y)
+				continue;
+			for (size_t i = 0; i < x->paths.count; i++) {
+				const char *path = LIST_AT(x->paths, const char *, i);
+				bool twin = text_equal(path, y->git) || text_equal(path, y->release);
+				for (size_t k = 0; k < y->paths.count; k++)
+					twin |= !strcmp(path, LIST_AT(y->paths, const char *, k));
+				if (twin)
+					return WRONG("components.%s.paths[%zu]: \"%.200s\" is in %s already",
+					    enum_name(&component_enum, a), i, path, enum_name(&component_enum, b));
+			}
+		}
+	return ERR_OK;
+}
+
+enum err_code check_service(const void *record, struct err *reterr)
+{
+	const struct service_config *s = record;
+	uint32_t declared = 0;
+	enum err_code rc = check_service_names(s, reterr);
+
+	if (rc == ERR_OK)
+		rc = check_probe_twins(s, reterr);
+	if (rc == ERR_OK)
+		rc = check_log_twins(s, reterr);
+	if (rc == ERR_OK)
+		rc = check_path_twins(s, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	for (unsigned which = 0; which < COMPONENT_COUNT; which++)
+		declared |= (uint32_t)(components_get(&s->components, which) != NULL) << which;
+	for (size_t i = 0; i < s->rollback.automatic.count; i++) {
+		uint32_t which = LIST_AT(s->rollback.automatic, uint32_t, i);
+		if (!(declared & 1u << which))
+			return WRONG("rollback.automatic[%zu]: the service has no component %s", i,
+			    enum_name(&component_enum, which));
+	}
+	rc = components_check(&s->rollback.automatic, reterr);
+	return rc == ERR_OK ? rc : err_prefix(reterr, rc, "rollback.automatic");
+}
+
+/* ---- the file ---- */
+
+enum err_code check_controller(const void *record, struct err *reterr)
+{
+	const struct controller_config *c = record;
+
+	if (!text_starts(c->url, "wss://") || !address_ok(c->url + strlen("wss://")))
+		return WRONG("url: expected wss://host:port, got \"%.200s\"", c->url);
+	if (!name_ok(c->name))
+		return WRONG("name: expected lower-case letters, digits and hyphens, got \"%s\"", c->name);
+	return ERR_OK;
+}
+
+static enum err_code check_approvers(const struct agent_config *c, struct err *reterr)
+{
+	struct ssh_key keys[CONFIG_KEYS_MAX];
+	uint32_t owners = 0;
+
+	for (size_t i = 0; i < c->approvers.count && i < CONFIG_KEYS_MAX; i++) {
+		bool counted = false;
+		enum err_code rc = ssh_key_parse(LIST_AT(c->approvers, const char *, i), &keys[i], reterr);
+		if (rc != ERR_OK)
+			return err_prefix(reterr, ERR_INVALID, "approvers[%zu]", i);
+		if (!keys[i].owner[0])
+			return WRONG("approvers[%zu]: expected the owner's name after the key", i);
+		for (size_t k = 0; k < i; k++) {
+			if (ssh_key_equal(&keys[k], &keys[i]))
+				return WRONG("approvers[%zu]: the same key as approvers[%zu]", i, k);
+			counted |= !strcmp(keys[k].owner, keys[i].owner);
+		}
+		owners += !counted;
+	}
+	if (owners && c->approvals_needed > owners)
+		return WRONG("approvals_needed: %u, but the approvers are only %u people", c->approvals_needed, owners);
+	return ERR_OK;
+}
+
+/* The repository must not be part of what it holds. */
+static enum err_code check_state_apart(const struct agent_config *c, struct err *reterr)
+{
+	for (size_t i = 0; i < c->services.count; i++) {
+		const struct service_config *s = &LIST_AT(c->services, struct service_config, i);
+		for (unsigned which = 0; which < COMPONENT_COUNT; which++) {
+			const struct component_config *at = components_get(&s->components, which);
+			for (size_t k = 0; at && k < at->paths.count; k++) {
+				const char *path = LIST_AT(at->paths, const char *, k);
+				if (path_below(path, c->state_directory) || path_below(c->state_directory, path))
+					return WRONG(
+					    "services.%s.components.%s.paths[%zu]: %.200s overlaps state_directory",
+					    s->name, enum_name(&component_enum, which), k, path);
+			}
+		}
+	}
+	return ERR_OK;
+}
+
+enum err_code check_agent(const void *record, struct err *reterr)
+{
+	const struct agent_config *c = record;
+	enum err_code rc = check_path("state_directory", c->state_directory, reterr);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (c->host && !host_name_ok(c->host))
+		return WRONG("host: expected lower-case letters, digits, hyphens and dots, got \"%s\"", c->host);
+	if (c->domain && !host_name_ok(c->domain))
+		return WRONG("domain: expected lower-case letters, digits, hyphens and dots, got \"%s\"", c->domain);
+	if (c->controller && !c->domain)
+		return WRONG("domain: expected, as there is a controller");
+	if (!user_ok(c->user))
+		return WRONG("user: expected a user name, got \"%s\"", c->user);
+	for (size_t i = 0; i < c->services.count; i++)
+		for (size_t k = 0; k < i; k++)
+			if (!strcmp(LIST_AT(c->services, struct service_config, i).name,
+				LIST_AT(c->services, struct service_config, k).name))
+				return WRONG("services.%s: stands there twice",
+				    LIST_AT(c->services, struct service_config, i).name);
+	rc = check_approvers(c, reterr);
+	return rc == ERR_OK ? check_state_apart(c, reterr) : rc;
+}

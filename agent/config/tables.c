@@ -1,0 +1,258 @@
+#include "agent/config/check.h"
+
+/* ---- components ---- */
+
+static const struct field postgres_fields[] = {
+    F_STRING(struct postgres_config, data_directory, PATH_LIMIT, FIELD_REQUIRED | FIELD_COLUMN,
+	"the cluster's data directory"),
+    F_STRING(struct postgres_config, bin_directory, PATH_LIMIT, 0, "where postgres and pg_ctl are",
+	.default_text = "/usr/lib/postgresql/15/bin"),
+    F_STRING(struct postgres_config, socket_directory, PATH_LIMIT, 0, "where the server's socket is",
+	.default_text = "/var/run/postgresql"),
+    F_U32(struct postgres_config, port, 65535, FIELD_COLUMN, "the server's port", .default_text = "5432", .min = 1),
+    F_STRING(struct postgres_config, user, NAME_MAX_BYTES, 0, "the system and database user that owns the cluster",
+	.default_text = "postgres"),
+    F_BOOL(struct postgres_config, wal_archive, 0, "archive the write-ahead log too: any moment can be restored"),
+};
+static const struct record_type postgres_config_type = RECORD_TYPE(
+    "postgres_config", struct postgres_config, postgres_fields, "a PostgreSQL cluster", .check = check_postgres);
+
+static const struct field component_fields[] = {
+    F_STRINGS(struct component_config, paths, CONFIG_PATHS_MAX, FIELD_COLUMN | FIELD_SCALAR_OK,
+	"plain trees or files, absolute"),
+    F_STRING(struct component_config, git, PATH_LIMIT, FIELD_COLUMN, "a git work tree"),
+    F_STRING(struct component_config, release, PATH_LIMIT, FIELD_COLUMN,
+	"a symbolic link to one of several releases beside it"),
+    F_RECORD(struct component_config, postgres, struct postgres_config, &postgres_config_type, FIELD_SCALAR_OK,
+	"a PostgreSQL cluster"),
+    F_STRINGS(
+	struct component_config, exclude, CONFIG_PATHS_MAX, FIELD_SCALAR_OK, "globs below the paths that are left out"),
+    F_STRINGS(struct component_config, never_restore, CONFIG_PATHS_MAX, FIELD_SCALAR_OK,
+	"absolute paths that are snapshotted but never put back"),
+    F_BOOL(struct component_config, refuse_open_writers, 0,
+	"refuse a rollback while another process has a file below open for writing"),
+};
+const struct record_type component_config_type = RECORD_TYPE("component_config", struct component_config,
+    component_fields, "where one component of a service is", .check = check_component);
+
+#define COMPONENT(M, DOC) F_RECORD(struct components_config, M, struct component_config, &component_config_type, 0, DOC)
+static const struct field components_fields[] = {
+    COMPONENT(config, "its configuration: paths"),
+    COMPONENT(code, "its program: one of git, release and paths"),
+    COMPONENT(data, "its files: paths"),
+    COMPONENT(database, "its database: postgres"),
+};
+static const struct record_type components_config_type = RECORD_TYPE("components_config", struct components_config,
+    components_fields, "what a service consists of", .check = check_components);
+
+static const struct field steps_fields[] = {
+    F_STRINGS(struct steps_config, stop, CONFIG_ARGV_MAX, 0, "program and arguments that stop the service; no shell"),
+    F_STRINGS(struct steps_config, start, CONFIG_ARGV_MAX, 0, "that start it"),
+    F_STRINGS(struct steps_config, reload, CONFIG_ARGV_MAX, 0, "that make it read its configuration again"),
+    F_STRINGS(struct steps_config, check, CONFIG_ARGV_MAX, 0, "that check a configuration before it is used"),
+    F_DURATION(struct steps_config, timeout_ms, CONFIG_STEP_TIMEOUT_MAX_MS, 0, "for each of them", .default_text = "1m",
+	.min = 100),
+};
+static const struct record_type steps_config_type = RECORD_TYPE(
+    "steps_config", struct steps_config, steps_fields, "how a service is stopped and started", .check = check_steps);
+
+/* ---- probes ---- */
+
+static const struct field http_fields[] = {
+    F_STRING(struct http_probe, url, CONFIG_URL_MAX, FIELD_REQUIRED | FIELD_COLUMN, "http:// or https://"),
+    F_U32(struct http_probe, expect, 599, 0, "the status of a good answer", .default_text = "200", .min = 100),
+    F_STRING(struct http_probe, contains, CONFIG_CONTAINS_MAX, 0, "text that the first 64 KiB of the body must hold"),
+    F_STRING(struct http_probe, authority, PATH_LIMIT, 0, "PEM file that https is checked against; none: the system's"),
+    F_STRING(struct http_probe, host_header, CONFIG_ADDRESS_MAX, 0, "Host header; none: from the url"),
+};
+static const struct record_type http_probe_type =
+    RECORD_TYPE("http_probe", struct http_probe, http_fields, "fetches a page", .check = check_http);
+
+static const struct field tcp_fields[] = {
+    F_STRING(struct tcp_probe, address, CONFIG_ADDRESS_MAX, FIELD_REQUIRED | FIELD_COLUMN,
+	"host:port, [v6]:port or unix:/path"),
+};
+static const struct record_type tcp_probe_type =
+    RECORD_TYPE("tcp_probe", struct tcp_probe, tcp_fields, "opens a connection", .check = check_tcp);
+
+static const struct field tls_fields[] = {
+    F_STRING(struct tls_probe, address, CONFIG_ADDRESS_MAX, FIELD_REQUIRED | FIELD_COLUMN, "host:port or [v6]:port"),
+    F_STRING(struct tls_probe, name, CONFIG_ADDRESS_MAX, 0, "server name to ask for; none: the address's host"),
+    F_DURATION(struct tls_probe, warn_ms, 0, 0, "warn when the certificate ends sooner", .default_text = "14d"),
+    F_DURATION(struct tls_probe, critical_ms, 0, 0, "critical when it ends sooner", .default_text = "3d"),
+};
+static const struct record_type tls_probe_type =
+    RECORD_TYPE("tls_probe", struct tls_probe, tls_fields, "looks at a server's certificate", .check = check_tls);
+
+static const struct field process_fields[] = {
+    F_STRING(struct process_probe, pid_file, PATH_LIMIT, FIELD_COLUMN, "file that holds the process id"),
+    F_STRING(struct process_probe, name, NAME_MAX_BYTES, FIELD_COLUMN, "the program's name"),
+    F_U32(struct process_probe, least, 10000, 0, "at least this many of that name", .default_text = "1", .min = 1),
+};
+static const struct record_type process_probe_type =
+    RECORD_TYPE("process_probe", struct process_probe, process_fields, "looks for a process", .check = check_process);
+
+static const struct field disk_fields[] = {
+    F_STRING(struct disk_probe, path, PATH_LIMIT, FIELD_REQUIRED | FIELD_COLUMN, "any path on the file system"),
+    F_F64(struct disk_probe, warn_percent, 0, "warn from here on, of space or inodes", .default_text = "85"),
+    F_F64(struct disk_probe, critical_percent, 0, "critical from here on", .default_text = "95"),
+};
+static const struct record_type disk_probe_type =
+    RECORD_TYPE("disk_probe", struct disk_probe, disk_fields, "how full a file system is", .check = check_disk);
+
+static const struct field load_fields[] = {
+    F_F64(struct load_probe, warn_percent, 0, "warn from here on", .default_text = "85"),
+    F_F64(struct load_probe, critical_percent, 0, "critical from here on", .default_text = "95"),
+};
+static const struct record_type load_probe_type = RECORD_TYPE(
+    "load_probe", struct load_probe, load_fields, "how busy the processor or full the memory is", .check = check_load);
+
+static const struct field age_fields[] = {
+    F_STRING(struct age_probe, path, PATH_LIMIT, FIELD_REQUIRED | FIELD_COLUMN, "a file that something keeps fresh"),
+    F_DURATION(struct age_probe, warn_ms, 0, FIELD_REQUIRED, "warn when it is older"),
+    F_DURATION(struct age_probe, critical_ms, 0, FIELD_REQUIRED, "critical when it is older"),
+};
+static const struct record_type age_probe_type =
+    RECORD_TYPE("age_probe", struct age_probe, age_fields, "how old a file is", .check = check_age);
+
+static const struct field probe_fields[] = {
+    F_STRING(struct probe_config, name, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN,
+	"unique in its service; a-z, 0-9 and hyphens"),
+    F_ENUM(struct probe_config, tier, &probe_tier_enum, FIELD_COLUMN, "how deep it looks"),
+    F_DURATION(struct probe_config, every_ms, CONFIG_EVERY_MAX_MS, FIELD_COLUMN,
+	"how often; none: the tier's 30 s, 5 min, 30 min"),
+    F_DURATION(struct probe_config, timeout_ms, CONFIG_PROBE_TIMEOUT_MAX_MS, FIELD_COLUMN,
+	"how long one run may take; less than every", .default_text = "5s", .min = 1),
+    F_U32(struct probe_config, rise, CONFIG_RUNS_MAX, 0, "good results in a row that turn it good", .default_text = "2",
+	.min = 1),
+    F_U32(struct probe_config, fall, CONFIG_RUNS_MAX, 0, "bad results in a row that turn it bad", .default_text = "2",
+	.min = 1),
+    F_DURATION(struct probe_config, slow_ms, CONFIG_PROBE_TIMEOUT_MAX_MS, 0,
+	"a good answer slower than this is a warning", .default_text = "1s", .min = 1),
+    F_RECORD(struct probe_config, http, struct http_probe, &http_probe_type, FIELD_SCALAR_OK, "kind: fetch a page"),
+    F_RECORD(struct probe_config, tcp, struct tcp_probe, &tcp_probe_type, FIELD_SCALAR_OK, "kind: open a connection"),
+    F_RECORD(
+	struct probe_config, tls, struct tls_probe, &tls_probe_type, FIELD_SCALAR_OK, "kind: a server's certificate"),
+    F_STRINGS(struct probe_config, exec, CONFIG_ARGV_MAX, 0, "kind: a Nagios plugin, program and arguments; no shell"),
+    F_RECORD(
+	struct probe_config, process, struct process_probe, &process_probe_type, FIELD_SCALAR_OK, "kind: a process"),
+    F_RECORD(
+	struct probe_config, disk, struct disk_probe, &disk_probe_type, FIELD_SCALAR_OK, "kind: a file system's room"),
+    F_RECORD(struct probe_config, cpu, struct load_probe, &load_probe_type, 0, "kind: the processor"),
+    F_RECORD(struct probe_config, memory, struct load_probe, &load_probe_type, 0, "kind: the memory"),
+    F_RECORD(struct probe_config, age, struct age_probe, &age_probe_type, 0, "kind: a file's age"),
+};
+const struct record_type probe_config_type = RECORD_TYPE("probe_config", struct probe_config, probe_fields,
+    "one check of a service, of exactly one kind", .check = check_probe);
+
+/* ---- services ---- */
+
+static const struct field log_fields[] = {
+    F_STRING(struct log_config, file, PATH_LIMIT, FIELD_COLUMN, "a file, or a glob of files"),
+    F_STRING(struct log_config, journal, CONFIG_ADDRESS_MAX, FIELD_COLUMN, "a systemd unit"),
+};
+static const struct record_type log_config_type = RECORD_TYPE(
+    "log_config", struct log_config, log_fields, "a log that is watched: file or journal", .check = check_log);
+
+#define KEEP(M, DEFAULT, DOC) F_U32(struct keep_config, M, CONFIG_KEEP_MAX, 0, DOC, .default_text = DEFAULT)
+static const struct field keep_fields[] = {
+    KEEP(hourly, "24", "the newest of each of so many hours"),
+    KEEP(daily, "7", "of each of so many days"),
+    KEEP(weekly, "4", "of each of so many weeks"),
+    KEEP(monthly, "0", "of each of so many months"),
+};
+static const struct record_type keep_config_type =
+    RECORD_TYPE("keep_config", struct keep_config, keep_fields, "which snapshots are kept when others are pruned");
+
+static const struct field snapshots_fields[] = {
+    F_DURATION(struct snapshots_config, every_ms, CONFIG_EVERY_MAX_MS, FIELD_COLUMN, "how often; 0s: only when asked",
+	.default_text = "1h"),
+    F_INLINE(struct snapshots_config, keep, struct keep_config, &keep_config_type, 0, "which are kept"),
+};
+static const struct record_type snapshots_config_type = RECORD_TYPE("snapshots_config", struct snapshots_config,
+    snapshots_fields, "when snapshots are taken", .check = check_snapshots);
+
+static const struct field brakes_fields[] = {
+    F_ENUMS(struct brakes_config, automatic, &component_enum, COMPONENT_COUNT, FIELD_SCALAR_OK,
+	"components that a standing policy may roll back without a person"),
+    F_U32(struct brakes_config, max_per_hour, CONFIG_RATE_MAX, 0, "changing orders of this service, of any kind",
+	.default_text = "3", .min = 1),
+};
+static const struct record_type brakes_config_type =
+    RECORD_TYPE("brakes_config", struct brakes_config, brakes_fields, "what limits rollbacks of a service");
+
+static const struct field service_fields[] = {
+    F_STRING(
+	struct service_config, name, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_KEY | FIELD_COLUMN, "a-z, 0-9 and hyphens"),
+    F_INLINE(
+	struct service_config, components, struct components_config, &components_config_type, 0, "what it consists of"),
+    F_INLINE(struct service_config, steps, struct steps_config, &steps_config_type, 0, "how it is stopped and started"),
+    F_LIST(struct service_config, probes, &probe_config_type, CONFIG_PROBES_MAX, 0, "how its health is checked"),
+    F_LIST(struct service_config, logs, &log_config_type, CONFIG_LOGS_MAX, FIELD_SCALAR_OK, "what it writes"),
+    F_STRINGS(struct service_config, depends_on, CONFIG_DEPENDS_MAX, FIELD_SCALAR_OK,
+	"services (here or elsewhere) that it leans on"),
+    F_INLINE(
+	struct service_config, snapshots, struct snapshots_config, &snapshots_config_type, 0, "when it is snapshotted"),
+    F_INLINE(
+	struct service_config, rollback, struct brakes_config, &brakes_config_type, 0, "what limits its rollbacks"),
+};
+const struct record_type service_config_type = RECORD_TYPE(
+    "service_config", struct service_config, service_fields, "one service on this host", .check = check_service);
+
+/* ---- the file ---- */
+
+static const struct field controller_fields[] = {
+    F_STRING(struct controller_config, url, CONFIG_URL_MAX, FIELD_REQUIRED | FIELD_COLUMN, "wss://host:port"),
+    F_STRING(struct controller_config, name, NAME_MAX_BYTES, FIELD_COLUMN, "the controller's name in its certificate",
+	.default_text = "controller"),
+};
+static const struct record_type controller_config_type = RECORD_TYPE("controller_config", struct controller_config,
+    controller_fields, "where this agent reports", .check = check_controller);
+
+static const struct field agent_fields[] = {
+    F_STRING(struct agent_config, host, NAME_MAX_BYTES, FIELD_COLUMN, "this host's name; none: the kernel's"),
+    F_STRING(struct agent_config, domain, CONFIG_ADDRESS_MAX, 0,
+	"trust domain of the certificates; needed with a controller"),
+    F_STRING(struct agent_config, state_directory, PATH_LIMIT, 0, "repository, journal and spool",
+	.default_text = "/var/lib/kedge-agent"),
+    F_STRING(struct agent_config, user, NAME_MAX_BYTES, 0, "the unprivileged user that talks to the network",
+	.default_text = "kedge-agent"),
+    F_RECORD(struct agent_config, controller, struct controller_config, &controller_config_type, FIELD_SCALAR_OK,
+	"none: this host stands alone"),
+    F_STRINGS(struct agent_config, approvers, CONFIG_KEYS_MAX, 0,
+	"OpenSSH public keys, each with its owner's name, whose word counts here"),
+    F_U32(struct agent_config, approvals_needed, CONFIG_APPROVALS_MAX, 0, "how many owners must approve a plan",
+	.default_text = "1", .min = 1),
+    F_SIZE(struct agent_config, spool_limit_bytes, CONFIG_SPOOL_MAX_BYTES, 0,
+	"how much is kept while the controller is away", .default_text = "256MiB", .min = CONFIG_SPOOL_LEAST_BYTES),
+    F_DURATION(struct agent_config, drift_every_ms, DAY_MS, 0,
+	"how often components are compared with their last snapshot", .default_text = "5m",
+	.min = CONFIG_EVERY_LEAST_MS),
+    F_LIST(struct agent_config, services, &service_config_type, CONFIG_SERVICES_MAX, FIELD_KEYED,
+	"what runs here, by name"),
+};
+const struct record_type agent_config_type = RECORD_TYPE("agent_config", struct agent_config, agent_fields,
+    "agent.yaml: what this host declares and allows", .check = check_agent);
+
+const struct record_type *const agent_config_types[] = {
+    &agent_config_type,
+    &controller_config_type,
+    &service_config_type,
+    &components_config_type,
+    &component_config_type,
+    &postgres_config_type,
+    &steps_config_type,
+    &probe_config_type,
+    &http_probe_type,
+    &tcp_probe_type,
+    &tls_probe_type,
+    &process_probe_type,
+    &disk_probe_type,
+    &load_probe_type,
+    &age_probe_type,
+    &log_config_type,
+    &snapshots_config_type,
+    &keep_config_type,
+    &brakes_config_type,
+    NULL,
+};
