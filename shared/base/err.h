@@ -2,8 +2,9 @@
  *
  * Functions that can fail return an enum err_code and take a struct err as their last parameter.
  * The code is for programs, the message for people.  A struct err lives on the caller's stack, is written
- * only on failure, and never allocates.  An expected outcome (missing, refused by a rule, not yet) is a result
- * enum of its own, not an error.  An error is logged once, where it stops travelling.
+ * only on failure, and never allocates.  Messages are always valid UTF-8: other bytes become '?'.  An expected
+ * outcome (missing, refused by a rule, not yet) is a result enum of its own, not an error.  An error is logged
+ * once, where it stops travelling.
  *
  * Any thread.  Passing NULL for reterr is allowed everywhere: the message is then dropped. */
 #ifndef KEDGE_SHARED_BASE_ERR_H

@@ -15,8 +15,6 @@
 enum {
 	MESSAGE_MAX = 2048,    /* what is formatted; the rest is cut */
 	LINE_MAX_BYTES = 4096, /* PIPE_BUF: a write of this size to a pipe is not torn apart */
-	TAIL = 4,              /* room for closing quote, colour and newline is kept apart */
-	TAIL_MAX = 8,
 };
 
 enum style { STYLE_PLAIN, STYLE_TERMINAL, STYLE_JOURNAL };

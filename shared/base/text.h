@@ -34,7 +34,8 @@ ERR_CHECK enum err_code text_f64(const char *s, double *ret, struct err *reterr)
 ERR_CHECK enum err_code text_duration_ms(const char *s, uint64_t *ret, struct err *reterr);
 /* "512" "64KiB" "1MiB" "10GiB" "2TiB" -> bytes. */
 ERR_CHECK enum err_code text_size_bytes(const char *s, uint64_t *ret, struct err *reterr);
-/* RFC 3339, UTC with milliseconds: "2026-11-23T04:12:33.123Z"; parsing also takes offsets and no fraction. */
+/* RFC 3339, UTC with milliseconds: "2026-11-23T04:12:33.123Z"; parsing also takes offsets, no fraction, and
+ * leap seconds (they count as the second after).  1970 to 9999: a later time is written as the last one of 9999. */
 enum { TEXT_TIME_MAX = 32 };
 char *text_time(uint64_t unix_ms, char out[TEXT_TIME_MAX]);
 ERR_CHECK enum err_code text_parse_time(const char *s, uint64_t *ret_unix_ms, struct err *reterr);
@@ -43,7 +44,9 @@ ERR_CHECK enum err_code text_parse_time(const char *s, uint64_t *ret_unix_ms, st
 char *text_duration_human(uint64_t ms, char out[TEXT_TIME_MAX]);
 char *text_size_human(uint64_t bytes, char out[TEXT_TIME_MAX]);
 
-/* Shell-style match of a path: * and ? stop at '/', ** crosses it, [a-z] classes.  No allocation, no recursion on input. */
+/* Shell-style match of a path: * and ? stop at '/', ** crosses it, [a-z] and [!a-z] classes (never '/'), \ before a character
+ * takes it as it is.  A leading or inner "**" + "/" also matches no folder at all.  Characters are UTF-8; a '[' without an end is
+ * itself.  No allocation, no recursion; time at most pattern times path.  A pattern beyond PATH_LIMIT bytes matches nothing. */
 bool text_glob(const char *pattern, const char *path);
 
 #endif
