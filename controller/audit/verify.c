@@ -155,7 +155,7 @@ static enum err_code proof_range(struct turn *t, uint64_t first, uint64_t size, 
 static enum err_code proof_make(
     struct turn *t, uint64_t first, uint64_t size, bool inclusion, struct list *ret, struct err *reterr)
 {
-	struct digest *leaves, *out;
+	struct digest *leaves = NULL, *out;
 	enum err_code rc = proof_range(t, first, size, reterr);
 	if (rc == ERR_OK)
 		rc = leaves_load(t, size, &leaves, reterr);
