@@ -1,24 +1,36 @@
 /* controller/recovery/recovery.h: fleet-wide rollbacks, wave by wave, and the brakes.
  *
- * A rollback implements an approved change.  Its plan fixes hosts, waves and restore points.  For each host of a wave one order goes out;
- * the next wave begins only when every host of this one ended well and is proven healthy by evidence newer than the order's end: no
- * evidence is a failure.  Orders are records first, resent until the host answers, and end in a named outcome whatever happens: every
- * state has a deadline.  Pure: only the turn. */
+ * Owns the tables rollback, order, system_restoration, brakes.  A rollback implements an approved change.  Its plan fixes hosts, waves and
+ * restore points.  For each host of a wave one order goes out; the next wave begins only when every host of this one ended well and is
+ * proven healthy by evidence newer than the order's end: no evidence is a failure.  Orders are records first, are sent again until the
+ * host answers, and end in a named outcome whatever happens: every state has a deadline.
+ * Functions tell what happened; the caller (center/workflow.c) ties it to incidents and notifications.
+ * Pure: only the turn. */
 #ifndef KEDGE_CONTROLLER_RECOVERY_RECOVERY_H
 #define KEDGE_CONTROLLER_RECOVERY_RECOVERY_H
 
 #include "controller/change/change.h"
+#include "controller/health/health.h"
 
 enum {
 	ORDER_RESEND_MS = 5 * 1000,          /* an order without an answer is sent again */
 	ORDER_BEGIN_MS = 60 * 1000,          /* and must have begun within this */
+	ORDER_GRACE_MS = 30 * 1000,          /* more than hosts' clocks may differ by (FLEET_SKEW_MAX_MS) and a report takes */
 	ORDER_RUN_MS = 15 * 60 * 1000,       /* "everything in fifteen minutes" */
-	ROLLBACK_PROVE_MS = 2 * 60 * 1000,   /* health must be proven within this after the last order */
-	ROLLBACK_BREAKER_PERCENT = 50,       /* automation stops when more of the fleet's placements are unhealthy … */
-	ROLLBACK_BREAKER_LEAST = 4,          /* … and there are at least this many */
+	ROLLBACK_PROVE_MS = 2 * 60 * 1000,   /* health must be proven within this after a wave's last order */
+	ROLLBACK_BREAKER_PERCENT = 50,       /* automation stops when more of the fleet's placements are down … */
+	ROLLBACK_BREAKER_LEAST = 5,          /* … and the fleet has at least this many */
 	ROLLBACK_COOL_DOWN_MS = 30 * 60 * 1000,
 	ROLLBACK_AUTOMATIC_HOSTS = 5,        /* RULES R20: larger ones need a person */
 };
+
+struct recovery_config {
+	struct fleet_config fleet;
+	uint64_t bake_ms;            /* a wave's hosts must still be healthy this long after its last order; default 10 s */
+	uint64_t wave_gap_ms;        /* plans: least time between waves, checked by each host */
+	const char *controller;      /* its name, as issuer */
+};
+extern const struct record_type recovery_config_type;
 
 enum rollback_state { ROLLBACK_RUNNING, ROLLBACK_PROVING, ROLLBACK_HALTED, ROLLBACK_ENDED, ROLLBACK_STATE_COUNT };
 extern const struct enum_type rollback_state_enum;
@@ -27,8 +39,9 @@ struct rollback_host {
 	const char *host;
 	uint32_t wave;
 	struct id snapshot, order;
-	uint32_t outcome;           /* enum order_outcome */
-	bool began, proven;         /* proven: healthy by evidence newer than the end of its order */
+	uint32_t outcome;           /* enum order_outcome; OPEN before its wave too */
+	bool proven;                /* healthy by evidence newer than the end of its order */
+	bool digests_match;
 	uint64_t ended_ms;
 	const char *text;
 };
@@ -36,14 +49,16 @@ struct rollback { /* table rollback */
 	struct id rollback;         /* KEY */
 	uint64_t number;            /* INDEXED: RB-3 */
 	uint32_t state;             /* INDEXED */
-	uint32_t outcome;
+	uint32_t outcome;           /* enum order_outcome */
+	uint32_t kind;              /* ORDER_ROLLBACK or ORDER_UNDO */
 	struct id change, incident; /* INDEXED */
-	const char *service;
+	const char *service;        /* INDEXED */
 	struct list components;
 	struct list hosts;          /* struct rollback_host */
-	uint32_t wave;              /* the one that is out */
+	uint32_t wave, waves;       /* the one that is out, and how many there are */
 	uint64_t began_ms, wave_began_ms, ended_ms, deadline_ms;
 	bool automatic;
+	bool cancelling;
 	const char *text;
 };
 struct order_record { /* table order */
@@ -54,9 +69,8 @@ struct order_record { /* table order */
 	uint32_t kind;
 	uint32_t outcome;           /* INDEXED */
 	const struct order *order;
-	uint64_t sends, sent_ms, accepted_ms, ended_ms;
-	bool cancelling;
-	double percent;             /* of the step that runs; as last told */
+	uint32_t sends;
+	uint64_t asked_ms, sent_ms, accepted_ms, ended_ms;
 	struct list steps;          /* struct order_step */
 	struct id safety_snapshot;
 	bool digests_match, healthy;
@@ -89,40 +103,63 @@ extern const struct table *const recovery_tables[];
 
 struct plan_wish {
 	enum order_kind kind;        /* ORDER_ROLLBACK or ORDER_UNDO */
+	struct id undo_of;           /* ORDER_UNDO: the rollback to undo; service, hosts and components are then its own */
 	const char *service;
-	struct list components;      /* empty: all declared */
+	struct list components;      /* enum component; empty: all that the restore point and the host have */
 	struct list hosts;           /* names; must not be empty (R4) */
-	struct id snapshot;          /* for one host; zero: each host's last known good before `before_ms` */
-	uint64_t before_ms;
+	struct id snapshot;          /* only for one host; zero: each host's last known good before `before_ms` */
+	uint64_t before_ms;          /* 0: now */
 	const char *reason, *author;
 };
 /* Waves: 1 host, then 1 %, 5 %, 25 %, the rest (at least 1 each).  ERR_NOT_FOUND names a host that has no usable restore point or does not
- * run the service; ERR_STATE when nothing differs from the restore point (P8) unless it is an undo. */
-ERR_CHECK enum err_code recovery_plan(struct turn *t, const struct plan_wish *wish, struct plan *ret, struct err *reterr);
+ * run the service; ERR_STATE when nothing differs from the restore point (P8). */
+ERR_CHECK enum err_code recovery_plan(struct turn *t, const struct recovery_config *c, const struct plan_wish *wish, struct plan *ret, struct err *reterr);
 
 /* ---- rollbacks ---- */
 
-/* Implement an APPROVED change.  ERR_STATE when halted, observing, or another rollback of the service runs (names it). */
-ERR_CHECK enum err_code recovery_start(struct turn *t, struct id change, bool automatic, struct rollback *ret, struct err *reterr);
-/* May automation act for this incident now?  *ret_why tells what brakes: budget, cool-down, chain, breaker, halt. */
-ERR_CHECK enum err_code recovery_automatic_allowed(struct turn *t, struct id incident, const char *service, const struct policy *policy,
-    uint32_t hosts, bool *ret_allowed, const char **ret_why, struct err *reterr);
-ERR_CHECK enum err_code recovery_on_order_report(struct turn *t, const char *host, const struct order_report *r, struct err *reterr);
-ERR_CHECK enum err_code recovery_on_progress(struct turn *t, const char *host, const struct progress *p, struct err *reterr);
-/* Evidence of health arrived for a placement; a rollback that proves may go on.  *ret_ended is set when it just ended. */
-ERR_CHECK enum err_code recovery_on_health(struct turn *t, const char *service, const char *host, struct err *reterr);
-ERR_CHECK enum err_code recovery_on_hello(struct turn *t, const char *host, struct err *reterr); /* open orders are sent again */
-ERR_CHECK enum err_code recovery_on_boot(struct turn *t, struct err *reterr);
-ERR_CHECK enum err_code recovery_on_timer(struct turn *t, const struct timer *timer, struct err *reterr); /* order-resend order-deadline rollback-deadline */
-ERR_CHECK enum err_code recovery_cancel(struct turn *t, struct id rollback, const char *by, const char *reason, struct err *reterr);
+enum recovery_event {
+	RECOVERY_NOTHING,
+	RECOVERY_WAVE,     /* the next wave is out */
+	RECOVERY_PROVING,  /* all orders of the wave ended well; health must show */
+	RECOVERY_ENDED,    /* rollback->outcome says how */
+	RECOVERY_EVENT_COUNT
+};
 
-/* A single order that changes nothing (snapshot, verify, probe). */
-ERR_CHECK enum err_code recovery_order(struct turn *t, const char *by, enum order_kind kind, const char *service, const char *host, struct id snapshot,
-    struct order_record *ret, struct err *reterr);
+/* Implement an APPROVED change.  ERR_STATE when halted or observing, ERR_BUSY when another rollback of the service runs (names it). */
+ERR_CHECK enum err_code recovery_start(struct turn *t, const struct recovery_config *c, struct id change, bool automatic, struct rollback *ret,
+    struct err *reterr);
+/* May automation act for this incident now?  *ret_why tells what brakes: halt, observing, chain, budget, cool-down, size, breaker. */
+ERR_CHECK enum err_code recovery_automatic_allowed(struct turn *t, struct id incident, const char *service, const struct policy *policy,
+    size_t hosts, bool *ret_allowed, const char **ret_why, struct err *reterr);
+/* *ret (when not RECOVERY_NOTHING) as stored.  A report of an order that is not this host's is ERR_DENIED. */
+ERR_CHECK enum err_code recovery_on_order_report(struct turn *t, const struct recovery_config *c, const char *host, const struct order_report *r,
+    struct rollback *ret, enum recovery_event *ret_event, struct err *reterr);
+/* Evidence of health arrived for a placement. */
+ERR_CHECK enum err_code recovery_on_health(struct turn *t, const struct recovery_config *c, const char *service, struct rollback *ret,
+    enum recovery_event *ret_event, struct err *reterr);
+ERR_CHECK enum err_code recovery_on_hello(struct turn *t, const char *host, struct err *reterr); /* its open orders are sent again */
+#define RECOVERY_TIMER_RESEND "order.resend"
+#define RECOVERY_TIMER_DEADLINE "order.deadline"
+#define RECOVERY_TIMER_PROVE "rollback.prove"
+/* *ret_mine false for other timers. */
+ERR_CHECK enum err_code recovery_on_timer(struct turn *t, const struct recovery_config *c, const struct timer *timer, struct rollback *ret,
+    enum recovery_event *ret_event, bool *ret_mine, struct err *reterr);
+/* No further wave; hosts that have not begun are told not to; those that have begun finish.  ERR_STATE: ended already. */
+ERR_CHECK enum err_code recovery_cancel(struct turn *t, const struct recovery_config *c, const struct actor *who, struct id rollback,
+    const char *reason, struct rollback *ret, enum recovery_event *ret_event, struct err *reterr);
+ERR_CHECK enum err_code recovery_get(struct turn *t, struct id rollback, struct rollback *ret, bool *ret_found, struct err *reterr);
+/* The one of the service that has not ended. */
+ERR_CHECK enum err_code recovery_of_service(struct turn *t, const char *service, struct rollback *ret, bool *ret_found, struct err *reterr);
+
+/* A single order that changes nothing (snapshot, verify, probe).  ERR_NOT_FOUND: the host does not run the service. */
+ERR_CHECK enum err_code recovery_order(struct turn *t, const struct recovery_config *c, const struct actor *who, enum order_kind kind,
+    const char *service, const char *host, struct id snapshot, struct order_record *ret, struct err *reterr);
 
 /* ---- brakes ---- */
 ERR_CHECK enum err_code brakes_get(struct turn *t, struct brakes *ret, struct err *reterr);
-ERR_CHECK enum err_code brakes_halt(struct turn *t, bool on, const char *by, const char *reason, struct err *reterr);
-ERR_CHECK enum err_code brakes_observe(struct turn *t, bool on, const char *by, const char *reason, struct err *reterr); /* off raises the epoch */
+/* Every connected host is told.  Releasing lets halted rollbacks go on. */
+ERR_CHECK enum err_code brakes_halt(struct turn *t, const struct recovery_config *c, const struct actor *who, bool on, const char *reason, struct err *reterr);
+/* Off: an operator confirms that this controller is the one that counts; the epoch rises, so that no other is obeyed any more. */
+ERR_CHECK enum err_code brakes_observe(struct turn *t, const struct actor *who, bool on, const char *reason, struct err *reterr);
 
 #endif

@@ -1,0 +1,229 @@
+/* controller/recovery/orders.c: one order to one host, from asking to its named end. */
+#include <assert.h>
+
+#include "controller/recovery/internal.h"
+#include "shared/base/text.h"
+
+enum err_code order_get(struct turn *t, struct id order, struct order_record *ret, bool *ret_found, struct err *reterr)
+{
+	struct order_record key = { .order_id = order };
+	return turn_get(t, &order_table, &key, ret, ret_found, reterr);
+}
+
+/* Send (again) and look again later. */
+static enum err_code send_order(struct turn *t, struct order_record *o, struct err *reterr)
+{
+	struct brakes b;
+	enum err_code rc = brakes_get(t, &b, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	if (!b.observing) {
+		o->sends++;
+		o->sent_ms = turn_now_ms(t);
+		struct effect e = { .kind = EFFECT_FRAME, .host = o->host, .frame = FRAME_ORDER, .body = o->order };
+		if ((rc = turn_emit(t, &e, reterr)) != ERR_OK)
+			return rc;
+	}
+	if ((rc = turn_put(t, &order_table, o, reterr)) != ERR_OK)
+		return rc;
+	return turn_timer_set(t, RECOVERY_TIMER_RESEND, o->order_id, NULL, turn_now_ms(t) + ORDER_RESEND_MS, reterr);
+}
+
+enum err_code order_issue(struct turn *t, const struct recovery_config *c, struct order *order, const char *asked_by, struct order_record *ret,
+    struct err *reterr)
+{
+	struct brakes b;
+	enum err_code rc = brakes_get(t, &b, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	if (b.observing)
+		return err_set(reterr, ERR_STATE, "this controller only observes (%s): `kedge controller confirm` lets it command", b.reason ? b.reason : "restored");
+	order->order = turn_id(t);
+	order->epoch = b.epoch;
+	order->issued_ms = turn_now_ms(t);
+	order->expires_ms = turn_now_ms(t) + ORDER_BEGIN_MS;
+	order->run_limit_ms = ORDER_RUN_MS;
+	order->issuer = c->controller;
+	struct order *kept = arena_dup(turn_arena(t), order, sizeof *order);
+	if (!kept)
+		return err_set(reterr, ERR_NOMEM, "out of memory for an order");
+	*ret = (struct order_record){ .order_id = order->order,
+		.rollback = order->rollback,
+		.host = order->host,
+		.service = order->service,
+		.kind = order->kind,
+		.order = kept,
+		.asked_ms = turn_now_ms(t),
+		.asked_by = asked_by };
+	if ((rc = turn_timer_set(t, RECOVERY_TIMER_DEADLINE, order->order, NULL, order->expires_ms + ORDER_GRACE_MS, reterr)) != ERR_OK)
+		return rc;
+	return send_order(t, ret, reterr);
+}
+
+static enum err_code keep_restoration(struct turn *t, const struct order_record *o, struct err *reterr)
+{
+	if (o->kind != ORDER_ROLLBACK && o->kind != ORDER_UNDO)
+		return ERR_OK;
+	struct restoration r = { .order_id = o->order_id,
+		.rollback = o->rollback,
+		.snapshot = o->order->snapshot,
+		.host = o->host,
+		.service = o->service,
+		.components = o->order->components,
+		.began_ms = o->asked_ms,
+		.took_ms = o->ended_ms - o->asked_ms,
+		.outcome = o->outcome,
+		.digests_match = o->digests_match,
+		.healthy = o->healthy };
+	return turn_put(t, &restoration_table, &r, reterr);
+}
+
+enum err_code order_end(struct turn *t, struct order_record *o, enum order_outcome outcome, const char *text, struct err *reterr)
+{
+	assert(outcome != ORDER_OPEN);
+	o->outcome = outcome;
+	o->ended_ms = turn_now_ms(t);
+	if (text)
+		o->text = text;
+	enum err_code rc = turn_timer_clear(t, RECOVERY_TIMER_RESEND, o->order_id, NULL, reterr);
+	if (rc != ERR_OK || (rc = turn_timer_clear(t, RECOVERY_TIMER_DEADLINE, o->order_id, NULL, reterr)) != ERR_OK ||
+	    (rc = turn_put(t, &order_table, o, reterr)) != ERR_OK || (rc = keep_restoration(t, o, reterr)) != ERR_OK)
+		return rc;
+	char object[ID_TEXT_MAX];
+	struct actor who = actor_host(o->host);
+	return audit_note(t, outcome == ORDER_UNREACHABLE ? &actor_controller : &who, "order.ended", "order", id_format(ID_ORDER, o->order_id, object),
+	    outcome == ORDER_OK ? AUDIT_DONE : AUDIT_FAILED, reterr, "%s of %s on %s: %s", enum_name(&order_kind_enum, o->kind), o->service, o->host,
+	    enum_name(&order_outcome_enum, outcome));
+}
+
+enum err_code order_cancel(struct turn *t, const struct order_record *o, const char *reason, struct err *reterr)
+{
+	struct cancel *cancel = arena_alloc(turn_arena(t), sizeof *cancel);
+	if (!cancel)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	*cancel = (struct cancel){ o->order_id, reason };
+	struct effect e = { .kind = EFFECT_FRAME, .host = o->host, .frame = FRAME_CANCEL, .body = cancel };
+	return turn_emit(t, &e, reterr);
+}
+
+enum err_code recovery_order(struct turn *t, const struct recovery_config *c, const struct actor *who, enum order_kind kind, const char *service,
+    const char *host, struct id snapshot, struct order_record *ret, struct err *reterr)
+{
+	assert(kind == ORDER_SNAPSHOT || kind == ORDER_VERIFY || kind == ORDER_PROBE);
+	struct placement p;
+	bool found;
+	enum err_code rc = fleet_placement_get(t, service, host, &p, &found, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	if (!found || p.undeclared)
+		return err_set(reterr, ERR_NOT_FOUND, "%s does not run %s: `kedge service show %s` lists its hosts", host, service, service);
+	struct order order = { .kind = kind, .host = host, .service = service, .snapshot = snapshot };
+	if ((rc = order_issue(t, c, &order, actor_text(t, who), ret, reterr)) != ERR_OK)
+		return rc;
+	char object[ID_TEXT_MAX];
+	return audit_note(t, who, "order.ask", "order", id_format(ID_ORDER, ret->order_id, object), AUDIT_DONE, reterr, "%s of %s on %s",
+	    enum_name(&order_kind_enum, kind), service, host);
+}
+
+/* The host answered: remember how far it is. */
+static void absorb(struct order_record *o, const struct order_report *r, uint64_t now_ms)
+{
+	if (!o->accepted_ms)
+		o->accepted_ms = now_ms;
+	if (r->steps.count)
+		o->steps = r->steps;
+	if (!id_is_zero(r->safety_snapshot))
+		o->safety_snapshot = r->safety_snapshot;
+	if (r->text)
+		o->text = r->text;
+	o->digests_match = r->digests_match;
+	o->healthy = r->healthy;
+}
+
+/* The truth about an order that was given up came late: it is kept, and changes nothing that was decided on it. */
+static enum err_code late_answer(struct turn *t, struct order_record *o, const struct order_report *r, struct err *reterr)
+{
+	if (o->outcome != ORDER_UNREACHABLE || r->outcome == ORDER_OPEN)
+		return ERR_OK;
+	absorb(o, r, turn_now_ms(t));
+	return order_end(t, o, (enum order_outcome)r->outcome, arena_printf(turn_arena(t), "answered late: %s", r->text ? r->text : "ended"), reterr);
+}
+
+enum err_code recovery_on_order_report(struct turn *t, const struct recovery_config *c, const char *host, const struct order_report *r,
+    struct rollback *ret, enum recovery_event *ret_event, struct err *reterr)
+{
+	*ret_event = RECOVERY_NOTHING;
+	struct order_record o;
+	bool found;
+	enum err_code rc = order_get(t, r->order, &o, &found, reterr);
+	if (rc != ERR_OK || !found) /* an order of a controller that was restored from before it: nothing to do */
+		return rc;
+	if (!text_equal(o.host, host))
+		return err_set(reterr, ERR_DENIED, "host %s reports on order %s, which is for %s", host, id_text(ID_ORDER, r->order), o.host);
+	if (o.outcome != ORDER_OPEN)
+		return late_answer(t, &o, r, reterr);
+	bool first = !o.accepted_ms;
+	absorb(&o, r, turn_now_ms(t));
+	if (r->outcome == ORDER_OPEN) {
+		if (first) { /* begun: it has its own time now, and needs no repetition */
+			uint64_t limit_ms = o.order->run_limit_ms + ORDER_GRACE_MS;
+			rc = turn_timer_clear(t, RECOVERY_TIMER_RESEND, o.order_id, NULL, reterr);
+			if (rc == ERR_OK)
+				rc = turn_timer_set(t, RECOVERY_TIMER_DEADLINE, o.order_id, NULL, turn_now_ms(t) + limit_ms, reterr);
+		}
+		return rc == ERR_OK ? turn_put(t, &order_table, &o, reterr) : rc;
+	}
+	if ((rc = order_end(t, &o, (enum order_outcome)r->outcome, r->text, reterr)) != ERR_OK)
+		return rc;
+	return id_is_zero(o.rollback) ? ERR_OK : rollback_order_ended(t, c, &o, ret, ret_event, reterr);
+}
+
+enum err_code recovery_on_hello(struct turn *t, const char *host, struct err *reterr)
+{
+	struct order_record like = { .host = host }, o;
+	struct turn_scan scan;
+	enum err_code rc = turn_scan_index(t, &order_table, "host", &like, false, &scan, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	bool found;
+	while ((rc = turn_scan_next(&scan, &o, &found, reterr)) == ERR_OK && found)
+		if (o.outcome == ORDER_OPEN && !o.accepted_ms && (rc = send_order(t, &o, reterr)) != ERR_OK)
+			break;
+	turn_scan_done(&scan);
+	return rc;
+}
+
+/* Nobody answered in time.  An accepted order may still be at work there: UNREACHABLE says just that. */
+static enum err_code give_up(struct turn *t, const struct recovery_config *c, struct order_record *o, struct rollback *ret,
+    enum recovery_event *ret_event, struct err *reterr)
+{
+	const char *text = o->accepted_ms ? "the host began it and never said how it ended" : "no answer from the host";
+	enum err_code rc = order_end(t, o, ORDER_UNREACHABLE, text, reterr);
+	if (rc != ERR_OK || id_is_zero(o->rollback))
+		return rc;
+	return rollback_order_ended(t, c, o, ret, ret_event, reterr);
+}
+
+enum err_code recovery_on_timer(struct turn *t, const struct recovery_config *c, const struct timer *timer, struct rollback *ret,
+    enum recovery_event *ret_event, bool *ret_mine, struct err *reterr)
+{
+	*ret_event = RECOVERY_NOTHING;
+	bool resend = text_equal(timer->kind, RECOVERY_TIMER_RESEND), deadline = text_equal(timer->kind, RECOVERY_TIMER_DEADLINE), found;
+	*ret_mine = resend || deadline || text_equal(timer->kind, RECOVERY_TIMER_PROVE);
+	if (!*ret_mine)
+		return ERR_OK;
+	if (resend || deadline) {
+		struct order_record o;
+		enum err_code rc = order_get(t, timer->id, &o, &found, reterr);
+		if (rc != ERR_OK || !found || o.outcome != ORDER_OPEN)
+			return rc;
+		return resend ? send_order(t, &o, reterr) : give_up(t, c, &o, ret, ret_event, reterr);
+	}
+	enum err_code rc = recovery_get(t, timer->id, ret, &found, reterr);
+	if (rc != ERR_OK || !found || ret->state != ROLLBACK_PROVING)
+		return rc;
+	rc = rollback_advance(t, c, ret, ret_event, reterr); /* the bake may just be over */
+	if (rc == ERR_OK && ret->state == ROLLBACK_PROVING && turn_now_ms(t) >= ret->deadline_ms)
+		rc = rollback_unproven(t, c, ret, ret_event, reterr);
+	return rc;
+}

@@ -1,0 +1,205 @@
+/* controller/recovery/plan.c: what a rollback will do, host by host, before anybody approves it. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/recovery/internal.h"
+#include "shared/base/text.h"
+
+static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+static bool has(const struct list *components, uint32_t which)
+{
+	for (size_t i = 0; i < components->count; i++)
+		if (LIST_AT(*components, uint32_t, i) == which)
+			return true;
+	return false;
+}
+
+/* Canary, 1 %, 5 %, 25 %, the rest: the wave of the host at `index` among n (RULES R5). */
+static uint32_t wave_of(size_t index, size_t n)
+{
+	static const unsigned percent[] = { 1, 5, 25 };
+	size_t end = 1; /* one host alone comes first */
+	uint32_t wave = 0;
+	for (size_t i = 0; i < sizeof percent / sizeof percent[0] && index >= end; i++, wave++) {
+		size_t share = n * percent[i] / 100;
+		end += share ? share : 1;
+	}
+	return index < end ? wave : wave + 1;
+}
+
+static const struct component_point *point_of(const struct system_snapshot *s, uint32_t component)
+{
+	for (size_t i = 0; i < s->components.count; i++)
+		if (LIST_AT(s->components, struct component_point, i).component == component)
+			return &LIST_AT(s->components, struct component_point, i);
+	return NULL;
+}
+
+/* Does the host differ from `target` in one of the components, as far as anything has been seen?  A component with drift differs; without,
+ * it equals the newest restore point, whose digest tells. */
+static enum err_code differs(struct turn *t, const char *service, const char *host, const struct list *components,
+    const struct system_snapshot *target, bool *ret, struct err *reterr)
+{
+	struct list drifts, all;
+	enum err_code rc = fleet_drifts(t, service, host, &drifts, reterr);
+	if (rc != ERR_OK || (rc = fleet_snapshots(t, service, host, &all, reterr)) != ERR_OK)
+		return rc;
+	*ret = false;
+	for (size_t i = 0; i < drifts.count; i++)
+		*ret = *ret || has(components, LIST_AT(drifts, struct drift, i).component);
+	const struct system_snapshot *newest = all.count ? &LIST_AT(all, struct system_snapshot, 0) : NULL;
+	for (size_t i = 0; newest && !id_equal(newest->snapshot, target->snapshot) && i < components->count; i++) {
+		uint32_t which = LIST_AT(*components, uint32_t, i);
+		const struct component_point *a = point_of(newest, which), *b = point_of(target, which);
+		*ret = *ret || !a || !b || memcmp(&a->digest, &b->digest, sizeof a->digest) != 0;
+	}
+	return ERR_OK;
+}
+
+/* The restore point for one host. */
+static enum err_code target_of(struct turn *t, const struct recovery_config *c, const struct plan_wish *w, const struct list *components,
+    const char *host, struct system_snapshot *ret, struct err *reterr)
+{
+	bool found;
+	enum err_code rc;
+	if (id_is_zero(w->snapshot)) {
+		rc = fleet_last_known_good(t, &c->fleet, w->service, host, components, w->before_ms, ret, &found, reterr);
+		if (rc == ERR_OK && !found)
+			rc = err_set(reterr, ERR_NOT_FOUND,
+			    "%s on %s has no restore point that is known to be good: choose one of `kedge snapshot list --service %s` with --to",
+			    w->service, host, w->service);
+		return rc;
+	}
+	rc = fleet_snapshot_get(t, w->snapshot, ret, &found, reterr);
+	if (rc == ERR_OK && (!found || ret->removed))
+		rc = err_set(reterr, ERR_NOT_FOUND, "there is no restore point %s", id_text(ID_SNAPSHOT, w->snapshot));
+	else if (rc == ERR_OK && (!text_equal(ret->host, host) || !text_equal(ret->service, w->service)))
+		rc = err_set(reterr, ERR_INVALID, "restore point %s is of %s on %s, not of %s on %s", id_text(ID_SNAPSHOT, w->snapshot),
+		    ret->service, ret->host, w->service, host);
+	for (size_t i = 0; rc == ERR_OK && i < components->count; i++)
+		if (!point_of(ret, LIST_AT(*components, uint32_t, i)))
+			rc = err_set(reterr, ERR_NOT_FOUND, "restore point %s holds no %s", id_text(ID_SNAPSHOT, w->snapshot),
+			    enum_name(&component_enum, LIST_AT(*components, uint32_t, i)));
+	return rc;
+}
+
+/* Asked for nothing in particular: all that the first host declares. */
+static enum err_code components_of(struct turn *t, const struct plan_wish *w, const char *host, struct list *ret, struct err *reterr)
+{
+	struct placement p;
+	bool found;
+	enum err_code rc = fleet_placement_get(t, w->service, host, &p, &found, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	if (!found || p.undeclared)
+		return err_set(reterr, ERR_NOT_FOUND, "%s does not run %s: `kedge service show %s` lists its hosts", host, w->service, w->service);
+	if (!ret->count)
+		*ret = p.components;
+	for (size_t i = 0; i < ret->count; i++)
+		if (!has(&p.components, LIST_AT(*ret, uint32_t, i)))
+			return err_set(reterr, ERR_NOT_FOUND, "%s on %s has no component %s", w->service, host,
+			    enum_name(&component_enum, LIST_AT(*ret, uint32_t, i)));
+	return ERR_OK;
+}
+
+static enum err_code sorted_hosts(struct turn *t, const struct list *names, struct plan_host **ret, struct err *reterr)
+{
+	if (!names->count)
+		return err_set(reterr, ERR_INVALID, "name the hosts: a rollback has an explicit list, never an empty one or a wildcard");
+	if (names->count > PLAN_HOSTS_MAX)
+		return err_set(reterr, ERR_LIMIT, "%zu hosts in one plan; at most %d", names->count, PLAN_HOSTS_MAX);
+	const char **sorted = arena_dup(turn_arena(t), names->items, names->count * sizeof *sorted);
+	struct plan_host *hosts = arena_array(turn_arena(t), names->count, sizeof *hosts);
+	if (!sorted || !hosts)
+		return err_set(reterr, ERR_NOMEM, "out of memory for a plan");
+	qsort(sorted, names->count, sizeof *sorted, by_name);
+	for (size_t i = 0; i < names->count; i++) {
+		if (i && text_equal(sorted[i], sorted[i - 1]))
+			return err_set(reterr, ERR_INVALID, "host %s is named twice", sorted[i]);
+		hosts[i] = (struct plan_host){ .host = sorted[i], .wave = wave_of(i, names->count) };
+	}
+	*ret = hosts;
+	return ERR_OK;
+}
+
+static void stamp(struct turn *t, const struct recovery_config *c, const struct plan_wish *w, struct plan *p)
+{
+	p->plan = turn_id(t);
+	p->rollback = turn_id(t);
+	p->kind = w->kind;
+	p->service = w->service;
+	p->wave_gap_ms = c->wave_gap_ms;
+	p->not_before_ms = turn_now_ms(t) > ORDER_GRACE_MS ? turn_now_ms(t) - ORDER_GRACE_MS : 0; /* hosts' clocks may be behind */
+	p->expires_ms = turn_now_ms(t) + CHANGE_WAIT_MS;
+	p->reason = w->reason;
+	p->author = w->author;
+}
+
+/* Undo: the hosts of an earlier rollback, each back to the safety snapshot that its order took. */
+static enum err_code undo_plan(struct turn *t, const struct recovery_config *c, const struct plan_wish *wish, struct plan *ret, struct err *reterr)
+{
+	struct rollback r;
+	bool found;
+	enum err_code rc = recovery_get(t, wish->undo_of, &r, &found, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	if (!found || r.state != ROLLBACK_ENDED)
+		return err_set(reterr, found ? ERR_STATE : ERR_NOT_FOUND, found ? "rollback RB-%llu has not ended yet" : "there is no such rollback",
+		    (unsigned long long)r.number);
+	struct plan_host *hosts = arena_array(turn_arena(t), r.hosts.count, sizeof *hosts);
+	if (!hosts)
+		return err_set(reterr, ERR_NOMEM, "out of memory for a plan");
+	size_t n = 0;
+	for (size_t i = 0; i < r.hosts.count; i++) {
+		struct order_record o;
+		const struct rollback_host *h = &LIST_AT(r.hosts, struct rollback_host, i);
+		if (id_is_zero(h->order))
+			continue; /* its wave never went out */
+		if ((rc = order_get(t, h->order, &o, &found, reterr)) != ERR_OK)
+			return rc;
+		if (found && !id_is_zero(o.safety_snapshot) && o.outcome != ORDER_REVERTED)
+			hosts[n++] = (struct plan_host){ .host = h->host, .snapshot = o.safety_snapshot };
+	}
+	if (!n)
+		return err_set(reterr, ERR_STATE, "rollback RB-%llu changed no host: there is nothing to undo", (unsigned long long)r.number);
+	for (size_t i = 0; i < n; i++)
+		hosts[i].wave = wave_of(i, n);
+	struct plan p = { .components = r.components, .hosts = { hosts, n } };
+	stamp(t, c, wish, &p);
+	p.service = r.service;
+	*ret = p;
+	return ERR_OK;
+}
+
+enum err_code recovery_plan(struct turn *t, const struct recovery_config *c, const struct plan_wish *wish, struct plan *ret, struct err *reterr)
+{
+	if (wish->kind == ORDER_UNDO)
+		return undo_plan(t, c, wish, ret, reterr);
+	assert(wish->kind == ORDER_ROLLBACK);
+	struct plan_host *hosts;
+	enum err_code rc = sorted_hosts(t, &wish->hosts, &hosts, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	if (!id_is_zero(wish->snapshot) && wish->hosts.count != 1)
+		return err_set(reterr, ERR_INVALID, "a restore point belongs to one host, but %zu are named", wish->hosts.count);
+	struct list components = wish->components;
+	bool any = false;
+	for (size_t i = 0; i < wish->hosts.count; i++) {
+		struct system_snapshot target;
+		bool differs_here;
+		if ((rc = components_of(t, wish, hosts[i].host, &components, reterr)) != ERR_OK ||
+		    (rc = target_of(t, c, wish, &components, hosts[i].host, &target, reterr)) != ERR_OK ||
+		    (rc = differs(t, wish->service, hosts[i].host, &components, &target, &differs_here, reterr)) != ERR_OK)
+			return rc;
+		hosts[i].snapshot = target.snapshot;
+		any = any || differs_here;
+	}
+	if (!any)
+		return err_set(reterr, ERR_STATE, "nothing of %s differs from its restore point: a rollback would change nothing", wish->service);
+	struct plan p = { .components = components, .hosts = { hosts, wish->hosts.count } };
+	stamp(t, c, wish, &p);
+	*ret = p;
+	return ERR_OK;
+}

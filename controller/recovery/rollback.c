@@ -1,0 +1,358 @@
+/* controller/recovery/rollback.c: a rollback goes through its waves.
+ *
+ *   RUNNING --all orders of the wave ended well--> PROVING --every host healthy after the bake--> RUNNING (next wave) … ENDED
+ *      |                                              |
+ *      '--- an order did not end well ----------------'--- no evidence in time ---> ENDED
+ *   HALTED: as RUNNING, but no wave goes out until the brakes are released. */
+#include <assert.h>
+
+#include "controller/recovery/internal.h"
+#include "shared/base/text.h"
+
+enum err_code recovery_get(struct turn *t, struct id rollback, struct rollback *ret, bool *ret_found, struct err *reterr)
+{
+	struct rollback key = { .rollback = rollback };
+	return turn_get(t, &rollback_table, &key, ret, ret_found, reterr);
+}
+
+enum err_code recovery_of_service(struct turn *t, const char *service, struct rollback *ret, bool *ret_found, struct err *reterr)
+{
+	struct rollback like = { .service = service }, r;
+	struct turn_scan scan;
+	bool found, open = false;
+	enum err_code rc = turn_scan_index(t, &rollback_table, "service", &like, true, &scan, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	while (!open && (rc = turn_scan_next(&scan, &r, &found, reterr)) == ERR_OK && found)
+		open = r.state != ROLLBACK_ENDED;
+	turn_scan_done(&scan);
+	if (rc == ERR_OK && open)
+		*ret = r;
+	*ret_found = open;
+	return rc;
+}
+
+static struct rollback_host *host_at(struct rollback *r, size_t i) { return &LIST_AT(r->hosts, struct rollback_host, i); }
+
+static bool ended_well(const struct rollback_host *h)
+{
+	return (h->outcome == ORDER_OK || h->outcome == ORDER_OK_WITH_EXCEPTIONS) && h->digests_match;
+}
+
+/* The worst of the hosts' outcomes, worst first. */
+static enum order_outcome outcome_of(const struct rollback *r)
+{
+	static const enum order_outcome worst_first[] = { ORDER_FAILED_DIRTY, ORDER_UNREACHABLE, ORDER_REVERTED, ORDER_REFUSED, ORDER_EXPIRED,
+		ORDER_CANCELLED, ORDER_OK_WITH_EXCEPTIONS, ORDER_OK };
+	for (size_t w = 0; w < sizeof worst_first / sizeof worst_first[0]; w++)
+		for (size_t i = 0; i < r->hosts.count; i++)
+			if (LIST_AT(r->hosts, struct rollback_host, i).outcome == (uint32_t)worst_first[w])
+				return worst_first[w];
+	return ORDER_CANCELLED;
+}
+
+static enum err_code put(struct turn *t, const struct rollback *r, struct err *reterr) { return turn_put(t, &rollback_table, r, reterr); }
+
+/* What is kept as proof: a line a host, and whether all of them hold. */
+static enum err_code proof_of(struct turn *t, struct rollback *r, struct change_validation *ret, uint32_t *ret_ok, struct err *reterr)
+{
+	const char **lines = arena_array(turn_arena(t), r->hosts.count, sizeof *lines);
+	if (!lines)
+		return err_set(reterr, ERR_NOMEM, "out of memory for evidence");
+	*ret = (struct change_validation){ .change = r->change, .at_ms = turn_now_ms(t), .digests_match = true, .healthy = true };
+	*ret_ok = 0;
+	for (size_t i = 0; i < r->hosts.count; i++) {
+		struct rollback_host *h = host_at(r, i);
+		ret->digests_match = ret->digests_match && h->digests_match;
+		ret->healthy = ret->healthy && h->proven;
+		*ret_ok += ended_well(h) && h->proven;
+		lines[i] = arena_printf(turn_arena(t), "%s: %s, %s, %s", h->host, enum_name(&order_outcome_enum, h->outcome),
+		    h->digests_match ? "equals its restore point" : "does not equal its restore point",
+		    h->proven ? "healthy since" : "health not proven");
+		if (!lines[i])
+			return err_set(reterr, ERR_NOMEM, "out of memory for evidence");
+	}
+	ret->evidence = (struct list){ lines, r->hosts.count };
+	return ERR_OK;
+}
+
+static enum err_code end(struct turn *t, struct rollback *r, enum order_outcome outcome, const char *text, enum recovery_event *ret_event,
+    struct err *reterr)
+{
+	for (size_t i = 0; i < r->hosts.count; i++)
+		if (host_at(r, i)->outcome == ORDER_OPEN) { /* its wave never went out */
+			host_at(r, i)->outcome = ORDER_CANCELLED;
+			host_at(r, i)->text = "not begun: untouched";
+		}
+	r->state = ROLLBACK_ENDED;
+	r->outcome = outcome;
+	r->ended_ms = turn_now_ms(t);
+	r->text = text;
+	struct change_validation proof;
+	uint32_t ok;
+	enum err_code rc = proof_of(t, r, &proof, &ok, reterr);
+	if (rc != ERR_OK || (rc = turn_timer_clear(t, RECOVERY_TIMER_PROVE, r->rollback, NULL, reterr)) != ERR_OK ||
+	    (rc = put(t, r, reterr)) != ERR_OK || (rc = change_ended(t, r->change, outcome, &proof, ok, text, reterr)) != ERR_OK)
+		return rc;
+	*ret_event = RECOVERY_ENDED;
+	char object[ID_TEXT_MAX];
+	return audit_note(t, &actor_controller, "rollback.ended", "rollback", id_format(ID_ROLLBACK, r->rollback, object),
+	    outcome == ORDER_OK ? AUDIT_DONE : AUDIT_FAILED, reterr, "RB-%llu of %s: %s, %u of %zu hosts proven", (unsigned long long)r->number,
+	    r->service, enum_name(&order_outcome_enum, outcome), ok, r->hosts.count);
+}
+
+/* An undo names the order that it takes back. */
+static enum err_code undone_order(struct turn *t, const struct change *change, const struct rollback_host *h, struct id *ret, struct err *reterr)
+{
+	struct order_record like = { .host = h->host }, o;
+	struct turn_scan scan;
+	bool found, hit = false;
+	enum err_code rc = turn_scan_index(t, &order_table, "host", &like, true, &scan, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	while (!hit && (rc = turn_scan_next(&scan, &o, &found, reterr)) == ERR_OK && found)
+		hit = id_equal(o.safety_snapshot, h->snapshot) && text_equal(o.service, change->service);
+	turn_scan_done(&scan);
+	if (rc == ERR_OK && hit)
+		*ret = o.order_id;
+	return rc;
+}
+
+static enum err_code issue(struct turn *t, const struct recovery_config *c, const struct change *change, struct rollback *r,
+    struct rollback_host *h, const struct list *approvals, const struct signed_policy *policy, struct err *reterr)
+{
+	struct order order = { .kind = r->kind,
+		.host = h->host,
+		.service = r->service,
+		.components = r->components,
+		.snapshot = h->snapshot,
+		.incident = r->incident,
+		.change = r->change,
+		.rollback = r->rollback,
+		.reason = change->reason,
+		.plan = change->plan,
+		.approvals = *approvals,
+		.policy = policy };
+	struct order_record record;
+	enum err_code rc = r->kind == ORDER_UNDO ? undone_order(t, change, h, &order.undo_of, reterr) : ERR_OK;
+	if (rc == ERR_OK)
+		rc = order_issue(t, c, &order, change->requested_by, &record, reterr);
+	if (rc == ERR_OK)
+		h->order = record.order_id;
+	return rc;
+}
+
+/* The orders of r->wave go out. */
+static enum err_code release(struct turn *t, const struct recovery_config *c, struct rollback *r, struct err *reterr)
+{
+	struct change change;
+	struct list approvals;
+	struct standing_policy policy = { 0 };
+	bool found, covered = false;
+	enum err_code rc = change_get(t, r->change, &change, &found, reterr);
+	if (rc != ERR_OK || (rc = change_approvals(t, r->change, &approvals, reterr)) != ERR_OK)
+		return rc;
+	assert(found); /* a rollback is made of its change, and changes are never deleted */
+	if (change.policy && (rc = policy_get(t, change.policy, &policy, &covered, reterr)) != ERR_OK)
+		return rc;
+	r->state = ROLLBACK_RUNNING;
+	r->wave_began_ms = turn_now_ms(t);
+	for (size_t i = 0; rc == ERR_OK && i < r->hosts.count; i++)
+		if (host_at(r, i)->wave == r->wave)
+			rc = issue(t, c, &change, r, host_at(r, i), &approvals, covered ? policy.signed_document : NULL, reterr);
+	return rc;
+}
+
+/* Is the placement healthy by evidence that is newer than the end of its order plus the bake? */
+static enum err_code is_proven(struct turn *t, const struct recovery_config *c, const struct rollback *r, const struct rollback_host *h, bool *ret,
+    struct err *reterr)
+{
+	struct service_health s;
+	bool found;
+	enum err_code rc = health_get(t, r->service, h->host, &s, &found, reterr);
+	if (rc == ERR_OK)
+		*ret = found && !s.stale && s.measured == HEALTH_HEALTHY && s.evidence_ms >= h->ended_ms + c->bake_ms;
+	return rc;
+}
+
+static enum err_code begin_proving(struct turn *t, const struct recovery_config *c, struct rollback *r, enum recovery_event *ret_event,
+    struct err *reterr)
+{
+	r->state = ROLLBACK_PROVING;
+	r->deadline_ms = turn_now_ms(t) + c->bake_ms + ROLLBACK_PROVE_MS;
+	*ret_event = RECOVERY_PROVING;
+	enum err_code rc = turn_timer_set(t, RECOVERY_TIMER_PROVE, r->rollback, NULL, r->deadline_ms, reterr);
+	return rc == ERR_OK ? change_validating(t, r->change, reterr) : rc;
+}
+
+enum err_code rollback_advance(struct turn *t, const struct recovery_config *c, struct rollback *r, enum recovery_event *ret_event, struct err *reterr)
+{
+	enum err_code rc;
+	bool all_ended = true, all_well = true, all_proven = true;
+	if (r->state == ROLLBACK_ENDED)
+		return ERR_OK;
+	for (size_t i = 0; i < r->hosts.count; i++) {
+		struct rollback_host *h = host_at(r, i);
+		if (h->wave != r->wave)
+			continue;
+		all_ended = all_ended && h->outcome != ORDER_OPEN;
+		all_well = all_well && (h->outcome == ORDER_OPEN || ended_well(h));
+		if (ended_well(h) && (rc = is_proven(t, c, r, h, &h->proven, reterr)) != ERR_OK)
+			return rc;
+		all_proven = all_proven && h->proven;
+	}
+	if (!all_ended)
+		return put(t, r, reterr);
+	if (!all_well)
+		return end(t, r, outcome_of(r), "a host did not come back as planned: no further host is touched", ret_event, reterr);
+	if (!all_proven) {
+		if (r->state != ROLLBACK_PROVING && (rc = begin_proving(t, c, r, ret_event, reterr)) != ERR_OK)
+			return rc;
+		return put(t, r, reterr);
+	}
+	if (r->wave + 1 >= r->waves)
+		return end(t, r, outcome_of(r), "every host equals its restore point and is healthy", ret_event, reterr);
+	if (r->cancelling)
+		return end(t, r, ORDER_CANCELLED, "stopped by an operator between two waves", ret_event, reterr);
+	struct brakes b;
+	if ((rc = brakes_get(t, &b, reterr)) != ERR_OK)
+		return rc;
+	if (b.halted || b.observing) {
+		r->state = ROLLBACK_HALTED;
+		return put(t, r, reterr);
+	}
+	r->wave++;
+	*ret_event = RECOVERY_WAVE;
+	rc = release(t, c, r, reterr);
+	return rc == ERR_OK ? put(t, r, reterr) : rc;
+}
+
+enum err_code rollback_unproven(struct turn *t, const struct recovery_config *c, struct rollback *r, enum recovery_event *ret_event, struct err *reterr)
+{
+	(void)c;
+	return end(t, r, ORDER_FAILED_DIRTY, "files are back as planned, but health did not show in time", ret_event, reterr);
+}
+
+enum err_code rollback_order_ended(struct turn *t, const struct recovery_config *c, const struct order_record *o, struct rollback *ret,
+    enum recovery_event *ret_event, struct err *reterr)
+{
+	bool found;
+	enum err_code rc = recovery_get(t, o->rollback, ret, &found, reterr);
+	if (rc != ERR_OK || !found || ret->state == ROLLBACK_ENDED)
+		return rc;
+	for (size_t i = 0; i < ret->hosts.count; i++) {
+		struct rollback_host *h = host_at(ret, i);
+		if (!id_equal(h->order, o->order_id))
+			continue;
+		h->outcome = o->outcome;
+		h->digests_match = o->digests_match;
+		h->ended_ms = o->ended_ms;
+		h->text = o->text;
+	}
+	return rollback_advance(t, c, ret, ret_event, reterr);
+}
+
+enum err_code recovery_on_health(struct turn *t, const struct recovery_config *c, const char *service, struct rollback *ret,
+    enum recovery_event *ret_event, struct err *reterr)
+{
+	*ret_event = RECOVERY_NOTHING;
+	bool found;
+	enum err_code rc = recovery_of_service(t, service, ret, &found, reterr);
+	if (rc != ERR_OK || !found || ret->state != ROLLBACK_PROVING)
+		return rc;
+	return rollback_advance(t, c, ret, ret_event, reterr);
+}
+
+/* ---- begin and cancel ---- */
+
+static enum err_code may_start(struct turn *t, const struct change *change, struct err *reterr)
+{
+	struct brakes b;
+	struct rollback other;
+	bool found;
+	enum err_code rc = brakes_get(t, &b, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	if (change->state != CHANGE_APPROVED)
+		return err_set(reterr, ERR_STATE, "change CHG-%llu is %s, not approved", (unsigned long long)change->number,
+		    enum_name(&change_state_enum, change->state));
+	if (b.halted || b.observing)
+		return err_set(reterr, ERR_STATE, b.halted ? "everything is halted by %s: `kedge resume` releases it" :
+		    "this controller only observes (set by %s): `kedge controller confirm` lets it command", b.by ? b.by : "nobody");
+	rc = recovery_of_service(t, change->service, &other, &found, reterr);
+	if (rc == ERR_OK && found)
+		rc = err_set(reterr, ERR_BUSY, "rollback RB-%llu of %s is still running: wait for it or cancel it", (unsigned long long)other.number,
+		    change->service);
+	return rc;
+}
+
+static enum err_code hosts_of(struct turn *t, const struct plan *plan, struct rollback *r, struct err *reterr)
+{
+	struct rollback_host *hosts = arena_array(turn_arena(t), plan->hosts.count, sizeof *hosts);
+	if (!hosts)
+		return err_set(reterr, ERR_NOMEM, "out of memory for a rollback");
+	for (size_t i = 0; i < plan->hosts.count; i++) {
+		const struct plan_host *p = &LIST_AT(plan->hosts, struct plan_host, i);
+		hosts[i] = (struct rollback_host){ .host = p->host, .wave = p->wave, .snapshot = p->snapshot };
+		r->waves = p->wave + 1 > r->waves ? p->wave + 1 : r->waves;
+	}
+	r->hosts = (struct list){ hosts, plan->hosts.count };
+	return ERR_OK;
+}
+
+enum err_code recovery_start(struct turn *t, const struct recovery_config *c, struct id change_id, bool automatic, struct rollback *ret,
+    struct err *reterr)
+{
+	struct change change;
+	bool found;
+	enum err_code rc = change_get(t, change_id, &change, &found, reterr);
+	if (rc == ERR_OK && !found)
+		rc = err_set(reterr, ERR_NOT_FOUND, "no change %s", id_text(ID_CHANGE, change_id));
+	if (rc != ERR_OK || (rc = may_start(t, &change, reterr)) != ERR_OK)
+		return rc;
+	struct rollback r = { .rollback = change.plan->rollback,
+		.kind = change.plan->kind,
+		.change = change_id,
+		.incident = change.incident,
+		.service = change.service,
+		.components = change.plan->components,
+		.began_ms = turn_now_ms(t),
+		.automatic = automatic };
+	if ((rc = turn_number(t, "rollback", &r.number, reterr)) != ERR_OK || (rc = hosts_of(t, change.plan, &r, reterr)) != ERR_OK ||
+	    (rc = change_began(t, change_id, r.rollback, (uint32_t)r.hosts.count, reterr)) != ERR_OK ||
+	    (rc = release(t, c, &r, reterr)) != ERR_OK || (rc = put(t, &r, reterr)) != ERR_OK)
+		return rc;
+	*ret = r;
+	char object[ID_TEXT_MAX];
+	return audit_note(t, &actor_controller, "rollback.start", "rollback", id_format(ID_ROLLBACK, r.rollback, object), AUDIT_DONE, reterr,
+	    "RB-%llu of %s on %zu hosts in %u waves for CHG-%llu", (unsigned long long)r.number, r.service, r.hosts.count, r.waves,
+	    (unsigned long long)change.number);
+}
+
+enum err_code recovery_cancel(struct turn *t, const struct recovery_config *c, const struct actor *who, struct id rollback, const char *reason,
+    struct rollback *ret, enum recovery_event *ret_event, struct err *reterr)
+{
+	*ret_event = RECOVERY_NOTHING;
+	bool found;
+	enum err_code rc = recovery_get(t, rollback, ret, &found, reterr);
+	if (rc == ERR_OK && !found)
+		rc = err_set(reterr, ERR_NOT_FOUND, "no rollback %s", id_text(ID_ROLLBACK, rollback));
+	if (rc == ERR_OK && ret->state == ROLLBACK_ENDED)
+		rc = err_set(reterr, ERR_STATE, "rollback RB-%llu has ended: %s", (unsigned long long)ret->number, enum_name(&order_outcome_enum, ret->outcome));
+	if (rc != ERR_OK)
+		return rc;
+	ret->cancelling = true;
+	for (size_t i = 0; rc == ERR_OK && i < ret->hosts.count; i++) {
+		struct rollback_host *h = host_at(ret, i);
+		struct order_record o;
+		if (id_is_zero(h->order) || h->outcome != ORDER_OPEN)
+			continue;
+		if ((rc = order_get(t, h->order, &o, &found, reterr)) == ERR_OK && found && !o.accepted_ms)
+			rc = order_cancel(t, &o, reason, reterr);
+	}
+	char object[ID_TEXT_MAX];
+	if (rc == ERR_OK)
+		rc = audit_note(t, who, "rollback.cancel", "rollback", id_format(ID_ROLLBACK, rollback, object), AUDIT_DONE, reterr, "RB-%llu: %s",
+		    (unsigned long long)ret->number, reason ? reason : "no reason given");
+	return rc == ERR_OK ? rollback_advance(t, c, ret, ret_event, reterr) : rc;
+}
