@@ -6,12 +6,15 @@
 #ifndef KEDGE_CONTROLLER_DIAGNOSIS_DIAGNOSIS_H
 #define KEDGE_CONTROLLER_DIAGNOSIS_DIAGNOSIS_H
 
-#include "controller/turn/turn.h"
+#include "controller/incident/incident.h"
 
 enum {
 	DIAGNOSIS_EVIDENCE_MAX = 64,
 	DIAGNOSIS_SUSPECTS_MAX = 16,
 	DIAGNOSIS_FIXES_MAX = 8,
+	DIAGNOSIS_AFFECTED_MAX = 1024,
+	PATTERN_HOSTS_MAX = 64,
+	PATTERN_KEPT_MAX = 512,       /* of one service; beyond, the longest unseen go */
 	DIAGNOSIS_WINDOW_MS = 30 * 60 * 1000, /* a change older than this before the failure is a weak suspect */
 };
 
@@ -56,10 +59,27 @@ struct diagnosis {
 	const char *model;         /* version of rules and calibration */
 	bool final;                /* a first hypothesis may be replaced by a final one */
 };
-extern const struct record_type evidence_type, suspect_type, fix_type, diagnosis_type;
-extern const struct table diagnosis_table; /* error_diagnosis */
+/* A log template of a service, over all its hosts: table error_pattern. */
+struct error_pattern {
+	const char *service;       /* KEY */
+	uint64_t template_id;      /* KEY; the same on every host */
+	const char *template_text;
+	uint32_t severity;         /* enum log_severity */
+	uint64_t first_ms, last_ms;/* controller's clock */
+	uint64_t count;
+	struct list hosts;         /* names, at most PATTERN_HOSTS_MAX */
+	const char *last_host;
+	const char *sample;        /* redacted twice: by the keeper and at this door */
+};
+extern const struct record_type evidence_type, suspect_type, fix_type, diagnosis_type, error_pattern_type;
+extern const struct table diagnosis_table, error_pattern_table; /* error_diagnosis, error_pattern */
 extern const struct record_type *const diagnosis_types[];
 extern const struct table *const diagnosis_tables[];
+
+/* A host's log report: new and repeated patterns.  h as fleet_on_report left it. */
+ERR_CHECK enum err_code diagnosis_on_log_report(struct turn *t, const struct host *h, const struct log_report *r, struct err *reterr);
+/* Patterns of a service that were first seen at or after since_ms, newest first; *ret: struct error_pattern. */
+ERR_CHECK enum err_code diagnosis_new_patterns(struct turn *t, const char *service, uint64_t since_ms, struct list *ret, struct err *reterr);
 
 /* Diagnose an open incident.  Works on a read-only turn; everything in *ret lives in its arena. */
 ERR_CHECK enum err_code diagnosis_compute(struct turn *read, struct id incident, struct diagnosis *ret, struct err *reterr);
