@@ -159,6 +159,8 @@ static bool is_blank(const struct scan *s, size_t start, size_t end)
 static bool looks_secret(const struct scan *s, size_t start, size_t end)
 {
 	bool digit = false;
+	if (s->text[start] == '0' && byte_at(s, start + 1) == 'x' && end - start <= 18)
+		return false; /* a number that programs print in hexadecimal */
 	for (size_t i = start; i < end; i++)
 		digit = digit || is_digit(s->text[i]);
 	return end - start >= 20 || (digit && end - start >= 8);

@@ -370,25 +370,23 @@ static size_t match_ssn(const struct scan *s, size_t at)
 
 static size_t match_street(const struct scan *s, size_t at)
 {
-	size_t n = 0, end = at;
+	size_t n = 0, end = 0;
 	while (n < 6 && is_digit(byte_at(s, at + n)))
 		n++;
 	if (n == 0 || n > 5)
 		return 0;
 	at += n + (is_upper(byte_at(s, at + n)) && byte_at(s, at + n + 1) == ' ');
-	if (byte_at(s, at) != ' ')
-		return 0;
-	for (int words = 0; words < STREET_WORDS_MAX; words++) {
+	for (int words = 0; words < STREET_WORDS_MAX && byte_at(s, at) == ' '; words++) {
 		size_t from = skip_spaces(s, at), to = from;
-		while (to < s->size && (is_letter(s->text[to]) || s->text[to] == '\'' || s->text[to] == '-'))
+		while (to < s->size && to - from < REDACT_WORD_MAX && (is_letter(s->text[to]) || s->text[to] == '\'' || s->text[to] == '-'))
 			to++;
-		if (to == from || to - from > REDACT_LOOK_MAX / 4 || !is_upper(s->text[from]))
+		if (to == from || !is_upper(s->text[from]))
 			break;
-		if (words > 0 && word_kinds_of(s->text + from, to - from) & WORD_STREET)
-			end = to + (byte_at(s, to) == '.');
 		at = to + (byte_at(s, to) == '.');
+		if (words > 0 && word_kinds_of(s->text + from, to - from) & WORD_STREET)
+			end = at;
 	}
-	return end > at - (at - end) && is_alpha(s->text[end - 1 - (s->text[end - 1] == '.')]) ? end : 0;
+	return end;
 }
 
 /* ---- clinical mode: ages, and numbers that can only be identifiers ---- */
