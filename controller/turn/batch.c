@@ -99,6 +99,7 @@ static void merge(struct batch *b, struct turn *t)
 		memcpy(b->effects + b->effect_count, t->effects, t->effect_count * sizeof(*t->effects));
 	b->effect_count += t->effect_count;
 	b->arenas[b->arena_count++] = t->arena;
+	b->used += arena_used(t->arena);
 }
 
 enum err_code batch_end(struct batch *b, struct turn *t, bool keep, struct err *reterr)
@@ -155,10 +156,7 @@ const struct effect *batch_effects(const struct batch *b, size_t *ret_count)
 
 size_t batch_used(const struct batch *b)
 {
-	size_t used = arena_used(b->scratch);
-	for (size_t i = 0; i < b->arena_count; i++)
-		used += arena_used(b->arenas[i]);
-	return used;
+	return b->used;
 }
 
 enum err_code turn_open_read(

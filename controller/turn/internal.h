@@ -25,6 +25,7 @@ struct batch {
 	struct arena *scratch; /* for what lives no longer than one call */
 	struct arena **arenas; /* of kept turns */
 	size_t arena_count, arena_capacity;
+	size_t used; /* bytes in arenas */
 	struct effect *effects;
 	size_t effect_count, effect_capacity;
 	struct turn_write *writes;
