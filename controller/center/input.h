@@ -19,6 +19,7 @@ enum input_kind {
 	INPUT_REQUEST,   /* an operator asks: `request` */
 	INPUT_DELIVERED, /* outbox record `id` was delivered (code OK) or not (text says why) */
 	INPUT_DIAGNOSED, /* analyst's result for incident `id`: `diagnosis` (controller/diagnosis/diagnosis.h) */
+	INPUT_SIGNED,    /* the authority answered EFFECT_SIGN: `certificate`, or code and text say why not */
 	INPUT_KIND_COUNT
 };
 
@@ -30,6 +31,15 @@ struct request { /* one call of the API that changes something */
 	const char *body;        /* JSON */
 	size_t body_size;
 	const char *key;         /* idempotency key given by the client, or NULL */
+};
+
+struct signed_certificate { /* EFFECT_SIGN's answer */
+	uint32_t role;           /* enum certificate_role */
+	const char *name;        /* host's or operator's */
+	const char *chain;       /* PEM, leaf first */
+	const char *serial;      /* lower-case hex */
+	uint64_t not_after_ms;
+	uint64_t token;          /* of the operator's request (enrolment); 0: a renewal over the host's connection */
 };
 
 struct timer;
@@ -46,6 +56,7 @@ struct input {
 	const struct request *request;
 	const struct timer *timer;
 	const struct diagnosis *diagnosis;
+	const struct signed_certificate *certificate;
 	enum err_code code;
 	const char *text;
 };

@@ -18,6 +18,7 @@ enum effect_kind {
 	EFFECT_ANALYSE,     /* analyst: diagnose incident `id` on a read snapshot of the store; the result comes back as INPUT_DIAGNOSED */
 	EFFECT_EVENT,       /* tell watchers (kedge watch, the console): one line of what happened, already redacted */
 	EFFECT_REVOCATIONS, /* the set of revoked certificates changed: reload it and end live connections that use one */
+	EFFECT_SIGN,        /* the authority signs the request `text` (PEM) for `certificate_role` `host`; comes back as INPUT_SIGNED with `token` and `boot` */
 	EFFECT_KIND_COUNT
 };
 
@@ -31,6 +32,8 @@ struct effect {
 	const void *body;
 	/* EFFECT_CLOSE */
 	enum bye_reason bye;
+	/* EFFECT_SIGN */
+	uint32_t certificate_role; /* enum certificate_role of controller/access */
 	/* EFFECT_REPLY: a code and either a record or an error's text */
 	uint64_t token;
 	enum err_code code;
