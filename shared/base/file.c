@@ -19,24 +19,21 @@ enum {
 
 static enum err_code read_all(int fd, const char *path, size_t limit, struct buf *out, struct err *reterr)
 {
-	size_t got = 0;
-	for (;;) {
-		/* One byte more than allowed, to tell "at the limit" from "beyond". */
-		size_t want = limit - got < READ_STEP ? limit - got + 1 : READ_STEP;
-		uint8_t *at = buf_reserve(out, want);
-		if (!at)
-			return err_set(reterr, ERR_NOMEM, "%s: no memory after %zu bytes", path, got);
-		ssize_t n = read(fd, at, want);
+	uint8_t block[READ_STEP];
+	for (size_t got = 0;;) {
+		ssize_t n = read(fd, block, sizeof(block));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return err_sys(reterr, errno, "read %s", path);
 		if (n == 0)
 			return ERR_OK;
-		got += (size_t)n;
-		if (got > limit)
+		if ((size_t)n > limit - got)
 			return err_set(reterr, ERR_LIMIT, "%s is larger than %zu bytes", path, limit);
-		out->size += (size_t)n;
+		got += (size_t)n;
+		buf_append(out, block, (size_t)n);
+		if (out->failed)
+			return err_set(reterr, ERR_NOMEM, "%s: no memory after %zu bytes", path, got);
 	}
 }
 

@@ -94,17 +94,22 @@ static size_t star_length(const char *p)
 	return strspn(p, "*");
 }
 
-static void add(struct places *set, size_t at)
+/* False: it is there already. */
+static bool add(struct places *set, size_t at)
 {
-	if (set->count == 0 || at > set->at[set->count - 1])
-		set->at[set->count++] = (uint16_t)at;
+	if (set->count > 0 && at <= set->at[set->count - 1])
+		return false;
+	set->at[set->count++] = (uint16_t)at;
+	return true;
 }
 
 /* Come to a place: stars may match nothing, so the places behind them are reached as well.  "**" before a slash, at the
- * beginning of a part, also matches no folder at all, slash included. */
+ * beginning of a part, also matches no folder at all, slash included.  A place that is there already was come to in
+ * this way. */
 static void enter(struct places *set, const char *pattern, size_t at)
 {
-	add(set, at);
+	if (!add(set, at))
+		return;
 	while (pattern[at] == '*') {
 		size_t n = star_length(pattern + at);
 		bool part_begins = at == 0 || pattern[at - 1] == '/';
