@@ -1,0 +1,42 @@
+/* agent/snapshot/limits.h: the limits of the snapshot engine, each with its reason. */
+#ifndef KEDGE_AGENT_SNAPSHOT_LIMITS_H
+#define KEDGE_AGENT_SNAPSHOT_LIMITS_H
+
+enum {
+	SNAPSHOT_WORKERS_MAX = 4,           /* beyond that the disk, not the processor, is the limit, and each costs some 4 MiB */
+	SNAPSHOT_ROOTS_MAX = 260,           /* per component: CONFIG_PATHS_MAX declared paths, git, release link and its target */
+	SNAPSHOT_VERSIONS_MAX = 16,         /* facts about versions that a restore point carries */
+	SNAPSHOT_READ_TRIES = 3,            /* a file that changed under the reader three times is marked torn */
+	SNAPSHOT_XATTR_BYTES_MAX = 1 << 17, /* names and values of one entry; Linux allows 64 KiB of each */
+	SNAPSHOT_SUMMARY_TEXT_MAX = 256,
+	SNAPSHOT_LIST_MAX = 100000,         /* restore points in one repository: hourly for eleven years */
+
+	CHUNK_ID_SIZE = 20,                 /* 160 bits of HMAC-SHA-256: collisions at 2^80, and a fifth less metadata than 256 */
+	CHUNK_WHOLE_MAX = 128 << 10,        /* files up to this size are one chunk */
+	CHUNK_MIN = 32 << 10,               /* content-defined chunks; see chunker.h */
+	CHUNK_AVERAGE = 128 << 10,
+	CHUNK_MAX = 512 << 10,
+	CHUNK_STRIP = 64 << 20,             /* a large file is cut into strips that workers take one by one */
+	CHUNKS_INLINE_MAX = 64,             /* references kept in a tree entry; beyond that they move to list chunks */
+	CHUNKS_PER_LIST_MAX = 4096,         /* references in one list chunk: 96 KiB */
+	CHUNKS_PER_LIST_MIN = 256,
+
+	SEGMENT_TARGET = 256 << 10,         /* chunks are compressed together up to this size: ratio against cost of one small read */
+	SEGMENT_RAW_MAX = SEGMENT_TARGET + CHUNK_MAX,
+	SEGMENT_CHUNKS_MAX = 1 << 16,
+	PACK_TARGET = 64 << 20,             /* the unit of deletion and of a later upload */
+	PACK_CHUNKS_MAX = 1 << 18,
+	PACK_SIZE_MAX = 1 << 30,            /* offsets fit 32 bits with room */
+	PACK_LEAD = 8 << 20,                /* bytes written before the kernel is asked to begin writing back */
+
+	TREE_PAGE_MIN = 32 << 10,           /* pages end at a name whose hash says so, between these sizes, so that most pages of a */
+	TREE_PAGE_MAX = 256 << 10,          /* changed tree stay as they are; a single entry with large xattrs fits into the larger */
+	TREE_DEPTH_MAX = 2048,              /* PATH_LIMIT of one-letter names */
+
+	MANIFEST_SIZE_MAX = 64 << 20,       /* 24 bytes a tree page: 100 million files */
+	KEY_FILE_SIZE_MAX = 64 << 10,
+	VERIFY_SAMPLE_CHUNKS = 4603,        /* ln 0.01 / ln 0.999: 99 % sure that fewer than 0.1 % of chunks are bad */
+	PRUNE_GRACE_MS = 24 * 60 * 60 * 1000, /* longer than the longest snapshot that may still refer to a condemned pack */
+};
+
+#endif

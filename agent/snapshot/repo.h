@@ -1,0 +1,90 @@
+/* agent/snapshot/repo.h: the repository of one host: where its restore points live, sealed.
+ *
+ * The folder agent/snapshot owns everything below the repository folder and nothing else:
+ *   FORMAT                  one line: "kedge-repository 1"
+ *   keys/repository         0600: the master secret and the host's signing key (key.h says how; room for a wrapped copy)
+ *   packs/PACK.pack         append-only: sealed, compressed chunks and a sealed index of them (pack.h)
+ *   index/data.mdb          LMDB: chunk id -> place; can be rebuilt from the packs at any time
+ *   snapshots/ID.manifest   sealed and signed; a restore point exists when this file does (manifest.h)
+ *   snapshots/ID.marks      what was learnt about it since: verified, healthy since, suspect, hold
+ *
+ * Write order of a new restore point: pack data, fsync, rename into place, fsync of packs/; index commit; manifest by temporary file,
+ * fsync, rename, fsync of snapshots/.  A crash anywhere leaves at most packs that nothing refers to; prune takes them away.  Creating and
+ * restoring take no lock that could go stale.
+ *
+ * Everything here blocks and may be called from any thread; one struct repo per folder and process (LMDB's rule), shared by threads.
+ * Errors are for operators: they name the path and say what to do.  ERR_FULL: no room, nothing changed.  ERR_CORRUPT: stored bytes are
+ * not what was stored, and which. */
+#ifndef KEDGE_AGENT_SNAPSHOT_REPO_H
+#define KEDGE_AGENT_SNAPSHOT_REPO_H
+
+#include <stdatomic.h>
+
+#include "agent/config/config.h"
+#include "agent/snapshot/limits.h"
+
+struct repo;
+
+/* Makes an empty repository at path (the folder may exist but must be empty) for the host of this name, with new keys.  ERR_EXISTS. */
+ERR_CHECK enum err_code repo_init(const char *path, const char *host, struct err *reterr);
+/* host: must be the name that the repository was made for; NULL: not checked (a person looks at another host's repository).
+ * A crashed writer's leftovers do no harm and need no repair.  ERR_NOT_FOUND says how to make one. */
+ERR_CHECK enum err_code repo_open(const char *path, const char *host, struct repo **ret, struct err *reterr);
+void repo_close(struct repo *r); /* NULL is a no-op */
+const char *repo_path(const struct repo *r);
+const char *repo_host(const struct repo *r);
+
+/* One thing found wrong; text names the file and the restore points that it harms.  Called on the calling thread. */
+typedef void repo_finding_fn(void *ctx, const char *text);
+
+struct repo_check_options {
+	bool read_data;              /* decrypt and hash every chunk too */
+	repo_finding_fn *on_finding; /* may be NULL */
+	void *ctx;
+	const atomic_bool *cancel;   /* may be NULL */
+};
+struct repo_check_result {
+	uint64_t packs, chunks, snapshots, bytes;
+	uint64_t findings;           /* 0: all is well */
+	uint64_t unreferenced_packs; /* not a fault: left by a crash or waiting for prune */
+	uint64_t damaged_snapshots;
+};
+/* Every pack against its own index and digest, the index against the packs, every manifest and every chunk that it needs.
+ * ERR_OK with findings > 0 means: checked, and something is wrong. */
+ERR_CHECK enum err_code repo_check(struct repo *r, const struct repo_check_options *o, struct repo_check_result *ret, struct err *reterr);
+
+/* The index anew from the packs' own; packs that do not authenticate are left out and named.  The old index stands until the commit. */
+ERR_CHECK enum err_code repo_rebuild_index(struct repo *r, repo_finding_fn *on_finding, void *ctx, uint64_t *ret_chunks, struct err *reterr);
+
+struct repo_stats {
+	uint64_t snapshots, packs, chunks;
+	uint64_t packed_bytes;   /* on disk */
+	uint64_t raw_bytes;      /* of distinct chunks, before compression */
+	uint64_t manifest_bytes, index_bytes;
+	uint64_t free_bytes;     /* of the file system */
+	uint64_t oldest_ms, newest_ms; /* restore points; 0: none */
+};
+extern const struct record_type repo_stats_type;
+ERR_CHECK enum err_code repo_stats(struct repo *r, struct repo_stats *ret, struct err *reterr);
+
+/* ---- retention ---- */
+
+struct prune_options {
+	uint64_t now_ms;
+	bool apply;              /* false: a dry run; nothing changes */
+	struct keep_config keep; /* per service; all zero: keep every restore point and only collect garbage */
+	const char *service;     /* NULL: every service */
+	uint64_t grace_ms;       /* 0: PRUNE_GRACE_MS */
+	const struct id *protect;/* restore points that open incidents or plans name */
+	size_t protect_count;
+};
+struct prune_result {
+	struct list removed;     /* struct id: restore points that go (or would) */
+	uint64_t condemned_packs;/* from now on no new restore point leans on them; deleted by a later run, after the grace period */
+	uint64_t deleted_packs, deleted_bytes; /* condemned long ago and still needed by nobody */
+	uint64_t spared_packs;   /* were condemned but are needed after all */
+};
+/* Never goes: the last verified restore point of a service, the newest one, one on hold, one under protection. */
+ERR_CHECK enum err_code repo_prune(struct repo *r, const struct prune_options *o, struct arena *arena, struct prune_result *ret, struct err *reterr);
+
+#endif
