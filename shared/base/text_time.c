@@ -1,6 +1,4 @@
 /* shared/base/text_time.c: RFC 3339 timestamps.  Calendar arithmetic of our own: timegm() needs a time zone's state. */
-#include <stdio.h>
-#include <string.h>
 
 #include "shared/base/text.h"
 
@@ -46,7 +44,7 @@ char *text_time(uint64_t unix_ms, char out[TEXT_TIME_MAX])
 	unsigned m = 1;
 	for (; day >= days_in_month(y, m); m++)
 		day -= days_in_month(y, m);
-	snprintf(out, TEXT_TIME_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", y, m, (unsigned)day + 1, ms / 3600000,
+	text_format(out, TEXT_TIME_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", y, m, (unsigned)day + 1, ms / 3600000,
 	    ms / 60000 % 60, ms / 1000 % 60, ms % 1000);
 	return out;
 }

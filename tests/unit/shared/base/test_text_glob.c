@@ -1,8 +1,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-#include "shared/base/clock.h"
 #include "shared/base/limits.h"
 #include "shared/base/random.h"
 #include "shared/base/text.h"
@@ -170,11 +170,12 @@ static void pathological(void **state)
 			for (; size + n < PATH_LIMIT - 1; size += n)
 				memcpy(pattern + size, units[u], n);
 			memcpy(pattern + size, "b", 2);
-			uint64_t before = clock_mono_ms();
+			clock_t before = clock();
 			assert_false(text_glob(pattern, path));
 			/* Some 17 million steps; a matcher that backtracks needs more than the age of the world. */
-			if (clock_mono_ms() - before > 5000)
-				fail_msg("\"%s\" took %u ms", units[u], (unsigned)(clock_mono_ms() - before));
+			long took_s = (clock() - before) / CLOCKS_PER_SEC; /* of the processor: others may be at work */
+			if (took_s > 5)
+				fail_msg("\"%s\" took %ld s", units[u], took_s);
 		}
 }
 
