@@ -1,119 +1,160 @@
 /* controller/health/health.h: from probe results to HEALTHY, DEGRADED, DOWN, MAINTENANCE, UNKNOWN.
  *
- * Owns the tables service_health, health_history, health_metric, maintenance.  No fresh evidence is never shown as healthy: every placement
- * with probes has a timer, and two heartbeats without a report make it UNKNOWN.  An overloaded agent is UNKNOWN, never DOWN.
- * Each function that can move a state appends what moved to a list of struct health_transition; the caller acts on those (incidents).
- * Replayed reports fill history and give transitions marked `historic`, which move no state and page nobody.
- * Pure: only the turn. */
+ * Owns the tables service_health, health_history, health_metric, maintenance.  No fresh evidence is never shown as
+ * healthy: every placement with probes has a timer, and two heartbeats without a report make it UNKNOWN.  An overloaded
+ * agent is UNKNOWN, never DOWN. A probe's settled state decides; how slow an answer may be is the probe's own slow_ms
+ * and thus part of that.  The limits below judge what probes measure (response, errors, cpu, memory, disk) where the
+ * probe declares no limit of its own. Each function that can move a state appends what moved to a list of struct
+ * health_transition; the caller acts on those (incidents). Replayed reports fill history and give transitions marked
+ * `historic`, which move no state and page nobody. Pure: only the turn. */
 #ifndef KEDGE_CONTROLLER_HEALTH_HEALTH_H
 #define KEDGE_CONTROLLER_HEALTH_HEALTH_H
 
 #include "controller/fleet/fleet.h"
 
 enum {
-	HEALTH_HISTORIC_MS = 90 * 1000,            /* a report older than this (three default heartbeats) was spooled through a break */
-	HEALTH_HISTORY_MAX = 128,                  /* transitions kept of one placement */
-	HEALTH_SAMPLES_MAX = 120,                  /* values kept of one metric: an hour of heartbeats */
-	HEALTH_METRICS_MAX = 64,                   /* metrics kept of one placement */
-	HEALTH_BREACH_RUNS = 2,                    /* reports in a row with a metric beyond its limit before it counts: a spike is not a state */
-	HEALTH_TRANSITIONS_MAX = 8192,             /* of one call: a silent host runs HELLO_SERVICES_MAX services, a window covers a whole service */
+	HEALTH_HISTORIC_MS =
+	    90 * 1000,            /* a report older than this (three default heartbeats) was spooled through a break */
+	HEALTH_HISTORY_MAX = 128, /* transitions kept of one placement */
+	HEALTH_SAMPLES_MAX = 120, /* values kept of one metric: an hour of heartbeats */
+	HEALTH_SAMPLE_EVERY_MS = 10 * 1000, /* … no closer than this: reports on a change must not push the past out */
+	HEALTH_METRICS_MAX = 64,            /* metrics kept of one placement */
+	HEALTH_BREACH_RUNS =
+	    2, /* reports in a row with a metric beyond its limit before it counts: a spike is not a state */
+	HEALTH_TRANSITIONS_MAX =
+	    8192, /* of one call: a silent host runs HELLO_SERVICES_MAX services, a window covers a whole service */
 };
 #define HEALTH_MAINTENANCE_MAX_MS (7ull * 24 * 3600 * 1000) /* a window always ends; longer work opens another */
 
 struct health_config {
-	uint64_t heartbeat_ms;        /* as fleet_config; default 30 s */
-	uint64_t unknown_patience_ms; /* UNKNOWN for this long is told as a transition again, `prolonged`; default 5 min */
+	uint64_t heartbeat_ms; /* as fleet_config; default 30 s */
+	uint64_t
+	    unknown_patience_ms; /* UNKNOWN for this long is told as a transition again, `prolonged`; default 5 min */
 	/* DEGRADED beyond; a limit that the probe itself declares for the metric wins. */
-	double response_ms;           /* 1000 */
-	double errors_percent;        /* 1 */
-	double cpu_percent;           /* 80 */
-	double memory_percent;        /* 85 */
-	double disk_percent;          /* 90 */
+	double response_ms;    /* 1000 */
+	double errors_percent; /* 1 */
+	double cpu_percent;    /* 80 */
+	double memory_percent; /* 85 */
+	double disk_percent;   /* 90 */
 };
 
 struct service_health {
-	const char *service;      /* KEY */
-	const char *host;         /* KEY, INDEXED */
-	uint32_t state;           /* enum health: what is shown; INDEXED */
+	const char *service; /* KEY */
+	const char *host;    /* KEY, INDEXED */
+	uint32_t state;      /* enum health: what is shown; INDEXED */
 	uint64_t since_ms;
-	const char *reason;       /* for people; PHI as probe texts */
-	const char *probe;        /* which decided, or NULL */
-	uint32_t measured;        /* enum health: what the evidence says (state differs during MAINTENANCE) */
+	const char *reason; /* for people; PHI as probe texts */
+	const char *probe;  /* which decided, or NULL */
+	uint32_t measured;  /* enum health: what the evidence says (state differs during MAINTENANCE) */
 	uint64_t measured_since_ms;
-	uint64_t evidence_ms;     /* when the last report came */
-	bool stale;               /* UNKNOWN because evidence stopped */
-	bool prolonged;           /* UNKNOWN for longer than unknown_patience_ms */
-	uint32_t breaches;        /* reports in a row with a metric beyond its limit */
+	uint64_t evidence_ms;          /* when the last report came */
+	bool stale;                    /* UNKNOWN because evidence stopped */
+	bool prolonged;                /* UNKNOWN for longer than unknown_patience_ms */
+	uint32_t breaches;             /* reports in a row with a metric beyond its limit */
 	uint64_t maintenance_until_ms; /* 0: none */
-	struct list results;      /* struct probe_result */
+	struct list results;           /* struct probe_result */
 };
 
-struct maintenance { /* a window over one service, or one of its hosts */
-	const char *service;      /* KEY */
-	const char *host;         /* KEY; "*": every host */
+struct maintenance {         /* a window over one service, or one of its hosts */
+	const char *service; /* KEY */
+	const char *host;    /* KEY; "*": every host */
 	uint64_t from_ms, until_ms;
 	const char *by, *reason;
 };
 
-struct health_change { uint64_t at_ms; uint32_t state; const char *reason; bool historic; };
-struct health_history { const char *service, *host; struct list changes; }; /* KEY, KEY; struct health_change by time */
-struct health_sample { uint64_t at_ms; double value; };
-struct health_metric { const char *service, *host, *metric; const char *unit; struct list samples; }; /* KEY ×3 ("probe.metric"); service "-": the host's own */
+struct health_change {
+	uint64_t at_ms;
+	uint32_t state;
+	const char *reason;
+	bool historic;
+};
+struct health_history {
+	const char *service, *host;
+	struct list changes;
+}; /* KEY, KEY; struct health_change by time */
+struct health_sample {
+	uint64_t at_ms;
+	double value;
+};
+struct health_metric {
+	const char *service, *host, *metric;
+	const char *unit;
+	struct list samples;
+}; /* KEY ×3 ("probe.metric"); service "-": the host's own */
 
 struct health_transition {
 	const char *service, *host;
 	enum health from, to;
 	const char *reason, *probe;
-	uint64_t since_ms;        /* when it began, controller's clock */
-	bool historic;            /* replayed: history only */
-	bool prolonged;           /* no change: still UNKNOWN after unknown_patience_ms */
+	uint64_t since_ms; /* when it began, controller's clock */
+	bool historic;     /* replayed: history only */
+	bool prolonged;    /* no change: still UNKNOWN after unknown_patience_ms */
+	bool gone;         /* to UNKNOWN because the host does not run it any more: nothing to wait for */
 };
 /* Grows in the turn's arena. */
-struct health_transitions { struct health_transition *items; size_t count, capacity; };
+struct health_transitions {
+	struct health_transition *items;
+	size_t count, capacity;
+};
 
-extern const struct record_type health_config_type, service_health_type, maintenance_type, health_history_type, health_metric_type;
+extern const struct record_type health_config_type, service_health_type, maintenance_type, health_history_type,
+    health_metric_type;
 extern const struct table service_health_table, maintenance_table, health_history_table, health_metric_table;
 extern const struct record_type *const health_types[];
 extern const struct table *const health_tables[];
 
-#define HEALTH_TIMER_STALE "health.stale"             /* name: "service/host" */
-#define HEALTH_TIMER_UNKNOWN "health.unknown"         /* name: "service/host" */
+#define HEALTH_TIMER_STALE       "health.stale"       /* name: "service/host" */
+#define HEALTH_TIMER_UNKNOWN     "health.unknown"     /* name: "service/host" */
 #define HEALTH_TIMER_MAINTENANCE "health.maintenance" /* name: "service/host" or "service/" + "*" */
 
 /* What the evidence alone says.  reason lives in arena. */
-struct health_verdict { enum health state; const char *reason, *probe; bool breach; /* only a metric's limit, no probe, is behind it */ };
-ERR_CHECK enum err_code health_judge(const struct health_config *c, const struct list *results, bool lagging, struct arena *arena,
-    struct health_verdict *ret, struct err *reterr);
+struct health_verdict {
+	enum health state;
+	const char *reason, *probe;
+	bool breach; /* only a metric's limit, no probe, is behind it */
+};
+ERR_CHECK enum err_code health_judge(const struct health_config *c, const struct list *results, bool lagging,
+    struct arena *arena, struct health_verdict *ret, struct err *reterr);
 
-/* After a hello: placements that are new start UNKNOWN with a deadline; those no longer declared lose their record. */
-ERR_CHECK enum err_code health_on_hello(struct turn *t, const struct health_config *c, const char *host, struct err *reterr);
+/* After a hello: placements that are new start UNKNOWN with a deadline; those no longer declared lose their record (a
+ * transition `gone`). */
+ERR_CHECK enum err_code health_on_hello(struct turn *t, const struct health_config *c, const char *host,
+    struct health_transitions *out, struct err *reterr);
 /* INPUT_BOOT: evidence deadlines restart, so that the controller's own absence pages nobody (P34). */
 ERR_CHECK enum err_code health_on_boot(struct turn *t, const struct health_config *c, struct err *reterr);
 /* h as fleet_on_report left it; at_ms of the report on the host's clock. */
-ERR_CHECK enum err_code health_on_report(struct turn *t, const struct health_config *c, const struct host *h, uint64_t at_ms,
-    const struct health_report *r, struct health_transitions *out, struct err *reterr);
+ERR_CHECK enum err_code health_on_report(struct turn *t, const struct health_config *c, const struct host *h,
+    uint64_t at_ms, const struct health_report *r, struct health_transitions *out, struct err *reterr);
 /* The agent's view of itself: lagging, and metrics of the host into history. */
-ERR_CHECK enum err_code health_on_host_report(struct turn *t, const struct health_config *c, const struct host *h, uint64_t at_ms,
-    const struct host_report *r, struct health_transitions *out, struct err *reterr);
+ERR_CHECK enum err_code health_on_host_report(struct turn *t, const struct health_config *c, const struct host *h,
+    uint64_t at_ms, const struct host_report *r, struct health_transitions *out, struct err *reterr);
 /* The host is silent, barred or revoked: nothing is known of what it runs. */
-ERR_CHECK enum err_code health_on_silent(struct turn *t, const struct health_config *c, const char *host, const char *why,
-    struct health_transitions *out, struct err *reterr);
+ERR_CHECK enum err_code health_on_silent(struct turn *t, const struct health_config *c, const char *host,
+    const char *why, struct health_transitions *out, struct err *reterr);
 /* Any HEALTH_TIMER_*; *ret_mine false for others. */
-ERR_CHECK enum err_code health_on_timer(struct turn *t, const struct health_config *c, const struct timer *timer, struct health_transitions *out,
-    bool *ret_mine, struct err *reterr);
+ERR_CHECK enum err_code health_on_timer(struct turn *t, const struct health_config *c, const struct timer *timer,
+    struct health_transitions *out, bool *ret_mine, struct err *reterr);
 
-/* host "*" or NULL: every host.  ERR_INVALID: until_ms not after now or beyond HEALTH_MAINTENANCE_MAX_MS.  Starting again moves the end. */
-ERR_CHECK enum err_code health_maintenance_start(struct turn *t, const struct health_config *c, const struct actor *who, const char *service,
-    const char *host, uint64_t until_ms, const char *reason, struct health_transitions *out, struct err *reterr);
+/* host "*" or NULL: every host.  ERR_INVALID: until_ms not after now or beyond HEALTH_MAINTENANCE_MAX_MS.  Starting
+ * again moves the end. */
+ERR_CHECK enum err_code health_maintenance_start(struct turn *t, const struct health_config *c, const struct actor *who,
+    const char *service, const char *host, uint64_t until_ms, const char *reason, struct health_transitions *out,
+    struct err *reterr);
 /* ERR_NOT_FOUND. */
-ERR_CHECK enum err_code health_maintenance_end(struct turn *t, const struct health_config *c, const struct actor *who, const char *service,
-    const char *host, struct health_transitions *out, struct err *reterr);
+ERR_CHECK enum err_code health_maintenance_end(struct turn *t, const struct health_config *c, const struct actor *who,
+    const char *service, const char *host, struct health_transitions *out, struct err *reterr);
 /* When the windows over (service, host) end; 0: there is none.  host NULL: over the whole service. */
-ERR_CHECK enum err_code health_maintenance_until(struct turn *t, const char *service, const char *host, uint64_t *ret_until_ms, struct err *reterr);
+ERR_CHECK enum err_code health_maintenance_until(
+    struct turn *t, const char *service, const char *host, uint64_t *ret_until_ms, struct err *reterr);
 
-ERR_CHECK enum err_code health_get(struct turn *t, const char *service, const char *host, struct service_health *ret, bool *ret_found, struct err *reterr);
+ERR_CHECK enum err_code health_get(struct turn *t, const char *service, const char *host, struct service_health *ret,
+    bool *ret_found, struct err *reterr);
 /* Over all its placements: the worst of DOWN, DEGRADED, UNKNOWN, MAINTENANCE, HEALTHY; UNKNOWN without any. */
-struct health_summary { enum health worst; uint32_t hosts, by_state[HEALTH_COUNT]; };
-ERR_CHECK enum err_code health_of_service(struct turn *t, const char *service, struct health_summary *ret, struct err *reterr);
+struct health_summary {
+	enum health worst;
+	uint32_t hosts, by_state[HEALTH_COUNT];
+};
+ERR_CHECK enum err_code health_of_service(
+    struct turn *t, const char *service, struct health_summary *ret, struct err *reterr);
 
 #endif

@@ -1,0 +1,106 @@
+/* controller/health/history.c: bounded rings of what was: changes of health, values of metrics. */
+#include <string.h>
+
+#include "controller/health/internal.h"
+
+/* Room for one more, the oldest dropped when full; *ret_at is where at_ms belongs. */
+static struct health_change *ring_room(struct turn *t, struct list *changes, uint64_t at_ms, struct err *reterr)
+{
+	struct health_change *grown = arena_array(turn_arena(t), HEALTH_HISTORY_MAX + 1, sizeof(*grown));
+	if (!grown) {
+		(void)err_set(reterr, ERR_NOMEM, "out of memory for history");
+		return NULL;
+	}
+	size_t drop = changes->count == HEALTH_HISTORY_MAX ? 1 : 0;
+	const struct health_change *old = changes->items;
+	size_t at = 0, count = changes->count - drop;
+	while (at < count && old[drop + at].at_ms <= at_ms)
+		at++;
+	if (at > 0)
+		memcpy(grown, old + drop, at * sizeof(*grown));
+	if (at < count)
+		memcpy(grown + at + 1, old + drop + at, (count - at) * sizeof(*grown));
+	*changes = (struct list){grown, count + 1};
+	return grown + at;
+}
+
+enum err_code history_add(struct turn *t, const char *service, const char *host, const struct health_change *change,
+    enum health *ret_before, struct err *reterr)
+{
+	struct health_history h = {.service = service, .host = host};
+	bool found;
+	enum err_code rc = turn_get(t, &health_history_table, &h, &h, &found, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	enum health before = HEALTH_UNKNOWN;
+	for (size_t i = 0; i < h.changes.count && LIST_AT(h.changes, struct health_change, i).at_ms <= change->at_ms;
+	     i++)
+		before = (enum health)LIST_AT(h.changes, struct health_change, i).state;
+	*ret_before = before;
+	if (change->historic && before == (enum health)change->state)
+		return ERR_OK; /* nothing changed then */
+	struct health_change *room = ring_room(t, &h.changes, change->at_ms, reterr);
+	if (!room)
+		return ERR_NOMEM;
+	*room = *change;
+	return turn_put(t, &health_history_table, &h, reterr);
+}
+
+static enum err_code metric_count(struct turn *t, const struct health_metric *key, size_t *ret, struct err *reterr)
+{
+	struct turn_scan scan;
+	enum err_code rc = turn_scan_key(t, &health_metric_table, key, 2, false, &scan, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	size_t count = 0;
+	bool more = true;
+	while (rc == ERR_OK && more) {
+		struct health_metric m;
+		rc = turn_scan_next(&scan, &m, &more, reterr);
+		count += more;
+	}
+	turn_scan_done(&scan);
+	*ret = count;
+	return rc;
+}
+
+static enum err_code sample_add(
+    struct turn *t, struct health_metric *m, const struct health_sample *sample, struct err *reterr)
+{
+	size_t count = m->samples.count, drop = count == HEALTH_SAMPLES_MAX ? 1 : 0;
+	const struct health_sample *old = m->samples.items;
+	if (count > 0 && sample->at_ms < old[count - 1].at_ms + HEALTH_SAMPLE_EVERY_MS)
+		return ERR_OK;
+	struct health_sample *grown = arena_array(turn_arena(t), count + 1, sizeof(*grown));
+	if (!grown)
+		return err_set(reterr, ERR_NOMEM, "out of memory for samples");
+	if (count > drop)
+		memcpy(grown, old + drop, (count - drop) * sizeof(*grown));
+	grown[count - drop] = *sample;
+	m->samples = (struct list){grown, count - drop + 1};
+	return turn_put(t, &health_metric_table, m, reterr);
+}
+
+enum err_code metrics_keep(struct turn *t, const char *service, const char *host, const char *probe,
+    const struct list *metrics, uint64_t at_ms, struct err *reterr)
+{
+	for (size_t i = 0; i < metrics->count; i++) {
+		const struct metric *in = &LIST_AT(*metrics, struct metric, i);
+		const char *name = probe ? arena_printf(turn_arena(t), "%s.%s", probe, in->name) : in->name;
+		if (!name)
+			return err_set(reterr, ERR_NOMEM, "out of memory for metrics");
+		struct health_metric m = {.service = service, .host = host, .metric = name};
+		bool found;
+		size_t count = 0;
+		enum err_code rc = turn_get(t, &health_metric_table, &m, &m, &found, reterr);
+		if (rc == ERR_OK && !found) {
+			rc = metric_count(t, &m, &count, reterr);
+			m.unit = in->unit;
+		}
+		if (rc == ERR_OK && count < HEALTH_METRICS_MAX)
+			rc = sample_add(t, &m, &(struct health_sample){at_ms, in->value}, reterr);
+		if (rc != ERR_OK)
+			return rc;
+	}
+	return ERR_OK;
+}
