@@ -1,0 +1,323 @@
+/* controller/center/chain.c: the main job: health → incident → notification → diagnosis → change → rollback → proof → resolved → review. */
+#include "controller/center/chain.h"
+
+#include <stdarg.h>
+
+#include "shared/base/text.h"
+
+enum err_code chain_event(struct turn *t, const char *topic, struct id id, enum severity severity, struct err *reterr, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	const char *text = arena_vprintf(turn_arena(t), fmt, ap);
+	va_end(ap);
+	struct effect e = { .kind = EFFECT_EVENT, .topic = topic, .id = id, .severity = severity, .text = text ? text : "" };
+	return turn_emit(t, &e, reterr);
+}
+
+static enum err_code analyse(struct turn *t, struct id incident, struct err *reterr)
+{
+	struct effect e = { .kind = EFFECT_ANALYSE, .id = incident };
+	return turn_emit(t, &e, reterr);
+}
+
+static enum err_code say(struct turn *t, const struct workflow_config *c, const struct incident *i, enum notify_event event, const char *detail,
+    struct err *reterr)
+{
+	uint32_t said;
+	return notify_incident(t, &c->notify, i, event, detail, &said, reterr);
+}
+
+static const char *count_text(struct turn *t, uint32_t n) { return arena_printf(turn_arena(t), "%u", n); }
+
+/* ---- incidents ---- */
+
+/* A new fault, or one that is on its own now: people hear of it and the analyst begins. */
+static enum err_code begin_work(struct turn *t, const struct workflow_config *c, const struct incident *i, enum notify_event event,
+    const char *detail, struct err *reterr)
+{
+	struct incident now;
+	enum err_code rc = say(t, c, i, event, detail, reterr);
+	if (rc == ERR_OK)
+		rc = incident_investigate(t, &c->incident, &actor_controller, i->incident, "diagnosis begins", &now, reterr);
+	return rc == ERR_OK ? analyse(t, i->incident, reterr) : rc;
+}
+
+/* Healthy for long enough.  A rollback that is still at work on the service has the last word. */
+static enum err_code resolve_if_done(struct turn *t, const struct workflow_config *c, const struct incident *i, const char *how, struct err *reterr)
+{
+	struct rollback running;
+	struct incident now;
+	bool busy;
+	enum err_code rc = recovery_of_service(t, i->service, &running, &busy, reterr);
+	if (rc != ERR_OK || busy || i->failing.count || !i->healthy_since_ms)
+		return rc;
+	if ((rc = incident_resolve(t, &c->incident, &actor_controller, i->incident, how, &now, reterr)) != ERR_OK ||
+	    (rc = notify_silence(t, i->incident, "resolved", reterr)) != ERR_OK || (rc = say(t, c, &now, NOTIFY_RESOLVED, count_text(t, now.relapses), reterr)) != ERR_OK)
+		return rc;
+	return chain_event(t, "incident", i->incident, SEVERITY_LOW, reterr, "INC-%llu resolved: %s", (unsigned long long)i->number, how);
+}
+
+enum err_code chain_on_incident(struct turn *t, const struct workflow_config *c, const struct incident *i, enum incident_event event, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	if (event != INCIDENT_NOTHING)
+		rc = chain_event(t, "incident", i->incident, (enum severity)i->severity, reterr, "INC-%llu %s: %s", (unsigned long long)i->number,
+		    enum_name(&incident_event_enum, event), i->title);
+	if (rc != ERR_OK)
+		return rc;
+	switch (event) {
+	case INCIDENT_OPENED:
+		return begin_work(t, c, i, NOTIFY_OPENED, NULL, reterr);
+	case INCIDENT_RELEASED:
+		return begin_work(t, c, i, NOTIFY_OPENED, "released", reterr);
+	case INCIDENT_RELAPSED:
+		return begin_work(t, c, i, NOTIFY_RELAPSED, count_text(t, i->relapses), reterr);
+	case INCIDENT_WORSENED:
+		return say(t, c, i, NOTIFY_WORSENED, enum_name(&severity_enum, i->severity), reterr);
+	case INCIDENT_OVERDUE:
+		return say(t, c, i, NOTIFY_OVERDUE,
+		    arena_printf(turn_arena(t), "%s-%u", enum_name(&incident_state_enum, i->state), i->overdue), reterr);
+	case INCIDENT_PROVEN:
+		return resolve_if_done(t, c, i, "every host has been healthy for long enough", reterr);
+	case INCIDENT_REVIEW_DUE:
+		return say(t, c, i, NOTIFY_REVIEW, count_text(t, i->reminders), reterr);
+	case INCIDENT_JOINED:
+		return analyse(t, i->incident, reterr);
+	case INCIDENT_NOTHING:
+	case INCIDENT_SUPPRESSED:
+	case INCIDENT_RECOVERED:
+	case INCIDENT_FAULTY:
+	case INCIDENT_ENDED:
+	case INCIDENT_EVENT_COUNT:
+		break;
+	}
+	return ERR_OK;
+}
+
+enum err_code chain_on_evidence(struct turn *t, const struct workflow_config *c, const char *service, struct err *reterr)
+{
+	struct rollback r;
+	enum recovery_event event;
+	enum err_code rc = recovery_on_health(t, &c->recovery, service, &r, &event, reterr);
+	return rc == ERR_OK ? chain_on_recovery(t, c, &r, event, reterr) : rc;
+}
+
+enum err_code chain_on_transitions(struct turn *t, const struct workflow_config *c, const struct health_transitions *moved, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && i < moved->count; i++) {
+		const struct health_transition *m = &moved->items[i];
+		struct incident incident;
+		enum incident_event event;
+		if (m->historic)
+			continue;
+		if (!m->prolonged)
+			rc = chain_event(t, "service", (struct id){ 0 }, m->to == HEALTH_DOWN ? SEVERITY_HIGH : SEVERITY_LOW, reterr, "%s on %s is %s",
+			    m->service, m->host, enum_name(&health_enum, m->to));
+		if (rc != ERR_OK || (rc = incident_on_transition(t, &c->incident, m, &incident, &event, reterr)) != ERR_OK ||
+		    (rc = chain_on_incident(t, c, &incident, event, reterr)) != ERR_OK)
+			break;
+	}
+	return rc;
+}
+
+/* ---- diagnosis → change → rollback ---- */
+
+enum err_code chain_look_again(struct turn *t, const char *service, struct err *reterr)
+{
+	struct list open;
+	enum err_code rc = incident_all_open(t, &open, reterr);
+	for (size_t i = 0; rc == ERR_OK && i < open.count; i++) {
+		const struct incident *inc = &LIST_AT(open, struct incident, i);
+		struct list leans_on;
+		bool concerns = text_equal(inc->service, service);
+		if (inc->state >= INCIDENT_IDENTIFIED || !id_is_zero(inc->suppressed_by))
+			continue;
+		rc = fleet_dependencies(t, inc->service, &leans_on, reterr);
+		for (size_t k = 0; rc == ERR_OK && k < leans_on.count; k++)
+			concerns = concerns || text_equal(LIST_AT(leans_on, const char *, k), service);
+		if (rc == ERR_OK && concerns)
+			rc = analyse(t, inc->incident, reterr);
+	}
+	return rc;
+}
+
+enum err_code chain_begin_change(struct turn *t, const struct workflow_config *c, const struct change *change, bool automatic, struct rollback *ret,
+    struct err *reterr)
+{
+	enum err_code rc = recovery_start(t, &c->recovery, change->change, automatic, ret, reterr);
+	if (rc != ERR_OK || (rc = chain_event(t, "rollback", ret->rollback, SEVERITY_MEDIUM, reterr, "RB-%llu of %s begins", (unsigned long long)ret->number,
+	                         ret->service)) != ERR_OK || id_is_zero(change->incident))
+		return rc;
+	struct incident now;
+	bool found;
+	if ((rc = incident_get(t, change->incident, &now, &found, reterr)) != ERR_OK || !found || !incident_is_open(&now))
+		return rc;
+	struct actor who = automatic ? actor_policy(change->policy) : actor_controller;
+	return incident_resolving(t, &c->incident, &who, change->incident, change->change, ret->rollback, &now, reterr);
+}
+
+/* Automation stopped itself, and says so to a person. */
+static enum err_code stopped(struct turn *t, const struct workflow_config *c, const struct incident *i, const char *why, struct err *reterr)
+{
+	enum err_code rc = incident_tell(t, &actor_controller, i->incident, 0, "automation", reterr, "no automatic rollback: %s", why);
+	return rc == ERR_OK ? say(t, c, i, NOTIFY_STOPPED, arena_printf(turn_arena(t), "%.64s", why), reterr) : rc;
+}
+
+/* An open change that answers the incident already? */
+static enum err_code has_open_change(struct turn *t, struct id incident, bool *ret, struct err *reterr)
+{
+	struct change like = { .incident = incident }, change;
+	struct turn_scan scan;
+	bool found;
+	*ret = false;
+	enum err_code rc = turn_scan_index(t, &change_table, "incident", &like, false, &scan, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	while (!*ret && (rc = turn_scan_next(&scan, &change, &found, reterr)) == ERR_OK && found)
+		*ret = change.ended_ms == 0;
+	turn_scan_done(&scan);
+	return rc;
+}
+
+static enum err_code request_change(struct turn *t, const struct incident *i, const struct diagnosis *d, const struct plan *plan, const char *policy,
+    struct change *ret, struct err *reterr)
+{
+	struct plan *kept = arena_dup(turn_arena(t), plan, sizeof *plan);
+	if (!kept)
+		return err_set(reterr, ERR_NOMEM, "out of memory for a change");
+	*ret = (struct change){ .kind = CHANGE_EMERGENCY,
+		.incident = i->incident,
+		.title = arena_printf(turn_arena(t), "roll back %s for INC-%llu", plan->service, (unsigned long long)i->number),
+		.reason = d->root_cause,
+		.requested_by = plan->author,
+		.plan = kept,
+		.policy = policy };
+	struct actor who = policy ? actor_policy(policy) : actor_controller;
+	enum err_code rc = change_request(t, &who, ret, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	return incident_tell(t, &who, i->incident, 0, "change", reterr, "CHG-%llu, an emergency change, %s", (unsigned long long)ret->number,
+	    policy ? "covered by a standing policy" : "waits for an approval");
+}
+
+/* No policy lets it go by itself: propose the change and ask for a person's word. */
+static enum err_code propose(struct turn *t, const struct workflow_config *c, const struct incident *i, const struct diagnosis *d,
+    const struct plan *plan, struct err *reterr)
+{
+	bool open;
+	struct change change;
+	enum err_code rc = has_open_change(t, i->incident, &open, reterr);
+	if (rc != ERR_OK || open || (rc = request_change(t, i, d, plan, NULL, &change, reterr)) != ERR_OK)
+		return rc;
+	return say(t, c, i, NOTIFY_APPROVAL, arena_printf(turn_arena(t), "CHG-%llu", (unsigned long long)change.number), reterr);
+}
+
+static enum err_code act(struct turn *t, const struct workflow_config *c, const struct incident *i, const struct diagnosis *d, const struct fix *fix,
+    struct err *reterr)
+{
+	struct standing_policy policy;
+	bool covered, allowed, open;
+	const char *why;
+	struct err no_plan = ERR_INIT;
+	struct plan plan;
+	struct rollback r;
+	struct change change;
+	enum err_code rc = policy_find(t, fix->service, &fix->hosts, &fix->components, (enum severity)i->severity, d->confidence, &policy, &covered,
+	    &why, reterr);
+	if (rc != ERR_OK || (rc = has_open_change(t, i->incident, &open, reterr)) != ERR_OK || open)
+		return rc;
+	struct plan_wish wish = { .kind = ORDER_ROLLBACK, .service = fix->service, .components = fix->components, .hosts = fix->hosts,
+		.before_ms = i->fault_ms, .reason = d->root_cause,
+		.author = covered ? arena_printf(turn_arena(t), "policy %s", policy.name) : "controller" };
+	if (recovery_plan(t, &c->recovery, &wish, &plan, &no_plan) != ERR_OK)
+		return stopped(t, c, i, arena_strdup(turn_arena(t), no_plan.msg), reterr);
+	if (!covered) {
+		rc = incident_tell(t, &actor_controller, i->incident, 0, "automation", reterr, "a person must decide: %s", why);
+		return rc == ERR_OK ? propose(t, c, i, d, &plan, reterr) : rc;
+	}
+	if ((rc = recovery_automatic_allowed(t, i->incident, fix->service, policy.policy, fix->hosts.count, &allowed, &why, reterr)) != ERR_OK)
+		return rc;
+	if (!allowed)
+		return stopped(t, c, i, why, reterr);
+	if ((rc = request_change(t, i, d, &plan, policy.name, &change, reterr)) != ERR_OK)
+		return rc;
+	return chain_begin_change(t, c, &change, true, &r, reterr);
+}
+
+static const struct fix *first_rollback(const struct diagnosis *d)
+{
+	for (size_t i = 0; i < d->fixes.count; i++)
+		if (LIST_AT(d->fixes, struct fix, i).action == FIX_ROLLBACK)
+			return &LIST_AT(d->fixes, struct fix, i);
+	return NULL;
+}
+
+enum err_code chain_on_diagnosis(struct turn *t, const struct workflow_config *c, const struct diagnosis *d, struct err *reterr)
+{
+	struct incident i;
+	bool found, kept;
+	enum err_code rc = incident_get(t, d->incident, &i, &found, reterr);
+	if (rc != ERR_OK || !found || !incident_is_open(&i) || i.state >= INCIDENT_IDENTIFIED)
+		return rc; /* healed, named or closed while the analyst worked */
+	struct diagnosis mine = *d;
+	mine.diagnosis = turn_id(t);
+	if ((rc = diagnosis_record(t, &mine, &kept, reterr)) != ERR_OK || !kept)
+		return rc;
+	if (d->abstained)
+		return incident_tell(t, &actor_controller, i.incident, 0, "diagnosis", reterr, "%s", d->root_cause);
+	if ((rc = incident_tell(t, &actor_controller, i.incident, 0, "diagnosis", reterr, "%s (confidence %.2f)", d->root_cause, d->confidence)) != ERR_OK ||
+	    (rc = incident_identify(t, &c->incident, &actor_controller, i.incident, mine.diagnosis, d->root_cause, &i, reterr)) != ERR_OK)
+		return rc;
+	const struct fix *fix = first_rollback(d);
+	return fix ? act(t, c, &i, d, fix, reterr) : ERR_OK;
+}
+
+/* ---- rollback → incident ---- */
+
+/* The restore point did not heal it: automation never uses it again (P7). */
+static enum err_code condemn_targets(struct turn *t, const struct rollback *r, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && i < r->hosts.count; i++) {
+		const struct rollback_host *h = &LIST_AT(r->hosts, struct rollback_host, i);
+		if (h->outcome == ORDER_REVERTED)
+			rc = fleet_snapshot_condemn(t, &actor_controller, h->snapshot, "a rollback to it did not pass its probes", reterr);
+	}
+	return rc;
+}
+
+static enum err_code rollback_failed(struct turn *t, const struct workflow_config *c, const struct rollback *r, const struct incident *i, struct err *reterr)
+{
+	struct incident now;
+	enum err_code rc = condemn_targets(t, r, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	if (incident_is_open(i) &&
+	    (rc = incident_investigate(t, &c->incident, &actor_controller, i->incident, "the rollback did not help", &now, reterr)) != ERR_OK)
+		return rc;
+	return say(t, c, i, NOTIFY_FAILED, arena_printf(turn_arena(t), "RB-%llu", (unsigned long long)r->number), reterr);
+}
+
+enum err_code chain_on_recovery(struct turn *t, const struct workflow_config *c, const struct rollback *r, enum recovery_event event, struct err *reterr)
+{
+	struct incident i;
+	bool found = false;
+	if (event == RECOVERY_NOTHING)
+		return ERR_OK;
+	enum err_code rc = id_is_zero(r->incident) ? ERR_OK : incident_get(t, r->incident, &i, &found, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	const char *told = event == RECOVERY_WAVE ? "next wave" : event == RECOVERY_PROVING ? "orders done, health must show" : enum_name(&order_outcome_enum, r->outcome);
+	if ((rc = chain_event(t, "rollback", r->rollback, SEVERITY_MEDIUM, reterr, "RB-%llu of %s: %s", (unsigned long long)r->number, r->service, told)) != ERR_OK)
+		return rc;
+	if (!found)
+		return event == RECOVERY_ENDED && r->outcome != ORDER_OK ? condemn_targets(t, r, reterr) : ERR_OK;
+	if ((rc = incident_tell(t, &actor_controller, i.incident, 0, "rollback", reterr, "RB-%llu: %s", (unsigned long long)r->number, told)) != ERR_OK ||
+	    event != RECOVERY_ENDED)
+		return rc;
+	if (r->outcome != ORDER_OK && r->outcome != ORDER_OK_WITH_EXCEPTIONS)
+		return rollback_failed(t, c, r, &i, reterr);
+	return incident_is_open(&i) ? resolve_if_done(t, c, &i, r->text, reterr) : ERR_OK;
+}
