@@ -7,12 +7,28 @@
  * Memory: everything variable (strings, bytes, lists, optional records) lives in the arena that decoding was given.  A record
  * is thus a value that is valid as long as its arena; records are copied with record_copy().  No decoded pointer refers to the input.
  *
- * Presence: a field that is missing takes its default: zero, "" never (a missing string is NULL), enum value 0, unless
- * default_text says otherwise (parsed as YAML would be).  FIELD_REQUIRED makes a missing field an error.  Encoders leave out
- * fields that equal zero or NULL unless FIELD_ALWAYS is set.
+ * Presence: a field that is missing takes its default: zero (of a string NULL, never ""), unless default_text says otherwise
+ * (parsed as YAML would be).  A missing FIELD_INLINE is one whose fields are all missing.  nil, null and ~ say in so many words that
+ * there is nothing: not even the default.  Encoders leave out fields that are zero or NULL; FIELD_ALWAYS, FIELD_REQUIRED and fields with a
+ * default_text are always written.
+ *
+ * FIELD_REQUIRED makes a missing field an error.  Where zero says nothing it is as good as missing and refused too: a NULL or empty
+ * string, empty bytes, zero id or digest, NULL record, empty list, and time 0 unless FIELD_ALWAYS says that it means something.  Of
+ * booleans, numbers and enums FIELD_REQUIRED asks only that the key is there; min says more.
+ *
+ * Limits: min and max hold for what is there; the zero of an optional field without a default is absent and never too small.
+ *
+ * Names: units belong to numbers.  The name of a FIELD_DURATION ends in _ms, of a FIELD_SIZE in _bytes, of a FIELD_TIME in _ms, in C, on
+ * the wire and in the store.  Where the value is text with a unit of its own the suffix falls: "every_ms": 30000 in JSON is every: 30s in
+ * YAML, and a time is at: 2026-11-23T04:12:33Z in YAML and "at" in JSON.
+ *
+ * JSON numbers are whole in every reader only up to 2^53 - 1 (RFC 7493); larger ones are written as a string of digits, and read from one.
  *
  * Unknown keys: ignored on the wire and in the store (newer peers); errors in configuration (YAML) with file, line, key and
- * the nearest known key; refused in JSON when RECORD_STRICT is passed (the API does).
+ * the nearest known key; refused in JSON when RECORD_STRICT is passed (the API does).  A key that stands there twice is an error everywhere.
+ *
+ * Canonical: the same record gives the same bytes (fields in the order of the table, shortest numbers, one zero), so they can be hashed
+ * and signed.
  *
  * Validation is part of decoding, and of encoding too, so that an out-of-range value can neither enter nor leave.
  * All functions are pure and may be called from any thread. */
@@ -34,9 +50,9 @@ enum field_kind {
 	FIELD_U64,      /* uint64_t */
 	FIELD_I64,      /* int64_t */
 	FIELD_F64,      /* double, finite */
-	FIELD_TIME,     /* uint64_t unix milliseconds; JSON and YAML: RFC 3339 text */
-	FIELD_DURATION, /* uint64_t milliseconds; YAML: "30s"; JSON: number of milliseconds (name ends in _ms) */
-	FIELD_SIZE,     /* uint64_t bytes; YAML: "64MiB" or a number; JSON: number (name ends in _bytes) */
+	FIELD_TIME,     /* uint64_t unix milliseconds up to the year 9999; JSON and YAML: RFC 3339 text, name without _ms */
+	FIELD_DURATION, /* uint64_t milliseconds; YAML: "30s", name without _ms; JSON: number of milliseconds */
+	FIELD_SIZE,     /* uint64_t bytes; YAML: "64MiB" or a number, name without _bytes; JSON: number */
 	FIELD_ENUM,     /* uint32_t; msgpack and text: its name; an unknown name is an error */
 	FIELD_ID,       /* struct id of id_kind; msgpack: bin 16; text: id_format; zero is absent */
 	FIELD_DIGEST,   /* struct digest; msgpack: bin 32; text: 64 hex; zero is absent */
@@ -45,20 +61,22 @@ enum field_kind {
 	FIELD_RECORD,   /* const struct X *, optional: NULL is absent */
 	FIELD_INLINE,   /* struct X inside this one, always there */
 	FIELD_LIST,     /* struct list of elem_kind, at most max items */
-	FIELD_JSON,     /* const char *: canonical JSON text of any value, at most max bytes (audit details, foreign payloads) */
+	FIELD_JSON,     /* const char *: JSON text of any value but null, at most max bytes (audit details, foreign payloads); what is decoded
+	                 * from JSON or YAML is canonical (record_json_canonical), what a program or peer writes must be valid */
 	FIELD_KIND_COUNT
 };
 
 enum field_flags {
-	FIELD_REQUIRED = 1u << 0, /* missing (or NULL, zero id, empty list) is an error */
+	FIELD_REQUIRED = 1u << 0, /* missing is an error; see above for what counts as missing */
 	FIELD_ALWAYS = 1u << 1,   /* written even when zero */
-	FIELD_SECRET = 1u << 2,   /* never in JSON, tables or logs: shown as "(secret)" */
+	FIELD_SECRET = 1u << 2,   /* left out of YAML and (but for RECORD_WITH_SECRETS) of JSON, "(secret)" in tables, never repeated in errors */
 	FIELD_PHI = 1u << 3,      /* may hold text of a host: redacted before it leaves the keeper, marked in SCHEMA */
 	FIELD_KEY = 1u << 4,      /* part of the primary key, in table order; also the name in a keyed list */
 	FIELD_INDEXED = 1u << 5,  /* the store keeps an index on it (scalar kinds only) */
 	FIELD_COLUMN = 1u << 6,   /* a column of the default table */
 	FIELD_WIDE = 1u << 7,     /* a column of the wide table too (-o wide) */
-	FIELD_KEYED = 1u << 8,    /* FIELD_LIST of records: in YAML and JSON written as a mapping from the FIELD_KEY field (a string) */
+	FIELD_KEYED = 1u << 8,    /* FIELD_LIST of records: in YAML and JSON a mapping from the (first) FIELD_KEY field, a required string; no
+	                           * name may stand there twice, in any form */
 	FIELD_SCALAR_OK = 1u << 9,/* FIELD_LIST: a lone value in YAML or JSON means a list of one, and where the elements are
 	                           * records, an element that is a scalar sets the record's first field;
 	                           * FIELD_RECORD, FIELD_INLINE: a lone scalar sets its first field */
@@ -91,7 +109,7 @@ struct field {
 	enum id_kind id_kind;            /* FIELD_ID (or a list of them) */
 	uint32_t flags;
 	size_t offset;
-	uint64_t min, max;               /* strings, bytes: length in bytes; lists: count; numbers: value (i64, f64: see signed_range) */
+	uint64_t min, max;               /* strings, bytes: length in bytes; lists: count; numbers: value (not i64, f64: use check); max 0: none */
 	const struct enum_type *enum_type;
 	const struct record_type *type;  /* FIELD_RECORD, FIELD_INLINE, lists of them */
 };
@@ -177,7 +195,8 @@ ERR_CHECK enum err_code record_to_json(const struct record_type *t, const void *
 ERR_CHECK enum err_code record_to_yaml(const struct record_type *t, const void *record, struct buf *out, struct err *reterr);
 
 /* Fill *record (t->size bytes, need not be initialised; untouched on failure) from exactly the given bytes; trailing bytes are errors.
- * Depth is at most RECORD_DEPTH_MAX; memory comes from the arena only.  ERR_INVALID (shape, range, UTF-8), ERR_LIMIT, ERR_NOMEM. */
+ * Depth is at most RECORD_DEPTH_MAX.  The record lives in the arena only; JSON and YAML also need heap while they are read, within limits
+ * (shared/record/limits.h) and in proportion to size.  ERR_INVALID (shape, range, UTF-8), ERR_LIMIT, ERR_NOMEM. */
 ERR_CHECK enum err_code record_from_msgpack(const struct record_type *t, const void *data, size_t size, struct arena *arena, void *record, struct err *reterr);
 ERR_CHECK enum err_code record_from_json(const struct record_type *t, const char *data, size_t size, unsigned options, struct arena *arena, void *record, struct err *reterr);
 /* file names the source in errors: "agent.yaml:12: services.portal.probes[0].every: expected a duration such as \"30s\", got 30". */
@@ -190,12 +209,17 @@ bool record_equal(const struct record_type *t, const void *a, const void *b); /*
 /* The record with every field at its default. */
 ERR_CHECK enum err_code record_defaults(const struct record_type *t, struct arena *arena, void *record, struct err *reterr);
 
+/* Any JSON text in the form that a FIELD_JSON holds: sorted keys, no white space, each number in its shortest form. */
+ERR_CHECK enum err_code record_json_canonical(const char *text, size_t size, struct arena *arena, const char **ret, struct err *reterr);
+
 /* ---- one field at a time (tables, filters, indexes) ---- */
 
-const struct field *record_field(const struct record_type *t, const char *name); /* NULL: no such field */
+/* By its name in C, or as YAML calls it ("took" for took_ms).  NULL: no such field. */
+const struct field *record_field(const struct record_type *t, const char *name);
 /* The field as a person reads it ("4 min 10 s", "web-1", "-" when absent); lists are joined with ", ". */
 void record_field_text(const struct field *f, const void *record, struct buf *out);
-/* Bytes that sort as the value does (big-endian numbers, NUL-ended strings, raw ids): keys and indexes of the store. */
+/* Bytes that sort as the value does (big-endian numbers, NUL-ended strings, raw ids and digests): keys and indexes of the store.  Enums
+ * are their words, as in msgpack, and sort by them.  ERR_UNSUPPORTED: bytes, lists, records and JSON have no order. */
 ERR_CHECK enum err_code record_field_key(const struct field *f, const void *record, struct buf *out, struct err *reterr);
 /* The primary key: every FIELD_KEY field in order. */
 ERR_CHECK enum err_code record_key(const struct record_type *t, const void *record, struct buf *out, struct err *reterr);
