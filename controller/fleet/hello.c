@@ -140,7 +140,6 @@ static enum err_code admit(struct visit *v, struct err *reterr)
 	if (rc == ERR_OK && h->state != HOST_CONNECTED) {
 		h->state = HOST_CONNECTED;
 		h->since_ms = now;
-		rc = event_tell(v->turn, "host", h->name, SEVERITY_LOW, reterr, "%s is connected", h->name);
 	}
 	if (rc != ERR_OK)
 		return rc;

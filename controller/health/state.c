@@ -1,7 +1,6 @@
 /* controller/health/state.c: one placement's record: what the evidence says, what is shown, and telling what moved. */
 #include <string.h>
 
-#include "controller/audit/event.h"
 #include "controller/health/internal.h"
 #include "shared/base/text.h"
 
@@ -41,11 +40,6 @@ static enum err_code patience(
 	return turn_timer_clear(t, HEALTH_TIMER_UNKNOWN, no_id, place, reterr);
 }
 
-static enum severity line_severity(enum health state)
-{
-	return state == HEALTH_DOWN ? SEVERITY_HIGH : state == HEALTH_DEGRADED ? SEVERITY_MEDIUM : SEVERITY_LOW;
-}
-
 /* What is shown became another thing. */
 static enum err_code show(struct turn *t, const struct health_config *c, struct service_health *s, enum health to,
     uint64_t since_ms, struct health_transitions *out, struct err *reterr)
@@ -70,9 +64,6 @@ static enum err_code show(struct turn *t, const struct health_config *c, struct 
 		rc = fleet_on_health(t, s->service, s->host, to, since_ms, reterr);
 	if (rc == ERR_OK)
 		rc = transitions_add(t, out, &tr, reterr);
-	if (rc == ERR_OK)
-		rc = event_tell(t, "service", s->host, line_severity(to), reterr, "%s on %s is %s", s->service, s->host,
-		    enum_name(&health_enum, to));
 	return rc;
 }
 

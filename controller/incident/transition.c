@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "controller/audit/event.h"
 #include "controller/incident/internal.h"
 
 enum err_code incident_severity(
@@ -112,9 +111,6 @@ static enum err_code open_new(struct turn *t, const struct incident_config *c, c
 	if (rc == ERR_OK)
 		rc = incident_audit(t, &actor_controller, "incident.open", &i, reterr, "INC-%" PRIu64 " %s: %s",
 		    i.number, enum_name(&severity_enum, i.severity), i.title);
-	if (rc == ERR_OK)
-		rc = event_tell(t, "incident", tr->host, (enum severity)i.severity, reterr,
-		    "INC-%" PRIu64 " opened, %s: %s", i.number, enum_name(&severity_enum, i.severity), i.title);
 	if (rc == ERR_OK)
 		rc = incident_save(t, &i, reterr);
 	if (rc == ERR_OK && id_is_zero(i.suppressed_by))
