@@ -55,6 +55,9 @@ struct center_sinks {
 	void (*analyse)(void *ctx, struct id incident);
 	void (*event)(void *ctx, const struct center_event *event);
 	void (*revocations)(void *ctx);
+	/* The authority signs `csr` (PEM) for `host` in `role` (enum certificate_role); token and boot come back with
+	 * INPUT_SIGNED. */
+	void (*sign)(void *ctx, uint32_t role, const char *host, const char *csr, uint64_t token, struct id boot);
 };
 
 struct center_options {

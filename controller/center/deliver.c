@@ -59,6 +59,10 @@ static void deliver_one(struct center *c, const struct effect *e)
 		if (s->revocations)
 			s->revocations(s->ctx);
 		break;
+	case EFFECT_SIGN:
+		if (s->sign)
+			s->sign(s->ctx, e->certificate_role, e->host, e->text, e->token, e->boot);
+		break;
 	case EFFECT_KIND_COUNT:
 		abort(); /* turn_emit takes no such thing */
 	}

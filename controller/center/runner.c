@@ -136,8 +136,6 @@ enum err_code runner_submit(struct runner *r, struct input *in, bool *ret_conges
 	bool congested = true;
 	for (int tries = 0; rc == ERR_FULL && congested && tries < PUSH_TRIES; tries++) {
 		rc = queue_push(r->queue, in, weight, reterr);
-		if (rc == ERR_OK)
-			in = NULL; /* the center's from here on */
 		congested = rc == ERR_FULL || queue_congested(r->queue);
 		if (!congested)
 			break;

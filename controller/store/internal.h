@@ -25,5 +25,8 @@ struct store_view {
 /* A copy of the store in `folder`, which a running controller may hold: for `kedge-controller backup` from another
  * process. */
 ERR_CHECK enum err_code lmdb_copy_folder(const char *folder, int fd, struct err *reterr);
+/* A backup's data.mdb, to be read only: takes no lock and writes nothing, not even readers.  Nobody may be writing it.
+ */
+ERR_CHECK enum err_code lmdb_open_still(const char *folder, struct store **ret, struct err *reterr);
 
 #endif

@@ -388,7 +388,7 @@ static const struct store_ops lmdb_ops = {
     .close = lmdb_close,
 };
 
-static int env_open(struct lmdb *l)
+static int env_open(struct lmdb *l, unsigned flags)
 {
 	int rc = mdb_env_create(&l->env);
 	if (!rc)
@@ -396,9 +396,9 @@ static int env_open(struct lmdb *l)
 	if (!rc)
 		rc = mdb_env_set_mapsize(l->env, l->map_bytes);
 	if (!rc)
-		rc = mdb_env_open(l->env, l->folder, MDB_NOTLS, 0600);
+		rc = mdb_env_open(l->env, l->folder, MDB_NOTLS | flags, 0600);
 	int dead;
-	if (!rc)
+	if (!rc && !flags)
 		rc = mdb_reader_check(l->env, &dead);
 	MDB_txn *txn;
 	if (!rc)
@@ -447,7 +447,7 @@ enum err_code store_open(const struct store_options *o, struct store **ret, stru
 	if (code == ERR_OK)
 		code = file_lock(path, &l->lock_fd, reterr);
 	if (code == ERR_OK) {
-		int rc = env_open(l);
+		int rc = env_open(l, 0);
 		if (rc)
 			code = lmdb_err(reterr, l->folder, rc, "open the store");
 	}
@@ -456,6 +456,24 @@ enum err_code store_open(const struct store_options *o, struct store **ret, stru
 		return code;
 	}
 	assert(mdb_env_get_maxkeysize(l->env) >= TURN_KEY_MAX);
+	*ret = &l->base;
+	return ERR_OK;
+}
+
+enum err_code lmdb_open_still(const char *folder, struct store **ret, struct err *reterr)
+{
+	struct lmdb *l = lmdb_new(&(struct store_options){.folder = folder});
+	if (!l || !l->folder) {
+		if (l)
+			lmdb_close(&l->base);
+		return err_set(reterr, ERR_NOMEM, "out of memory for a store");
+	}
+	int rc = env_open(l, MDB_RDONLY | MDB_NOLOCK);
+	if (rc) {
+		enum err_code code = lmdb_err(reterr, folder, rc, "open");
+		lmdb_close(&l->base);
+		return code;
+	}
 	*ret = &l->base;
 	return ERR_OK;
 }
