@@ -6,11 +6,6 @@
 #include "shared/base/cleanup.h"
 #include "shared/base/file.h"
 
-static void buf_cleanup(struct buf *b)
-{
-	buf_done(b);
-}
-
 /* What the file leaves to the tier is filled in, so that nobody has to ask twice. */
 static void fill_intervals(struct agent_config *c)
 {
@@ -74,7 +69,7 @@ static enum err_code kernel_host(struct arena *arena, const char **ret, struct e
 enum err_code agent_config_load(
     const char *path, struct arena *arena, const struct agent_config **ret, struct err *reterr)
 {
-	CLEANUP(buf_cleanup) struct buf text = BUF_INIT;
+	CLEANUP(buf_done) struct buf text = BUF_INIT;
 	struct agent_config *c;
 	enum err_code rc = file_read(path, CONFIG_FILE_MAX, &text, reterr);
 

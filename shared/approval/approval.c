@@ -326,13 +326,10 @@ static enum verdict order_fits_plan(const struct order *o, const struct plan_hos
 static enum verdict plan_in_time(const struct plan *p, uint32_t wave, uint64_t now_ms, char *text)
 {
 	char when[TEXT_TIME_MAX];
-	uint64_t begins_ms, wait_ms;
+	uint64_t begins_ms = p->not_before_ms + wave * p->wave_gap_ms; /* both are bounded by their tables */
 
 	if (now_ms > p->expires_ms)
 		return say(text, VERDICT_EXPIRED, "the plan expired at %s", text_time(p->expires_ms, when));
-	if (__builtin_mul_overflow((uint64_t)wave, p->wave_gap_ms, &wait_ms) ||
-	    __builtin_add_overflow(p->not_before_ms, wait_ms, &begins_ms))
-		return say(text, VERDICT_TOO_EARLY, "wave %u never begins", wave);
 	if (now_ms < begins_ms)
 		return say(text, VERDICT_TOO_EARLY, "wave %u may begin at %s", wave, text_time(begins_ms, when));
 	return VERDICT_AUTHORISED;
@@ -369,7 +366,7 @@ enum verdict order_authorised(
 	if (o->kind != ORDER_ROLLBACK && o->kind != ORDER_UNDO)
 		return say(text, VERDICT_AUTHORISED, "%s changes nothing", enum_name(&order_kind_enum, o->kind));
 	if (!o->plan)
-		return say(text, VERDICT_NO_PLAN, "a %s needs a plan", enum_name(&order_kind_enum, o->kind));
+		return say(text, VERDICT_NO_PLAN, "%s needs a plan", enum_name(&order_kind_enum, o->kind));
 
 	const struct plan_host *host = plan_find_host(o->plan, rules->host);
 	v = order_fits_plan(o, host, text);

@@ -24,10 +24,6 @@ static const char *const kind_names[] = {
 };
 _Static_assert(sizeof(kind_names) / sizeof(char *) == SSH_KEY_KIND_COUNT, "kinds of key");
 
-static void buf_cleanup(struct buf *b)
-{
-	buf_done(b);
-}
 static void digest_ctx_cleanup(EVP_MD_CTX **p)
 {
 	EVP_MD_CTX_free(*p);
@@ -110,22 +106,6 @@ static enum err_code key_from_blob(struct bytes blob, struct ssh_key *ret, struc
 	return ERR_OK;
 }
 
-/* Base64 that has exactly one spelling: spare bits are zero. */
-static enum err_code unbase64_exact(struct buf *out, const char *s, size_t n, struct err *reterr)
-{
-	CLEANUP(buf_cleanup) struct buf again = BUF_INIT;
-	enum err_code rc = text_unbase64(out, s, n, reterr);
-
-	if (rc != ERR_OK)
-		return rc;
-	text_base64(&again, out->data, out->size);
-	if (out->failed || again.failed)
-		return err_set(reterr, ERR_NOMEM, "no memory");
-	if (again.size != n || memcmp(again.data, s, n))
-		return err_set(reterr, ERR_INVALID, "base64 with spare bits");
-	return ERR_OK;
-}
-
 /* ---- keys ---- */
 
 /* The owner is the comment's first word, up to an '@': ssh-keygen writes user@host. */
@@ -145,7 +125,7 @@ static enum err_code owner_from_comment(const char *comment, char ret[NAME_MAX_B
 
 enum err_code ssh_key_parse(const char *line, struct ssh_key *ret, struct err *reterr)
 {
-	CLEANUP(buf_cleanup) struct buf blob = BUF_INIT;
+	CLEANUP(buf_done) struct buf blob = BUF_INIT;
 	struct ssh_key key;
 	size_t size = strnlen(line, SSH_KEY_LINE_MAX + 1);
 
@@ -164,7 +144,7 @@ enum err_code ssh_key_parse(const char *line, struct ssh_key *ret, struct err *r
 	if (!kind_of((struct bytes){(const uint8_t *)line, kind_size}, &key.kind))
 		return err_set(reterr, ERR_UNSUPPORTED, "expected a key of kind ssh-ed25519 or ecdsa-sha2-nistp256");
 	enum ssh_key_kind said = key.kind;
-	enum err_code rc = unbase64_exact(&blob, text, text_size, reterr);
+	enum err_code rc = text_unbase64(&blob, text, text_size, reterr);
 	if (rc != ERR_OK)
 		return err_prefix(reterr, rc, "the key's base64");
 	rc = key_from_blob(buf_bytes(&blob), &key, reterr);
@@ -226,7 +206,7 @@ static enum err_code unarmor(const char *armored, size_t size, struct buf *out, 
 		return err_set(reterr, ERR_INVALID, "expected the line -----END SSH SIGNATURE-----");
 	if (at < size && (size - at != 1 || armored[at] != '\n'))
 		return err_set(reterr, ERR_INVALID, "something follows the signature");
-	enum err_code rc = unbase64_exact(out, text, n, reterr);
+	enum err_code rc = text_unbase64(out, text, n, reterr);
 	return rc == ERR_OK ? rc : err_prefix(reterr, rc, "the signature's base64");
 }
 
@@ -276,7 +256,7 @@ static enum err_code sshsig_from_blob(struct bytes blob, struct sshsig *ret, str
 
 enum err_code sshsig_parse(const char *armored, size_t size, struct sshsig *ret, struct err *reterr)
 {
-	CLEANUP(buf_cleanup) struct buf blob = BUF_INIT;
+	CLEANUP(buf_done) struct buf blob = BUF_INIT;
 	enum err_code rc = unarmor(armored, size, &blob, reterr);
 
 	return rc == ERR_OK ? sshsig_from_blob(buf_bytes(&blob), ret, reterr) : rc;
@@ -381,7 +361,7 @@ static bool p256_verifies(struct bytes point, struct bytes raw, const struct buf
 
 bool sshsig_verifies(const struct sshsig *sig, const char *name_space, const void *message, size_t size)
 {
-	CLEANUP(buf_cleanup) struct buf data = BUF_INIT;
+	CLEANUP(buf_done) struct buf data = BUF_INIT;
 	struct bytes signature = {sig->signature, sig->signature_size}, raw, point;
 	bool ok = false;
 

@@ -174,14 +174,9 @@ static enum err_code order_check(const void *record, struct err *reterr)
 const struct record_type order_type =
     RECORD_TYPE("order", struct order, order_fields, "what one host is asked to do, once", .check = order_check);
 
-static void buf_cleanup(struct buf *b)
-{
-	buf_done(b);
-}
-
 enum err_code plan_digest(const struct plan *p, struct digest *ret, struct err *reterr)
 {
-	CLEANUP(buf_cleanup) struct buf canonical = BUF_INIT;
+	CLEANUP(buf_done) struct buf canonical = BUF_INIT;
 	struct digest digest;
 	unsigned int size = 0;
 	enum err_code rc = record_to_msgpack(&plan_type, p, &canonical, reterr);
