@@ -1,4 +1,5 @@
 /* controller/center/tables.c: every table of the controller. */
+#include "controller/center/center.h"
 #include "controller/center/workflow.h"
 #include "controller/turn/system.h"
 
@@ -13,5 +14,6 @@ const struct table *const workflow_tables[] = {
 	/* change */ &change_table, &change_approval_table, &change_implementation_table, &change_validation_table, &policy_table,
 	/* recovery */ &rollback_table, &order_table, &restoration_table, &brakes_table,
 	/* diagnosis */ &diagnosis_table, &error_pattern_table,
+	/* center */ &answer_table,
 	NULL,
 };
