@@ -9,6 +9,9 @@ enum {
 	PROBE_EVERY_LEAST_MS = 200, /* faster would measure ourselves */
 	PROBE_TIMEOUT_DEFAULT_MS = 10000,
 	PROBE_FIRST_MAX_MS = 2000,    /* a fresh agent knows its services soon */
+	PROBE_FIRST_LATER_MS = 60000, /* the deep and full tiers may wait a little */
+	PROBE_RETRY_MS = 5000,        /* a result that contradicts the settled state is looked at again this soon */
+	PROBE_OVERDUE_MS = 5000,      /* past its timeout: a runner that gives no answer is broken */
 	PROBE_SLOW_DEFAULT_MS = 1000, /* a good answer slower than this is a warning */
 	PROBE_RISE_DEFAULT = 2,       /* good results in a row that turn it good */
 	PROBE_FALL_DEFAULT = 2,       /* bad results in a row that turn it bad */

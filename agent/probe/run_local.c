@@ -1,0 +1,395 @@
+/* Probes of this machine: exec, process, disk, cpu, memory, age. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "agent/probe/perfdata.h"
+#include "agent/probe/run_internal.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/file.h"
+#include "shared/base/text.h"
+
+enum {
+	PROC_FILE_MAX = 64 << 10,
+	CPU_SAMPLE_MS = 1000,    /* the least time over which load is measured */
+	PROCESSES_MAX = 1 << 16, /* of one listing of /proc */
+	/* Where a probe names no limit (percent). */
+	CPU_WARN = 80,
+	CPU_CRITICAL = 95,
+	MEMORY_WARN = 85,
+	MEMORY_CRITICAL = 95,
+	DISK_WARN = 90,
+	DISK_CRITICAL = 95,
+};
+
+static double either(double given, double otherwise)
+{
+	return given > 0 ? given : otherwise;
+}
+
+/* ---- exec ---- */
+
+static void judge_exit(struct probe_run *r, const struct process_result *p)
+{
+	static const enum probe_state states[] = {PROBE_OK, PROBE_WARNING, PROBE_CRITICAL, PROBE_UNKNOWN};
+	char end[64];
+	const struct buf *said = p->output.size ? &p->output : &p->errors;
+	perfdata_parse(buf_str(said), said->size, &r->outcome);
+	if (p->end == PROCESS_EXITED && p->code <= 3) {
+		r->outcome.state = states[p->code];
+		if (!r->outcome.text[0])
+			outcome_say(&r->outcome, r->outcome.state, "%s", process_result_text(p, end, sizeof end));
+		return;
+	}
+	struct probe_outcome told = r->outcome;
+	enum probe_state state = p->end == PROCESS_TIMED_OUT ? PROBE_CRITICAL : PROBE_UNKNOWN;
+	outcome_say(
+	    &r->outcome, state, "%s%s%s", process_result_text(p, end, sizeof end), told.text[0] ? ": " : "", told.text);
+}
+
+static void on_exec(void *ctx, const struct process_result *p)
+{
+	struct probe_run *r = ctx;
+	r->process = NULL;
+	judge_exit(r, p);
+	run_finish(r);
+}
+
+enum err_code run_exec(struct probe_run *r, struct err *reterr)
+{
+	const char *argv[CONFIG_ARGV_MAX + 1];
+	size_t count = r->config->exec.count;
+	if (count > CONFIG_ARGV_MAX)
+		return err_set(reterr, ERR_LIMIT, "more than %d arguments", CONFIG_ARGV_MAX);
+	for (size_t i = 0; i < count; i++)
+		argv[i] = LIST_AT(r->config->exec, const char *, i);
+	argv[count] = NULL;
+	uint64_t timeout = probe_timeout_ms(r->config);
+	const struct process_spec spec = {.argv = argv, .timeout_ms = timeout};
+	r->timed = true;
+	loop_arm(r->deadline,
+	    r->began_ms + timeout + PROBE_OVERDUE_MS / 2); /* the process has its own, and tells what it said so far */
+	return process_start(r->env->loop, &spec, on_exec, r, &r->process, reterr);
+}
+
+/* ---- /proc ---- */
+
+static enum err_code read_proc(const struct probe_run *r, const char *name, struct buf *out, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	if (!text_format(path, sizeof path, "%s/%s", r->env->proc, name))
+		return err_set(reterr, ERR_INVALID, "a path below %s is too long", r->env->proc);
+	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(reterr, errno, "cannot read %s", path);
+	while (out->size < PROC_FILE_MAX) {
+		uint8_t *room = buf_reserve(out, 4096);
+		ssize_t n = room ? read(fd, room, 4096) : -1;
+		if (n < 0)
+			return err_sys(reterr, room ? errno : ENOMEM, "cannot read %s", path);
+		if (n == 0)
+			return ERR_OK;
+		out->size += (size_t)n;
+	}
+	return ERR_OK;
+}
+
+/* ---- process ---- */
+
+/* Alive, and not only a zombie; its name as the kernel keeps it (15 characters). */
+static bool process_lives(const struct probe_run *r, const char *pid, char name[64])
+{
+	struct buf stat = BUF_INIT;
+	char path[64];
+	bool lives = false;
+	if (text_format(path, sizeof path, "%s/stat", pid) && read_proc(r, path, &stat, NULL) == ERR_OK) {
+		const char *text = buf_str(&stat), *open = strchr(text, '('), *close = strrchr(text, ')');
+		if (open && close && close > open && close[1] == ' ') {
+			(void)text_format(name, 64, "%.*s", (int)(close - open - 1), open + 1);
+			lives = close[2] != 'Z' && close[2] != 'X';
+		}
+	}
+	buf_done(&stat);
+	return lives;
+}
+
+/* The program's own name from its command line, which is not cut at 15 characters. */
+static bool argument_is(const struct probe_run *r, const char *pid, const char *name)
+{
+	struct buf line = BUF_INIT;
+	char path[64];
+	bool same = false;
+	if (text_format(path, sizeof path, "%s/cmdline", pid) && read_proc(r, path, &line, NULL) == ERR_OK) {
+		const char *first = buf_str(&line), *slash = strrchr(first, '/');
+		same = strcmp(slash ? slash + 1 : first, name) == 0;
+	}
+	buf_done(&line);
+	return same;
+}
+
+static bool is_named(const struct probe_run *r, const char *pid, const char *wanted)
+{
+	char name[64] = "";
+	if (!process_lives(r, pid, name))
+		return false;
+	if (strcmp(name, wanted) == 0)
+		return true;
+	return strlen(wanted) > 15 && argument_is(r, pid, wanted); /* the kernel cuts at 15 */
+}
+
+static uint32_t count_named(const struct probe_run *r, const char *wanted)
+{
+	CLEANUP(cleanup_dir) DIR *dir = opendir(r->env->proc);
+	uint32_t found = 0;
+	struct dirent *e;
+	for (size_t i = 0; dir && i < PROCESSES_MAX && (e = readdir(dir)) != NULL; i++)
+		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && is_named(r, e->d_name, wanted))
+			found++;
+	return found;
+}
+
+static void judge_pid_file(struct probe_run *r)
+{
+	const struct process_probe *p = r->config->process;
+	struct buf text = BUF_INIT;
+	struct err err;
+	char pid[16] = "", name[64] = "";
+	if (file_read(p->pid_file, 64, &text, &err) != ERR_OK)
+		outcome_say(&r->outcome, PROBE_CRITICAL, "%s", err.msg);
+	else if (sscanf(buf_str(&text), " %15[0-9]", pid) != 1)
+		outcome_say(&r->outcome, PROBE_CRITICAL, "%s holds no process number", p->pid_file);
+	else if (!process_lives(r, pid, name))
+		outcome_say(&r->outcome, PROBE_CRITICAL, "process %s of %s does not run", pid, p->pid_file);
+	else if (p->name && !is_named(r, pid, p->name))
+		outcome_say(
+		    &r->outcome, PROBE_CRITICAL, "process %s of %s is %s, not %s", pid, p->pid_file, name, p->name);
+	else
+		outcome_say(&r->outcome, PROBE_OK, "process %s (%s) runs", pid, name);
+	buf_done(&text);
+}
+
+enum err_code run_process(struct probe_run *r, struct err *reterr)
+{
+	const struct process_probe *p = r->config->process;
+	if (p->pid_file) {
+		judge_pid_file(r);
+	} else if (p->name) {
+		uint32_t least = p->least ? p->least : 1, found = count_named(r, p->name);
+		outcome_say(&r->outcome, found >= least ? PROBE_OK : PROBE_CRITICAL, "%u of at least %u %s run", found,
+		    least, p->name);
+		outcome_metric(&r->outcome, "processes", found, "", 0, 0);
+	} else {
+		return err_set(reterr, ERR_INVALID, "a process probe names neither pid_file nor name");
+	}
+	run_finish(r);
+	return ERR_OK;
+}
+
+/* ---- cpu, memory ---- */
+
+static enum err_code read_cpu(const struct probe_run *r, uint64_t *ret_busy, uint64_t *ret_total, struct err *reterr)
+{
+	struct buf stat = BUF_INIT;
+	unsigned long long v[8] = {0};
+	enum err_code rc = read_proc(r, "stat", &stat, reterr);
+	/* user nice system idle iowait irq softirq steal: proc(5) */
+	if (rc == ERR_OK && sscanf(buf_str(&stat), "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2],
+				&v[3], &v[4], &v[5], &v[6], &v[7]) < 4)
+		rc = err_set(reterr, ERR_CORRUPT, "%s/stat is not as expected", r->env->proc);
+	buf_done(&stat);
+	if (rc != ERR_OK)
+		return rc;
+	uint64_t idle = v[3] + v[4], total = idle;
+	for (size_t i = 0; i < 8; i++)
+		if (i != 3 && i != 4)
+			total += v[i];
+	*ret_busy = total - idle;
+	*ret_total = total;
+	return ERR_OK;
+}
+
+static void judge_cpu(struct probe_run *r)
+{
+	struct probe_memory *m = r->memory;
+	const struct load_probe *c = r->config->cpu;
+	uint64_t busy, total;
+	struct err err;
+	if (read_cpu(r, &busy, &total, &err) != ERR_OK) {
+		outcome_say(&r->outcome, PROBE_UNKNOWN, "%s", err.msg);
+	} else if (total <= m->cpu_total || busy < m->cpu_busy) {
+		outcome_say(&r->outcome, PROBE_UNKNOWN, "the processor's counters did not advance");
+	} else {
+		double percent = 100.0 * (double)(busy - m->cpu_busy) / (double)(total - m->cpu_total);
+		double warn = either(c->warn_percent, CPU_WARN), critical = either(c->critical_percent, CPU_CRITICAL);
+		outcome_say(&r->outcome, run_compare(percent, warn, critical), "cpu %.1f %% busy", percent);
+		outcome_metric(&r->outcome, "cpu", percent, "%", warn, critical);
+	}
+	*m = (struct probe_memory){.cpu_busy = busy, .cpu_total = total, .cpu_at_ms = loop_now_ms(r->env->loop)};
+	run_finish(r);
+}
+
+static void on_pause(void *ctx)
+{
+	judge_cpu(ctx);
+}
+
+enum err_code run_cpu(struct probe_run *r, struct err *reterr)
+{
+	struct probe_memory *m = r->memory;
+	uint64_t now = loop_now_ms(r->env->loop), most = probe_timeout_ms(r->config) / 2;
+	if (m->cpu_total && now >= m->cpu_at_ms + CPU_SAMPLE_MS) {
+		judge_cpu(r);
+		return ERR_OK;
+	}
+	enum err_code rc = read_cpu(r, &m->cpu_busy, &m->cpu_total, reterr);
+	if (rc == ERR_OK)
+		rc = loop_add_timer(r->env->loop, on_pause, r, &r->pause, reterr);
+	if (rc == ERR_OK)
+		loop_arm(r->pause, now + (most < CPU_SAMPLE_MS ? most : CPU_SAMPLE_MS));
+	return rc;
+}
+
+static bool meminfo(const char *text, const char *key, double *ret_kib)
+{
+	const char *line = strstr(text, key);
+	unsigned long long v;
+	if (!line || sscanf(line + strlen(key), ": %llu kB", &v) != 1)
+		return false;
+	*ret_kib = (double)v;
+	return true;
+}
+
+enum err_code run_memory(struct probe_run *r, struct err *reterr)
+{
+	struct buf text = BUF_INIT;
+	const struct load_probe *c = r->config->memory;
+	double total, available;
+	enum err_code rc = read_proc(r, "meminfo", &text, reterr);
+	if (rc == ERR_OK && (!meminfo(buf_str(&text), "MemTotal", &total) ||
+				!meminfo(buf_str(&text), "MemAvailable", &available) || total <= 0))
+		rc = err_set(reterr, ERR_CORRUPT, "%s/meminfo is not as expected", r->env->proc);
+	buf_done(&text);
+	if (rc != ERR_OK)
+		return rc;
+	double percent = 100.0 * (total - available) / total;
+	double warn = either(c->warn_percent, MEMORY_WARN), critical = either(c->critical_percent, MEMORY_CRITICAL);
+	outcome_say(&r->outcome, run_compare(percent, warn, critical), "memory %.1f %% used", percent);
+	outcome_metric(&r->outcome, "memory", percent, "%", warn, critical);
+	run_finish(r);
+	return ERR_OK;
+}
+
+/* ---- disk, age: calls that a dead mount makes hang, so in a child ---- */
+
+struct looked { /* what the child writes */
+	int sys_errno;
+	struct statvfs space;
+	struct timespec modified;
+};
+
+static int tell(const struct looked *l)
+{
+	return write(1, l, sizeof *l) == (ssize_t)sizeof *l ? 0 : 1;
+}
+
+static int look_at_space(const void *path)
+{
+	struct looked l = {0};
+	l.sys_errno = statvfs(path, &l.space) < 0 ? errno : 0;
+	return tell(&l);
+}
+
+static int look_at_age(const void *path)
+{
+	struct looked l = {0};
+	struct stat st;
+	if (stat(path, &st) < 0)
+		l.sys_errno = errno;
+	else
+		l.modified = st.st_mtim;
+	return tell(&l);
+}
+
+/* Also says so when there is nothing to judge. */
+static bool heard(struct probe_run *r, const struct process_result *p, const char *path, struct looked *ret)
+{
+	char end[64];
+	r->process = NULL;
+	if (p->end != PROCESS_EXITED || p->output.size != sizeof *ret) {
+		outcome_say(&r->outcome, p->end == PROCESS_TIMED_OUT ? PROBE_CRITICAL : PROBE_UNKNOWN,
+		    "looking at %s: %s", path, process_result_text(p, end, sizeof end));
+		return false;
+	}
+	memcpy(ret, p->output.data, sizeof *ret);
+	if (ret->sys_errno == 0)
+		return true;
+	outcome_say(&r->outcome, PROBE_CRITICAL, "%s: %s", path, strerror(ret->sys_errno));
+	return false;
+}
+
+static void judge_space(struct probe_run *r, const struct statvfs *v)
+{
+	const struct disk_probe *d = r->config->disk;
+	double warn = either(d->warn_percent, DISK_WARN), critical = either(d->critical_percent, DISK_CRITICAL);
+	/* As df reckons: what only root may use counts as neither used nor free. */
+	double used = (double)(v->f_blocks - v->f_bfree), size = used + (double)v->f_bavail;
+	double space = size > 0 ? 100.0 * used / size : 0;
+	double inodes = v->f_files > 0 ? 100.0 * (double)(v->f_files - v->f_ffree) / (double)v->f_files : 0;
+	char room[TEXT_TIME_MAX];
+	enum probe_state state = outcome_worse(run_compare(space, warn, critical), run_compare(inodes, warn, critical));
+	outcome_say(&r->outcome, state, "%s: %.1f %% of space and %.1f %% of inodes used, %s free", d->path, space,
+	    inodes, text_size_human((uint64_t)v->f_bavail * v->f_frsize, room));
+	outcome_metric(&r->outcome, "space", space, "%", warn, critical);
+	outcome_metric(&r->outcome, "inodes", inodes, "%", warn, critical);
+	outcome_metric(&r->outcome, "free", (double)v->f_bavail * (double)v->f_frsize, "B", 0, 0);
+}
+
+static void on_space(void *ctx, const struct process_result *p)
+{
+	struct probe_run *r = ctx;
+	struct looked l;
+	if (heard(r, p, r->config->disk->path, &l))
+		judge_space(r, &l.space);
+	run_finish(r);
+}
+
+static void on_age(void *ctx, const struct process_result *p)
+{
+	struct probe_run *r = ctx;
+	const struct age_probe *a = r->config->age;
+	struct looked l;
+	if (heard(r, p, a->path, &l)) {
+		uint64_t then = (uint64_t)l.modified.tv_sec * 1000 + (uint64_t)l.modified.tv_nsec / 1000000,
+			 now = loop_wall_ms(r->env->loop);
+		uint64_t age = now > then ? now - then : 0;
+		char human[TEXT_TIME_MAX];
+		outcome_say(&r->outcome, run_compare((double)age, (double)a->warn_ms, (double)a->critical_ms),
+		    "%s was changed %s ago", a->path, text_duration_human(age, human));
+		outcome_metric(&r->outcome, "age", (double)age / 1000, "s", (double)a->warn_ms / 1000,
+		    (double)a->critical_ms / 1000);
+	}
+	run_finish(r);
+}
+
+static enum err_code look(struct probe_run *r, int (*fn)(const void *), const char *path,
+    void (*done)(void *, const struct process_result *), struct err *reterr)
+{
+	uint64_t timeout = probe_timeout_ms(r->config);
+	loop_arm(r->deadline, r->began_ms + timeout + PROBE_OVERDUE_MS / 2);
+	return process_start_call(r->env->loop, fn, path, timeout, done, r, &r->process, reterr);
+}
+
+enum err_code run_disk(struct probe_run *r, struct err *reterr)
+{
+	return look(r, look_at_space, r->config->disk->path, on_space, reterr);
+}
+enum err_code run_age(struct probe_run *r, struct err *reterr)
+{
+	return look(r, look_at_age, r->config->age->path, on_age, reterr);
+}
