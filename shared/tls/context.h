@@ -55,8 +55,10 @@ struct tls_identity *tls_context_identity(struct tls_context *c); /* a reference
 /* After a handshake: the peer that was accepted.  False: it showed no certificate (only with TLS_ASK_CERTIFICATE), or
  * the connection is not in order.  Reads the certificate again, and demands that OpenSSL's own result was good. */
 bool tls_peer_of(SSL *ssl, struct tls_peer *ret);
-/* Of a connection that failed: the refusal's verdict, TLS_ACCEPTED if none was given. */
+/* Of a connection that failed: the refusal's verdict, TLS_ACCEPTED if none was given.  ret_detail may be NULL. */
 enum tls_verdict tls_refusal_of(SSL *ssl, char ret_detail[TLS_DETAIL_MAX]);
+/* What a peer said when it ended the connection ("certificate expired"); false if it said nothing. */
+bool tls_alert_of(SSL *ssl, char ret_text[TLS_DETAIL_MAX]);
 /* Judge a live peer again (revoked, expired meanwhile). */
 enum tls_verdict tls_peer_recheck(struct tls_context *c, const struct tls_peer *peer);
 
