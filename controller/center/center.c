@@ -131,13 +131,19 @@ static enum err_code find_due(struct turn *t, void *ctx, struct err *reterr)
 	return rc;
 }
 
+struct check {
+	const struct timer *timer;
+	bool due; /* and not cleared or moved by another turn of this batch */
+};
+
 static enum err_code still_due(struct turn *t, void *ctx, struct err *reterr)
 {
-	struct timer *want = ctx, now;
+	struct check *c = ctx;
+	struct timer now;
 	bool found;
-	enum err_code rc = turn_get(t, &timer_table, want, &now, &found, reterr);
-	if (rc == ERR_OK && (!found || now.due_ms > turn_now_ms(t)))
-		want->due_ms = 0; /* another turn of this batch cleared or moved it */
+	enum err_code rc = turn_get(t, &timer_table, c->timer, &now, &found, reterr);
+	if (rc == ERR_OK)
+		c->due = found && now.due_ms <= turn_now_ms(t);
 	return rc;
 }
 
@@ -146,9 +152,10 @@ static enum err_code apply_due(
 {
 	enum err_code rc = batch_apply(b, find_due, d, reterr);
 	for (size_t i = 0; rc == ERR_OK && i < d->count; i++) {
-		struct timer *timer = &d->timers[i];
-		rc = batch_apply(b, still_due, timer, reterr);
-		if (rc != ERR_OK || !timer->due_ms)
+		const struct timer *timer = &d->timers[i];
+		struct check check = {.timer = timer};
+		rc = batch_apply(b, still_due, &check, reterr);
+		if (rc != ERR_OK || !check.due)
 			continue;
 		struct input in = {.kind = INPUT_TIMER, .arena = d->arena, .received_ms = c->now_ms, .timer = timer};
 		apply(c, b, &in, timer, out);

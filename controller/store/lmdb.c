@@ -20,6 +20,7 @@
 #include "shared/base/file.h"
 #include "shared/base/limits.h"
 #include "shared/base/log.h"
+#include "shared/base/text.h"
 
 struct lmdb_view;
 struct lmdb {
@@ -63,8 +64,7 @@ static enum err_code lmdb_err(struct err *reterr, const char *folder, int rc, co
 		    "again",
 		    folder, what);
 	if (rc == MDB_READERS_FULL)
-		return err_set(
-		    reterr, ERR_BUSY, "%s: %s: too many readers at once (%d)", folder, what, STORE_READERS_MAX);
+		return err_set(reterr, ERR_BUSY, "%s: %s: too many readers at once; try again", folder, what);
 	if (rc == MDB_INVALID || rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_VERSION_MISMATCH)
 		return err_set(reterr, ERR_CORRUPT,
 		    "%s: %s: %s.  Move the folder aside and restore a backup (kedge-controller restore)", folder, what,
@@ -388,6 +388,20 @@ static const struct store_ops lmdb_ops = {
     .close = lmdb_close,
 };
 
+/* LMDB maps the lock file and writes into it: a hole that the disk has no room for would be a SIGBUS.  So it gets its
+ * room first. */
+static enum err_code lock_file_room(const char *folder, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	if (!text_format(path, sizeof(path), "%s/lock.mdb", folder))
+		return err_set(reterr, ERR_INVALID, "%s: the path is too long", folder);
+	CLEANUP(cleanup_fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return lmdb_err(reterr, folder, errno, "make lock.mdb");
+	int rc = posix_fallocate(fd, 0, STORE_LOCK_BYTES);
+	return rc ? lmdb_err(reterr, folder, rc, "make room for lock.mdb") : ERR_OK;
+}
+
 static int env_open(struct lmdb *l, unsigned flags)
 {
 	int rc = mdb_env_create(&l->env);
@@ -442,10 +456,12 @@ enum err_code store_open(const struct store_options *o, struct store **ret, stru
 	}
 	char path[PATH_LIMIT];
 	enum err_code code = file_make_dirs(o->folder, 0700, reterr);
-	if (code == ERR_OK && (size_t)snprintf(path, sizeof(path), "%s/controller.lock", o->folder) >= sizeof(path))
+	if (code == ERR_OK && !text_format(path, sizeof(path), "%s/controller.lock", o->folder))
 		code = err_set(reterr, ERR_INVALID, "%s: the path is too long", o->folder);
 	if (code == ERR_OK)
 		code = file_lock(path, &l->lock_fd, reterr);
+	if (code == ERR_OK)
+		code = lock_file_room(o->folder, reterr);
 	if (code == ERR_OK) {
 		int rc = env_open(l, 0);
 		if (rc)

@@ -1,0 +1,301 @@
+/* What was acknowledged is there: after kill -9 at any moment, after a power cut, on a full disk. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "numbered.h"
+#include "tests/lib/scratch.h"
+
+extern char **environ;
+
+static void open_store(const char *folder, struct store **ret)
+{
+	struct err err = ERR_INIT;
+	if (store_open(&(struct store_options){.folder = folder, .map_bytes = 1 << 20}, ret, &err) != ERR_OK)
+		fail_msg("%s", err.msg);
+}
+
+/* ---- a child that commits until it dies and acknowledges each commit through a pipe ---- */
+
+enum { COMMIT_REFUSED = 3 };
+
+static void child_commits(const char *folder, int ack)
+{
+	struct store *s;
+	struct err err = ERR_INIT;
+	if (store_open(&(struct store_options){.folder = folder, .map_bytes = 1 << 20}, &s, &err) != ERR_OK)
+		_exit(4);
+	for (uint64_t i = numbered_check(s) + 1;; i++) {
+		if (numbered_commit(s, i, &err) != ERR_OK)
+			_exit(COMMIT_REFUSED);
+		if (write(ack, &i, sizeof(i)) != sizeof(i))
+			_exit(5);
+	}
+}
+
+struct child {
+	pid_t pid;
+	int ack;
+	uint64_t last; /* acknowledged */
+};
+
+static struct child child_start(const char *folder)
+{
+	int p[2];
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(p[0]);
+		child_commits(folder, p[1]);
+	}
+	assert_true(pid > 0);
+	close(p[1]);
+	return (struct child){.pid = pid, .ack = p[0]};
+}
+
+/* Take acknowledgements; false at the end of them. */
+static bool child_ack(struct child *c)
+{
+	uint64_t i;
+	ssize_t n = read(c->ack, &i, sizeof(i));
+	if (n != sizeof(i))
+		return false;
+	assert_true(!c->last || i == c->last + 1);
+	c->last = i;
+	return true;
+}
+
+static int child_end(struct child *c, int signal)
+{
+	int status;
+	if (signal)
+		assert_int_equal(kill(c->pid, signal), 0);
+	while (child_ack(c)) /* what it said before it died counts */
+		;
+	assert_int_equal(waitpid(c->pid, &status, 0), c->pid);
+	close(c->ack);
+	return status;
+}
+
+static void acknowledged_commits_survive_kill_9(void **state)
+{
+	(void)state;
+	char folder[SCRATCH_PATH];
+	struct random random;
+	scratch_make(folder);
+	random_init_seed(&random, 9);
+	uint64_t before = 0;
+	for (int round = 0; round < 50; round++) {
+		struct child c = child_start(folder);
+		for (uint64_t left = 1 + random_below(&random, 30); left; left--)
+			assert_true(child_ack(&c));
+		for (volatile uint64_t spin = random_below(&random, 300000); spin; spin--)
+			; /* the moment within a commit */
+		int status = child_end(&c, SIGKILL);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		struct store *s;
+		open_store(folder, &s);
+		uint64_t now = numbered_check(s);
+		assert_true(now >= c.last && now <= c.last + 1 && c.last > before);
+		before = now;
+		store_close(s);
+	}
+	scratch_remove(folder);
+}
+
+/* ---- a file system of our own ---- */
+
+static bool private_mounts(void)
+{
+	static int done = -1;
+	if (done < 0)
+		done = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
+		       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+	if (!done)
+		print_message("needs root and mount namespaces: skipped\n");
+	return done;
+}
+
+static bool run(const char *const argv[])
+{
+	pid_t pid;
+	int status;
+	posix_spawn_file_actions_t quiet;
+	posix_spawn_file_actions_init(&quiet);
+	posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
+	posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
+	bool ok = posix_spawn(&pid, argv[0], &quiet, NULL, (char *const *)(uintptr_t)argv, environ) == 0 &&
+		  waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	posix_spawn_file_actions_destroy(&quiet);
+	return ok;
+}
+
+/* An ext4 image on a loop device; -1: not possible here. */
+static int loop_of(const char *image, char device[32])
+{
+	int file = open(image, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(file >= 0 && ftruncate(file, 64 << 20) == 0);
+	const char *const mkfs[] = {"/sbin/mkfs.ext4", "-q", "-F", image, NULL};
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	int number = control < 0 || !run(mkfs) ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
+	snprintf(device, 32, "/dev/loop%d", number);
+	int loop = number < 0 ? -1 : open(device, O_RDWR | O_CLOEXEC);
+	struct loop_info64 info = {.lo_flags = LO_FLAGS_AUTOCLEAR};
+	if (loop >= 0 && (ioctl(loop, LOOP_SET_FD, file) != 0 || ioctl(loop, LOOP_SET_STATUS64, &info) != 0)) {
+		close(loop);
+		loop = -1;
+	}
+	if (control >= 0)
+		close(control);
+	close(file);
+	return loop;
+}
+
+enum { GOING_DOWN_NO_LOG_FLUSH = 2 };
+#define EXT4_GOING_DOWN 0x8004587dul /* EXT4_IOC_SHUTDOWN: the journal stops here, as when the power goes */
+
+static void cut_power(const char *mounted)
+{
+	uint32_t how = GOING_DOWN_NO_LOG_FLUSH;
+	int fd = open(mounted, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(ioctl(fd, EXT4_GOING_DOWN, &how), 0);
+	close(fd);
+}
+
+static uint64_t power_round(const char *device, const char *mounted, const char *folder, uint64_t acks)
+{
+	assert_int_equal(mount(device, mounted, "ext4", 0, NULL), 0);
+	struct child c = child_start(folder);
+	while (acks-- && child_ack(&c))
+		;
+	cut_power(mounted);
+	int status = child_end(&c, 0); /* its next commit fails, and it ends by itself */
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == COMMIT_REFUSED);
+	assert_int_equal(umount(mounted), 0);
+	assert_int_equal(mount(device, mounted, "ext4", 0, NULL), 0); /* replays the journal */
+	struct store *s;
+	open_store(folder, &s);
+	uint64_t now = numbered_check(s);
+	store_close(s);
+	assert_int_equal(umount(mounted), 0);
+	if (now < c.last)
+		fail_msg("commit %llu was acknowledged, the disk has %llu", (unsigned long long)c.last,
+		    (unsigned long long)now);
+	assert_true(now <= c.last + 1);
+	return now;
+}
+
+static void acknowledged_commits_survive_a_power_cut(void **state)
+{
+	(void)state;
+	char folder[SCRATCH_PATH], image[128], mounted[128], store[160], device[32];
+	struct random random;
+	if (!private_mounts())
+		skip();
+	scratch_make(folder);
+	snprintf(image, sizeof(image), "%s/image", folder);
+	snprintf(mounted, sizeof(mounted), "%s/mounted", folder);
+	snprintf(store, sizeof(store), "%s/store", mounted);
+	assert_int_equal(mkdir(mounted, 0700), 0);
+	int loop = loop_of(image, device);
+	if (loop < 0) {
+		print_message("needs loop devices and mkfs.ext4: skipped\n");
+		scratch_remove(folder);
+		skip();
+	}
+	random_init_seed(&random, 10);
+	uint64_t last = 0;
+	for (int round = 0; round < 12; round++) {
+		uint64_t now = power_round(device, mounted, store, 1 + random_below(&random, 40));
+		assert_true(now > last);
+		last = now;
+	}
+	close(loop);
+	scratch_remove(folder);
+}
+
+/* ---- a full disk ---- */
+
+static void fill_disk(const char *folder)
+{
+	char path[160];
+	static const char block[4096] = {1};
+	snprintf(path, sizeof(path), "%s/filler", folder);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	while (write(fd, block, sizeof(block)) > 0)
+		;
+	close(fd);
+}
+
+static void a_full_disk_is_a_clear_error_and_the_old_state_whole(void **state)
+{
+	(void)state;
+	char folder[SCRATCH_PATH], store[128];
+	if (!private_mounts())
+		skip();
+	scratch_make(folder);
+	assert_int_equal(mount("tmpfs", folder, "tmpfs", 0, "size=2m"), 0);
+	snprintf(store, sizeof(store), "%s/store", folder);
+	struct store *s;
+	struct err err = ERR_INIT;
+	open_store(store, &s);
+	uint64_t i = 0;
+	for (; i < 10 && numbered_commit(s, i + 1, &err) == ERR_OK; i++)
+		;
+	assert_int_equal(i, 10);
+	fill_disk(folder);
+	while (i < 1000 && numbered_commit(s, i + 1, &err) == ERR_OK)
+		i++; /* free pages inside the file last for a while */
+	assert_true(i < 1000);
+	assert_int_equal(err.code, ERR_FULL);
+	assert_non_null(strstr(err.msg, "disk is full"));
+	assert_int_equal(numbered_commit(s, i + 1, &err), ERR_STATE); /* broken from then on */
+	store_close(s);
+	open_store(store, &s); /* reading needs no room */
+	assert_int_equal(numbered_check(s), i);
+	store_close(s);
+	assert_int_equal(mount(NULL, folder, NULL, MS_REMOUNT, "size=8m"), 0);
+	open_store(store, &s);
+	assert_int_equal(numbered_commit(s, i + 1, &err), ERR_OK);
+	assert_int_equal(numbered_check(s), i + 1);
+	store_close(s);
+	assert_int_equal(umount(folder), 0);
+	scratch_remove(folder);
+}
+
+static void a_new_store_on_a_full_disk_is_a_clear_error(void **state)
+{
+	(void)state;
+	char folder[SCRATCH_PATH], store[128];
+	if (!private_mounts())
+		skip();
+	scratch_make(folder);
+	assert_int_equal(mount("tmpfs", folder, "tmpfs", 0, "size=1m"), 0);
+	fill_disk(folder);
+	snprintf(store, sizeof(store), "%s/store", folder);
+	struct store *s;
+	struct err err = ERR_INIT;
+	assert_int_equal(store_open(&(struct store_options){.folder = store}, &s, &err), ERR_FULL);
+	print_message("%s\n", err.msg);
+	assert_int_equal(umount(folder), 0);
+	scratch_remove(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(acknowledged_commits_survive_kill_9),
+	    cmocka_unit_test(acknowledged_commits_survive_a_power_cut),
+	    cmocka_unit_test(a_full_disk_is_a_clear_error_and_the_old_state_whole),
+	    cmocka_unit_test(a_new_store_on_a_full_disk_is_a_clear_error),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
