@@ -16,7 +16,8 @@ struct probe_schedule {
 	struct entry *entries;
 	size_t count, running;
 	uint64_t promised_ms; /* when the caller said it would be back */
-	uint64_t beat_ms, starved_ms;
+	uint64_t beat_ms;
+	uint64_t window_ms, starved_ms; /* since when, and what had been waited by then */
 	uint64_t lag_until_ms;
 	size_t cursor; /* where the search for due ones begins: nobody is starved when too much is due */
 };
@@ -88,16 +89,26 @@ static void note_lag(struct probe_schedule *s, uint64_t now_ms)
 		s->entries[i].tainted |= s->entries[i].running;
 }
 
+/* Over windows of at least PROBE_BEAT_MS; the first call only begins one. */
+static bool starved(struct probe_schedule *s, uint64_t now_ms, uint64_t starved_ms)
+{
+	uint64_t passed = now_ms - s->window_ms, waited = starved_ms - s->starved_ms;
+	bool whole = s->window_ms && passed >= PROBE_BEAT_MS;
+	bool hungry =
+	    whole && s->running && starved_ms > s->starved_ms && waited * 100 > passed * PROBE_STARVED_PERCENT;
+	if (whole || !s->window_ms || starved_ms < s->starved_ms) {
+		s->window_ms = now_ms;
+		s->starved_ms = starved_ms;
+	}
+	return hungry;
+}
+
 void probe_schedule_beat(struct probe_schedule *s, uint64_t now_ms, uint64_t starved_ms)
 {
-	uint64_t passed = now_ms - s->beat_ms, starved = starved_ms - s->starved_ms;
-	bool late = s->promised_ms != UINT64_MAX && now_ms > s->promised_ms + PROBE_LAG_MS;
-	bool hungry = s->running && passed >= PROBE_BEAT_MS && starved_ms >= s->starved_ms &&
-		      starved * 100 > passed * PROBE_STARVED_PERCENT;
-	if (late || hungry)
+	uint64_t expected = s->promised_ms > s->beat_ms ? s->promised_ms : s->beat_ms;
+	bool late = s->promised_ms != UINT64_MAX && now_ms > expected + PROBE_LAG_MS;
+	if (starved(s, now_ms, starved_ms) || late)
 		note_lag(s, now_ms);
-	if (passed >= PROBE_BEAT_MS || starved_ms < s->starved_ms)
-		s->starved_ms = starved_ms;
 	s->beat_ms = now_ms;
 	promise(s);
 }
