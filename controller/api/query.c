@@ -1,0 +1,238 @@
+/* controller/api/query.c: pages of tables and single records, as JSON. */
+#include "controller/api/query.h"
+
+#include <string.h>
+
+#include "shared/base/text.h"
+
+static const struct query_noun nouns[] = {
+	{ "host", &host_table }, { "service", &service_table }, { "placement", &placement_table }, { "health", &service_health_table },
+	{ "history", &health_history_table }, { "metric", &health_metric_table }, { "maintenance", &maintenance_table },
+	{ "snapshot", &system_snapshot_table }, { "drift", &drift_table }, { "incident", &incident_table }, { "timeline", &incident_entry_table },
+	{ "diagnosis", &diagnosis_table }, { "pattern", &error_pattern_table }, { "change", &change_table }, { "approval", &change_approval_table },
+	{ "implementation", &change_implementation_table }, { "validation", &change_validation_table }, { "policy", &policy_table },
+	{ "rollback", &rollback_table }, { "order", &order_table }, { "restoration", &restoration_table }, { "notify", &notification_table },
+	{ "audit", &audit_table }, { "checkpoint", &audit_checkpoint_table }, { "operator", &operator_table }, { "ca", &certificate_table },
+	{ "controller", &brakes_table },
+};
+enum { NOUN_COUNT = sizeof nouns / sizeof nouns[0] };
+
+const struct query_noun *query_nouns(size_t *ret_count)
+{
+	*ret_count = NOUN_COUNT;
+	return nouns;
+}
+
+const struct table *query_table(const char *noun)
+{
+	for (size_t i = 0; i < NOUN_COUNT; i++)
+		if (text_equal(nouns[i].noun, noun))
+			return nouns[i].table;
+	return NULL;
+}
+
+/* ---- a field from text, by way of JSON: one reader for all kinds ---- */
+
+static bool is_number(enum field_kind k) { return k == FIELD_U32 || k == FIELD_U64 || k == FIELD_I64 || k == FIELD_F64 || k == FIELD_DURATION || k == FIELD_SIZE || k == FIELD_BOOL; }
+
+static enum err_code field_from_text(const struct record_type *t, const struct field *f, const char *text, struct arena *arena, void *record, struct err *reterr)
+{
+	struct field alone = *f;
+	alone.flags &= ~(uint32_t)(FIELD_REQUIRED | FIELD_SECRET);
+	struct record_type one = { .name = t->name, .doc = t->doc, .size = t->size, .fields = &alone, .field_count = 1 };
+	struct buf json = BUF_INIT;
+	buf_printf(&json, "{\"%s\":%s", f->name, is_number(f->kind) ? "" : "\"");
+	for (const char *p = text; *p; p++) {
+		if (*p == '"' || *p == '\\')
+			buf_byte(&json, '\\');
+		buf_byte(&json, (uint8_t)*p < 0x20 ? '?' : (uint8_t)*p);
+	}
+	buf_printf(&json, "%s}", is_number(f->kind) ? "" : "\"");
+	enum err_code rc = record_from_json(&one, buf_str(&json), json.size, RECORD_STRICT, arena, record, reterr);
+	buf_done(&json);
+	return rc == ERR_OK ? ERR_OK : err_set(reterr, ERR_INVALID, "%s: \"%s\" is not a value of that field", f->name, text);
+}
+
+/* "inc-01…", "INC-3": what people type for the first key field when it is an id. */
+static enum err_code by_number(struct turn *read, const struct table *table, const char *text, void *ret, bool *ret_found, struct err *reterr)
+{
+	const struct field *f = record_field(table->type, "number");
+	const char *digits = strrchr(text, '-') ? strrchr(text, '-') + 1 : text;
+	uint64_t number;
+	*ret_found = false;
+	if (!f || text_u64(digits, &number, NULL) != ERR_OK)
+		return ERR_OK;
+	memcpy((char *)ret + f->offset, &number, sizeof number);
+	struct turn_scan scan;
+	enum err_code rc = turn_scan_index(read, table, "number", ret, false, &scan, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	rc = turn_scan_next(&scan, ret, ret_found, reterr);
+	turn_scan_done(&scan);
+	return rc;
+}
+
+/* The whole key, its parts divided by '/' ("portal/web-1"). */
+static enum err_code by_key(struct turn *read, const struct table *table, const char *text, void *ret, bool *ret_found, struct err *reterr)
+{
+	char *parts = arena_strdup(turn_arena(read), text), *at = parts;
+	if (!parts)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	for (uint32_t i = 0; i < table->type->field_count; i++) {
+		const struct field *f = &table->type->fields[i];
+		if (!(f->flags & FIELD_KEY))
+			continue;
+		if (!at)
+			return err_set(reterr, ERR_INVALID, "\"%s\" lacks the part %s of the key", text, f->name);
+		char *end = strchr(at, '/');
+		if (end)
+			*end++ = '\0';
+		enum err_code rc = field_from_text(table->type, f, at, turn_arena(read), (char *)ret, reterr);
+		if (rc != ERR_OK)
+			return rc;
+		at = end;
+	}
+	return turn_get(read, table, ret, ret, ret_found, reterr);
+}
+
+static enum err_code run_one(struct turn *read, const struct table *table, const struct query *q, struct buf *out, struct err *reterr)
+{
+	void *record = arena_alloc(turn_arena(read), table->type->size);
+	bool found = false;
+	if (!record)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	enum err_code rc = by_number(read, table, q->key, record, &found, reterr);
+	if (rc == ERR_OK && !found) {
+		memset(record, 0, table->type->size);
+		rc = by_key(read, table, q->key, record, &found, reterr);
+	}
+	if (rc == ERR_OK && !found)
+		rc = err_set(reterr, ERR_NOT_FOUND, "there is no %s %s", q->noun, q->key);
+	return rc == ERR_OK ? record_to_json(table->type, record, 0, out, reterr) : rc;
+}
+
+/* ---- pages ---- */
+
+struct page {
+	const struct table *table;
+	const struct field *fields[QUERY_FILTERS_MAX];
+	void *wanted[QUERY_FILTERS_MAX]; /* records with the one field set */
+	size_t count;
+};
+
+static enum err_code read_filters(struct turn *read, const struct query *q, struct page *p, struct err *reterr)
+{
+	for (size_t i = 0; i < q->filter_count; i++) {
+		const struct field *f = record_field(p->table->type, q->filters[i].field);
+		if (!f || f->flags & FIELD_SECRET || f->kind == FIELD_RECORD || f->kind == FIELD_INLINE || f->kind == FIELD_LIST)
+			return err_set(reterr, ERR_INVALID, "%s has no field \"%s\" to select by", q->noun, q->filters[i].field);
+		p->fields[i] = f;
+		p->wanted[i] = arena_alloc(turn_arena(read), p->table->type->size);
+		if (!p->wanted[i])
+			return err_set(reterr, ERR_NOMEM, "out of memory");
+		enum err_code rc = field_from_text(p->table->type, f, q->filters[i].value, turn_arena(read), p->wanted[i], reterr);
+		if (rc != ERR_OK)
+			return rc;
+		p->count++;
+	}
+	return ERR_OK;
+}
+
+static bool wanted(const struct page *p, const void *record)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		struct record_type one = { .name = p->table->type->name, .size = p->table->type->size, .fields = p->fields[i], .field_count = 1 };
+		if (!record_equal(&one, record, p->wanted[i]))
+			return false;
+	}
+	return true;
+}
+
+/* An index or the beginning of the key where a filter allows; else the whole table. */
+static enum err_code open_scan(struct turn *read, const struct page *p, bool descending, struct turn_scan *ret, struct err *reterr)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->fields[i]->flags & FIELD_INDEXED)
+			return turn_scan_index(read, p->table, p->fields[i]->name, p->wanted[i], descending, ret, reterr);
+	const struct field *first = &p->table->type->fields[0];
+	for (size_t i = 0; i < p->count; i++)
+		if (p->fields[i] == first && first->flags & FIELD_KEY)
+			return turn_scan_key(read, p->table, p->wanted[i], 1, descending, ret, reterr);
+	return turn_scan_key(read, p->table, NULL, 0, descending, ret, reterr);
+}
+
+static enum err_code key_hex(const struct table *table, const void *record, struct buf *out, struct err *reterr)
+{
+	struct buf key = BUF_INIT;
+	enum err_code rc = record_key(table->type, record, &key, reterr);
+	for (size_t i = 0; rc == ERR_OK && i < key.size; i++)
+		buf_printf(out, "%02x", key.data[i]);
+	buf_done(&key);
+	return rc;
+}
+
+static enum err_code fill_page(struct turn *read, const struct page *p, const struct query *q, struct turn_scan *scan, struct buf *out, struct err *reterr)
+{
+	size_t limit = q->limit ? q->limit : QUERY_LIMIT_DEFAULT, taken = 0, looked = 0;
+	struct buf key = BUF_INIT;
+	bool found, skipping = q->after != NULL, more = false;
+	enum err_code rc = ERR_OK;
+	while (!more) {
+		void *record = arena_alloc(turn_arena(read), p->table->type->size);
+		rc = record ? turn_scan_next(scan, record, &found, reterr) : err_set(reterr, ERR_NOMEM, "this page is too large: ask for fewer with limit=");
+		if (rc != ERR_OK || !found)
+			break;
+		if (skipping) { /* go on behind the last record of the page before */
+			struct buf here = BUF_INIT;
+			rc = key_hex(p->table, record, &here, reterr);
+			skipping = rc == ERR_OK && !text_equal(buf_str(&here), q->after);
+			buf_done(&here);
+			if (rc != ERR_OK)
+				break;
+			continue;
+		}
+		looked++;
+		if (wanted(p, record)) {
+			if (taken == limit || looked >= QUERY_SCAN_MAX) {
+				more = true;
+				break;
+			}
+			buf_text(out, taken++ ? "," : "");
+			buf_clear(&key);
+			if ((rc = record_to_json(p->table->type, record, 0, out, reterr)) != ERR_OK || (rc = key_hex(p->table, record, &key, reterr)) != ERR_OK)
+				break;
+		}
+	}
+	buf_text(out, "]");
+	if (rc == ERR_OK && more)
+		buf_printf(out, ",\"next\":\"%s\"", buf_str(&key));
+	buf_done(&key);
+	return rc;
+}
+
+enum err_code query_run(struct turn *read, const struct query *q, struct buf *out, struct err *reterr)
+{
+	struct page p = { .table = query_table(q->noun) };
+	struct turn_scan scan;
+	if (!p.table)
+		return err_set(reterr, ERR_NOT_FOUND, "there is no %s to list", q->noun);
+	if (q->key)
+		return run_one(read, p.table, q, out, reterr);
+	if (q->limit > QUERY_LIMIT_MAX)
+		return err_set(reterr, ERR_INVALID, "limit is at most %d", QUERY_LIMIT_MAX);
+	enum err_code rc = read_filters(read, q, &p, reterr);
+	if (rc != ERR_OK || (rc = open_scan(read, &p, q->descending, &scan, reterr)) != ERR_OK)
+		return rc;
+	buf_text(out, "{\"items\":[");
+	rc = fill_page(read, &p, q, &scan, out, reterr);
+	turn_scan_done(&scan);
+	buf_text(out, "}");
+	return rc == ERR_OK && out->failed ? err_set(reterr, ERR_LIMIT, "this page is too large: ask for fewer with limit=") : rc;
+}
+
+enum err_code query_audit_verify(struct turn *read, struct buf *out, struct err *reterr)
+{
+	struct audit_verdict v;
+	enum err_code rc = audit_verify(read, 1, 0, NULL, &v, reterr);
+	return rc == ERR_OK ? record_to_json(&audit_verdict_type, &v, 0, out, reterr) : rc;
+}
