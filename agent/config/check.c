@@ -410,24 +410,44 @@ static enum err_code check_log_twins(const struct service_config *s, struct err 
 	return ERR_OK;
 }
 
+/* Every path that a component names, one after the other; NULL: no more.  *ret_key is what it stands under. */
+static const char *component_path(const struct component_config *c, size_t i, const char **ret_key)
+{
+	if (i < c->paths.count) {
+		*ret_key = "paths";
+		return LIST_AT(c->paths, const char *, i);
+	}
+	*ret_key = c->git ? "git" : c->release ? "release" : "postgres.data_directory";
+	const char *single = c->git        ? c->git
+			     : c->release  ? c->release
+			     : c->postgres ? c->postgres->data_directory
+					   : NULL;
+	return i == c->paths.count ? single : NULL;
+}
+
+static bool component_has(const struct component_config *c, const char *path)
+{
+	const char *key, *at;
+
+	for (size_t i = 0; (at = component_path(c, i, &key)); i++)
+		if (!strcmp(at, path))
+			return true;
+	return false;
+}
+
 /* Two components that name the same path would restore it from two snapshots. */
 static enum err_code check_path_twins(const struct service_config *s, struct err *reterr)
 {
+	const char *key, *path;
+
 	for (unsigned a = 0; a < COMPONENT_COUNT; a++)
 		for (unsigned b = 0; b < a; b++) {
 			const struct component_config *x = components_get(&s->components, a),
 						      *y = components_get(&s->components, b);
-			if (!x || !y)
-				continue;
-			for (size_t i = 0; i < x->paths.count; i++) {
-				const char *path = LIST_AT(x->paths, const char *, i);
-				bool twin = text_equal(path, y->git) || text_equal(path, y->release);
-				for (size_t k = 0; k < y->paths.count; k++)
-					twin |= !strcmp(path, LIST_AT(y->paths, const char *, k));
-				if (twin)
-					return WRONG("components.%s.paths[%zu]: \"%.200s\" is in %s already",
-					    enum_name(&component_enum, a), i, path, enum_name(&component_enum, b));
-			}
+			for (size_t i = 0; x && y && (path = component_path(x, i, &key)); i++)
+				if (component_has(y, path))
+					return WRONG("components.%s.%s: \"%.200s\" is in %s already",
+					    enum_name(&component_enum, a), key, path, enum_name(&component_enum, b));
 		}
 	return ERR_OK;
 }
@@ -435,7 +455,7 @@ static enum err_code check_path_twins(const struct service_config *s, struct err
 enum err_code check_service(const void *record, struct err *reterr)
 {
 	const struct service_config *s = record;
-	uint32_t declared = 0;
+	uint32_t declared = 0, twice = 0;
 	enum err_code rc = check_service_names(s, reterr);
 
 	if (rc == ERR_OK)
@@ -450,12 +470,15 @@ enum err_code check_service(const void *record, struct err *reterr)
 		declared |= (uint32_t)(components_get(&s->components, which) != NULL) << which;
 	for (size_t i = 0; i < s->rollback.automatic.count; i++) {
 		uint32_t which = LIST_AT(s->rollback.automatic, uint32_t, i);
+		if (twice & 1u << which)
+			return WRONG(
+			    "rollback.automatic[%zu]: %s stands there twice", i, enum_name(&component_enum, which));
+		twice |= 1u << which;
 		if (!(declared & 1u << which))
 			return WRONG("rollback.automatic[%zu]: the service has no component %s", i,
 			    enum_name(&component_enum, which));
 	}
-	rc = components_check(&s->rollback.automatic, reterr);
-	return rc == ERR_OK ? rc : err_prefix(reterr, rc, "rollback.automatic");
+	return ERR_OK;
 }
 
 /* ---- the file ---- */
@@ -491,24 +514,24 @@ static enum err_code check_approvers(const struct agent_config *c, struct err *r
 		owners += !counted;
 	}
 	if (owners && c->approvals_needed > owners)
-		return WRONG("approvals_needed: %u, but the approvers are only %u people", c->approvals_needed, owners);
+		return WRONG("approvals_needed: %u, but the approvers' keys have %u owner%s", c->approvals_needed,
+		    owners, owners == 1 ? "" : "s");
 	return ERR_OK;
 }
 
 /* The repository must not be part of what it holds. */
 static enum err_code check_state_apart(const struct agent_config *c, struct err *reterr)
 {
+	const char *key, *path;
+
 	for (size_t i = 0; i < c->services.count; i++) {
 		const struct service_config *s = &LIST_AT(c->services, struct service_config, i);
 		for (unsigned which = 0; which < COMPONENT_COUNT; which++) {
 			const struct component_config *at = components_get(&s->components, which);
-			for (size_t k = 0; at && k < at->paths.count; k++) {
-				const char *path = LIST_AT(at->paths, const char *, k);
+			for (size_t k = 0; at && (path = component_path(at, k, &key)); k++)
 				if (path_below(path, c->state_directory) || path_below(c->state_directory, path))
-					return WRONG(
-					    "services.%s.components.%s.paths[%zu]: %.200s overlaps state_directory",
-					    s->name, enum_name(&component_enum, which), k, path);
-			}
+					return WRONG("services.%s.components.%s.%s: %.200s overlaps state_directory",
+					    s->name, enum_name(&component_enum, which), key, path);
 		}
 	}
 	return ERR_OK;

@@ -125,7 +125,7 @@ static enum err_code own_check(
 	if (!t->check)
 		return ERR_OK;
 	enum err_code rc = t->check(record, cx->reterr);
-	return rc == ERR_OK ? rc : fail_prefix(cx, at, rc);
+	return rc == ERR_OK ? rc : fail_check(cx, at, t, rc);
 }
 
 enum err_code record_finish(

@@ -21,6 +21,8 @@ struct context {
 	struct err *reterr;
 };
 
+struct node;
+
 #define NO_INDEX SIZE_MAX
 struct place {
 	const struct place *up;    /* NULL: the outermost record */
@@ -28,7 +30,8 @@ struct place {
 	const char *key;           /* item of a FIELD_KEYED list, by its name */
 	size_t index;              /* item of a list; else NO_INDEX */
 	uint32_t depth;
-	uint32_t line; /* FORM_YAML; 0: unknown */
+	uint32_t line;           /* FORM_YAML; 0: unknown */
+	const struct node *node; /* what is read there; NULL: not from a tree */
 };
 #define PLACE_ROOT ((struct place){.index = NO_INDEX})
 
@@ -50,6 +53,10 @@ enum err_code fail(const struct context *cx, const struct place *at, enum err_co
     __attribute__((format(printf, 4, 5)));
 /* The same in front of what already stands in the error (a type's own check). */
 enum err_code fail_prefix(const struct context *cx, const struct place *at, enum err_code code);
+/* After a type's own check.  Its message may begin with the path of a field, as in "every: …" or "probes[1].name: …":
+ * that is joined to at's, and the line is that field's. */
+enum err_code fail_check(
+    const struct context *cx, const struct place *at, const struct record_type *t, enum err_code code);
 enum err_code fail_memory(const struct context *cx, const struct place *at);
 /* ERR_LIMIT when at is too deep. */
 enum err_code depth_check(const struct context *cx, const struct place *at);

@@ -28,6 +28,7 @@ static struct place at_line(struct place at, const struct node *n)
 {
 	if (n->line)
 		at.line = n->line;
+	at.node = n;
 	return at;
 }
 
