@@ -28,7 +28,5 @@ ERR_CHECK enum err_code record_type_check(const struct record_type *t, struct er
 ERR_CHECK enum err_code record_registry_check(const struct record_folder *folders, size_t count, struct err *reterr);
 /* NULL: no such type. */
 const struct record_type *record_registry_find(const struct record_folder *folders, size_t count, const char *name);
-/* docs/SCHEMA.md: a chapter a folder, a section a type, and the words of every enum.  Check out->failed. */
-void record_registry_schema(const struct record_folder *folders, size_t count, struct buf *out);
 
 #endif
