@@ -460,6 +460,8 @@ enum err_code store_open(const struct store_options *o, struct store **ret, stru
 		code = err_set(reterr, ERR_INVALID, "%s: the path is too long", o->folder);
 	if (code == ERR_OK)
 		code = file_lock(path, &l->lock_fd, reterr);
+	if (code == ERR_FULL)
+		code = lmdb_err(reterr, l->folder, ENOSPC, "open the store");
 	if (code == ERR_OK)
 		code = lock_file_room(o->folder, reterr);
 	if (code == ERR_OK) {

@@ -66,10 +66,12 @@ static enum err_code on_text(struct turn *t, const char *text, struct err *reter
 		rc = put_note(t, "trace", 1, reterr);
 		return rc == ERR_OK ? err_set(reterr, ERR_DENIED, "%s", text) : rc;
 	}
-	if (rc == ERR_OK && strncmp(text, "arm ", 4) == 0)
+	if (rc == ERR_OK && strncmp(text, "arm ", 4) == 0 && text[4] != 'k')
 		rc = turn_timer_set(t, "alarm", (struct id){0}, "a", strtoull(text + 4, NULL, 10), reterr);
 	if (rc == ERR_OK && strcmp(text, "disarm") == 0)
 		rc = turn_timer_clear(t, "alarm", (struct id){0}, "a", reterr);
+	if (rc == ERR_OK && strncmp(text, "arm killer ", 11) == 0)
+		rc = turn_timer_set(t, "killer", (struct id){0}, "k", strtoull(text + 11, NULL, 10), reterr);
 	if (rc == ERR_OK && strcmp(text, "bad timer") == 0)
 		rc = turn_timer_set(t, "bad", (struct id){0}, "b", turn_now_ms(t), reterr);
 	if (rc == ERR_OK && strcmp(text, "many timers") == 0)
@@ -94,6 +96,8 @@ static enum err_code apply(
 			return err_set(reterr, ERR_INTERNAL, "cannot");
 		if (strcmp(in->timer->kind, "many") == 0)
 			return ERR_OK;
+		if (strcmp(in->timer->kind, "killer") == 0)
+			return turn_timer_clear(t, "alarm", (struct id){0}, "a", reterr);
 		return turn_emit(
 		    t, &(struct effect){.kind = EFFECT_EVENT, .topic = "timer", .text = in->timer->name}, reterr);
 	default:
@@ -340,6 +344,17 @@ static void an_input_clears_a_timer_that_falls_due_in_the_same_step(void **state
 	assert_int_equal(f->out.timers, 0);
 }
 
+static void a_timer_clears_another_that_falls_due_in_the_same_step(void **state)
+{
+	struct fixture *f = *state;
+	step(f, 1000, text_input("arm 5000"));
+	step(f, 1000, text_input("arm killer 4000"));
+	step(f, 6000, NULL);
+	assert_int_equal(f->out.timers, 1);
+	assert_int_equal(f->seen.count, 0);
+	assert_true(f->out.next_due_ms == UINT64_MAX);
+}
+
 static void a_timer_survives_a_restart(void **state)
 {
 	struct fixture *f = *state;
@@ -444,6 +459,16 @@ static void answers_are_forgotten_after_their_time(void **state)
 	store_view_close(view);
 }
 
+static void an_answer_past_its_time_is_not_given_again(void **state)
+{
+	struct fixture *f = *state;
+	step(f, 1000, request_input(1, "change", "create", "x", "k"));
+	step(f, 999 + ANSWER_KEEP_MS, request_input(2, "change", "create", "x", "k"));
+	expect(f, 0, "reply 2 ok {\"name\":\"x\",\"value\":1}");
+	step(f, 1000 + ANSWER_KEEP_MS, request_input(3, "change", "create", "x", "k"));
+	expect(f, 0, "reply 3 ok {\"name\":\"x\",\"value\":2}");
+}
+
 static void time_never_goes_back(void **state)
 {
 	struct fixture *f = *state;
@@ -487,6 +512,7 @@ int main(void)
 	    CASE(timers_fire_when_due_and_once),
 	    CASE(a_timer_that_was_due_long_ago_fires_at_once),
 	    CASE(an_input_clears_a_timer_that_falls_due_in_the_same_step),
+	    CASE(a_timer_clears_another_that_falls_due_in_the_same_step),
 	    CASE(a_timer_survives_a_restart),
 	    CASE(a_refused_timer_comes_again),
 	    CASE(many_timers_take_several_steps),
@@ -495,6 +521,7 @@ int main(void)
 	    CASE(a_refused_request_may_be_tried_again),
 	    CASE(an_operator_is_answered_even_when_the_refusal_cannot_be_recorded),
 	    CASE(answers_are_forgotten_after_their_time),
+	    CASE(an_answer_past_its_time_is_not_given_again),
 	    CASE(time_never_goes_back),
 	    CASE(a_clock_that_was_set_back_by_days_is_believed_at_start),
 	    CASE(nothing_to_do_is_no_commit),
