@@ -1,0 +1,165 @@
+/* Manifests and marks as files. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "agent/snapshot/manifest.h"
+#include "shared/base/file.h"
+#include "shared/base/text.h"
+
+enum { MARKS_SIZE_MAX = 8 << 10 };
+
+static enum err_code file_of(
+    const struct repo *r, struct id id, const char *suffix, char out[PATH_LIMIT], struct err *reterr)
+{
+	char name[ID_TEXT_MAX];
+	if (!text_format(out, PATH_LIMIT, "%s/snapshots/%s%s", r->path, id_format(ID_SNAPSHOT, id, name), suffix))
+		return err_set(reterr, ERR_LIMIT, "%s: the path is too long", r->path);
+	return ERR_OK;
+}
+
+enum err_code manifest_read(
+    const struct repo *r, struct id id, struct arena *arena, struct manifest *ret, struct err *reterr)
+{
+	char path[PATH_LIMIT], name[ID_TEXT_MAX];
+	struct buf data = {.limit = MANIFEST_SIZE_MAX};
+	enum err_code rc = file_of(r, id, ".manifest", path, reterr);
+	if (!rc)
+		rc = file_read(path, MANIFEST_SIZE_MAX, &data, reterr);
+	if (rc == ERR_NOT_FOUND)
+		rc = err_set(reterr, rc, "there is no restore point %s; see `kedge-agent snapshot list`",
+		    id_format(ID_SNAPSHOT, id, name));
+	else if (!rc && (rc = manifest_unseal(r->keys, id, data.data, data.size, arena, ret, reterr)))
+		rc = err_prefix(reterr, rc, "snapshots/%s.manifest", id_format(ID_SNAPSHOT, id, name));
+	buf_done(&data);
+	if (!rc)
+		rc = marks_read(r, id, arena, &ret->summary.marks, reterr);
+	return rc;
+}
+
+enum err_code manifest_write(const struct repo *r, const struct manifest *m, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	struct buf data = {.limit = MANIFEST_SIZE_MAX};
+	enum err_code rc = file_of(r, m->summary.snapshot, ".manifest", path, reterr);
+	if (!rc)
+		rc = manifest_seal(r->keys, m, &data, reterr);
+	if (!rc)
+		rc = file_replace(path, data.data, data.size, 0600, reterr);
+	if (rc == ERR_FULL)
+		rc = err_set(reterr, rc,
+		    "the repository's file system has no room left for the manifest; free some or prune, nothing was "
+		    "changed");
+	buf_done(&data);
+	return rc;
+}
+
+/* The manifest goes first: marks without one mean nothing. */
+enum err_code manifest_remove(const struct repo *r, struct id id, struct err *reterr)
+{
+	static const char *const suffixes[] = {".manifest", ".marks"};
+	for (size_t i = 0; i < 2; i++) {
+		char path[PATH_LIMIT];
+		enum err_code rc = file_of(r, id, suffixes[i], path, reterr);
+		if (rc)
+			return rc;
+		if (unlink(path) && errno != ENOENT)
+			return err_sys(reterr, errno, "remove %s", path);
+	}
+	return repo_sync_folder(r->snapshots_fd, "snapshots", reterr);
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	return -id_compare(*(const struct id *)a, *(const struct id *)b);
+}
+
+static bool manifest_name_parse(const char *name, struct id *ret)
+{
+	char text[ID_TEXT_MAX];
+	size_t n = strlen(name);
+	static const char suffix[] = ".manifest";
+	if (!text_ends(name, suffix) || n - strlen(suffix) >= sizeof text)
+		return false;
+	memcpy(text, name, n - strlen(suffix));
+	text[n - strlen(suffix)] = 0;
+	return id_parse(ID_SNAPSHOT, text, ret, NULL) == ERR_OK;
+}
+
+enum err_code manifest_ids(const struct repo *r, struct id **ret, size_t *ret_count, struct err *reterr)
+{
+	CLEANUP(cleanup_free) struct id *ids = NULL;
+	CLEANUP(cleanup_dir) DIR *dir = NULL;
+	size_t count = 0, room = 0;
+	int fd = openat(r->snapshots_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || !(dir = fdopendir(fd))) {
+		int code = errno;
+		if (fd >= 0)
+			close(fd);
+		return err_sys(reterr, code, "list %s/snapshots", r->path);
+	}
+	for (struct dirent *e; (errno = 0, e = readdir(dir));) {
+		struct id id;
+		if (!manifest_name_parse(e->d_name, &id))
+			continue;
+		if (count == SNAPSHOT_LIST_MAX)
+			return err_set(reterr, ERR_LIMIT, "%s holds more than %d restore points; prune some", r->path,
+			    SNAPSHOT_LIST_MAX);
+		if (count == room) {
+			room = room ? room * 2 : 64;
+			struct id *more = realloc(ids, room * sizeof *more);
+			if (!more)
+				return err_set(reterr, ERR_NOMEM, "out of memory");
+			ids = more;
+		}
+		ids[count++] = id;
+	}
+	if (errno)
+		return err_sys(reterr, errno, "list %s/snapshots", r->path);
+	if (count)
+		qsort(ids, count, sizeof *ids, newest_first);
+	*ret = TAKE_PTR(ids);
+	*ret_count = count;
+	return ERR_OK;
+}
+
+/* ---- marks ---- */
+
+enum err_code marks_read(
+    const struct repo *r, struct id id, struct arena *arena, struct snapshot_marks *ret, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	struct buf text = BUF_INIT;
+	struct snapshot_marks marks;
+	enum err_code rc = file_of(r, id, ".marks", path, reterr);
+	if (!rc)
+		rc = file_read(path, MARKS_SIZE_MAX, &text, reterr);
+	if (rc == ERR_NOT_FOUND) {
+		*ret = (struct snapshot_marks){0};
+		rc = ERR_OK;
+	} else if (!rc) {
+		rc = record_from_json(
+		    &snapshot_marks_type, (const char *)text.data, text.size, 0, arena, &marks, reterr);
+		if (!rc)
+			*ret = marks;
+		else /* nothing that a damaged file claims may make this a good one */
+			*ret = (struct snapshot_marks){.suspect = true, .damage = "its marks cannot be read"};
+		rc = rc == ERR_NOMEM ? rc : ERR_OK;
+	}
+	buf_done(&text);
+	return rc;
+}
+
+enum err_code marks_write(const struct repo *r, struct id id, const struct snapshot_marks *marks, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	struct buf text = BUF_INIT;
+	enum err_code rc = file_of(r, id, ".marks", path, reterr);
+	if (!rc)
+		rc = record_to_json(&snapshot_marks_type, marks, RECORD_PRETTY, &text, reterr);
+	if (!rc)
+		rc = file_replace(path, text.data, text.size, 0600, reterr);
+	buf_done(&text);
+	return rc;
+}

@@ -1,0 +1,162 @@
+/* A store run: what is known, what is new, and the commit. */
+#include "agent/snapshot/store_internal.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void seen_done(struct seen *s)
+{
+	pthread_mutex_destroy(&s->mutex);
+	free(s->slots);
+}
+
+/* Ids are uniformly distributed, so their own bytes are the hash. */
+static size_t slot_of(const struct seen *s, const struct chunk_id *id)
+{
+	uint64_t h;
+	memcpy(&h, id->b + 4, sizeof h);
+	size_t i = (size_t)h & (s->room - 1);
+	while (s->slots[i].used && memcmp(s->slots[i].id.b, id->b, CHUNK_ID_SIZE))
+		i = (i + 1) & (s->room - 1);
+	return i;
+}
+
+static bool seen_grow(struct seen *s)
+{
+	struct seen bigger = {.room = s->room ? s->room * 2 : 64};
+	bigger.slots = calloc(bigger.room, sizeof *bigger.slots);
+	if (!bigger.slots)
+		return false;
+	for (size_t i = 0; i < s->room; i++)
+		if (s->slots[i].used)
+			bigger.slots[slot_of(&bigger, &s->slots[i].id)] = s->slots[i];
+	free(s->slots);
+	s->slots = bigger.slots;
+	s->room = bigger.room;
+	return true;
+}
+
+enum seen_result store_run_see(struct store_run *run, const struct chunk_id *id)
+{
+	struct seen *s = &run->seen[id->b[0] % SEEN_SHARDS];
+	enum seen_result result = SEEN_NEW;
+	pthread_mutex_lock(&s->mutex);
+	if (s->count * 2 >= s->room && !seen_grow(s)) {
+		result = SEEN_NO_MEMORY;
+	} else {
+		size_t i = slot_of(s, id);
+		if (s->slots[i].used) {
+			result = SEEN_BEFORE;
+		} else {
+			s->slots[i] = (struct seen_slot){*id, true};
+			s->count++;
+		}
+	}
+	pthread_mutex_unlock(&s->mutex);
+	return result;
+}
+
+/* Which packs may be leaned on: there in full size, and not condemned. */
+static enum err_code find_usable(struct store_run *run, struct err *reterr)
+{
+	CLEANUP(index_reader_cleanup) struct index_reader *reader = NULL;
+	CLEANUP(cleanup_free) struct index_pack *packs = NULL;
+	size_t count = 0;
+	enum err_code rc = index_reader_new(run->repo->index, &reader, reterr);
+	if (!rc)
+		rc = index_packs(reader, &packs, &count, reterr);
+	if (rc)
+		return rc;
+	run->usable_count = count ? packs[count - 1].number + 1u : 0;
+	run->usable = calloc(run->usable_count + 1, 1);
+	if (!run->usable)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	run->intact = true;
+	for (size_t i = 0; i < count; i++) {
+		char name[PACK_NAME_MAX];
+		struct stat st;
+		bool there =
+		    !fstatat(run->repo->packs_fd, pack_name(packs[i].id, ".pack", name), &st, AT_SYMLINK_NOFOLLOW) &&
+		    S_ISREG(st.st_mode) && (uint64_t)st.st_size == packs[i].size;
+		run->usable[packs[i].number] = there && !packs[i].doomed_ms;
+		if (!there && !packs[i].doomed_ms)
+			run->intact = false;
+	}
+	return ERR_OK;
+}
+
+enum err_code store_run_new(struct repo *r, bool keep, struct store_run **ret, struct err *reterr)
+{
+	CLEANUP(store_run_cleanup) struct store_run *run = calloc(1, sizeof *run);
+	if (!run)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	run->repo = r;
+	run->keep = keep;
+	pthread_mutex_init(&run->mutex, NULL);
+	for (size_t i = 0; i < SEEN_SHARDS; i++)
+		pthread_mutex_init(&run->seen[i].mutex, NULL);
+	enum err_code rc = keep ? find_usable(run, reterr) : ERR_OK;
+	if (rc)
+		return rc;
+	*ret = TAKE_PTR(run);
+	return ERR_OK;
+}
+
+static void remove_packs(struct store_run *run)
+{
+	for (size_t i = 0; i < run->pack_count; i++) {
+		char name[PACK_NAME_MAX];
+		if (!run->committed)
+			(void)unlinkat(run->repo->packs_fd, pack_name(run->packs[i].id, ".pack", name), 0);
+		pack_index_done(&run->packs[i].content);
+	}
+	free(run->packs);
+}
+
+void store_run_free(struct store_run *run)
+{
+	if (!run)
+		return;
+	remove_packs(run);
+	for (size_t i = 0; i < SEEN_SHARDS; i++)
+		seen_done(&run->seen[i]);
+	pthread_mutex_destroy(&run->mutex);
+	free(run->usable);
+	free(run);
+}
+
+bool store_run_intact(const struct store_run *run)
+{
+	return run->intact;
+}
+uint64_t store_run_bytes(const struct store_run *run)
+{
+	return atomic_load(&run->bytes);
+}
+
+enum err_code store_run_add_pack(struct store_run *run, const struct index_addition *a, struct err *reterr)
+{
+	pthread_mutex_lock(&run->mutex);
+	struct index_addition *more = realloc(run->packs, (run->pack_count + 1) * sizeof *more);
+	if (more) {
+		run->packs = more;
+		run->packs[run->pack_count++] = *a;
+	}
+	pthread_mutex_unlock(&run->mutex);
+	return more ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory");
+}
+
+enum err_code store_run_commit(struct store_run *run, struct err *reterr)
+{
+	if (!run->keep || !run->pack_count) {
+		run->committed = true;
+		return ERR_OK;
+	}
+	enum err_code rc = repo_sync_folder(run->repo->packs_fd, "packs", reterr);
+	if (rc)
+		return rc;
+	/* From here on the index may refer to the packs, even if the commit reports an error: they must stay. */
+	run->committed = true;
+	return index_add(run->repo->index, run->packs, run->pack_count, false, reterr);
+}

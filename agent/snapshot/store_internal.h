@@ -1,0 +1,32 @@
+/* agent/snapshot/store_internal.h: what store.c and packer.c share. */
+#ifndef KEDGE_AGENT_SNAPSHOT_STORE_INTERNAL_H
+#define KEDGE_AGENT_SNAPSHOT_STORE_INTERNAL_H
+
+#include "agent/snapshot/store.h"
+
+enum { SEEN_SHARDS = 16 };
+
+struct seen_slot { struct chunk_id id; bool used; };
+struct seen { /* chunk ids that this run has met, by their first byte */
+	pthread_mutex_t mutex;
+	struct seen_slot *slots;
+	size_t count, room;
+};
+struct store_run {
+	struct repo *repo;
+	bool keep, intact, committed;
+	uint8_t *usable; /* by pack number */
+	size_t usable_count;
+	struct seen seen[SEEN_SHARDS];
+	_Atomic uint64_t bytes;
+	pthread_mutex_t mutex; /* of packs */
+	struct index_addition *packs;
+	size_t pack_count;
+};
+
+enum seen_result { SEEN_NEW, SEEN_BEFORE, SEEN_NO_MEMORY };
+enum seen_result store_run_see(struct store_run *run, const struct chunk_id *id);
+/* Takes a's content over. */
+ERR_CHECK enum err_code store_run_add_pack(struct store_run *run, const struct index_addition *a, struct err *reterr);
+
+#endif
