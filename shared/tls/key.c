@@ -127,7 +127,7 @@ enum err_code tls_key_load(const char *path, EVP_PKEY **ret, struct err *reterr)
 	CLEANUP(secret_cleanup) struct secret *pem = secret_new(NULL, TLS_KEY_PEM_MAX + 1);
 	if (!pem)
 		return err_set(reterr, ERR_NOMEM, "out of memory for a private key");
-	size_t size;
+	size_t size = 0;
 	enum err_code rc = read_key_file(fd, path, pem, &size, reterr);
 	if (rc == ERR_OK) {
 		rc = tls_key_from_pem(secret_data(pem), size, ret, reterr);

@@ -92,7 +92,7 @@ enum err_code tls_name_parse(const void *uri, size_t size_bytes, struct tls_name
 	slash = memchr(role, '/', (size_t)(end - role));
 	if (!slash)
 		return err_set(reterr, ERR_INVALID, "the name has no last part");
-	enum tls_role parsed;
+	enum tls_role parsed = TLS_ROLE_COUNT;
 	enum err_code rc = role_parse(role, (size_t)(slash - role), &parsed, reterr);
 	if (rc != ERR_OK)
 		return rc;
