@@ -5,6 +5,7 @@
  * door, waits for the last view to close, resizes.  It is done early (from three quarters) whenever nobody reads, so
  * that a full map is rare. */
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
@@ -12,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "controller/store/internal.h"
@@ -402,6 +404,21 @@ static enum err_code lock_file_room(const char *folder, struct err *reterr)
 	return rc ? lmdb_err(reterr, folder, rc, "make room for lock.mdb") : ERR_OK;
 }
 
+/* LMDB 0.9.24 opens data.mdb (twice) without O_CLOEXEC, and tells only one of the two. */
+static void close_on_exec(MDB_env *env)
+{
+	int fd;
+	struct stat ours, st;
+	CLEANUP(cleanup_dir) DIR *dir = opendir("/proc/self/fd");
+	if (!dir || mdb_env_get_fd(env, &fd) != 0 || fstat(fd, &ours) != 0)
+		return;
+	for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+		fd = atoi(e->d_name);
+		if (e->d_name[0] != '.' && fstat(fd, &st) == 0 && st.st_dev == ours.st_dev && st.st_ino == ours.st_ino)
+			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+}
+
 static int env_open(struct lmdb *l, unsigned flags)
 {
 	int rc = mdb_env_create(&l->env);
@@ -411,6 +428,8 @@ static int env_open(struct lmdb *l, unsigned flags)
 		rc = mdb_env_set_mapsize(l->env, l->map_bytes);
 	if (!rc)
 		rc = mdb_env_open(l->env, l->folder, MDB_NOTLS | flags, 0600);
+	if (!rc)
+		close_on_exec(l->env);
 	int dead;
 	if (!rc && !flags)
 		rc = mdb_reader_check(l->env, &dead);
