@@ -39,6 +39,18 @@ static void zeroed_and_aligned(void **state)
 	arena_free(NULL);
 }
 
+/* What lies between the one byte used and the next aligned place: none where each allocation is a block of its own. */
+static size_t a_padding(struct arena *a)
+{
+	struct arena *same = arena_new(0);
+	assert_int_equal(arena_used(a), 1);
+	arena_strdup(same, "");
+	arena_alloc(same, 1);
+	size_t padding = arena_used(same) - 2;
+	arena_free(same);
+	return padding;
+}
+
 static void limit_is_exact(void **state)
 {
 	(void)state;
@@ -54,6 +66,12 @@ static void limit_is_exact(void **state)
 	assert_non_null(arena_strdup(a, ""));
 	assert_null(arena_alloc(a, 0)); /* distinct from others, so it takes a byte */
 	assert_null(arena_alloc(a, SIZE_MAX));
+	arena_reset(a);
+	assert_non_null(arena_strdup(a, ""));
+	size_t padding = a_padding(a);
+	assert_null(arena_alloc(a, 64 - padding));
+	assert_non_null(arena_alloc(a, 63 - padding)); /* what alignment costs counts */
+	assert_int_equal(arena_used(a), 64);
 	arena_free(a);
 }
 

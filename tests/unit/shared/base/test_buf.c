@@ -64,6 +64,13 @@ static void reserve_leaves_the_size(void **state)
 	memcpy(at, "cde", 3);
 	b.size += 3;
 	assert_string_equal(buf_str(&b), "abcde");
+	buf_clear(&b); /* what was there before does not follow what is filled now */
+	for (int i = 0; i < 100; i++)
+		buf_byte(&b, 'x');
+	buf_clear(&b);
+	memcpy(buf_reserve(&b, 50), "ab", 2);
+	b.size += 2;
+	assert_string_equal(buf_str(&b), "ab");
 	buf_done(&b);
 }
 

@@ -29,6 +29,10 @@ static void set_fills_and_returns(void **state)
 	assert_int_equal(err.sys_errno, 0);
 	assert_string_equal(err.msg, "3 of four");
 	assert_int_equal(err_set(NULL, ERR_LIMIT, "%d", 3), ERR_LIMIT);
+	/* What cannot be formatted (no such character in the C locale) leaves an empty message, and errno. */
+	assert_int_equal(err_set(&err, ERR_LIMIT, "%ls", L"\x20ac"), ERR_LIMIT);
+	assert_int_equal(errno, 77);
+	assert_string_equal(err.msg, "");
 }
 
 static void message_may_quote_itself(void **state)

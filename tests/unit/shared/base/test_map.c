@@ -121,6 +121,15 @@ static void collisions(void **state)
 	(void)state;
 	for (hash_values = 1; hash_values <= 3; hash_values++)
 		against_a_model(200, 20000, hash_values);
+	/* Keys that begin alike, in one chain. */
+	hash_values = 1;
+	struct map *m = map_new();
+	static const char key[] = "aaaaaaaaaaaaaaaaaaaa";
+	for (size_t n = sizeof(key); n-- > 0;)
+		assert_true(map_put(m, key, n, (void *)&key[n]));
+	for (size_t n = 0; n < sizeof(key); n++)
+		assert_ptr_equal(map_get(m, key, n), &key[n]);
+	map_free(m);
 	hash_values = 0;
 }
 

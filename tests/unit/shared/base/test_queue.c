@@ -133,6 +133,17 @@ static void timeout_passes(void **state)
 	queue_free(q);
 }
 
+static atomic_int waiting;
+
+/* The lock is held here, so whoever takes it after seeing the count finds the consumer asleep. */
+int __real_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock);
+int __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock);
+int __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock)
+{
+	waiting++;
+	return __real_pthread_cond_wait(cond, lock);
+}
+
 static void *pop_one(void *arg)
 {
 	void *out[1] = {NULL};
@@ -147,7 +158,10 @@ static void push_and_close_wake(void **state)
 		struct queue *q = queue_new(8, 100);
 		pthread_t t;
 		void *got;
+		waiting = 0;
 		assert_int_equal(pthread_create(&t, NULL, pop_one, q), 0);
+		while (i % 4 < 2 && waiting == 0)
+			sched_yield();
 		if (i % 2)
 			assert_int_equal(queue_push(q, &items[i], 1, NULL), ERR_OK);
 		else
