@@ -84,7 +84,7 @@ static bool says_nothing(const struct field *f, const void *p)
 
 static void human_value(const struct field *f, const void *p, struct buf *out, unsigned depth)
 {
-	CLEANUP(buf_cleanup_local) struct buf text = BUF_INIT;
+	CLEANUP(buf_done) struct buf text = BUF_INIT;
 	bool plain;
 	if (says_nothing(f, p)) {
 		buf_byte(out, '-');

@@ -158,9 +158,4 @@ enum err_code default_read(const struct context *cx, const struct place *at, con
 
 void json_quote(struct buf *out, const char *s); /* with quotes */
 
-static inline void buf_cleanup_local(struct buf *b)
-{
-	buf_done(b);
-}
-
 #endif

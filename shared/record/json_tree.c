@@ -94,7 +94,7 @@ static const char *number_text(json_t *j, struct arena *scratch)
 {
 	if (json_is_integer(j))
 		return arena_printf(scratch, "%" JSON_INTEGER_FORMAT, json_integer_value(j));
-	CLEANUP(buf_cleanup_local) struct buf text = BUF_INIT;
+	CLEANUP(buf_done) struct buf text = BUF_INIT;
 	float_write(json_real_value(j), &text);
 	if (!strpbrk(buf_str(&text), ".eE"))
 		buf_text(&text, ".0"); /* it was no whole number to its writer */
@@ -261,7 +261,7 @@ enum err_code record_json_canonical(
     const char *text, size_t size, struct arena *arena, const char **ret, struct err *reterr)
 {
 	CLEANUP(arena_cleanup) struct arena *scratch = scratch_new(size);
-	CLEANUP(buf_cleanup_local) struct buf out = BUF_INIT;
+	CLEANUP(buf_done) struct buf out = BUF_INIT;
 	const struct context cx = {.form = FORM_JSON, .arena = arena, .reterr = reterr};
 	const struct place root = PLACE_ROOT;
 	struct node *n;

@@ -72,7 +72,7 @@ static void write_list(struct writer *w, const struct field *f, const struct lis
 
 static void write_scalar(struct writer *w, const struct field *f, const void *p)
 {
-	CLEANUP(buf_cleanup_local) struct buf text = BUF_INIT;
+	CLEANUP(buf_done) struct buf text = BUF_INIT;
 	bool plain;
 	if (f->kind == FIELD_STRING) {
 		json_quote(w->out, *(const char *const *)p);

@@ -102,7 +102,7 @@ static enum err_code string_read(const struct context *cx, const struct place *a
 static enum err_code bytes_read(
     const struct context *cx, const struct place *at, const struct field *f, const char *s, struct bytes *ret)
 {
-	CLEANUP(buf_cleanup_local) struct buf raw = BUF_INIT;
+	CLEANUP(buf_done) struct buf raw = BUF_INIT;
 	size_t n = strlen(s);
 	if (text_unbase64(&raw, s, n, NULL) != ERR_OK)
 		return fail_expected(cx, at, f, s);

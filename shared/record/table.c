@@ -117,7 +117,7 @@ static bool keep_cell(struct table *t, size_t row, size_t column, const struct b
 /* Row 0 is the head. */
 static enum err_code fill(struct table *t, const void *const *records, struct err *reterr)
 {
-	CLEANUP(buf_cleanup_local) struct buf text = BUF_INIT;
+	CLEANUP(buf_done) struct buf text = BUF_INIT;
 	bool kept = true;
 	for (size_t row = 0; kept && row < t->row_count; row++)
 		for (size_t i = 0; kept && i < t->column_count; i++) {
@@ -248,7 +248,7 @@ static bool has_columns(const struct record_type *t)
 
 static void put_line(const struct field *f, const void *record, const struct table_options *o, struct buf *out)
 {
-	CLEANUP(buf_cleanup_local) struct buf text = BUF_INIT;
+	CLEANUP(buf_done) struct buf text = BUF_INIT;
 	record_field_text(f, record, &text);
 	const char *colour = o->colour ? colour_of(f, buf_str(&text), text.size) : NULL;
 	if (colour)

@@ -148,7 +148,7 @@ static enum err_code read_list(
 static enum err_code read_json(
     const struct context *cx, const struct place *at, const struct field *f, const struct node *n, const char **ret)
 {
-	CLEANUP(buf_cleanup_local) struct buf text = BUF_INIT;
+	CLEANUP(buf_done) struct buf text = BUF_INIT;
 	CLEANUP(arena_cleanup) struct arena *scratch = arena_new(0);
 	if (!scratch)
 		return fail_memory(cx, at);
