@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +12,8 @@
 #include "numbered.h"
 #include "tests/lib/scratch.h"
 #include "things.h"
+
+extern char **environ;
 
 struct fixture {
 	char folder[SCRATCH_PATH];
@@ -193,12 +196,13 @@ static void check_numbered_backup(struct fixture *f, const char *backup, uint64_
 	store_close(s);
 }
 
+/* This program again, as `kedge-controller backup` would run beside the controller. */
 static enum err_code backup_in_child(const char *store, const char *backup)
 {
-	pid_t pid = fork();
-	if (pid == 0)
-		_exit((int)store_backup_folder(store, backup, 5, NULL, NULL));
+	const char *const argv[] = {"/proc/self/exe", "backup", store, backup, NULL};
+	pid_t pid;
 	int status;
+	assert_int_equal(posix_spawn(&pid, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv, environ), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	return (enum err_code)WEXITSTATUS(status);
@@ -230,8 +234,10 @@ static void a_backup_under_load_is_one_commit_whole(void **state)
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc == 4 && strcmp(argv[1], "backup") == 0)
+		return (int)store_backup_folder(argv[2], argv[3], 5, NULL, NULL);
 	const struct CMUnitTest tests[] = {
 	    CASE(a_restored_store_has_everything_and_knows_it),
 	    CASE(nothing_is_overwritten),
