@@ -51,7 +51,7 @@ static const struct field certificate_fields[] = {
     F_STRING(struct issued_certificate, reason, TEXT_LINE_MAX, FIELD_WIDE, "why it was revoked"),
 };
 const struct record_type issued_certificate_type = RECORD_TYPE(
-    "certificate", struct issued_certificate, certificate_fields, "a certificate that the authority has issued");
+    "issued_certificate", struct issued_certificate, certificate_fields, "a certificate that the authority has issued");
 
 static const struct field enrolment_fields[] = {
     F_ID(struct enrolment, enrolment, ENROLMENT, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN, "names the token",

@@ -97,6 +97,7 @@ struct health_transitions {
 	size_t count, capacity;
 };
 
+extern const struct record_type health_change_type, health_sample_type;
 extern const struct record_type health_config_type, service_health_type, maintenance_type, health_history_type,
     health_metric_type;
 extern const struct table service_health_table, maintenance_table, health_history_table, health_metric_table;

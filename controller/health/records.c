@@ -57,7 +57,7 @@ static const struct field change_fields[] = {
     F_STRING(struct health_change, reason, TEXT_LINE_MAX, FIELD_COLUMN | FIELD_PHI, "why"),
     F_BOOL(struct health_change, historic, FIELD_COLUMN, "told late, after a break"),
 };
-static const struct record_type health_change_type =
+const struct record_type health_change_type =
     RECORD_TYPE("health_change", struct health_change, change_fields, "one change of health");
 static const struct field history_fields[] = {
     F_STRING(struct health_history, service, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN, "the service"),
@@ -71,7 +71,7 @@ static const struct field sample_fields[] = {
     F_TIME(struct health_sample, at_ms, FIELD_COLUMN, "when", .column = "TIME"),
     F_F64(struct health_sample, value, FIELD_ALWAYS | FIELD_COLUMN, "what was measured"),
 };
-static const struct record_type health_sample_type =
+const struct record_type health_sample_type =
     RECORD_TYPE("health_sample", struct health_sample, sample_fields, "one value");
 static const struct field metric_fields[] = {
     F_STRING(struct health_metric, service, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN,
@@ -90,7 +90,7 @@ const struct table maintenance_table = {"maintenance", &maintenance_type};
 const struct table health_history_table = {"health_history", &health_history_type};
 const struct table health_metric_table = {"health_metric", &health_metric_type};
 
-const struct record_type *const health_types[] = {
-    &health_config_type, &service_health_type, &maintenance_type, &health_history_type, &health_metric_type, NULL};
+const struct record_type *const health_types[] = {&health_config_type, &service_health_type, &maintenance_type,
+    &health_history_type, &health_metric_type, &health_change_type, &health_sample_type, NULL};
 const struct table *const health_tables[] = {
     &service_health_table, &maintenance_table, &health_history_table, &health_metric_table, NULL};

@@ -24,7 +24,7 @@ static const struct field person_fields[] = {
     F_STRING(struct notify_person, channel, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "by which channel"),
     F_STRING(struct notify_person, to, NOTIFY_ADDRESS_MAX, FIELD_COLUMN, "address, if not the channel's"),
 };
-static const struct record_type notify_person_type =
+const struct record_type notify_person_type =
     RECORD_TYPE("notify_person", struct notify_person, person_fields, "somebody on call");
 static const struct field level_fields[] = {
     F_STRING(struct notify_level, name, NAME_MAX_BYTES, FIELD_COLUMN, "as people call it"),
@@ -32,7 +32,7 @@ static const struct field level_fields[] = {
     F_DURATION(struct notify_level, wait_ms, 24 * 3600 * 1000ull, FIELD_COLUMN, "before the next level is told",
 	.default_text = "5m", .min = 1000),
 };
-static const struct record_type notify_level_type =
+const struct record_type notify_level_type =
     RECORD_TYPE("notify_level", struct notify_level, level_fields, "one step of the on-call list");
 
 static const struct field config_fields[] = {

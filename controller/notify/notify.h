@@ -119,8 +119,8 @@ struct escalation {
 	uint64_t next_ms;
 };
 
-extern const struct record_type notify_config_type, notify_channel_type, notification_type, outbox_type,
-    escalation_type;
+extern const struct record_type notify_config_type, notify_channel_type, notify_level_type, notify_person_type;
+extern const struct record_type notification_type, outbox_type, escalation_type;
 extern const struct table notification_table, outbox_table, escalation_table;
 extern const struct record_type *const notify_types[];
 extern const struct table *const notify_tables[];

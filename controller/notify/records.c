@@ -64,6 +64,6 @@ const struct table notification_table = {"notification", &notification_type};
 const struct table outbox_table = {"outbox", &outbox_type};
 const struct table escalation_table = {"escalation", &escalation_type};
 
-const struct record_type *const notify_types[] = {
-    &notify_config_type, &notify_channel_type, &notification_type, &outbox_type, &escalation_type, NULL};
+const struct record_type *const notify_types[] = {&notify_config_type, &notify_channel_type, &notify_level_type,
+    &notify_person_type, &notification_type, &outbox_type, &escalation_type, NULL};
 const struct table *const notify_tables[] = {&notification_table, &outbox_table, &escalation_table, NULL};

@@ -205,6 +205,7 @@ static void test_evidence_ends_when_what_runs_differs(void **state)
 	ok(fleet_drifts(w.turn, "portal", "web-1", &drifts, ERR_HERE));
 	assert_int_equal(drifts.count, 1);
 	d.changed = 0;
+	h = host_now(&w, "web-1");
 	ok(fleet_on_drift(w.turn, &h, &d, ERR_HERE));
 	ok(fleet_drifts(w.turn, "portal", "web-1", &drifts, ERR_HERE));
 	assert_int_equal(drifts.count, 0);
