@@ -6,8 +6,8 @@ static const struct field timer_fields[] = {
     F_STRING(struct timer, kind, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_KEY | FIELD_COLUMN, "who waits, and for what"),
     /* The kind of id depends on `kind`; its text form is only for looking at a store. */
     F_ID(struct timer, id, EVENT, FIELD_KEY | FIELD_COLUMN, "the object that waits, if it has an id"),
-    F_STRING(
-	struct timer, name, 2 * NAME_MAX_BYTES, FIELD_KEY | FIELD_COLUMN, "the object that waits, if it has a name"),
+    F_STRING(struct timer, name, 2 * NAME_MAX_BYTES + 1, FIELD_KEY | FIELD_COLUMN,
+	"the object that waits, if it has a name"),
     F_TIME(struct timer, due_ms, FIELD_INDEXED | FIELD_COLUMN, "when it falls due"),
 };
 const struct record_type timer_type =
