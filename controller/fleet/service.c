@@ -84,6 +84,14 @@ enum err_code fleet_host_placements(struct turn *t, const char *host, struct lis
 	return placements_of_host(t, host, false, ret, reterr);
 }
 
+/* Timers and restore points name a placement "service/host", windows use "*", the host's own metrics "-". */
+static enum err_code name_check(const char *name, struct err *reterr)
+{
+	if (name[0] && !strchr(name, '/') && strcmp(name, "*") != 0 && strcmp(name, "-") != 0)
+		return ERR_OK;
+	return err_set(reterr, ERR_INVALID, "a service cannot be called \"%s\": no '/', and neither * nor -", name);
+}
+
 static enum err_code placement_declare(
     struct turn *t, const char *host, const struct declared_service *d, struct err *reterr)
 {
@@ -165,7 +173,9 @@ enum err_code fleet_declare(struct turn *t, const char *host, const struct list 
 	enum err_code rc = placements_of_host(t, host, true, &before, reterr);
 	for (size_t i = 0; rc == ERR_OK && i < declared->count; i++) {
 		const struct declared_service *d = &LIST_AT(*declared, struct declared_service, i);
-		rc = placement_declare(t, host, d, reterr);
+		rc = name_check(d->name, reterr);
+		if (rc == ERR_OK)
+			rc = placement_declare(t, host, d, reterr);
 		if (rc == ERR_OK)
 			rc = service_refresh(t, d->name, reterr);
 	}

@@ -47,6 +47,21 @@ static void test_services_follow_the_hello(void **state)
 	world_close(&w);
 }
 
+static void test_names_that_would_be_taken_for_others_are_refused(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"a/b", "/", "*", "-", ""};
+	struct world w;
+	world_open(&w);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct declared_service one[] = {declared(names[i], NULL)};
+		struct hello h = hello_of(&w, "web-1", boot_id(1), one, 1);
+		struct hello_outcome out;
+		refused(ERR_INVALID, fleet_on_hello(w.turn, &fleet_rules, "web-1", &h, &out, ERR_HERE));
+	}
+	world_close(&w);
+}
+
 static void test_unchanged_hello_writes_no_service(void **state)
 {
 	(void)state;
@@ -98,6 +113,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_services_follow_the_hello),
+	    cmocka_unit_test(test_names_that_would_be_taken_for_others_are_refused),
 	    cmocka_unit_test(test_unchanged_hello_writes_no_service),
 	    cmocka_unit_test(test_graph_is_walked_nearest_first_and_ends_in_cycles),
 	};
