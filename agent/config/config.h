@@ -38,7 +38,8 @@ struct postgres_config {
 	const char *bin_directory; /* default /usr/lib/postgresql/15/bin */
 	const char *socket_directory;
 	uint32_t port;
-	const char *user;          /* the system and database user that owns the cluster */
+	const char *user;          /* the database user; the system user too, unless run_as says how to become it */
+	struct list run_as;        /* argv put before every program of the cluster; empty: become the system user `user` */
 	bool wal_archive;
 };
 

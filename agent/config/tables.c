@@ -10,8 +10,10 @@ static const struct field postgres_fields[] = {
     F_STRING(struct postgres_config, socket_directory, PATH_LIMIT, 0, "where the server's socket is",
 	.default_text = "/var/run/postgresql"),
     F_U32(struct postgres_config, port, 65535, FIELD_COLUMN, "the server's port", .default_text = "5432", .min = 1),
-    F_STRING(struct postgres_config, user, NAME_MAX_BYTES, 0, "the system and database user that owns the cluster",
-	.default_text = "postgres"),
+    F_STRING(struct postgres_config, user, NAME_MAX_BYTES, 0,
+	"the database user; the system user too, unless run_as says how to become it", .default_text = "postgres"),
+    F_STRINGS(struct postgres_config, run_as, CONFIG_ARGV_MAX, 0,
+	"argv put before every program of the cluster; empty: become the system user"),
     F_BOOL(struct postgres_config, wal_archive, 0, "archive the write-ahead log too: any moment can be restored"),
 };
 static const struct record_type postgres_config_type = RECORD_TYPE(
