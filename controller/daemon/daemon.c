@@ -17,6 +17,7 @@
 #include "controller/daemon/mailbox.h"
 #include "controller/gate/gate.h"
 #include "controller/outbox/outbox.h"
+#include "controller/store/schema.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
@@ -364,6 +365,9 @@ static enum err_code open_store(struct daemon *d, struct err *reterr)
 	if (rc != ERR_OK)
 		return err_prefix(reterr, rc, "store");
 	random_init_system(&d->random);
+	rc = schema_open(d->store, workflow_tables, clock_wall_ms(), &d->random, reterr);
+	if (rc != ERR_OK)
+		return err_prefix(reterr, rc, "store");
 	struct center_options co = { .store = d->store,
 		.random = &d->random,
 		.handlers = { workflow_apply, workflow_refused, &d->workflow },
