@@ -1,0 +1,229 @@
+/* agent/database/database.c */
+#include "agent/database/database.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/io/process.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/file.h"
+#include "shared/base/text.h"
+
+enum { REMOVE_FDS = 32, PID_FILE_MAX = 4096 };
+
+static const struct postgres_config *postgres_of(const struct service_config *s)
+{
+	return s->components.database ? s->components.database->postgres : NULL;
+}
+
+/* ---- removing a tree of ours ---- */
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+static enum err_code remove_tree(const char *path, struct err *reterr)
+{
+	if (nftw(path, remove_one, REMOVE_FDS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0 && errno != ENOENT)
+		return err_sys(reterr, errno, "%s cannot be removed", path);
+	return ERR_OK;
+}
+
+/* ---- programs of the cluster ---- */
+
+static enum err_code become(const struct postgres_config *pg, struct process_spec *spec, struct err *reterr)
+{
+	if (pg->run_as.count || geteuid() != 0)
+		return ERR_OK;
+	char room[4096];
+	struct passwd entry, *found = NULL;
+	if (getpwnam_r(pg->user, &entry, room, sizeof room, &found) != 0 || !found)
+		return err_set(reterr, ERR_NOT_FOUND, "there is no system user %s: set `user` or `run_as` of the database in agent.yaml", pg->user);
+	spec->set_user = true;
+	spec->uid = entry.pw_uid;
+	spec->gid = entry.pw_gid;
+	return ERR_OK;
+}
+
+static enum err_code run(const struct postgres_config *pg, const char *program, const char *const *args, const char *directory, struct err *reterr)
+{
+	const char *argv[PROCESS_ARGV_MAX];
+	char path[PATH_LIMIT];
+	size_t n = 0;
+	for (size_t i = 0; i < pg->run_as.count; i++)
+		argv[n++] = LIST_AT(pg->run_as, const char *, i);
+	if (!text_format(path, sizeof path, "%s/%s", pg->bin_directory, program))
+		return err_set(reterr, ERR_LIMIT, "bin_directory is too long a path");
+	argv[n++] = path;
+	for (size_t i = 0; args[i]; i++)
+		argv[n++] = args[i];
+	argv[n] = NULL;
+	struct process_spec spec = { .argv = argv, .directory = directory, .timeout_ms = DATABASE_COPY_TIMEOUT_MS, .merge_errors = true };
+	enum err_code rc = become(pg, &spec, reterr);
+	return rc == ERR_OK ? process_run_ok(&spec, NULL, reterr) : rc;
+}
+
+/* ---- taking ---- */
+
+static enum err_code prepare_folder(const struct postgres_config *pg, const char *folder, struct err *reterr)
+{
+	struct process_spec who = { 0 };
+	enum err_code rc = remove_tree(folder, reterr);
+	if (rc == ERR_OK)
+		rc = file_make_dirs(folder, 0700, reterr);
+	if (rc == ERR_OK)
+		rc = become(pg, &who, reterr);
+	if (rc == ERR_OK && who.set_user && chown(folder, who.uid, who.gid) != 0)
+		rc = err_sys(reterr, errno, "%s cannot be given to %s", folder, pg->user);
+	return rc;
+}
+
+static enum err_code copy_running(const struct postgres_config *pg, const char *folder, struct err *reterr)
+{
+	char port[16];
+	text_format(port, sizeof port, "%u", pg->port);
+	const char *args[] = { "-D", folder, "-h", pg->socket_directory, "-p", port, "-U", pg->user, "-X", "fetch", "-c", "fast", "--no-sync", "-w", "-l",
+		"kedge", NULL };
+	enum err_code rc = run(pg, "pg_basebackup", args, "/", reterr);
+	return err_prefix(reterr, rc, "the database cannot be copied: pg_basebackup");
+}
+
+static enum err_code snapshot_with(struct repo *r, const struct service_config *service, const struct snapshot_options *o, const char *root,
+    struct arena *arena, struct snapshot_summary *ret, struct err *reterr)
+{
+	struct snapshot_source source = { COMPONENT_DATABASE, root, DATABASE_LABEL };
+	struct snapshot_options with = *o;
+	with.sources = &source;
+	with.source_count = 1;
+	return snapshot_create(r, service, &with, arena, ret, reterr);
+}
+
+static bool wants_database(const struct service_config *service, const struct snapshot_options *o)
+{
+	return postgres_of(service) && (!o->components || o->components & 1u << COMPONENT_DATABASE);
+}
+
+enum err_code database_snapshot(struct repo *r, const struct service_config *service, const struct snapshot_options *o, const char *work_directory,
+    struct arena *arena, struct snapshot_summary *ret, struct err *reterr)
+{
+	const struct postgres_config *pg = postgres_of(service);
+	char folder[PATH_LIMIT];
+	if (!wants_database(service, o))
+		return snapshot_create(r, service, o, arena, ret, reterr);
+	if (!text_format(folder, sizeof folder, "%s/%s", work_directory, service->name))
+		return err_set(reterr, ERR_LIMIT, "%s is too long a path", work_directory);
+	enum err_code rc = file_make_dirs(work_directory, 0711, reterr);
+	if (rc == ERR_OK)
+		rc = prepare_folder(pg, folder, reterr);
+	if (rc == ERR_OK)
+		rc = copy_running(pg, folder, reterr);
+	if (rc == ERR_OK)
+		rc = snapshot_with(r, service, o, folder, arena, ret, reterr);
+	struct err ignored = ERR_INIT;
+	enum err_code gone = remove_tree(folder, &ignored);
+	return rc == ERR_OK && gone != ERR_OK ? err_set(reterr, gone, "%s", ignored.msg) : rc;
+}
+
+enum err_code database_snapshot_stopped(struct repo *r, const struct service_config *service, const struct snapshot_options *o, struct arena *arena,
+    struct snapshot_summary *ret, struct err *reterr)
+{
+	if (!wants_database(service, o))
+		return snapshot_create(r, service, o, arena, ret, reterr);
+	if (database_running(service))
+		return err_set(reterr, ERR_STATE, "the database of %s still runs: its files cannot be copied as they lie", service->name);
+	return snapshot_with(r, service, o, postgres_of(service)->data_directory, arena, ret, reterr);
+}
+
+/* ---- the way back ---- */
+
+static enum err_code beside(const struct service_config *service, const char *token, char *out, size_t size, struct err *reterr)
+{
+	const struct postgres_config *pg = postgres_of(service);
+	if (!pg)
+		return err_set(reterr, ERR_NOT_FOUND, "%s has no database", service->name);
+	if (!text_format(out, size, "%s.kedge-%s", pg->data_directory, token))
+		return err_set(reterr, ERR_LIMIT, "%s is too long a path", pg->data_directory);
+	return ERR_OK;
+}
+
+enum err_code database_stage(struct snapshot *s, const struct service_config *service, const char *token, struct err *reterr)
+{
+	char to[PATH_LIMIT], box[PATH_LIMIT], tree[PATH_LIMIT];
+	struct restore_result done;
+	enum err_code rc = beside(service, token, to, sizeof to, reterr);
+	if (rc == ERR_OK && (!text_format(box, sizeof box, "%s.part", to) || !text_format(tree, sizeof tree, "%s/%s", box, DATABASE_LABEL)))
+		rc = err_set(reterr, ERR_LIMIT, "%s is too long a path", to);
+	if (rc == ERR_OK)
+		rc = remove_tree(to, reterr);
+	if (rc == ERR_OK)
+		rc = remove_tree(box, reterr);
+	struct restore_options o = { .components = 1u << COMPONENT_DATABASE, .sync = true };
+	if (rc == ERR_OK)
+		rc = snapshot_restore_into(s, box, &o, &done, reterr);
+	if (rc == ERR_OK && rename(tree, to) != 0)
+		rc = err_sys(reterr, errno, "%s cannot be named %s", tree, to);
+	struct err ignored = ERR_INIT;
+	if (remove_tree(box, &ignored) != ERR_OK && rc == ERR_OK)
+		rc = err_set(reterr, ERR_IO, "%s", ignored.msg);
+	return rc == ERR_OK ? file_sync_dir(to, reterr) : rc;
+}
+
+bool database_running(const struct service_config *service)
+{
+	const struct postgres_config *pg = postgres_of(service);
+	char path[PATH_LIMIT];
+	struct buf text = BUF_INIT;
+	bool running = false;
+	if (pg && text_format(path, sizeof path, "%s/postmaster.pid", pg->data_directory) && file_read(path, PID_FILE_MAX, &text, NULL) == ERR_OK) {
+		long pid = strtol(buf_str(&text), NULL, 10);
+		running = pid > 1 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+	}
+	buf_done(&text);
+	return running;
+}
+
+bool database_staged(const struct service_config *service, const char *token)
+{
+	char path[PATH_LIMIT];
+	return beside(service, token, path, sizeof path, NULL) == ERR_OK && file_exists(path);
+}
+
+enum err_code database_swap(const struct service_config *service, const char *token, struct err *reterr)
+{
+	char other[PATH_LIMIT], parent[PATH_LIMIT];
+	const struct postgres_config *pg = postgres_of(service);
+	enum err_code rc = beside(service, token, other, sizeof other, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	if (database_running(service))
+		return err_set(reterr, ERR_STATE, "the database of %s still runs: its data directory cannot be replaced", service->name);
+	text_copy(parent, sizeof parent, pg->data_directory);
+	char *slash = strrchr(parent, '/');
+	if (slash && slash != parent)
+		*slash = '\0';
+	if (renameat2(AT_FDCWD, other, AT_FDCWD, pg->data_directory, RENAME_EXCHANGE) != 0) {
+		if (errno != ENOENT || file_exists(pg->data_directory) || rename(other, pg->data_directory) != 0) /* the old one may be gone for good */
+			return err_sys(reterr, errno, "%s cannot be exchanged with %s", pg->data_directory, other);
+	}
+	return file_sync_dir(parent, reterr);
+}
+
+enum err_code database_discard(const struct service_config *service, const char *token, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	enum err_code rc = beside(service, token, path, sizeof path, reterr);
+	return rc == ERR_OK ? remove_tree(path, reterr) : rc;
+}
