@@ -62,8 +62,7 @@ static enum err_code lmdb_err(struct err *reterr, const char *folder, int rc, co
 {
 	if (rc == ENOSPC || rc == EDQUOT || (rc == EIO && disk_is_full(folder)))
 		return err_set(reterr, ERR_FULL,
-		    "%s: %s: the disk is full.  Everything that was acknowledged is there; free some space and start "
-		    "again",
+		    "%s: %s: the disk is full.  What was acknowledged is there; free some space and start again",
 		    folder, what);
 	if (rc == MDB_READERS_FULL)
 		return err_set(reterr, ERR_BUSY, "%s: %s: too many readers at once; try again", folder, what);
@@ -87,7 +86,8 @@ static enum err_code view_usable(const struct lmdb_view *v, struct err *reterr)
 {
 	if (!atomic_load(&v->ended))
 		return ERR_OK;
-	return err_set(reterr, ERR_TIMEOUT, "reader %s was open for more than %d s and is ended", v->who,
+	return err_set(reterr, ERR_TIMEOUT,
+	    "reader %s is ended: open for too long (%d s), or in the way of the growing store; try again", v->who,
 	    STORE_VIEW_LIMIT_MS / 1000);
 }
 
