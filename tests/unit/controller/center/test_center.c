@@ -494,6 +494,123 @@ static void a_clock_that_was_set_back_by_days_is_believed_at_start(void **state)
 	assert_true(center_now_ms(f->center) == 5 * CENTER_CLOCK_TRUST_MS);
 }
 
+/* ---- crashes at random: what was acknowledged is there, and nothing counts twice ---- */
+
+enum { HOSTS = 3 };
+struct hosts {
+	uint64_t acknowledged[HOSTS];
+	uint64_t refused;
+};
+
+/* Counts a report once: its sequence must be the next; an older one is only acknowledged again. */
+static enum err_code count_once(
+    struct turn *t, const struct workflow_config *config, const struct input *in, struct err *reterr)
+{
+	(void)config;
+	struct note n = {.name = in->host}, total = {.name = "total"};
+	uint64_t sequence = in->frame->report->sequence;
+	bool found;
+	enum err_code rc = turn_get(t, &note_table, &n, &n, &found, reterr);
+	if (rc == ERR_OK && sequence > n.value + 1)
+		return err_set(reterr, ERR_STATE, "a gap");
+	if (rc == ERR_OK && sequence == n.value + 1) {
+		n.value++;
+		rc = turn_put(t, &note_table, &n, reterr);
+		if (rc == ERR_OK)
+			rc = turn_get(t, &note_table, &total, &total, &found, reterr);
+		total.value++;
+		if (rc == ERR_OK)
+			rc = turn_put(t, &note_table, &total, reterr);
+	}
+	struct ack ack = {.sequence = n.value};
+	struct effect e = {.kind = EFFECT_FRAME, .host = in->host, .frame = FRAME_ACK, .body = &ack};
+	return rc == ERR_OK ? turn_emit(t, &e, reterr) : rc;
+}
+
+static void hear_ack(void *ctx, const char *host, struct id boot, enum frame_type type, struct bytes encoded)
+{
+	(void)boot;
+	(void)type;
+	struct hosts *h = ctx;
+	struct arena *arena = arena_new(0);
+	struct frame frame;
+	enum bye_reason bye;
+	assert_int_equal(
+	    message_decode(SIDE_CONTROLLER, encoded.data, encoded.size, arena, &frame, &bye, NULL), ERR_OK);
+	uint64_t *last = &h->acknowledged[host[0] - 'a'];
+	if (frame.ack->sequence > *last)
+		*last = frame.ack->sequence;
+	arena_free(arena);
+}
+
+static enum err_code no_words(struct turn *t, const struct workflow_config *config, const struct input *in,
+    const struct err *why, struct err *reterr)
+{
+	(void)t;
+	(void)config;
+	(void)in;
+	(void)why;
+	(void)reterr;
+	return ERR_OK;
+}
+
+static struct center *start_counting(struct store *store, struct random *random, struct hosts *h)
+{
+	struct center *c;
+	struct center_options o = {.store = store,
+	    .random = random,
+	    .handlers = {.apply = count_once, .refused = no_words},
+	    .sinks = {.ctx = h, .frame = hear_ack}};
+	assert_int_equal(center_new(&o, &c, NULL), ERR_OK);
+	return c;
+}
+
+static void crash_run(struct fixture *f, uint64_t seed)
+{
+	static const char *const names[HOSTS] = {"a", "b", "c"};
+	struct random random;
+	struct hosts h = {0};
+	random_init_seed(&random, seed);
+	struct center *c = start_counting(f->store, &random, &h);
+	for (uint64_t now = 1; now < 60; now++) {
+		struct input *in[8];
+		size_t n = 0;
+		for (; n < random_below(&random, 8); n++) { /* some of what is not acknowledged yet, some of it twice */
+			size_t at = random_below(&random, HOSTS);
+			in[n] = report_input(names[at], 0, h.acknowledged[at] + random_below(&random, 3));
+		}
+		if (!random_below(&random, 4))
+			store_memory_fail(
+			    f->store, random_below(&random, 2) ? STORE_FAULT_LOST : STORE_FAULT_UNKNOWN, 0);
+		struct center_outcome out;
+		if (center_step(c, in, n, now, &out, NULL) != ERR_OK) {
+			center_free(c);
+			store_memory_restart(f->store);
+			c = start_counting(f->store, &random, &h);
+		}
+		store_memory_fail(f->store, STORE_FAULT_NONE, 0);
+		uint64_t value = 0, sum = 0, total = 0;
+		for (size_t i = 0; i < HOSTS; i++, sum += value)
+			if (get_note(f, names[i], &value) ? value < h.acknowledged[i] : h.acknowledged[i] > 0)
+				fail_msg("seed %llu: an acknowledged report is lost", (unsigned long long)seed);
+		get_note(f, "total", &total);
+		if (total != sum)
+			fail_msg("seed %llu: %llu counted, %llu there", (unsigned long long)seed,
+			    (unsigned long long)total, (unsigned long long)sum);
+	}
+	center_free(c);
+}
+
+static void acknowledged_reports_survive_crashes_and_count_once(void **state)
+{
+	struct fixture *f = *state;
+	for (uint64_t seed = 1; seed <= 300; seed++) {
+		store_close(f->store);
+		assert_int_equal(store_open_memory(&f->store, NULL), ERR_OK);
+		crash_run(f, seed);
+	}
+}
+
 static void nothing_to_do_is_no_commit(void **state)
 {
 	struct fixture *f = *state;
@@ -524,6 +641,7 @@ int main(void)
 	    CASE(an_answer_past_its_time_is_not_given_again),
 	    CASE(time_never_goes_back),
 	    CASE(a_clock_that_was_set_back_by_days_is_believed_at_start),
+	    CASE(acknowledged_reports_survive_crashes_and_count_once),
 	    CASE(nothing_to_do_is_no_commit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
