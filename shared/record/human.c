@@ -18,6 +18,8 @@ static bool steering(const uint8_t *c, size_t n)
 static void human_text(struct buf *out, const char *s)
 {
 	size_t left = strlen(s);
+	if (left == 0)
+		buf_text(out, "\"\"");
 	for (const uint8_t *c = (const uint8_t *)s; left > 0;) {
 		size_t n = text_utf8_length(c, left);
 		size_t step = n ? n : 1;

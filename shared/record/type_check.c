@@ -138,7 +138,7 @@ static enum err_code default_check(const struct record_type *t, const struct fie
 	if (!record)
 		return err_set(reterr, ERR_NOMEM, "%s: no memory", t->name);
 	enum err_code rc = f->default_text ? default_read(&cx, &here, f, value_of(f, record)) : ERR_OK;
-	return rc == ERR_OK ? rc : err_prefix(reterr, rc, "%s: default", t->name);
+	return rc == ERR_OK ? rc : err_prefix(reterr, ERR_INVALID, "%s: default", t->name);
 }
 
 enum err_code record_type_check(const struct record_type *t, struct err *reterr)
