@@ -263,6 +263,67 @@ static void test_store_holds_only_the_digest(void **state)
 	world_close(&w);
 }
 
+static void test_what_is_kept_about_people_and_papers(void **state)
+{
+	(void)state;
+	struct world w;
+	struct operator o;
+	bool found, has;
+	uint32_t two[] = {ROLE_RESPONDER, ROLE_APPROVER};
+	world_open(&w);
+	struct operator rob = {.name = "rob", .roles = {two, 2}};
+	ok(access_operator_put(
+	    w.turn, &actor_controller, &rob, ERR_HERE)); /* no admin at all yet: nothing stands in the way */
+	uint64_t begin = w.now_ms;
+	struct turn *t = world_after(&w, 5000);
+	rob.disabled = false;
+	ok(access_operator_put(t, &actor_controller, &rob, ERR_HERE));
+	ok(access_operator_get(t, "rob", &o, &found, ERR_HERE));
+	assert_int_equal(o.created_ms, begin);
+	assert_int_equal(o.changed_ms, begin + 5000);
+	ok(access_has_role(t, "rob", ROLE_APPROVER, &has, ERR_HERE));
+	assert_true(has);
+	ok(access_has_role(t, "rob", ROLE_RESPONDER, &has, ERR_HERE));
+	assert_true(has);
+	ok(access_has_role(t, "rob", ROLE_ADMIN, &has, ERR_HERE));
+	assert_false(has);
+	issue(&w, "01", CERTIFICATE_HOST, "web-1", 10000);
+	ok(access_certificate_revoke(t, &actor_controller, "01", "stolen", ERR_HERE));
+	struct issued_certificate c = {.serial = "01"};
+	ok(turn_get(t, &certificate_table, &c, &c, &found, ERR_HERE));
+	assert_string_equal(c.reason, "stolen");
+	assert_string_equal(c.revoked_by, "controller");
+	struct list serials;
+	t = world_after(&w, 10000); /* it has just expired: no edge takes it any more */
+	ok(access_revoked(t, &serials, ERR_HERE));
+	assert_int_equal(serials.count, 0);
+	world_close(&w);
+}
+
+static void test_redeeming_is_on_the_trail_with_where_from(void **state)
+{
+	(void)state;
+	struct world w;
+	struct enrolment e;
+	uint8_t secret[ACCESS_SECRET_BYTES];
+	bool found;
+	world_open(&w);
+	ok(access_enrolment_create(
+	    w.turn, &actor_controller, CERTIFICATE_HOST, "web-1", ACCESS_ENROLMENT_MAX_MS, &e, secret, ERR_HERE));
+	redeem(w.turn, e.enrolment, secret, CERTIFICATE_HOST, "web-2");
+	redeem(w.turn, e.enrolment, secret, CERTIFICATE_HOST, "web-1");
+	for (uint64_t n = 2; n <= 3; n++) {
+		struct audit_entry entry = {.sequence = n};
+		ok(turn_get(w.turn, &audit_table, &entry, &entry, &found, ERR_HERE));
+		assert_string_equal(entry.action, "enrolment.redeem");
+		assert_int_equal(entry.outcome, n == 2 ? AUDIT_REFUSED : AUDIT_DONE);
+		assert_string_equal(entry.address, "10.0.0.9:1");
+	}
+	ok(turn_get(w.turn, &enrolment_table, &e, &e, &found, ERR_HERE));
+	assert_string_equal(e.used_from, "10.0.0.9:1");
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +338,8 @@ int main(void)
 	    cmocka_unit_test(test_token_is_good_once_for_one_name),
 	    cmocka_unit_test(test_token_expires),
 	    cmocka_unit_test(test_store_holds_only_the_digest),
+	    cmocka_unit_test(test_what_is_kept_about_people_and_papers),
+	    cmocka_unit_test(test_redeeming_is_on_the_trail_with_where_from),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -256,6 +256,46 @@ static void test_dropped_turn_leaves_no_entry(void **state)
 	world_close(&w);
 }
 
+static void test_earlier_checkpoints_that_hold_disturb_nothing(void **state)
+{
+	(void)state;
+	struct world w;
+	struct audit_checkpoint c;
+	(void)filled(&w);
+	ok(audit_checkpoint_make(w.turn, &c, ERR_HERE));
+	assert_int_equal(c.at_ms, w.now_ms);
+	for (int i = 0; i < 3; i++)
+		note(world_after(&w, 1), i);
+	struct turn *t = world_after(&w, 1);
+	struct audit_verdict v = verify(t, 1, 0, &c);
+	assert_int_equal(v.problem, AUDIT_SOUND);
+	assert_int_equal(v.size, 13);
+	assert_non_null(v.text);
+	struct audit_head head;
+	ok(audit_head(t, &head, ERR_HERE));
+	assert_int_equal(head.at_ms, w.now_ms - 1);
+	struct list proof;
+	ok(audit_inclusion(t, 13, 13, &proof, ERR_HERE));
+	world_close(&w);
+}
+
+static void test_p52_forked_trail_is_found_by_a_stored_checkpoint(void **state)
+{
+	(void)state;
+	struct world w;
+	struct audit_checkpoint c;
+	(void)filled(&w);
+	ok(audit_checkpoint_make(w.turn, &c, ERR_HERE));
+	world_after(&w, 1);
+	forge_short(&w, 7);
+	for (int i = 0; i < 5; i++)
+		note(world_after(&w, 1), 100 + i);
+	struct audit_verdict v = verify(world_after(&w, 1), 1, 0, NULL);
+	assert_int_equal(v.problem, AUDIT_FORKED);
+	assert_int_equal(v.sequence, 10);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +309,8 @@ int main(void)
 	    cmocka_unit_test(test_proofs_hold_against_heads),
 	    cmocka_unit_test(test_checkpoint_is_signed_once),
 	    cmocka_unit_test(test_dropped_turn_leaves_no_entry),
+	    cmocka_unit_test(test_earlier_checkpoints_that_hold_disturb_nothing),
+	    cmocka_unit_test(test_p52_forked_trail_is_found_by_a_stored_checkpoint),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

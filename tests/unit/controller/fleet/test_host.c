@@ -299,6 +299,54 @@ static void test_revoked_host_is_closed_and_stays_out(void **state)
 	world_close(&w);
 }
 
+static void test_hello_is_remembered(void **state)
+{
+	(void)state;
+	struct world w;
+	world_open(&w);
+	struct hello h = hello_of(&w, "web-1", boot_id(1), portal, 1);
+	h.epoch_seen = 5;
+	h.certificate_expires_ms = 77;
+	hello_say(&w, &h);
+	world_after(&w, 1000);
+	h.epoch_seen = 3; /* an agent that forgot: the highest counts */
+	struct host now = hello_say(&w, &h).host;
+	assert_int_equal(now.epoch_seen, 5);
+	assert_int_equal(now.certificate_expires_ms, 77);
+	assert_string_equal(now.version, "0.1");
+	assert_int_equal(now.since_ms, w.now_ms - 1000);
+	ok(fleet_on_gone(w.turn, &fleet_rules, "web-1", boot_id(1), ERR_HERE));
+	assert_int_equal(host_now(&w, "web-1").since_ms, w.now_ms);
+	world_close(&w);
+}
+
+static void test_p14_lost_reports_are_on_the_trail_and_nothing_else_is(void **state)
+{
+	(void)state;
+	static const struct {
+		uint64_t first, last;
+		const char *action;
+	} cases[] = {{1, 1, "host.first_seen"}, {2, 9, "host.first_seen"}, {3, 9, "host.reports_lost"}};
+	for (size_t i = 0; i < 3; i++) {
+		struct world w;
+		struct audit_head head;
+		bool found;
+		world_open(&w);
+		host_up(&w, "web-1", 1, portal, 1);
+		assert_int_equal(report(&w, 1), REPORT_NEXT);
+		world_after(&w, 1);
+		struct hello h = hello_of(&w, "web-1", boot_id(1), portal, 1);
+		h.first_sequence = cases[i].first;
+		h.last_sequence = cases[i].last;
+		hello_say(&w, &h);
+		ok(audit_head(w.turn, &head, ERR_HERE));
+		struct audit_entry e = {.sequence = head.size};
+		ok(turn_get(w.turn, &audit_table, &e, &e, &found, ERR_HERE));
+		assert_string_equal(e.action, cases[i].action);
+		world_close(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +363,8 @@ int main(void)
 	    cmocka_unit_test(test_p15_connection_that_ended_is_not_connected),
 	    cmocka_unit_test(test_p34_restart_gives_hosts_time_to_come_back),
 	    cmocka_unit_test(test_revoked_host_is_closed_and_stays_out),
+	    cmocka_unit_test(test_hello_is_remembered),
+	    cmocka_unit_test(test_p14_lost_reports_are_on_the_trail_and_nothing_else_is),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -355,6 +355,65 @@ static void test_replayed_snapshot_does_not_take_over_the_evidence(void **state)
 	world_close(&w);
 }
 
+static void test_taken_before_it_was_healthy(void **state)
+{
+	(void)state;
+	struct world w;
+	world_open(&w);
+	host_up(&w, "web-1", 1, portal, 1);
+	uint64_t taken = w.now_ms + 100;
+	world_after(&w, 5000);
+	health(&w, HEALTH_HEALTHY);
+	world_after(&w, 1000);
+	struct component_point point = {.component = COMPONENT_CONFIG, .digest = {{9}}};
+	struct snapshot_report r = {
+	    .snapshot = snapshot_id(&w, 1), .service = "portal", .taken_ms = taken, .components = {&point, 1}};
+	struct host h = host_now(&w, "web-1");
+	ok(fleet_on_snapshot(w.turn, &h, &r, (struct id){{0}}, ERR_HERE));
+	struct system_snapshot s;
+	bool found;
+	ok(fleet_snapshot_get(w.turn, r.snapshot, &s, &found, ERR_HERE));
+	assert_false(s.healthy_when_taken);
+	assert_int_equal(s.healthy_since_ms, w.now_ms - 1000);
+	world_close(&w);
+}
+
+static void test_suspicion_stays(void **state)
+{
+	(void)state;
+	struct world w;
+	start(&w);
+	struct id id = take(&w, (struct shot){.n = 1, .suspect = true});
+	struct host h = host_now(&w, "web-1");
+	struct snapshot_report again = {.snapshot = id, .service = "portal", .verified = true};
+	ok(fleet_on_snapshot(w.turn, &h, &again, (struct id){{0}}, ERR_HERE));
+	struct system_snapshot s;
+	bool found;
+	ok(fleet_snapshot_get(w.turn, id, &s, &found, ERR_HERE));
+	assert_true(s.suspect);
+	assert_true(s.verified);
+	world_close(&w);
+}
+
+static void test_failed_snapshot_is_audited_and_not_stored(void **state)
+{
+	(void)state;
+	struct world w;
+	start(&w);
+	struct host h = host_now(&w, "web-1");
+	struct snapshot_report r = {.snapshot = snapshot_id(&w, 1), .service = "portal", .error = "disk full"};
+	ok(fleet_on_snapshot(w.turn, &h, &r, (struct id){{0}}, ERR_HERE));
+	assert_int_equal(world_record_count(&w, &system_snapshot_table), 0);
+	struct audit_head head;
+	ok(audit_head(w.turn, &head, ERR_HERE));
+	struct audit_entry e = {.sequence = head.size};
+	bool found;
+	ok(turn_get(w.turn, &audit_table, &e, &e, &found, ERR_HERE));
+	assert_string_equal(e.action, "snapshot.create");
+	assert_int_equal(e.outcome, AUDIT_FAILED);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +430,9 @@ int main(void)
 	    cmocka_unit_test(test_r1_only_points_that_hold_every_component_wanted),
 	    cmocka_unit_test(test_r15_a_host_cannot_speak_of_anothers_restore_point),
 	    cmocka_unit_test(test_replayed_snapshot_does_not_take_over_the_evidence),
+	    cmocka_unit_test(test_taken_before_it_was_healthy),
+	    cmocka_unit_test(test_suspicion_stays),
+	    cmocka_unit_test(test_failed_snapshot_is_audited_and_not_stored),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

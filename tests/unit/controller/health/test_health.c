@@ -439,6 +439,83 @@ static void test_host_that_joins_during_a_window_is_in_it(void **state)
 	world_close(&w);
 }
 
+static void test_p59_replay_is_put_where_it_belongs_in_history(void **state)
+{
+	(void)state;
+	struct world w;
+	start(&w);
+	uint64_t begin = w.now_ms;
+	http_says(&w, "portal", "web-1", PROBE_OK);
+	world_after(&w, 3600000);
+	http_says(&w, "portal", "web-1", PROBE_WARNING);
+	uint64_t end = w.now_ms;
+	world_after(&w, 1000);
+	http_says_at(&w, "portal", "web-1", PROBE_CRITICAL, begin + 600000);
+	http_says_at(&w, "portal", "web-1", PROBE_OK, begin + 900000);
+	struct health_history h = {.service = "portal", .host = "web-1"};
+	bool found;
+	ok(turn_get(w.turn, &health_history_table, &h, &h, &found, ERR_HERE));
+	static const enum health want[] = {HEALTH_HEALTHY, HEALTH_DOWN, HEALTH_HEALTHY, HEALTH_DEGRADED};
+	const uint64_t at[] = {begin, begin + 600000, begin + 900000, end};
+	assert_int_equal(h.changes.count, 4);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(LIST_AT(h.changes, struct health_change, i).state, want[i]);
+		assert_int_equal(LIST_AT(h.changes, struct health_change, i).at_ms, at[i]);
+		assert_int_equal(LIST_AT(h.changes, struct health_change, i).historic, i == 1 || i == 2);
+	}
+	world_close(&w);
+}
+
+static void test_host_that_never_reports_is_told_of_after_a_while(void **state)
+{
+	(void)state;
+	struct world w;
+	world_open(&w);
+	health_up(&w, "web-1", 1, portal, 1);
+	uint64_t begin = w.now_ms;
+	assert_int_equal(health_until(&w, begin + 299999).count, 0);
+	struct health_transitions t = health_until(&w, begin + 300000);
+	assert_int_equal(t.count, 1);
+	assert_true(t.items[0].prolonged);
+	world_close(&w);
+	/* a restart begins the wait anew, but says nothing twice */
+	world_open(&w);
+	health_up(&w, "web-1", 1, portal, 1);
+	begin = w.now_ms;
+	world_after(&w, 200000);
+	ok(health_on_boot(w.turn, &health_rules, ERR_HERE));
+	assert_int_equal(health_until(&w, begin + 499999).count, 0);
+	assert_int_equal(health_until(&w, begin + 500000).count, 1);
+	ok(health_on_boot(w.turn, &health_rules, ERR_HERE));
+	assert_int_equal(health_until(&w, begin + 86400000).count, 0);
+	world_close(&w);
+}
+
+static void test_placement_that_left_leaves_no_timer(void **state)
+{
+	(void)state;
+	struct world w;
+	world_open(&w);
+	health_up(&w, "web-1", 1, portal, 1);
+	world_after(&w, 1000);
+	health_up(&w, "web-1", 2, portal, 0);
+	struct timer timer;
+	while (world_timer(&w, UINT64_MAX, &timer))
+		assert_string_equal(timer.kind, FLEET_TIMER_SILENT);
+	world_close(&w);
+}
+
+static void test_longest_window_is_allowed(void **state)
+{
+	(void)state;
+	struct world w;
+	start(&w);
+	struct health_transitions out = {0};
+	ok(health_maintenance_start(
+	    w.turn, &health_rules, &ada, "portal", NULL, w.now_ms + HEALTH_MAINTENANCE_MAX_MS, "x", &out, ERR_HERE));
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -462,6 +539,10 @@ int main(void)
 	    cmocka_unit_test(test_p40_windows_need_an_end_and_can_be_ended),
 	    cmocka_unit_test(test_p40_longer_window_moves_the_end),
 	    cmocka_unit_test(test_host_that_joins_during_a_window_is_in_it),
+	    cmocka_unit_test(test_p59_replay_is_put_where_it_belongs_in_history),
+	    cmocka_unit_test(test_host_that_never_reports_is_told_of_after_a_while),
+	    cmocka_unit_test(test_placement_that_left_leaves_no_timer),
+	    cmocka_unit_test(test_longest_window_is_allowed),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -114,6 +114,22 @@ static void test_thresholds_one_at_and_one_above(void **state)
 	assert_int_equal(judge(&one, 1, false).state, HEALTH_HEALTHY); /* seconds of cpu are no percent */
 }
 
+static void test_first_of_the_worst_is_named(void **state)
+{
+	(void)state;
+	struct probe_result three[] = {{.probe = "a", .settled = PROBE_OK, .at_ms = 1},
+	    {.probe = "b", .settled = PROBE_CRITICAL, .at_ms = 1, .text = "no"},
+	    {.probe = "c", .settled = PROBE_CRITICAL, .at_ms = 1}};
+	struct health_verdict v = judge(three, 3, false);
+	assert_string_equal(v.probe, "b");
+	assert_string_equal(v.reason, "b: no");
+	v = judge(three, 1, false);
+	assert_null(v.probe);
+	assert_null(v.reason);
+	v = judge(NULL, 0, false);
+	assert_string_equal(v.reason, "no probe has answered");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +139,7 @@ int main(void)
 	    cmocka_unit_test(test_deep_probe_before_its_first_run),
 	    cmocka_unit_test(test_p42_overloaded_agent_says_unknown_never_down),
 	    cmocka_unit_test(test_thresholds_one_at_and_one_above),
+	    cmocka_unit_test(test_first_of_the_worst_is_named),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

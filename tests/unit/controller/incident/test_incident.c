@@ -352,6 +352,134 @@ static void test_service_that_leaves_ends_the_fault(void **state)
 	world_close(&w);
 }
 
+static void test_closed_incident_stays_closed(void **state)
+{
+	(void)state;
+	struct world w;
+	struct incident i;
+	struct id id = resolved(&w);
+	ok(incident_close(w.turn, &ada, id, "done", &i, ERR_HERE));
+	world_after(&w, 1000);
+	assert_int_equal(incident_says(&w, "portal", "web-1", PROBE_CRITICAL, &i), INCIDENT_OPENED);
+	assert_int_equal(i.number, 2);
+	assert_int_equal(i.related.count, 0);
+	world_close(&w);
+}
+
+static void test_p41_failing_host_that_goes_unknown_has_not_recovered(void **state)
+{
+	(void)state;
+	struct world w;
+	struct incident i;
+	start(&w);
+	struct id id = opened(&w);
+	assert_int_equal(incident_says(&w, "portal", "web-1", PROBE_UNKNOWN, &i), INCIDENT_NOTHING);
+	i = incident_now(&w, id);
+	assert_int_equal(i.failing.count, 1);
+	assert_int_equal(i.healthy_since_ms, 0);
+	world_close(&w);
+}
+
+static void test_hosts_are_listed_once_and_in_order(void **state)
+{
+	(void)state;
+	struct world w;
+	struct incident i;
+	world_open(&w);
+	static const char *const order[] = {"web-3", "web-1", "web-5", "web-2", "web-4"};
+	for (uint8_t n = 0; n < 5; n++)
+		health_up(&w, order[n], (uint8_t)(n + 1), portal, 1);
+	for (int round = 0; round < 2; round++) {
+		for (size_t n = 0; n < 5; n++) {
+			world_after(&w, 1000);
+			incident_says(&w, "portal", order[n], round ? PROBE_CRITICAL : PROBE_WARNING, &i);
+		}
+	}
+	assert_int_equal(i.hosts.count, 5);
+	assert_int_equal(i.failing.count, 5);
+	for (size_t n = 0; n < 5; n++) {
+		char want[] = {'w', 'e', 'b', '-', (char)('1' + n), 0};
+		assert_string_equal(LIST_AT(i.hosts, const char *, n), want);
+		assert_string_equal(LIST_AT(i.failing, const char *, n), want);
+	}
+	world_after(&w, 1000);
+	incident_says(&w, "portal", "web-3", PROBE_OK, &i);
+	bool found;
+	ok(incident_of_service(w.turn, "portal", &i, &found, ERR_HERE));
+	assert_int_equal(i.failing.count, 4);
+	assert_false(text_equal(LIST_AT(i.failing, const char *, 2), "web-3"));
+	world_close(&w);
+}
+
+static void test_open_ones_are_listed_by_age_whatever_their_state(void **state)
+{
+	(void)state;
+	struct world w;
+	struct incident i;
+	struct list open;
+	bool first;
+	struct declared_service many[] = {
+	    declared("a", NULL), declared("b", NULL), declared("c", NULL), declared("d", NULL)};
+	world_open(&w);
+	health_up(&w, "h", 1, many, 4);
+	for (int n = 0; n < 4; n++) {
+		world_after(&w, 1000);
+		incident_says(&w, many[n].name, "h", PROBE_CRITICAL, &i);
+		if (n == 0)
+			ok(incident_investigate(w.turn, &incident_rules, &ada, i.incident, NULL, &i, ERR_HERE));
+		if (n == 1)
+			ok(incident_acknowledge(w.turn, &incident_rules, &ada, i.incident, &i, &first, ERR_HERE));
+		if (n == 3)
+			ok(incident_resolve(w.turn, &incident_rules, &ada, i.incident, "x", &i, ERR_HERE));
+	}
+	ok(incident_all_open(w.turn, &open, ERR_HERE));
+	assert_int_equal(open.count, 3);
+	for (size_t n = 0; n < 3; n++)
+		assert_int_equal(LIST_AT(open, struct incident, n).number, n + 1);
+	world_close(&w);
+}
+
+static void test_what_belonged_to_the_end_is_forgotten_when_it_comes_back(void **state)
+{
+	(void)state;
+	struct world w;
+	struct incident i;
+	bool first;
+	start(&w);
+	struct id id = opened(&w);
+	ok(incident_acknowledge(w.turn, &incident_rules, &ada, id, &i, &first, ERR_HERE));
+	ok(incident_resolve(w.turn, &incident_rules, &ada, id, "done", &i, ERR_HERE));
+	world_after(&w, 1000);
+	ok(incident_reopen(w.turn, &incident_rules, &ada, id, "no", &i, ERR_HERE));
+	assert_null(i.resolution);
+	assert_string_equal(i.acknowledged_by, "operator ada"); /* whoever reopens it is there */
+	world_after(&w, 1000);
+	assert_int_equal(incident_says(&w, "portal", "web-1", PROBE_OK, &i), INCIDENT_RECOVERED);
+	ok(incident_resolve(w.turn, &incident_rules, &ada, id, "done", &i, ERR_HERE));
+	assert_int_equal(incident_says(&w, "portal", "web-1", PROBE_CRITICAL, &i), INCIDENT_RELAPSED);
+	assert_null(i.acknowledged_by);
+	assert_null(i.resolution);
+	assert_int_equal(i.healthy_since_ms, 0);
+	assert_int_equal(
+	    incident_until(&w, w.now_ms + 10000, &i), INCIDENT_NOTHING); /* and its proof does not run on */
+	world_close(&w);
+}
+
+static void test_timeline_is_bounded(void **state)
+{
+	(void)state;
+	struct world w;
+	struct incident i;
+	start(&w);
+	struct id id = opened(&w);
+	for (int n = 0; n < INCIDENT_ENTRIES_MAX + 10; n++)
+		ok(incident_tell(w.turn, &actor_controller, id, 0, "note", ERR_HERE, "%d", n));
+	assert_int_equal(incident_now(&w, id).entries, INCIDENT_ENTRIES_MAX);
+	ok(incident_investigate(w.turn, &incident_rules, &ada, id, NULL, &i, ERR_HERE));
+	assert_int_equal(i.entries, INCIDENT_ENTRIES_MAX + 1); /* states are always told */
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -367,6 +495,12 @@ int main(void)
 	    cmocka_unit_test(test_p28_wrong_ids_are_not_found),
 	    cmocka_unit_test(test_opened_by_hand_and_reopened),
 	    cmocka_unit_test(test_service_that_leaves_ends_the_fault),
+	    cmocka_unit_test(test_closed_incident_stays_closed),
+	    cmocka_unit_test(test_p41_failing_host_that_goes_unknown_has_not_recovered),
+	    cmocka_unit_test(test_hosts_are_listed_once_and_in_order),
+	    cmocka_unit_test(test_open_ones_are_listed_by_age_whatever_their_state),
+	    cmocka_unit_test(test_what_belonged_to_the_end_is_forgotten_when_it_comes_back),
+	    cmocka_unit_test(test_timeline_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

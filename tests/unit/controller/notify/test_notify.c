@@ -515,6 +515,151 @@ static void test_longest_names_fit_the_store(void **state)
 	world_close(&w);
 }
 
+static void test_message_says_what_is_known(void **state)
+{
+	(void)state;
+	struct world w;
+	struct incident i = fault(&w);
+	struct outbox o[4];
+	say(&w, &i, NOTIFY_OPENED, NULL);
+	assert_int_equal(outbox(&w, o, 4), 1);
+	char opened_at[TEXT_TIME_MAX], line[64];
+	(void)snprintf(line, sizeof(line), "opened    %s\n", text_time(i.opened_ms, opened_at));
+	assert_non_null(strstr(o[0].body, line));
+	assert_non_null(strstr(o[0].body, "hosts     web-1\n"));
+	assert_non_null(strstr(o[0].body, "probes    http\n"));
+	assert_null(strstr(o[0].body, "resolved"));
+	assert_null(o[0].payload); /* mail has none */
+	world_close(&w);
+}
+
+static void test_webhook_is_given_the_fields(void **state)
+{
+	(void)state;
+	struct world w;
+	struct incident i = fault(&w);
+	struct notify_channel hook[] = {{.name = "hook", .kind = NOTIFY_WEBHOOK, .url = "https://example.org/h"}};
+	rules.channels = (struct list){hook, 1};
+	rules.levels.count = 0;
+	struct outbox o[4];
+	assert_int_equal(say(&w, &i, NOTIFY_OPENED, NULL), 1);
+	assert_int_equal(outbox(&w, o, 4), 1);
+	assert_non_null(strstr(o[0].payload, "\"service\":\"portal\""));
+	assert_non_null(strstr(o[0].payload, "\"web-1\""));
+	assert_non_null(strstr(o[0].payload, "\"number\":1"));
+	assert_null(strstr(o[0].payload, "said the probe"));
+	world_close(&w);
+}
+
+static struct notification newest(struct world *w)
+{
+	struct turn_scan scan;
+	struct notification n;
+	bool found;
+	ok(turn_scan_key(w->turn, &notification_table, NULL, 0, true, &scan, ERR_HERE));
+	ok(turn_scan_next(&scan, &n, &found, ERR_HERE));
+	turn_scan_done(&scan);
+	assert_true(found);
+	return n;
+}
+
+static void test_tries_wait_longer_each_time_and_the_other_way_begins_anew(void **state)
+{
+	(void)state;
+	struct world w;
+	struct incident i = fault(&w);
+	levels[0].wait_ms = DAY;
+	say(&w, &i, NOTIFY_OPENED, NULL);
+	for (unsigned n = 1; n < NOTIFY_ATTEMPTS_MAX; n++) {
+		uint64_t failed_at = w.now_ms, wait = (uint64_t)NOTIFY_RETRY_MS << (n - 1);
+		deliver_all(&w, ERR_UNREACHABLE);
+		struct notification mail = newest(&w);
+		assert_string_equal(mail.error, "connection refused");
+		assert_int_equal(mail.attempts, n);
+		assert_true(
+		    mail.next_attempt_ms >= failed_at + wait && mail.next_attempt_ms <= failed_at + wait + wait / 4);
+		uint64_t next = mail.next_attempt_ms;
+		assert_int_equal(run_until(&w, next - 1, false), 0);
+		assert_int_equal(run_until(&w, next, false), 1);
+	}
+	deliver_all(&w, ERR_UNREACHABLE);
+	struct notification file = newest(&w);
+	assert_string_equal(file.channel, "file");
+	assert_null(file.recipient);
+	assert_null(file.error);
+	assert_int_equal(file.attempts, 1);
+	assert_false(id_is_zero(file.instead_of));
+	deliver_all(&w, ERR_OK);
+	file = newest(&w);
+	assert_int_equal(file.state, NOTIFICATION_SENT);
+	assert_int_equal(file.sent_ms, w.now_ms);
+	levels[0].wait_ms = 5 * MINUTE;
+	world_close(&w);
+}
+
+/* Even when nobody called notify_silence: the timer looks for itself. */
+static void test_p37_timer_looks_at_the_incident(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		struct world w;
+		struct incident i = fault(&w);
+		bool first;
+		say(&w, &i, NOTIFY_OPENED, NULL);
+		deliver_all(&w, ERR_OK);
+		if (how == 0)
+			ok(incident_resolve(w.turn, &incident_rules, &ada, i.incident, "x", &i, ERR_HERE));
+		if (how == 1)
+			ok(incident_acknowledge(w.turn, &incident_rules, &ada, i.incident, &i, &first, ERR_HERE));
+		if (how == 2) { /* its cause was found meanwhile */
+			i.suppressed_by = turn_id(w.turn);
+			ok(turn_put(w.turn, &incident_table, &i, ERR_HERE));
+		}
+		assert_int_equal(run_until(&w, w.now_ms + DAY / 2, true), 0);
+		assert_int_equal(world_record_count(&w, &escalation_table), 0);
+		world_close(&w);
+	}
+}
+
+static void test_news_goes_to_everybody_who_was_told(void **state)
+{
+	(void)state;
+	struct world w;
+	struct incident i = fault(&w);
+	struct id id = i.incident;
+	uint64_t begin = w.now_ms;
+	say(&w, &i, NOTIFY_OPENED, NULL);
+	deliver_all(&w, ERR_OK);
+	assert_int_equal(run_until(&w, begin + 16 * MINUTE, true), 3); /* second round has begun */
+	assert_int_equal(run_until(&w, begin + 21 * MINUTE, true), 2);
+	i = incident_now(&w, id);
+	assert_int_equal(say(&w, &i, NOTIFY_WORSENED, "critical"), 3);
+	struct notification n = newest(&w);
+	assert_int_equal(n.round, 1);
+	deliver_all(&w, ERR_OK);
+	world_close(&w);
+}
+
+static void test_p39_news_that_reaches_nobody_is_on_the_trail(void **state)
+{
+	(void)state;
+	struct world w;
+	uint32_t said;
+	struct audit_head before, after;
+	world_open(&w);
+	rules.levels.count = 0;
+	ok(notify_about(w.turn, &rules, NOTIFY_HOST, "web-1", "barred", "x", &said, ERR_HERE));
+	ok(audit_head(w.turn, &before, ERR_HERE));
+	assert_int_equal(said, 2);
+	assert_int_equal(before.size, 0);
+	rules.channels.count = 0;
+	ok(notify_about(w.turn, &rules, NOTIFY_HOST, "web-2", "barred", "x", &said, ERR_HERE));
+	ok(audit_head(w.turn, &after, ERR_HERE));
+	assert_int_equal(said, 0);
+	assert_int_equal(after.size, 1);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -539,6 +684,12 @@ int main(void)
 	    cmocka_unit_test_setup(test_resolved_is_told_once_and_ends_the_climbing, setup),
 	    cmocka_unit_test_setup(test_what_is_about_no_incident_is_told_once, setup),
 	    cmocka_unit_test_setup(test_longest_names_fit_the_store, setup),
+	    cmocka_unit_test_setup(test_message_says_what_is_known, setup),
+	    cmocka_unit_test_setup(test_webhook_is_given_the_fields, setup),
+	    cmocka_unit_test_setup(test_tries_wait_longer_each_time_and_the_other_way_begins_anew, setup),
+	    cmocka_unit_test_setup(test_p37_timer_looks_at_the_incident, setup),
+	    cmocka_unit_test_setup(test_news_goes_to_everybody_who_was_told, setup),
+	    cmocka_unit_test_setup(test_p39_news_that_reaches_nobody_is_on_the_trail, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
