@@ -80,7 +80,7 @@ struct run {
 	uint64_t seed;
 	struct random random;
 	struct store *store;
-	struct model now;  /* what the open turn must see */
+	struct model now; /* what the open turn must see */
 };
 
 static struct thing random_thing(struct run *r)
