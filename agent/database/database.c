@@ -201,6 +201,16 @@ bool database_staged(const struct service_config *service, const char *token)
 	return beside(service, token, path, sizeof path, NULL) == ERR_OK && file_exists(path);
 }
 
+uint64_t database_inode(const struct service_config *service, const char *token)
+{
+	char path[PATH_LIMIT];
+	struct stat st;
+	if (token && beside(service, token, path, sizeof path, NULL) != ERR_OK)
+		return 0;
+	const char *which = token ? path : postgres_of(service) ? postgres_of(service)->data_directory : "";
+	return stat(which, &st) == 0 ? st.st_ino : 0;
+}
+
 enum err_code database_swap(const struct service_config *service, const char *token, struct err *reterr)
 {
 	char other[PATH_LIMIT], parent[PATH_LIMIT];

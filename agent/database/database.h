@@ -31,5 +31,7 @@ ERR_CHECK enum err_code database_swap(const struct service_config *service, cons
 /* Remove what stands beside the data directory under this token. */
 ERR_CHECK enum err_code database_discard(const struct service_config *service, const char *token, struct err *reterr);
 bool database_staged(const struct service_config *service, const char *token);
+/* Inode of the data directory (token NULL) or of what stands beside it; 0: not there. */
+uint64_t database_inode(const struct service_config *service, const char *token);
 
 #endif

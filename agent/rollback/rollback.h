@@ -1,0 +1,73 @@
+/* agent/rollback/rollback.h: bring components of one service on this host back to a restore point, or leave it as it was.
+ *
+ *   plan     compare; nothing differs: done
+ *   stage    read, authenticate and write beside the live trees all that is needed; the service still runs
+ *   safety   a restore point of what is about to be replaced
+ *   stop     the service's declared step
+ *   restore  rename into place
+ *   check, start   the service's declared steps
+ *   verify   digests of the live trees against the restore point, then the service's probes
+ *   undo     when any of that fails after the first change: the same way back to the safety restore point
+ *
+ * A journal (one small file an order, replaced atomically and synced before each phase begins) makes a crash at any instruction end, after
+ * rollback_recover(), in the old state or the new one, whole.
+ * Blocking; a worker process or a person's command line, one rollback of a service at a time (an exclusive lock says who else). */
+#ifndef KEDGE_AGENT_ROLLBACK_ROLLBACK_H
+#define KEDGE_AGENT_ROLLBACK_ROLLBACK_H
+
+#include "agent/snapshot/snapshot.h"
+#include "shared/message/report.h"
+
+enum {
+	ROLLBACK_STEPS_MAX = REPORT_STEPS_MAX,
+	ROLLBACK_TEXT_MAX = TEXT_LINE_MAX,
+};
+
+struct rollback_io { /* what a rollback asks of the world; borrowed */
+	void *ctx;
+	/* A step ended (or, took_ms 0 and text "…", began). */
+	void (*step)(void *ctx, const struct order_step *step);
+	/* Do the service's probes pass now?  deep: the deep ones too.  text: what failed, redacted. */
+	bool (*prove)(void *ctx, const char *service, bool deep, char text[ROLLBACK_TEXT_MAX]);
+	/* Asked between steps before anything changes; true ends it as ORDER_CANCELLED. */
+	bool (*cancelled)(void *ctx);
+	uint64_t (*now_ms)(void *ctx); /* wall clock */
+};
+
+struct rollback_request {
+	struct id order;             /* also names the journal and the staging folders */
+	const struct service_config *service;
+	uint32_t components;         /* bits; 0: all that the restore point and agent.yaml have */
+	struct id snapshot;
+	uint64_t run_limit_ms;       /* 0: none; beyond it a rollback that has not been proven is undone */
+	bool deep;
+	bool no_prove;               /* a service that consists of paths only: digests alone */
+};
+
+struct rollback_result { /* strings and lists live in the arena given */
+	enum order_outcome outcome;  /* never OPEN */
+	struct list steps;           /* struct order_step */
+	struct id safety_snapshot;   /* zero: nothing was changed */
+	struct list components;      /* struct component_point: live state after */
+	bool digests_match, healthy;
+	const char *text;            /* why, for people */
+};
+
+/* state_directory: journals and locks live in state_directory/rollback.  ERR_OK whatever the outcome; an error only when nothing could even be
+ * begun (ERR_BUSY: another rollback of the service, ERR_NOT_FOUND: no such restore point, ERR_INVALID). */
+ERR_CHECK enum err_code rollback_run(struct repo *repo, const char *state_directory, const struct rollback_request *r, const struct rollback_io *io,
+    struct arena *arena, struct rollback_result *ret, struct err *reterr);
+
+/* What would be done: counts and every path, on the calling thread; nothing is written. */
+struct rollback_plan { uint64_t changed, added, removed, metadata, bytes; };
+ERR_CHECK enum err_code rollback_plan(struct repo *repo, const struct rollback_request *r, snapshot_change_fn *on_change, void *ctx,
+    struct rollback_plan *ret, struct err *reterr);
+
+/* Journals of rollbacks that did not end: *ret: struct rollback_pending. */
+struct rollback_pending { struct id order; const char *service; const char *phase; };
+ERR_CHECK enum err_code rollback_pending(const char *state_directory, struct arena *arena, struct list *ret, struct err *reterr);
+/* Finish one of them.  request: service from the configuration of now; snapshot and components come from the journal. */
+ERR_CHECK enum err_code rollback_recover(struct repo *repo, const char *state_directory, const struct rollback_request *r, const struct rollback_io *io,
+    struct arena *arena, struct rollback_result *ret, struct err *reterr);
+
+#endif
