@@ -7,21 +7,29 @@
 
 #define WRONG(...) err_set(reterr, ERR_INVALID, __VA_ARGS__)
 
+/* A text that has a default is NULL only when a file says "~" or a program left it out: such checks take NULL as wrong.
+ */
+
 /* ---- words ---- */
+
+static const char *shown(const char *s)
+{
+	return s ? s : "nothing";
+}
 
 static bool name_ok(const char *s)
 {
-	return *s && *s != '-' && !text_ends(s, "-") && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-")] == 0;
+	return s && *s && *s != '-' && !text_ends(s, "-") && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-")] == 0;
 }
 
 static bool host_name_ok(const char *s)
 {
-	return *s && *s != '-' && *s != '.' && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-.")] == 0;
+	return s && *s && *s != '-' && *s != '.' && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-.")] == 0;
 }
 
 static bool user_ok(const char *s)
 {
-	return *s && !strchr("-0123456789", *s) && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-")] == 0;
+	return s && *s && !strchr("-0123456789", *s) && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-")] == 0;
 }
 
 static bool printable(const char *s)
@@ -61,6 +69,11 @@ static enum err_code check_path(const char *key, const char *path, struct err *r
 		    "%s: expected an absolute path without \"..\", \"//\" or a slash at its end, got \"%.200s\"", key,
 		    path);
 	return ERR_OK;
+}
+
+static enum err_code check_path_there(const char *key, const char *path, struct err *reterr)
+{
+	return path ? check_path(key, path, reterr) : WRONG("%s: expected an absolute path, got nothing", key);
 }
 
 static bool stands_before(const struct list *l, size_t i)
@@ -137,11 +150,11 @@ enum err_code check_postgres(const void *record, struct err *reterr)
 	enum err_code rc = check_path("data_directory", p->data_directory, reterr);
 
 	if (rc == ERR_OK)
-		rc = check_path("bin_directory", p->bin_directory, reterr);
+		rc = check_path_there("bin_directory", p->bin_directory, reterr);
 	if (rc == ERR_OK)
-		rc = check_path("socket_directory", p->socket_directory, reterr);
-	if (rc == ERR_OK && p->user && !user_ok(p->user))
-		rc = WRONG("user: expected a user name, got \"%s\"", p->user);
+		rc = check_path_there("socket_directory", p->socket_directory, reterr);
+	if (rc == ERR_OK && !user_ok(p->user))
+		rc = WRONG("user: expected a user name, got \"%s\"", shown(p->user));
 	return rc;
 }
 
@@ -490,7 +503,7 @@ enum err_code check_controller(const void *record, struct err *reterr)
 	if (!text_starts(c->url, "wss://") || !address_ok(c->url + strlen("wss://")))
 		return WRONG("url: expected wss://host:port, got \"%.200s\"", c->url);
 	if (!name_ok(c->name))
-		return WRONG("name: expected lower-case letters, digits and hyphens, got \"%s\"", c->name);
+		return WRONG("name: expected lower-case letters, digits and hyphens, got \"%s\"", shown(c->name));
 	return ERR_OK;
 }
 
@@ -540,7 +553,7 @@ static enum err_code check_state_apart(const struct agent_config *c, struct err 
 enum err_code check_agent(const void *record, struct err *reterr)
 {
 	const struct agent_config *c = record;
-	enum err_code rc = check_path("state_directory", c->state_directory, reterr);
+	enum err_code rc = check_path_there("state_directory", c->state_directory, reterr);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -551,7 +564,7 @@ enum err_code check_agent(const void *record, struct err *reterr)
 	if (c->controller && !c->domain)
 		return WRONG("domain: expected, as there is a controller");
 	if (!user_ok(c->user))
-		return WRONG("user: expected a user name, got \"%s\"", c->user);
+		return WRONG("user: expected a user name, got \"%s\"", shown(c->user));
 	for (size_t i = 0; i < c->services.count; i++)
 		for (size_t k = 0; k < i; k++)
 			if (!strcmp(LIST_AT(c->services, struct service_config, i).name,

@@ -248,6 +248,15 @@ static const struct {
 	"service\""},
     {"services:\n  portal:\n    logs: [ /x, /y, /x ]\n",
 	"agent.yaml:3: services.portal.logs[2]: \"/x\" stands there twice"},
+    {"user: ~\n", "agent.yaml:1: user: expected a user name, got \"nothing\""},
+    {"state_directory: null\n", "agent.yaml:1: state_directory: expected an absolute path, got nothing"},
+    {"domain: d\ncontroller: { url: \"wss://c:7443\", name: ~ }\n",
+	"agent.yaml:2: controller.name: expected lower-case letters, digits and hyphens, got \"nothing\""},
+    {"services:\n  portal:\n    components: { database: { postgres: { data_directory: /x, bin_directory: ~ } } }\n",
+	"agent.yaml:3: services.portal.components.database.postgres.bin_directory: expected an absolute path, got "
+	"nothing"},
+    {"services:\n  portal:\n    components: { database: { postgres: { data_directory: /x, user: ~ } } }\n",
+	"agent.yaml:3: services.portal.components.database.postgres.user: expected a user name, got \"nothing\""},
 };
 
 static void every_mistake(void **state)

@@ -277,6 +277,143 @@ static void mutated_key(void **state)
 		}
 }
 
+/* ---- signatures that are put together by hand ---- */
+
+static void put(struct buf *b, const void *data, size_t size)
+{
+	buf_be32(b, (uint32_t)size);
+	buf_append(b, data, size);
+}
+
+static enum err_code parse_parts(
+    const struct sshsig *from, const char *reserved, const struct buf *signature, const char *after, struct sshsig *ret)
+{
+	struct buf blob = BUF_INIT, base64 = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	buf_text(&blob, "SSHSIG");
+	buf_be32(&blob, 1);
+	put(&blob, from->key.blob, from->key.blob_size);
+	put(&blob, from->name_space, strlen(from->name_space));
+	put(&blob, reserved, strlen(reserved));
+	put(&blob, from->sha512 ? "sha512" : "sha256", 6);
+	put(&blob, signature->data, signature->size);
+	buf_text(&blob, after);
+	text_base64(&base64, blob.data, blob.size);
+	buf_clear(&text);
+	buf_printf(&text, "-----BEGIN SSH SIGNATURE-----\n%s\n-----END SSH SIGNATURE-----\n", buf_str(&base64));
+	enum err_code rc = sshsig_parse(buf_str(&text), text.size, ret, &err);
+	buf_done(&blob);
+	buf_done(&base64);
+	return rc;
+}
+
+static bool parts_verify(const struct sshsig *from, const struct buf *signature)
+{
+	struct sshsig sig;
+	return parse_parts(from, "", signature, "", &sig) == ERR_OK &&
+	       sshsig_verifies(&sig, "kedge-plan", message.data, message.size);
+}
+
+/* The one spelling of a signature: nothing may be added where it would not change what is verified. */
+static void one_spelling(void **state)
+{
+	struct sshsig sig, got;
+	struct buf whole = BUF_INIT;
+	(void)state;
+
+	load("alice.sha512.sig", &text);
+	assert_int_equal(sshsig_parse(buf_str(&text), text.size, &sig, NULL), ERR_OK);
+	buf_append(&whole, sig.signature, sig.signature_size);
+	assert_true(parts_verify(&sig, &whole));
+	assert_int_equal(parse_parts(&sig, "x", &whole, "", &got), ERR_UNSUPPORTED);
+	assert_int_equal(parse_parts(&sig, "", &whole, "x", &got), ERR_INVALID);
+	buf_byte(&whole, 0);
+	assert_false(parts_verify(&sig, &whole));
+	while (whole.size <= SSH_SIGNATURE_MAX)
+		buf_byte(&whole, 0);
+	assert_int_equal(parse_parts(&sig, "", &whole, "", &got), ERR_LIMIT);
+	buf_done(&whole);
+}
+
+/* A number of an ECDSA signature: where it begins in the raw signature, and its size. */
+struct number {
+	const uint8_t *data;
+	size_t size;
+};
+
+static struct number take_number(const uint8_t **at)
+{
+	struct number n = {*at + 4, (*at)[3]};
+	*at += 4 + n.size;
+	return n;
+}
+
+static void put_p256(struct buf *whole, const struct buf *raw)
+{
+	buf_clear(whole);
+	put(whole, "ecdsa-sha2-nistp256", strlen("ecdsa-sha2-nistp256"));
+	put(whole, raw->data, raw->size);
+}
+
+static void one_spelling_of_numbers(void **state)
+{
+	struct sshsig sig;
+	struct buf whole = BUF_INIT, raw = BUF_INIT, padded = BUF_INIT;
+	(void)state;
+
+	load("bob.sha256.sig", &text);
+	assert_int_equal(sshsig_parse(buf_str(&text), text.size, &sig, NULL), ERR_OK);
+	const uint8_t *at = sig.signature + 4 + strlen("ecdsa-sha2-nistp256") + 4;
+	struct number r = take_number(&at), s = take_number(&at);
+	assert_ptr_equal(at, sig.signature + sig.signature_size);
+
+	for (unsigned i = 0; i < 6; i++) {
+		buf_clear(&raw);
+		buf_clear(&padded);
+		buf_byte(&padded, 0);
+		buf_append(&padded, i == 1 ? r.data : s.data, i == 1 ? r.size : s.size);
+		if (i == 1)
+			put(&raw, padded.data, padded.size); /* a zero in front */
+		else
+			put(&raw, r.data, r.size);
+		if (i == 2)
+			put(&raw, padded.data, padded.size);
+		else if (i == 3)
+			put(&raw, "", 0); /* no number at all */
+		else if (i == 4)
+			put(&raw, "\0", 1); /* zero */
+		else
+			put(&raw, s.data, s.size);
+		if (i == 5)
+			buf_byte(&raw, 0); /* something behind */
+		put_p256(&whole, &raw);
+		assert_int_equal(parts_verify(&sig, &whole), i == 0);
+	}
+	buf_done(&whole);
+	buf_done(&raw);
+	buf_done(&padded);
+}
+
+/* Heads of other versions and of other things. */
+static void other_heads(void **state)
+{
+	static const char *const heads[] = {
+	    "", "SSHSIG", "SSHSIG\0\0\0\2", "sshsig\0\0\0\1", "SSHSIG\0\0\0\1\xff\xff\xff\xff"};
+	static const size_t sizes[] = {0, 6, 10, 10, 14};
+	(void)state;
+
+	for (unsigned i = 0; i < 5; i++) {
+		struct buf base64 = BUF_INIT;
+		struct sshsig sig;
+		text_base64(&base64, heads[i], sizes[i]);
+		buf_clear(&text);
+		buf_printf(&text, "-----BEGIN SSH SIGNATURE-----\n%s\n-----END SSH SIGNATURE-----\n", buf_str(&base64));
+		assert_int_equal(sshsig_parse(buf_str(&text), text.size, &sig, NULL), ERR_INVALID);
+		buf_done(&base64);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -290,6 +427,9 @@ int main(void)
 	    TEST(odd_armor),
 	    TEST(key_lines),
 	    TEST(mutated_key),
+	    TEST(one_spelling),
+	    TEST(one_spelling_of_numbers),
+	    TEST(other_heads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -295,6 +295,9 @@ static void names_prove_nothing(void **state)
 	HOST_SAYS(VERDICT_TOO_FEW_APPROVERS, "two signatures by one approver count once");
 	w.pinned[3].owner[0] = 0; /* keys without owners are two */
 	HOST_SAYS(VERDICT_AUTHORISED, "2 approved");
+	w.pinned[1].owner[0] = 0; /* but one such key is one */
+	approve(1, w.bob, "carol");
+	HOST_SAYS(VERDICT_TOO_FEW_APPROVERS, "two signatures by one approver count once");
 }
 
 static void strangers_do_not_spoil_it(void **state)
