@@ -1,0 +1,365 @@
+#include "shared/mining/line.h"
+
+#include <string.h>
+
+#include "shared/mining/line_internal.h"
+
+struct reader {
+	const char *p, *end; /* what is left of the line */
+	const char *limit;   /* a header ends before this */
+	struct line_parts *out;
+};
+
+static void skip_spaces(struct reader *r)
+{
+	while (r->p < r->end && line_is_space(*r->p))
+		r->p++;
+}
+
+static const char *word_end(const struct reader *r)
+{
+	const char *p = r->p;
+	while (p < r->end && !line_is_space(*p))
+		p++;
+	return p;
+}
+
+static struct line_part part(const char *from, const char *to)
+{
+	return (struct line_part){from, (size_t)(to - from)};
+}
+
+static uint32_t number(const char *p, const char *end)
+{
+	uint32_t v = 0;
+	for (int i = 0; p < end && i < 9 && line_is_digit(*p); p++, i++)
+		v = v * 10 + (uint32_t)(*p - '0');
+	return p == end ? v : 0;
+}
+
+/* <13> or <13>1 (RFC 3164, RFC 5424) */
+static bool take_priority(struct reader *r)
+{
+	static const enum line_level levels[] = {
+	    LINE_FATAL, LINE_FATAL, LINE_FATAL, LINE_ERROR, LINE_WARNING, LINE_INFO, LINE_INFO, LINE_DEBUG};
+	const char *p = r->p;
+	unsigned v = 0;
+	if (p >= r->end || *p != '<')
+		return false;
+	for (p++; p < r->end && p - r->p < 4 && line_is_digit(*p); p++)
+		v = v * 10 + (unsigned)(*p - '0');
+	if (p >= r->end || *p != '>' || p == r->p + 1 || v > 191)
+		return false;
+	r->out->level = levels[v & 7];
+	r->p = p + 1;
+	if (r->end - r->p > 1 && *r->p == '1' && r->p[1] == ' ')
+		r->p += 2;
+	return true;
+}
+
+static bool take_time(struct reader *r)
+{
+	uint64_t ms = 0;
+	bool bracket = r->p < r->end && *r->p == '[';
+	const char *p = r->p + bracket;
+	size_t n = line_time(p, (size_t)(r->end - p), r->out->time_ms, &ms);
+	if (n == 0)
+		return false;
+	p += n;
+	if (bracket && (p >= r->end || *p++ != ']'))
+		return false;
+	r->p = p;
+	r->out->time_ms = ms;
+	return true;
+}
+
+/* "INFO", "[error]", "ERROR:", "<warn>", "E/": the level and how far the word goes. */
+static enum line_level level_here(const struct reader *r, const char **ret_end)
+{
+	const char *p = r->p, *end = word_end(r);
+	const char *stop = end;
+	bool bracket = p < end && (*p == '[' || *p == '<' || *p == '(');
+	if (bracket)
+		p++;
+	const char *q = p;
+	while (q < stop && line_is_alpha(*q))
+		q++;
+	bool closed =
+	    q < stop && (*q == ']' || *q == '>' || *q == ')' || *q == ':' || *q == '/' || *q == '|' || *q == ',');
+	if (q == p || (q < stop && !closed))
+		return LINE_NONE;
+	bool capitals = true;
+	for (const char *c = p; c < q; c++)
+		capitals &= *c >= 'A' && *c <= 'Z';
+	if (!capitals && !(bracket || (closed && *q == ':')))
+		return LINE_NONE;
+	if (q - p == 1 && !closed)
+		return LINE_NONE;
+	*ret_end = q + closed;
+	return line_level_word(p, (size_t)(q - p));
+}
+
+/* A balanced [...] or (...); where it ends, or NULL. */
+static const char *bracket_end(const struct reader *r)
+{
+	char open = *r->p, close = open == '[' ? ']' : ')';
+	size_t depth = 0;
+	for (const char *p = r->p; p < r->limit; p++) {
+		depth += *p == open;
+		if (*p == close && --depth == 0)
+			return p + 1;
+	}
+	return NULL;
+}
+
+static void note_component(struct reader *r, struct line_part c)
+{
+	while (c.size && strchr(":[](),", c.text[0])) {
+		c.text++;
+		c.size--;
+	}
+	while (c.size && strchr(":[](),", c.text[c.size - 1]))
+		c.size--;
+	uint32_t pid = number(c.text, c.text + c.size);
+	if (pid && !r->out->pid)
+		r->out->pid = pid;
+	else if (c.size && !pid)
+		r->out->component = c;
+}
+
+/* sshd[123]: or app/1[22]: — the component, its pid, and the end behind the colon; NULL: none. */
+static const char *tag_end(struct reader *r)
+{
+	const char *p = r->p, *end = r->limit;
+	while (p < end && (line_is_alpha(*p) || line_is_digit(*p) || strchr("._-/@$()+*#", *p)) && *p)
+		p++;
+	const char *name = p;
+	if (p == r->p)
+		return NULL;
+	uint32_t pid = 0;
+	if (p < end && *p == '[') {
+		const char *close = memchr(p, ']', (size_t)(end - p));
+		if (!close)
+			return NULL;
+		pid = number(p + 1, close);
+		p = close + 1;
+	}
+	if (p >= r->end || *p != ':' || (p + 1 < r->end && !line_is_space(p[1])))
+		return NULL;
+	r->out->component = part(r->p, name);
+	if (pid)
+		r->out->pid = pid;
+	return p + 1;
+}
+
+/* org.example.Class: or module/file.c:12: — plain words stay, they are as likely the message's own. */
+static bool looks_component(const char *p, const char *end)
+{
+	bool mixed = false, marked = false;
+	if (end - p < 3 || end[-1] != ':')
+		return false;
+	for (const char *c = p; c < end - 1; c++) {
+		if (!line_is_alpha(*c) && !line_is_digit(*c) && !strchr("._-/$:@#", *c))
+			return false;
+		marked |= *c == '.' || *c == '$' || *c == '/' || *c == ':';
+		mixed |= c > p && *c >= 'A' && *c <= 'Z' && c[-1] >= 'a' && c[-1] <= 'z';
+	}
+	return marked || mixed;
+}
+
+static bool skip_separator(struct reader *r)
+{
+	const char *p = r->p;
+	while (p < r->end && (*p == '-' || *p == '|' || *p == ':' || *p == '*'))
+		p++;
+	if (p == r->p || p - r->p > 2 || (p < r->end && !line_is_space(*p) && *r->p != ':'))
+		return false;
+	r->p = p;
+	skip_spaces(r);
+	return true;
+}
+
+/* Behind a level: threads and components in brackets, components with a colon, dashes. */
+static void take_context(struct reader *r)
+{
+	for (int i = 0; i < 6; i++) {
+		skip_spaces(r);
+		if (skip_separator(r))
+			continue;
+		const char *end;
+		if (r->p < r->end && *r->p == '[' && (end = bracket_end(r)) &&
+		    (end == r->end || line_is_space(*end) || *end == ':' || *end == '-')) {
+			note_component(r, part(r->p, end));
+			r->p = end;
+			continue;
+		}
+		end = word_end(r);
+		if (end > r->limit || !looks_component(r->p, end))
+			return;
+		note_component(r, part(r->p, end));
+		r->p = end;
+		return; /* what follows is the message, whatever it looks like */
+	}
+}
+
+/* Between a time and a level stand hosts, pids, threads: no words of prose.  Finds the level within a few words. */
+static bool find_level(struct reader *r)
+{
+	const char *from = r->p;
+	for (int i = 0; i < LINE_HEADER_WORDS && r->p < r->limit; i++) {
+		const char *end = NULL;
+		skip_spaces(r);
+		enum line_level level = level_here(r, &end);
+		if (level != LINE_NONE) {
+			r->out->level = level;
+			r->p = end;
+			return true;
+		}
+		if (r->p < r->end && *r->p == '[' && (end = bracket_end(r))) {
+			note_component(r, part(r->p, end));
+			r->p = end;
+			continue;
+		}
+		end = word_end(r);
+		bool digit = false, small = false;
+		for (const char *c = r->p; c < end; c++) {
+			digit |= line_is_digit(*c);
+			small |= *c >= 'a' && *c <= 'z';
+		}
+		if ((small && !digit && end[-1] != ':' && !memchr(r->p, '.', (size_t)(end - r->p))) || end == r->p)
+			break;
+		if (small && end[-1] == ':' && end - r->p > 1)
+			break; /* a tag: what follows is the message */
+		r->p = end;
+	}
+	r->p = from;
+	r->out->component = (struct line_part){0};
+	return false;
+}
+
+/* Jun 14 15:16:01 host tag[1]: … */
+static bool take_syslog(struct reader *r)
+{
+	const char *from = r->p, *end;
+	skip_spaces(r);
+	const char *host = r->p, *host_end = word_end(r);
+	if (host_end == host || host_end > r->limit || host_end[-1] == ':' ||
+	    memchr(host, '[', (size_t)(host_end - host)))
+		host_end = host; /* no host: the tag at once */
+	r->p = host_end;
+	skip_spaces(r);
+	end = tag_end(r);
+	if (!end) {
+		r->p = from;
+		return false;
+	}
+	if (host_end > host)
+		r->out->host = part(host, host_end);
+	r->p = end;
+	skip_spaces(r);
+	if (r->p < r->end && *r->p == '[' && r->end - r->p > 2 && (line_is_digit(r->p[1]) || r->p[1] == ' ') &&
+	    (end = bracket_end(r)))
+		r->p = end; /* the kernel's uptime */
+	return true;
+}
+
+/* I0102 15:04:05.000000  1234 file.cc:123] message */
+static bool take_glog(struct reader *r)
+{
+	const char *p = r->p;
+	if (r->end - p < 22 || !strchr("IWEF", *p) || !line_is_digit(p[1]) || !line_is_digit(p[4]) || p[5] != ' ' ||
+	    p[8] != ':')
+		return false;
+	const char *close = memchr(p, ']', (size_t)(r->limit - p));
+	if (!close)
+		return false;
+	r->out->level = line_level_word(p, 1);
+	r->p = close + 1;
+	return true;
+}
+
+static struct line_part logfmt_value(const char *line, size_t size, const char *key)
+{
+	const char *end = line + size, *at = memmem(line, size, key, strlen(key));
+	if (!at || (at > line && !line_is_space(at[-1])))
+		return (struct line_part){0};
+	at += strlen(key);
+	const char *stop = at;
+	if (at < end && *at == '"') {
+		for (stop = ++at; stop < end && *stop != '"'; stop++)
+			if (*stop == '\\' && end - stop > 1)
+				stop++;
+	} else {
+		while (stop < end && !line_is_space(*stop))
+			stop++;
+	}
+	return part(at, stop);
+}
+
+/* time=… level=error msg="…" */
+static bool take_logfmt(const char *line, size_t size, struct line_parts *r)
+{
+	size_t look = size < LINE_HEADER_MAX ? size : LINE_HEADER_MAX;
+	struct line_part level = logfmt_value(line, look, "level="), message = logfmt_value(line, size, "msg=");
+	if (level.size == 0 || message.size == 0 || line_level_word(level.text, level.size) == LINE_NONE)
+		return false;
+	r->level = line_level_word(level.text, level.size);
+	struct line_part time = logfmt_value(line, look, "time=");
+	uint64_t ms;
+	if (time.size && line_time(time.text, time.size, r->time_ms, &ms))
+		r->time_ms = ms;
+	else
+		r->time_ms = 0;
+	/* The message with what stands behind it: errors are told there. */
+	r->message = (struct line_part){message.text, (size_t)(line + size - message.text)};
+	return true;
+}
+
+static void split_plain(const char *line, size_t size, uint64_t now_ms, struct line_parts *ret)
+{
+	struct reader r = {.p = line, .end = line + size, .out = ret};
+	r.limit = size < LINE_HEADER_MAX ? r.end : line + LINE_HEADER_MAX;
+	ret->time_ms = now_ms; /* what a time without a year is taken against, until it is found */
+	bool timed = false, found = false;
+	if (take_logfmt(line, size, ret))
+		return;
+	skip_spaces(&r);
+	bool priority = take_priority(&r);
+	enum line_level level = ret->level;
+	if (r.end - r.p > 2 && *r.p == '-' && r.p[1] == ' ')
+		r.p += 2;
+	if (take_glog(&r))
+		found = true;
+	else {
+		timed = take_time(&r);
+		found = find_level(&r);
+		if (!found && (timed || priority))
+			ret->format = take_syslog(&r) ? LINE_FORMAT_SYSLOG : LINE_FORMAT_PLAIN;
+	}
+	if (found)
+		take_context(&r);
+	else if (timed || priority)
+		(void)skip_separator(&r);
+	if (ret->level == LINE_NONE)
+		ret->level = level;
+	skip_spaces(&r);
+	if (!timed)
+		ret->time_ms = 0;
+	ret->message = part(r.p, r.end);
+	if (r.p >= r.end) /* a header and nothing else: the line is its own message */
+		ret->message = part(line, line + size);
+}
+
+void line_split(enum line_format format, const char *line, size_t size, uint64_t now_ms, struct buf *scratch,
+    struct line_parts *ret)
+{
+	*ret = (struct line_parts){.format = LINE_FORMAT_PLAIN};
+	buf_clear(scratch);
+	while (size && (line[size - 1] == '\n' || line[size - 1] == '\r' || line[size - 1] == ' '))
+		size--;
+	bool object = size && (*line == '{' || (line_is_space(*line) && memchr(line, '{', size < 8 ? size : 8)));
+	if ((format == LINE_FORMAT_JSON || (format == LINE_FORMAT_AUTO && object)) &&
+	    line_json(line, size, now_ms, scratch, ret))
+		return;
+	split_plain(line, size, now_ms, ret);
+}

@@ -1,0 +1,703 @@
+#include "shared/mining/mining.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/base/text.h"
+#include "shared/mining/table.h"
+#include "shared/mining/template.h"
+
+enum {
+	MASKS_MAX = 16,        /* sets of blanks that one structure may have: each costs a look-up a line */
+	NEIGHBOURS_MAX = 1024, /* templates of one structure that a new one is compared with */
+	ALIASES_PER_TEMPLATE = 8,
+	SWEEP = 16,          /* candidates that are compared when one has to give way */
+	SKELETONS_LEAST = 3, /* templates alike but for their names, in several places at once */
+};
+
+struct bucket { /* all templates of one structure */
+	uint64_t structure;
+	struct positions masks[MASKS_MAX];
+	uint8_t mask_count;
+	uint32_t first; /* slot + 1 */
+	bool used;
+};
+
+struct miner {
+	size_t limit, count;
+	struct template *templates; /* by slot; words == NULL: free */
+	size_t slots;               /* of which are allocated */
+	struct bucket *buckets;
+	size_t bucket_slots, free_hint;
+	struct table by_key, by_structure, by_group, aliases;
+	uint32_t next_group;
+	uint64_t lines, evicted;
+	size_t hand;
+};
+
+enum err_code miner_new(const struct miner_options *o, struct miner **ret, struct err *reterr)
+{
+	size_t limit = o && o->templates ? o->templates : MINER_TEMPLATES_DEFAULT;
+	if (limit > MINER_TEMPLATES_MAX)
+		return err_set(reterr, ERR_LIMIT, "a miner holds at most %d templates", MINER_TEMPLATES_MAX);
+	struct miner *m = calloc(1, sizeof *m);
+	if (!m)
+		return err_set(reterr, ERR_NOMEM, "no memory for a miner");
+	m->limit = limit;
+	*ret = m;
+	return ERR_OK;
+}
+
+void miner_free(struct miner *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->slots; i++)
+		template_done(&m->templates[i]);
+	free(m->templates);
+	free(m->buckets);
+	table_done(&m->by_key);
+	table_done(&m->by_structure);
+	table_done(&m->by_group);
+	table_done(&m->aliases);
+	free(m);
+}
+
+/* ---- buckets ---- */
+
+static struct bucket *find_bucket(const struct miner *m, uint64_t structure)
+{
+	uint32_t i;
+	return table_get(&m->by_structure, structure, &i) ? &m->buckets[i] : NULL;
+}
+
+static bool grow_array(void **items, size_t *count, size_t size, size_t limit)
+{
+	size_t bigger = *count ? *count * 2 : 32;
+	if (bigger > limit)
+		bigger = limit;
+	char *p = realloc(*items, bigger * size);
+	if (!p)
+		return false;
+	memset(p + *count * size, 0, (bigger - *count) * size);
+	*items = p;
+	*count = bigger;
+	return true;
+}
+
+static struct bucket *need_bucket(struct miner *m, uint64_t structure)
+{
+	struct bucket *b = find_bucket(m, structure);
+	if (b)
+		return b;
+	size_t i = m->free_hint;
+	while (i < m->bucket_slots && m->buckets[i].used)
+		i++;
+	if (i == m->bucket_slots &&
+	    !grow_array((void **)&m->buckets, &m->bucket_slots, sizeof *m->buckets, m->limit + 1))
+		return NULL;
+	if (!table_put(&m->by_structure, structure, (uint32_t)i))
+		return NULL;
+	m->free_hint = i + 1;
+	m->buckets[i] = (struct bucket){.structure = structure, .used = true};
+	return &m->buckets[i];
+}
+
+/* Sets with fewer blanks first: the more exact template wins. */
+static bool need_mask(struct bucket *b, const struct positions *mask)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < b->mask_count; i++)
+		if (positions_equal(&b->masks[i], mask))
+			return true;
+	if (b->mask_count == MASKS_MAX)
+		return false;
+	while (at < b->mask_count && positions_count(&b->masks[at]) <= positions_count(mask))
+		at++;
+	memmove(&b->masks[at + 1], &b->masks[at], (b->mask_count - at) * sizeof b->masks[0]);
+	b->masks[at] = *mask;
+	b->mask_count++;
+	return true;
+}
+
+/* Masks that no template has any more. */
+static void drop_masks(struct miner *m, struct bucket *b)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < b->mask_count; i++) {
+		bool used = false;
+		for (uint32_t s = b->first; s && !used; s = m->templates[s - 1].next)
+			used = positions_equal(&m->templates[s - 1].blank, &b->masks[i]);
+		if (used)
+			b->masks[kept++] = b->masks[i];
+	}
+	b->mask_count = (uint8_t)kept;
+}
+
+/* ---- templates in and out ---- */
+
+static uint32_t resolve(const struct miner *m, uint32_t group)
+{
+	uint32_t to;
+	for (int i = 0; i < 64 && table_get(&m->aliases, (uint64_t)group + 1, &to); i++)
+		group = to;
+	return group;
+}
+
+static void unlink_slot(struct miner *m, uint32_t slot)
+{
+	struct template *t = &m->templates[slot];
+	struct bucket *b = &m->buckets[t->bucket];
+	uint32_t *at = &b->first;
+	while (*at && *at != slot + 1)
+		at = &m->templates[*at - 1].next;
+	if (*at)
+		*at = t->next;
+	uint32_t found;
+	if (table_get(&m->by_key, t->key, &found) && found == slot)
+		table_remove(&m->by_key, t->key);
+}
+
+static void drop_slot(struct miner *m, uint32_t slot)
+{
+	struct template *t = &m->templates[slot];
+	size_t bucket = t->bucket;
+	unlink_slot(m, slot);
+	table_remove(&m->by_group, (uint64_t)t->group + 1);
+	template_done(t);
+	m->count--;
+	struct bucket *b = &m->buckets[bucket];
+	if (b->first == 0) {
+		table_remove(&m->by_structure, b->structure);
+		b->used = false;
+		if (bucket < m->free_hint)
+			m->free_hint = bucket;
+	}
+}
+
+/* Of the next few, the one seen least and longest ago. */
+static uint32_t victim(struct miner *m)
+{
+	uint32_t worst = UINT32_MAX;
+	for (size_t n = 0; n < SWEEP || worst == UINT32_MAX; n++) {
+		m->hand = (m->hand + 1) % m->slots;
+		const struct template *t = &m->templates[m->hand];
+		if (!t->words)
+			continue;
+		const struct template *w = worst == UINT32_MAX ? NULL : &m->templates[worst];
+		if (!w || t->count < w->count || (t->count == w->count && t->seen < w->seen))
+			worst = (uint32_t)m->hand;
+	}
+	return worst;
+}
+
+static bool free_slot(struct miner *m, uint32_t *ret)
+{
+	if (m->count >= m->limit) {
+		*ret = victim(m);
+		drop_slot(m, *ret);
+		m->evicted++;
+		return true;
+	}
+	if (m->count == m->slots) {
+		*ret = (uint32_t)m->slots;
+		return grow_array((void **)&m->templates, &m->slots, sizeof *m->templates, m->limit);
+	}
+	for (size_t i = 0; i < m->slots; i++) {
+		size_t at = (m->hand + i) % m->slots;
+		if (!m->templates[at].words) {
+			*ret = (uint32_t)at;
+			m->hand = at;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool place(struct miner *m, uint32_t slot)
+{
+	struct template *t = &m->templates[slot];
+	struct bucket *b = need_bucket(m, t->structure);
+	if (!b || !need_mask(b, &t->blank) || !table_put(&m->by_key, t->key, slot))
+		return false;
+	t->bucket = (uint32_t)(b - m->buckets);
+	t->next = b->first;
+	b->first = slot + 1;
+	return true;
+}
+
+static bool make(struct miner *m, const struct tokens *tokens, uint32_t *ret)
+{
+	uint32_t slot;
+	if (!free_slot(m, &slot))
+		return false;
+	struct template *t = &m->templates[slot];
+	*t = (struct template){.group = m->next_group, .is_new = true, .first_ms = UINT64_MAX};
+	if (!template_fill(t, tokens))
+		return false;
+	m->count++;
+	t->key = template_own_key(t);
+	if (!place(m, slot)) { /* more kinds of blanks than are kept: exact, then */
+		t->blank = (struct positions){0};
+		t->key = template_own_key(t);
+		if (!place(m, slot)) {
+			template_done(t);
+			m->count--;
+			return false;
+		}
+	}
+	if (!table_put(&m->by_group, (uint64_t)t->group + 1, slot)) {
+		drop_slot(m, slot);
+		return false;
+	}
+	m->next_group++;
+	*ret = slot;
+	return true;
+}
+
+/* ---- finding ---- */
+
+static bool polar_under(const struct tokens *t, const struct positions *mask)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (positions_has(mask, i) && t->items[i].flags & TOKEN_POLAR)
+			return true;
+	return false;
+}
+
+static bool find(const struct miner *m, const struct bucket *b, const struct tokens *t, uint32_t *ret)
+{
+	for (size_t i = 0; i < b->mask_count; i++) {
+		uint32_t slot;
+		if (!table_get(&m->by_key, template_key(t, &b->masks[i]), &slot))
+			continue;
+		if (m->templates[slot].structure == t->structure && !polar_under(t, &b->masks[i])) {
+			*ret = slot;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- generalising ---- */
+
+struct neighbour {
+	uint32_t slot;
+	size_t differs;  /* in how many places */
+	size_t position; /* the last of them */
+	bool names_only; /* in all these places both have names or values, not ordinary words */
+};
+
+static bool is_name(const struct word *w)
+{
+	return !(w->flags & (TOKEN_KNOWN | TOKEN_POLAR)) ||
+	       (w->flags & (TOKEN_VALUE | TOKEN_NAMED) && !(w->flags & TOKEN_POLAR));
+}
+
+static struct neighbour compare(const struct miner *m, const struct template *t, uint32_t slot)
+{
+	const struct template *u = &m->templates[slot];
+	struct neighbour n = {.slot = slot, .names_only = true};
+	for (size_t i = 0; i < t->word_count; i++) {
+		const struct word *a = &t->words[i], *b = &u->words[i];
+		bool blank = positions_has(&t->blank, i) || positions_has(&u->blank, i);
+		bool same = a->flags & b->flags & TOKEN_VARIABLE ||
+			    (a->hash == b->hash && !((a->flags | b->flags) & TOKEN_VARIABLE));
+		if (same || (blank && !((a->flags | b->flags) & TOKEN_POLAR)))
+			continue;
+		n.differs++;
+		n.position = i;
+		n.names_only &= is_name(a) && is_name(b);
+	}
+	return n;
+}
+
+static void count_value(struct values *v, const struct word *w)
+{
+	v->count++;
+	v->variable += (w->flags & TOKEN_VARIABLE) != 0;
+	v->known += (w->flags & (TOKEN_VARIABLE | TOKEN_KNOWN | TOKEN_NAMED)) == TOKEN_KNOWN;
+	v->odd += (w->flags & TOKEN_ODD) != 0;
+	v->polar |= (w->flags & TOKEN_POLAR) != 0;
+	v->valued |= (w->flags & TOKEN_VALUE) != 0;
+	v->cued |= (w->flags & TOKEN_CUED) != 0;
+}
+
+static bool counted(const uint64_t *seen, size_t count, uint64_t hash)
+{
+	for (size_t i = 0; i < count; i++)
+		if (seen[i] == hash)
+			return true;
+	return false;
+}
+
+/* What stands at position in t and in these neighbours. */
+static struct values gather(
+    const struct miner *m, const struct template *t, const struct neighbour *near, size_t count, size_t position)
+{
+	struct values v = {.first = position == 0};
+	uint64_t seen[64];
+	size_t kinds = 1;
+	count_value(&v, &t->words[position]);
+	seen[0] = t->words[position].flags & TOKEN_VARIABLE ? 0 : t->words[position].hash;
+	for (size_t i = 0; i < count && kinds < 64; i++) {
+		const struct word *w = &m->templates[near[i].slot].words[position];
+		uint64_t hash = w->flags & TOKEN_VARIABLE ? 0 : w->hash;
+		if (counted(seen, kinds, hash))
+			continue;
+		seen[kinds++] = hash;
+		count_value(&v, w);
+	}
+	for (size_t i = 0; i < t->word_count; i++)
+		if (i != position && !positions_has(&t->blank, i) && !(t->words[i].flags & TOKEN_VARIABLE)) {
+			v.fixed_words++;
+			v.known_words += (t->words[i].flags & TOKEN_KNOWN) != 0;
+		}
+	return v;
+}
+
+/* A few of near (those chosen) and t become one, with these blanks as well. */
+static uint32_t fuse(struct miner *m, uint32_t slot, const struct neighbour *near, size_t count, struct positions blank)
+{
+	for (size_t i = 0; i < count; i++)
+		blank = positions_union(blank, m->templates[near[i].slot].blank);
+	uint32_t keep = slot;
+	for (size_t i = 0; i < count; i++)
+		if (m->templates[near[i].slot].group < m->templates[keep].group)
+			keep = near[i].slot; /* the eldest */
+	struct bucket *b = &m->buckets[m->templates[slot].bucket];
+	if (!need_mask(b, &blank)) {
+		drop_masks(m, b);
+		if (!need_mask(b, &blank))
+			return slot;
+	}
+	struct template *k = &m->templates[keep];
+	for (size_t i = 0; i <= count; i++) {
+		uint32_t other = i < count ? near[i].slot : slot;
+		struct template *u = &m->templates[other];
+		if (other == keep)
+			continue;
+		k->count += u->count;
+		k->fresh += u->fresh;
+		k->first_ms = u->first_ms < k->first_ms ? u->first_ms : k->first_ms;
+		k->last_ms = u->last_ms > k->last_ms ? u->last_ms : k->last_ms;
+		k->seen = u->seen > k->seen ? u->seen : k->seen;
+		k->level = u->level > k->level ? u->level : k->level;
+		k->varied = positions_union(k->varied, u->varied);
+		for (size_t w = 0; w < k->word_count; w++)
+			if (k->words[w].flags & TOKEN_NUMBERED && k->words[w].hash != u->words[w].hash)
+				positions_add(&k->varied, w);
+		if (m->aliases.count < m->limit * ALIASES_PER_TEMPLATE)
+			(void)table_put(&m->aliases, (uint64_t)u->group + 1, k->group);
+		/* The bucket must not vanish when its last but one template goes: k is still in it. */
+		drop_slot(m, other);
+	}
+	uint32_t found;
+	if (table_get(&m->by_key, k->key, &found) && found == keep)
+		table_remove(&m->by_key, k->key);
+	k->blank = blank;
+	k->key = template_own_key(k);
+	(void)table_put(&m->by_key, k->key, keep); /* room was made by the removal */
+	free(k->text);
+	k->text = NULL;
+	drop_masks(m, &m->buckets[k->bucket]);
+	return keep;
+}
+
+static size_t neighbours(const struct miner *m, uint32_t slot, struct neighbour *out)
+{
+	const struct template *t = &m->templates[slot];
+	size_t count = 0;
+	for (uint32_t s = m->buckets[t->bucket].first; s && count < NEIGHBOURS_MAX; s = m->templates[s - 1].next)
+		if (s - 1 != slot) {
+			struct neighbour n = compare(m, t, s - 1);
+			if (n.differs <= 1 || n.names_only)
+				out[count++] = n;
+		}
+	return count;
+}
+
+static bool single(const struct neighbour *n, size_t position)
+{
+	return n->differs == 1 && n->position == position;
+}
+
+/* Those with the wanted property to the front; how many. */
+static size_t choose(struct neighbour *near, size_t count, size_t differs, size_t position)
+{
+	size_t chosen = 0;
+	for (size_t i = 0; i < count; i++) {
+		bool take = differs == 0   ? near[i].differs == 0
+			    : differs == 1 ? single(&near[i], position)
+					   : near[i].names_only;
+		if (!take)
+			continue;
+		struct neighbour n = near[i];
+		near[i] = near[chosen];
+		near[chosen++] = n;
+	}
+	return chosen;
+}
+
+/* Alike but for names in several places: each place must be allowed to vary by itself. */
+static bool skeleton_varies(const struct miner *m, const struct template *t, const struct neighbour *near, size_t count,
+    struct positions *blank)
+{
+	if (count + 1 < SKELETONS_LEAST)
+		return false;
+	bool any = false;
+	for (size_t i = 0; i < t->word_count; i++) {
+		if (positions_has(&t->blank, i))
+			continue;
+		struct values v = gather(m, t, near, count, i);
+		if (v.count < 2)
+			continue;
+		v.cued |= v.known == 0; /* that other places vary as well speaks for it */
+		if (!values_vary(&v))
+			return false;
+		positions_add(blank, i);
+		any = true;
+	}
+	return any;
+}
+
+static uint32_t generalise(struct miner *m, uint32_t slot)
+{
+	struct neighbour near[NEIGHBOURS_MAX];
+	const struct template *t = &m->templates[slot];
+	size_t count = neighbours(m, slot, near), chosen = choose(near, count, 0, 0);
+	if (chosen) /* one of them already has a blank where the other has a word */
+		return fuse(m, slot, near, chosen, t->blank);
+	for (size_t i = 0; i < count; i++) {
+		if (near[i].differs != 1)
+			continue;
+		size_t position = near[i].position;
+		bool before = false;
+		for (size_t k = 0; k < i && !before; k++)
+			before = single(&near[k], position);
+		if (before)
+			continue;
+		struct neighbour some[NEIGHBOURS_MAX];
+		memcpy(some, near, count * sizeof *some);
+		chosen = choose(some, count, 1, position);
+		struct values v = gather(m, t, some, chosen, position);
+		if (values_vary(&v)) {
+			struct positions blank = t->blank;
+			positions_add(&blank, position);
+			return fuse(m, slot, some, chosen, blank);
+		}
+	}
+	struct positions blank = t->blank;
+	chosen = choose(near, count, 2, 0);
+	return skeleton_varies(m, t, near, chosen, &blank) ? fuse(m, slot, near, chosen, blank) : slot;
+}
+
+/* ---- the interface ---- */
+
+static void keep_sample(struct template *t, const char *text, size_t size)
+{
+	char sample[MINER_SAMPLE_MAX];
+	if (t->sample || size == 0)
+		return;
+	size_t n = size < sizeof sample - 1 ? size : sizeof sample - 1;
+	while (n < size && n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--; /* not inside a character */
+	for (size_t i = 0; i < n; i++)
+		sample[i] = text[i] ? text[i] : '?';
+	sample[n] = '\0';
+	t->sample = strdup(sample); /* without one is fine */
+}
+
+/* A numbered word that differs from what is shown is shown as a blank from now on. */
+static bool note_varied(struct template *t, const struct tokens *tokens)
+{
+	bool changed = false;
+	const char *at = t->bytes;
+	for (size_t i = 0; i < t->word_count; i++) {
+		const struct word *w = &t->words[i];
+		at += w->glue_size;
+		const struct token *k = &tokens->items[i];
+		if (w->flags & TOKEN_NUMBERED && !positions_has(&t->varied, i) && !positions_has(&t->blank, i) &&
+		    (k->size != w->size || memcmp(k->text, at, w->size) != 0)) {
+			positions_add(&t->varied, i);
+			changed = true;
+		}
+		at += w->size;
+	}
+	if (changed) {
+		free(t->text);
+		t->text = NULL;
+	}
+	return changed;
+}
+
+/* Find or make; *ret_old is the id that the template had, when this line changed it. */
+static bool settle(struct miner *m, const struct tokens *tokens, uint32_t *ret, bool *ret_new, uint64_t *ret_old)
+{
+	const struct bucket *b = find_bucket(m, tokens->structure);
+	*ret_new = false;
+	*ret_old = 0;
+	if (b && find(m, b, tokens, ret)) {
+		uint64_t before = m->templates[*ret].id;
+		if (note_varied(&m->templates[*ret], tokens))
+			*ret_old = before;
+		return true;
+	}
+	uint32_t slot;
+	if (!make(m, tokens, &slot))
+		return false;
+	uint32_t group = m->templates[slot].group;
+	m->templates[slot].seen = ++m->lines;
+	uint32_t kept = generalise(m, slot);
+	*ret = kept;
+	if (m->templates[kept].group == group)
+		*ret_new = true;
+	else
+		*ret_old = m->templates[kept].id;
+	return true;
+}
+
+static void note_times(struct template *t, uint64_t first_ms, uint64_t last_ms)
+{
+	if (first_ms < t->first_ms)
+		t->first_ms = first_ms;
+	if (last_ms > t->last_ms)
+		t->last_ms = last_ms;
+}
+
+static enum err_code take_line(struct miner *m, const char *text, size_t size, const struct template_view *from,
+    struct mined *ret, struct err *reterr)
+{
+	struct tokens tokens;
+	struct mined mined = {0};
+	uint32_t slot;
+	bool is_new;
+	tokens_read(text, size, &tokens);
+	if (!settle(m, &tokens, &slot, &is_new, &mined.replaces))
+		return err_set(reterr, ERR_NOMEM, "no memory for a log template");
+	struct template *t = &m->templates[slot];
+	t->seen = ++m->lines;
+	t->count += from->count;
+	t->fresh += from->count;
+	if (from->level > t->level)
+		t->level = from->level;
+	if (from->count)
+		note_times(t, from->first_ms, from->last_ms);
+	if (from->sample)
+		keep_sample(t, from->sample, strlen(from->sample));
+	else
+		keep_sample(t, text, size);
+	if (!template_text(t))
+		return err_set(reterr, ERR_NOMEM, "no memory for a log template");
+	mined.template_id = t->id;
+	mined.group = t->group;
+	mined.is_new = is_new;
+	if (mined.replaces == mined.template_id)
+		mined.replaces = 0;
+	*ret = mined;
+	return ERR_OK;
+}
+
+enum err_code miner_add(struct miner *m, const char *text, size_t size, enum line_level level, uint64_t now_ms,
+    struct mined *ret, struct err *reterr)
+{
+	const struct template_view one = {.level = level, .count = 1, .first_ms = now_ms, .last_ms = now_ms};
+	return take_line(m, text, size, &one, ret, reterr);
+}
+
+enum err_code miner_absorb(struct miner *m, const struct template_view *from, struct mined *ret, struct err *reterr)
+{
+	struct template_view view = *from;
+	if (!view.sample)
+		view.sample = "";
+	return take_line(m, from->text, strlen(from->text), &view, ret, reterr);
+}
+
+enum err_code miner_recall(struct miner *m, const char *text, struct err *reterr)
+{
+	struct mined mined;
+	const struct template_view none = {.sample = ""};
+	enum err_code rc = take_line(m, text, strlen(text), &none, &mined, reterr);
+	uint32_t slot;
+	if (rc == ERR_OK && table_get(&m->by_group, (uint64_t)mined.group + 1, &slot))
+		m->templates[slot].is_new = false;
+	return rc;
+}
+
+size_t miner_count(const struct miner *m)
+{
+	return m->count;
+}
+uint64_t miner_evicted(const struct miner *m)
+{
+	return m->evicted;
+}
+
+static void view_of(struct template *t, struct template_view *ret)
+{
+	const char *text = template_text(t);
+	*ret = (struct template_view){.template_id = t->id,
+	    .group = t->group,
+	    .text = text ? text : "",
+	    .level = t->level,
+	    .count = t->count,
+	    .fresh = t->fresh,
+	    .first_ms = t->count ? t->first_ms : 0,
+	    .last_ms = t->last_ms,
+	    .sample = t->sample ? t->sample : "",
+	    .is_new = t->is_new};
+}
+
+/* at is one more than the group that was given last: groups are numbered in order of first sight. */
+bool miner_next(const struct miner *m, size_t *at, struct template_view *ret)
+{
+	struct template *next = NULL;
+	for (size_t i = 0; i < m->slots; i++) {
+		struct template *t = &m->templates[i];
+		if (t->words && t->group >= *at && (!next || t->group < next->group))
+			next = t;
+	}
+	if (!next)
+		return false;
+	*at = (size_t)next->group + 1;
+	view_of(next, ret);
+	return true;
+}
+
+bool miner_get(const struct miner *m, uint32_t group, struct template_view *ret)
+{
+	uint32_t slot;
+	if (!table_get(&m->by_group, (uint64_t)resolve(m, group) + 1, &slot))
+		return false;
+	view_of(&m->templates[slot], ret);
+	return true;
+}
+
+void miner_take(struct miner *m, bool (*fn)(void *ctx, const struct template_view *view), void *ctx)
+{
+	for (size_t i = 0; i < m->slots; i++) {
+		struct template *t = &m->templates[i];
+		struct template_view view;
+		if (!t->words || !t->fresh)
+			continue;
+		view_of(t, &view);
+		if (!fn(ctx, &view))
+			continue;
+		t->fresh = 0;
+		t->is_new = false;
+	}
+}
+
+void mining_mask(const char *text, size_t size, struct buf *out)
+{
+	struct tokens tokens;
+	struct template t = {0};
+	tokens_read(text, size, &tokens);
+	if (!template_fill(&t, &tokens)) {
+		out->failed = true;
+		return;
+	}
+	template_render(&t, out);
+	template_done(&t);
+}

@@ -1,0 +1,309 @@
+#include "shared/mining/token.h"
+
+#include <string.h>
+
+enum { NUMBERED_DIGITS_MAX = 2, HEX_WORD_LEAST = 8 };
+
+enum { C_SPACE = 1, C_SPLIT = 2, C_DIGIT = 4, C_LOWER = 8, C_UPPER = 16, C_HEX = 32 };
+static const uint8_t classes[256] = {
+    ['\t'] = C_SPACE,
+    ['\n'] = C_SPACE,
+    ['\v'] = C_SPACE,
+    ['\f'] = C_SPACE,
+    ['\r'] = C_SPACE,
+    [' '] = C_SPACE,
+    ['='] = C_SPLIT,
+    [':'] = C_SPLIT,
+    [','] = C_SPLIT,
+    [';'] = C_SPLIT,
+    ['('] = C_SPLIT,
+    [')'] = C_SPLIT,
+    ['['] = C_SPLIT,
+    [']'] = C_SPLIT,
+    ['{'] = C_SPLIT,
+    ['}'] = C_SPLIT,
+    ['<'] = C_SPLIT,
+    ['>'] = C_SPLIT,
+    ['"'] = C_SPLIT,
+    ['\''] = C_SPLIT,
+    ['|'] = C_SPLIT,
+    ['@'] = C_SPLIT,
+    ['`'] = C_SPLIT,
+    ['&'] = C_SPLIT,
+    ['?'] = C_SPLIT,
+    ['!'] = C_SPLIT,
+    [0] = C_SPLIT,
+    ['0' ... '9'] = C_DIGIT | C_HEX,
+    ['a' ... 'f'] = C_LOWER | C_HEX,
+    ['g' ... 'z'] = C_LOWER,
+    ['A' ... 'F'] = C_UPPER | C_HEX,
+    ['G' ... 'Z'] = C_UPPER,
+};
+static inline unsigned class_of(char c)
+{
+	return classes[(uint8_t)c];
+}
+
+uint64_t token_mix(uint64_t h)
+{
+	h ^= h >> 32;
+	h *= 0xd6e8feb86659fd93ull;
+	h ^= h >> 32;
+	h *= 0xd6e8feb86659fd93ull;
+	return h ^ h >> 32;
+}
+
+uint64_t token_hash(const char *text, size_t size)
+{
+	uint64_t h = 0x9e3779b97f4a7c15ull ^ size, v;
+	for (; size >= 8; text += 8, size -= 8) {
+		memcpy(&v, text, 8);
+		h = (h ^ v) * 0x9fb21c651e98df25ull;
+		h ^= h >> 35;
+	}
+	v = 0;
+	memcpy(&v, text, size);
+	h = (h ^ v) * 0x9fb21c651e98df25ull;
+	h = token_mix(h);
+	return h ? h : 1;
+}
+
+/* ---- what a word looks like ---- */
+
+struct look {
+	unsigned digits, lowers, uppers, hexes, others, slashes, dots, changes;
+};
+
+static struct look look_at(const char *p, size_t n)
+{
+	struct look l = {0};
+	for (size_t i = 0; i < n; i++) {
+		unsigned c = class_of(p[i]);
+		l.digits += (c & C_DIGIT) != 0;
+		l.lowers += (c & C_LOWER) != 0;
+		l.uppers += (c & C_UPPER) != 0;
+		l.hexes += (c & C_HEX) != 0;
+		l.others += c == 0;
+		l.slashes += p[i] == '/';
+		l.dots += p[i] == '.';
+		l.changes += i > 0 && c & C_UPPER && class_of(p[i - 1]) & C_LOWER;
+	}
+	return l;
+}
+
+static bool is_numbered(const char *p, size_t n, const struct look *l)
+{
+	if (l->digits > NUMBERED_DIGITS_MAX || l->others || l->lowers + l->uppers < 2)
+		return false;
+	for (size_t i = n - l->digits; i < n; i++)
+		if (!(class_of(p[i]) & C_DIGIT))
+			return false;
+	return true;
+}
+
+/* host.example.com, but not org.example.Class */
+static bool is_host_name(const char *p, size_t n, const struct look *l)
+{
+	static const char *const ends[] = {".com", ".net", ".org", ".edu", ".gov", ".local", ".internal", ".lan", ".io",
+	    ".de", ".uk", ".cn", ".ru", ".jp", ".fr", ".br", ".tw", ".it", ".nl", ".in", ".info", ".biz",
+	    ".localdomain"};
+	if (!l->dots || l->uppers || l->slashes || (n > 4 && (memcmp(p, "org.", 4) == 0 || memcmp(p, "com.", 4) == 0)))
+		return false;
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+		size_t k = strlen(ends[i]);
+		if (n > k && memcmp(p + n - k, ends[i], k) == 0)
+			return true;
+	}
+	return false;
+}
+
+static unsigned flags_of(const char *p, size_t n)
+{
+	struct look l = look_at(p, n);
+	unsigned odd = l.uppers > 1 || l.changes || l.others ? TOKEN_ODD : 0u;
+	if (l.digits)
+		return is_numbered(p, n, &l) ? TOKEN_VARIABLE | TOKEN_NUMBERED : TOKEN_VARIABLE;
+	if (p[0] == '/' && n > 1)
+		return TOKEN_VARIABLE;
+	if (l.slashes >= 3 || (l.hexes == n && n >= HEX_WORD_LEAST) || is_host_name(p, n, &l))
+		return TOKEN_VARIABLE;
+	return odd;
+}
+
+/* 12:30:01, fe80::1, 00:1a:2b:3c:4d:5e: one value, though it holds colons. */
+static size_t colon_value(const char *p, size_t n)
+{
+	size_t i = 0, colons = 0, digits = 0;
+	while (i < n && (class_of(p[i]) & C_HEX || p[i] == ':' || p[i] == '.')) {
+		colons += p[i] == ':';
+		digits += (class_of(p[i]) & C_DIGIT) != 0;
+		i++;
+	}
+	if (i < n && !(class_of(p[i]) & (C_SPACE | C_SPLIT)) && p[i] != '-' && p[i] != '/' && p[i] != '%')
+		return 0;
+	while (i > 0 && (p[i - 1] == ':' || p[i - 1] == '.')) {
+		colons -= p[i - 1] == ':';
+		i--;
+	}
+	return colons >= 2 && digits ? i : 0;
+}
+
+/* ---- reading ---- */
+
+/* Blanks in a row are one. */
+static uint64_t mix_glue(uint64_t h, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool space = class_of(p[i]) & C_SPACE;
+		if (!space || i == 0 || !(class_of(p[i - 1]) & C_SPACE))
+			h = (h ^ (space ? ' ' : (uint8_t)p[i])) * 0x9fb21c651e98df25ull;
+	}
+	return token_mix(h ^ n >> 16 ^ 0x51);
+}
+
+static void finish(struct tokens *t, const char *rest, size_t size)
+{
+	uint64_t h = token_mix(t->count + 1);
+	t->tail = rest;
+	t->tail_size = (uint16_t)size;
+	for (size_t i = 0; i < t->count; i++)
+		h = mix_glue(h, t->items[i].glue, t->items[i].glue_size);
+	t->structure = token_mix(mix_glue(h, rest, size) ^ (t->cut ? 0x5bd1e995u : 0));
+}
+
+/* What surrounds a word tells whether a value stands there. */
+static unsigned context_of(const struct tokens *t, const struct token *k)
+{
+	char before = k->glue_size ? k->glue[k->glue_size - 1] : ' ';
+	unsigned flags = 0;
+	if (before == '=' || before == '"' || before == '\'')
+		flags |= TOKEN_VALUE;
+	unsigned last = t->count > 0 && k->glue_size ? t->items[t->count - 1].flags : 0;
+	if (last & (unsigned)CLASS_CUE)
+		flags |= TOKEN_CUED;
+	if (last & (unsigned)CLASS_NAMER)
+		flags |= TOKEN_NAMED;
+	return flags;
+}
+
+static void add_token(
+    struct tokens *t, const char *glue, size_t glue_size, const char *text, size_t size, unsigned flags)
+{
+	struct token *k = &t->items[t->count];
+	*k = (struct token){
+	    .text = text, .size = (uint16_t)size, .glue = glue, .glue_size = (uint16_t)glue_size, .flags = flags};
+	k->flags |= context_of(t, k);
+	if (!(flags & TOKEN_VARIABLE)) {
+		k->flags |= word_class(text, size);
+		k->hash = token_hash(text, size);
+	}
+	t->count++;
+}
+
+/* A template's own <*>. */
+static bool blank_at(const char *p, size_t n)
+{
+	return n >= 3 && p[0] == '<' && p[1] == '*' && p[2] == '>';
+}
+
+/* Values in a row, as in a list of block names: one value, so that lists of any length are one template.  Plain numbers
+ * in a row are rather columns, and stay. */
+static bool joins_list(
+    const struct tokens *t, const char *glue, size_t glue_size, const char *text, size_t size, unsigned flags, bool key)
+{
+	if (!t->count || !(flags & TOKEN_VARIABLE) || flags & TOKEN_BLANK)
+		return false;
+	const struct token *last = &t->items[t->count - 1];
+	bool list =
+	    (glue_size == 1 && (*glue == ' ' || *glue == ',')) || (glue_size == 2 && memcmp(glue, ", ", 2) == 0);
+	if (!list || !(last->flags & TOKEN_VARIABLE) || last->flags & TOKEN_BLANK)
+		return false;
+	if ((flags | last->flags) & TOKEN_NUMBERED || key)
+		return false; /* rather the next key */
+	struct look a = look_at(last->text, last->size), b = look_at(text, size);
+	return a.lowers + a.uppers > 0 && b.lowers + b.uppers > 0 && last->size + glue_size + size < UINT16_MAX;
+}
+
+static size_t word_size(const char *p, size_t n)
+{
+	size_t i = 0;
+	while (i < n && !(class_of(p[i]) & (C_SPACE | C_SPLIT)) && !(p[i] == '.' && i + 1 < n && p[i + 1] == '.'))
+		i++;
+	/* The full stop of a sentence is no part of its last word. */
+	if (i > 1 && p[i - 1] == '.' && (i == n || class_of(p[i]) & C_SPACE))
+		i--;
+	return i;
+}
+
+/* How far what stands between two words goes; stops inside of " ()": an empty value. */
+static size_t glue_size(const char *p, size_t n, bool *ret_empty)
+{
+	size_t i = 0;
+	*ret_empty = false;
+	while (i < n && !blank_at(p + i, n - i)) {
+		if (i > 1 && (p[i] == ')' || p[i] == ']') && (p[i - 1] == '(' || p[i - 1] == '[') &&
+		    class_of(p[i - 2]) & C_SPACE) {
+			*ret_empty = true;
+			break;
+		}
+		if (!(class_of(p[i]) & (C_SPACE | C_SPLIT)) &&
+		    !(p[i] == '.' && ((i + 1 < n && p[i + 1] == '.') || (i > 0 && p[i - 1] == '.'))))
+			break;
+		i++;
+	}
+	return i;
+}
+
+static void read_word(struct tokens *t, const char *glue, const char *p, const char *end, const char **ret_next)
+{
+	size_t n = (size_t)(end - p), size, before = (size_t)(p - glue);
+	unsigned flags = TOKEN_VARIABLE;
+	if (blank_at(p, n)) {
+		size = 3;
+		flags |= TOKEN_BLANK;
+	} else if (!(size = date_size(p, n)) && !(size = colon_value(p, n))) {
+		size = word_size(p, n);
+		flags = flags_of(p, size);
+		if (flags == TOKEN_VARIABLE && class_of(p[size - 1]) & C_DIGIT)
+			size += unit_size(p + size, n - size);
+	}
+	*ret_next = p + size;
+	if (joins_list(t, glue, before, p, size, flags, size < n && p[size] == '=')) {
+		struct token *last = &t->items[t->count - 1];
+		last->size = (uint16_t)(last->size + before + size);
+		last->flags &= ~(unsigned)TOKEN_NUMBERED;
+		return;
+	}
+	add_token(t, glue, before, p, size, flags);
+}
+
+void tokens_read(const char *text, size_t size, struct tokens *ret)
+{
+	const char *end = text + (size < MINER_TEXT_MAX ? size : MINER_TEXT_MAX), *at = text;
+	ret->count = 0;
+	ret->cut = size > MINER_TEXT_MAX;
+	while (ret->cut && end > at && !(class_of(end[-1]) & C_SPACE)) /* no half words, unless there is but one */
+		end--;
+	if (end == at && ret->cut)
+		end = text + MINER_TEXT_MAX;
+	while (end > at && class_of(end[-1]) & C_SPACE)
+		end--;
+	while (at < end && class_of(*at) & C_SPACE)
+		at++;
+	const char *glue = at;
+	while (at < end && ret->count < MINER_TOKENS_MAX) {
+		bool empty;
+		const char *word = at + glue_size(at, (size_t)(end - at), &empty);
+		if (empty)
+			add_token(ret, glue, (size_t)(word - glue), word, 0, TOKEN_VARIABLE);
+		else if (word == end)
+			break;
+		else
+			read_word(ret, glue, word, end, &word);
+		glue = at = word;
+	}
+	ret->cut |= at < end && ret->count == MINER_TOKENS_MAX;
+	if (ret->count && at == end && ret->items[ret->count - 1].flags & TOKEN_VARIABLE)
+		ret->cut = false; /* a long list is a list */
+	finish(ret, glue, ret->cut ? 0 : (size_t)(end - glue));
+}
