@@ -155,7 +155,7 @@ enum err_code check_postgres(const void *record, struct err *reterr)
 		rc = check_path_there("socket_directory", p->socket_directory, reterr);
 	if (rc == ERR_OK && !user_ok(p->user))
 		rc = WRONG("user: expected a user name, got \"%s\"", shown(p->user));
-	return rc;
+	return rc == ERR_OK ? check_argv("run_as", &p->run_as, reterr) : rc;
 }
 
 /* A path to protect that lies outside of what is restored is a slip of the pen that would protect nothing. */

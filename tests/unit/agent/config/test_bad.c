@@ -257,6 +257,11 @@ static const struct {
 	"nothing"},
     {"services:\n  portal:\n    components: { database: { postgres: { data_directory: /x, user: ~ } } }\n",
 	"agent.yaml:3: services.portal.components.database.postgres.user: expected a user name, got \"nothing\""},
+    {"services:\n  portal:\n    components: { database: { postgres: { data_directory: /x, run_as: [\"sudo -u pg\"] } } "
+     "}\n",
+	"agent.yaml:3: services.portal.components.database.postgres.run_as[0]: expected a program by its absolute path "
+	"or "
+	"its bare name (arguments are items of their own), got \"sudo -u pg\""},
 };
 
 static void every_mistake(void **state)
