@@ -16,10 +16,11 @@ enum {
 	CHUNK_MIN = 32 << 10,               /* content-defined chunks; see chunker.h */
 	CHUNK_AVERAGE = 128 << 10,
 	CHUNK_MAX = 512 << 10,
-	CHUNK_STRIP = 64 << 20,             /* a large file is cut into strips that workers take one by one */
+	CHUNK_STRIP = 16 << 20,             /* a large file is cut into strips that workers take one by one */
 	CHUNKS_INLINE_MAX = 64,             /* references kept in a tree entry; beyond that they move to list chunks */
 	CHUNKS_PER_LIST_MAX = 4096,         /* references in one list chunk: 96 KiB */
 	CHUNKS_PER_LIST_MIN = 256,
+	LIST_DEPTH_MAX = 3,                 /* lists of lists of lists: a pebibyte */
 
 	SEGMENT_TARGET = 256 << 10,         /* chunks are compressed together up to this size: ratio against cost of one small read */
 	SEGMENT_RAW_MAX = SEGMENT_TARGET + CHUNK_MAX,

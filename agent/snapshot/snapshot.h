@@ -145,7 +145,7 @@ struct snapshot_entry {
 };
 
 /* Tree order: a directory's children sorted by name bytes, each directory before what is in it. */
-struct snapshot_cursor { enum component component; bool began; size_t block, at; uint32_t left; char path[PATH_LIMIT]; };
+struct snapshot_cursor { enum component component; bool began; size_t block, at; uint32_t left, roots; char path[PATH_LIMIT]; };
 #define SNAPSHOT_CURSOR(COMPONENT) ((struct snapshot_cursor){ .component = (COMPONENT) })
 bool snapshot_next(const struct snapshot *s, struct snapshot_cursor *c, struct snapshot_entry *ret);
 /* path below that root; "" is the root itself.  False: not there. */

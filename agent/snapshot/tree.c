@@ -73,7 +73,7 @@ static enum err_code add_block(void *ctx, const struct tree_block *b, struct err
 	return ERR_OK;
 }
 
-enum err_code tree_add_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr)
+static enum err_code add_page(struct tree *t, const uint8_t *data, size_t size, bool live, struct err *reterr)
 {
 	if (t->page_count == t->page_room) {
 		size_t room = t->page_room ? t->page_room * 2 : 16;
@@ -89,7 +89,17 @@ enum err_code tree_add_page(struct tree *t, const uint8_t *data, size_t size, st
 	memcpy(copy, data, size);
 	t->pages[t->page_count++] = copy; /* blocks point into it, also after an error */
 	t->bytes += size;
-	return tree_page_parse(copy, size, add_block, t, reterr);
+	return tree_page_parse(copy, size, live, add_block, t, reterr);
+}
+
+enum err_code tree_add_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr)
+{
+	return add_page(t, data, size, false, reterr);
+}
+
+enum err_code tree_add_live_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr)
+{
+	return add_page(t, data, size, true, reterr);
 }
 
 size_t tree_find_block(const struct tree *t, uint16_t root, const char *path, size_t path_size)

@@ -8,12 +8,13 @@
  *   block   u32 size of the block, u32 entries, u16 root (TREE_ROOTS: the block of roots), u16 path length, u32 flags (1: goes on from
  *           the page before); the directory's path below its root, without slashes at either end; padded to 8
  *   entry   u32 size of the entry, u8 type, u8 chunking, u16 name length, u32 mode, u32 flags, u32 uid, u32 gid, u64 size, i64 mtime_ns,
- *           i64 ctime_ns, u64 inode, u64 link number (files) or device number, u32 references, u32 extra size, u16 pages per chunk, 6 zeros;
+ *           i64 ctime_ns, u64 inode, u64 link number (files) or device number, u32 references, u32 extra size, u16 pages per chunk, u8 list depth, 5 zeros;
  *           name; references: id (20), u32 size; extra: symlink target (size bytes), then xattrs sorted by name: u16 name length,
  *           u32 value length, name, value; padded to 8
  *
- * References cover the file from its first byte to its last.  A reference whose id is zero is a hole of that size.  With ENTRY_LISTS they
- * name list chunks instead, which hold references in the same form (for CHUNKS_INLINE_MAX and more).
+ * References cover the file from its first byte to its last.  A reference whose id is zero is a hole of that size.  With a list
+ * depth above 0 they name list chunks instead, which hold references in the same form (to list chunks again if the depth says so): for
+ * files of more than CHUNKS_INLINE_MAX chunks.
  * ctime and inode are only there to know an unchanged file again; digests leave them out.
  *
  * Pure.  Numbers are little-endian; entries are read with the accessors below, which need a parsed page. */
@@ -40,11 +41,10 @@ _Static_assert(ENTRY_SIZE_LIMIT + PATH_LIMIT + 64 < TREE_PAGE_MAX, "any entry fi
 enum entry_flag {
 	ENTRY_TORN = 1u << 0,   /* kept changing while it was read */
 	ENTRY_RACY = 1u << 1,   /* changed so shortly before it was read that its times may not show the next change */
-	ENTRY_LISTS = 1u << 2,  /* references are list chunks */
 	ENTRY_SPARSE = 1u << 3, /* has holes */
 	ENTRY_LINKED = 1u << 4, /* has several names, here or outside */
 	ENTRY_UNREAD = 1u << 5, /* content not known (live comparison by metadata); never stored */
-	ENTRY_FLAGS_STORED = ENTRY_TORN | ENTRY_RACY | ENTRY_LISTS | ENTRY_SPARSE | ENTRY_LINKED,
+	ENTRY_FLAGS_STORED = ENTRY_TORN | ENTRY_RACY | ENTRY_SPARSE | ENTRY_LINKED,
 };
 
 /* ---- an entry's bytes ---- */
@@ -65,6 +65,7 @@ static inline uint64_t entry_link(const uint8_t *e) { return get64(e + 56); } /*
 static inline uint32_t entry_references(const uint8_t *e) { return get32(e + 64); }
 static inline uint32_t entry_extra_size(const uint8_t *e) { return get32(e + 68); }
 static inline uint16_t entry_pages(const uint8_t *e) { return get16(e + 72); }
+static inline uint8_t entry_depth(const uint8_t *e) { return e[74]; }
 static inline const uint8_t *entry_name(const uint8_t *e) { return e + ENTRY_HEADER_SIZE; }
 static inline const uint8_t *entry_reference(const uint8_t *e, uint32_t i)
 {
@@ -79,6 +80,7 @@ struct entry_fields {
 	enum entry_type type;
 	uint8_t chunking;
 	uint16_t pages;
+	uint8_t depth;
 	uint32_t mode, flags, uid, gid;
 	uint64_t length, inode, link;
 	int64_t mtime_ns, ctime_ns;
@@ -118,10 +120,10 @@ struct tree_block {
 	uint32_t count;
 	const uint8_t *entries; /* count of them, end to end */
 };
-/* Checks a whole page and calls visit for each block.  Everything lies within data afterwards: sizes, order and form of names, types,
+/* Checks a whole page and calls visit for each block; live: entries may be ENTRY_UNREAD.  Everything lies within data afterwards: sizes, order and form of names, types,
  * references that add up, xattrs.  ERR_CORRUPT; visit's own error ends it. */
 typedef enum err_code tree_block_fn(void *ctx, const struct tree_block *b, struct err *reterr);
-ERR_CHECK enum err_code tree_page_parse(const uint8_t *data, size_t size, tree_block_fn *visit, void *ctx, struct err *reterr);
+ERR_CHECK enum err_code tree_page_parse(const uint8_t *data, size_t size, bool live, tree_block_fn *visit, void *ctx, struct err *reterr);
 /* Is [data, data+size) a list of references? */
 bool tree_references_valid(const uint8_t *data, size_t size);
 bool tree_xattrs_valid(const uint8_t *data, size_t size);
@@ -154,6 +156,8 @@ struct tree {
 };
 /* Parses a copy of the page and adds its blocks, which must come after what is there.  ERR_CORRUPT. */
 ERR_CHECK enum err_code tree_add_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr);
+/* The same for a page that this process has just made of a live tree, where entries may be ENTRY_UNREAD. */
+ERR_CHECK enum err_code tree_add_live_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr);
 void tree_done(struct tree *t);
 /* Depth-first order: as bytes, but '/' sorts before all else. */
 int tree_path_compare(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size);

@@ -49,6 +49,7 @@ void entry_write(const struct entry_fields *f, struct buf *out)
 	put32(e + 64, f->reference_count);
 	put32(e + 68, (uint32_t)extra_size);
 	put16(e + 72, f->pages);
+	e[74] = f->depth;
 	uint8_t *p = e + ENTRY_HEADER_SIZE;
 	memcpy(p, f->name, f->name_size);
 	p += f->name_size;
@@ -72,8 +73,7 @@ bool entry_same_content(const uint8_t *a, const uint8_t *b)
 		return false;
 	switch (entry_kind(a)) {
 	case ENTRY_FILE:
-		return entry_references(a) == entry_references(b) &&
-		       (entry_flags(a) & ENTRY_LISTS) == (entry_flags(b) & ENTRY_LISTS) &&
+		return entry_references(a) == entry_references(b) && entry_depth(a) == entry_depth(b) &&
 		       !memcmp(
 			   entry_reference(a, 0), entry_reference(b, 0), (size_t)entry_references(a) * REFERENCE_SIZE);
 	case ENTRY_SYMLINK:
@@ -167,10 +167,12 @@ static bool file_valid(const uint8_t *e)
 {
 	uint32_t count = entry_references(e);
 	uint64_t sum = 0;
+	if (entry_flags(e) & ENTRY_UNREAD)
+		return count == 0;
 	if (!tree_references_valid(entry_reference(e, 0), (size_t)count * REFERENCE_SIZE))
 		return false;
-	if (entry_flags(e) & ENTRY_LISTS)
-		return count > 0;
+	if (entry_depth(e))
+		return count > 0 && entry_depth(e) <= LIST_DEPTH_MAX;
 	for (uint32_t i = 0; i < count; i++)
 		sum += reference_size(entry_reference(e, i));
 	return sum == entry_length(e);
@@ -181,7 +183,7 @@ static bool kind_valid(const uint8_t *e)
 	uint32_t extra = entry_extra_size(e);
 	if (entry_kind(e) == ENTRY_FILE)
 		return file_valid(e);
-	if (entry_references(e) || (entry_flags(e) & (ENTRY_LISTS | ENTRY_SPARSE)))
+	if (entry_references(e) || entry_depth(e) || (entry_flags(e) & ENTRY_SPARSE))
 		return false;
 	if (entry_kind(e) == ENTRY_SYMLINK)
 		return entry_length(e) > 0 && entry_length(e) < PATH_LIMIT && entry_length(e) <= extra &&
@@ -189,7 +191,7 @@ static bool kind_valid(const uint8_t *e)
 	return entry_length(e) == 0;
 }
 
-static bool entry_valid(const uint8_t *e, size_t left, bool roots)
+static bool entry_valid(const uint8_t *e, size_t left, bool roots, uint32_t flags)
 {
 	if (left < ENTRY_HEADER_SIZE)
 		return false;
@@ -202,7 +204,7 @@ static bool entry_valid(const uint8_t *e, size_t left, bool roots)
 		return false;
 	if ((unsigned)entry_kind(e) >= ENTRY_TYPE_COUNT || entry_chunking(e) >= CHUNKING_COUNT ||
 	    entry_pages(e) > CHUNK_PAGES_MAX || (entry_chunking(e) == CHUNKING_PAGES && !entry_pages(e)) ||
-	    entry_mode(e) > 07777 || (entry_flags(e) & ~(uint32_t)ENTRY_FLAGS_STORED))
+	    entry_mode(e) > 07777 || (entry_flags(e) & ~flags))
 		return false;
 	if (!name_valid(entry_name(e), entry_name_size(e), roots) || !kind_valid(e))
 		return false;
@@ -219,7 +221,7 @@ static int name_compare(const uint8_t *a, const uint8_t *b)
 }
 
 static enum err_code block_parse(
-    const uint8_t *data, size_t left, struct tree_block *ret, size_t *ret_size, struct err *reterr)
+    const uint8_t *data, size_t left, uint32_t flags, struct tree_block *ret, size_t *ret_size, struct err *reterr)
 {
 	if (left < BLOCK_HEADER_SIZE)
 		return bad("a block is cut off", reterr);
@@ -239,7 +241,7 @@ static enum err_code block_parse(
 	const uint8_t *last = NULL;
 	for (uint32_t i = 0; i < b.count; i++) {
 		const uint8_t *e = data + at;
-		if (!entry_valid(e, size - at, roots))
+		if (!entry_valid(e, size - at, roots, flags))
 			return bad("an entry", reterr);
 		if (last && name_compare(last, e) >= 0)
 			return bad("names out of order", reterr);
@@ -253,16 +255,17 @@ static enum err_code block_parse(
 	return ERR_OK;
 }
 
-enum err_code tree_page_parse(const uint8_t *data, size_t size, tree_block_fn *visit, void *ctx, struct err *reterr)
+enum err_code tree_page_parse(
+    const uint8_t *data, size_t size, bool live, tree_block_fn *visit, void *ctx, struct err *reterr)
 {
 	if (size < PAGE_HEADER_SIZE || size > CHUNK_MAX || get32(data) != PAGE_MAGIC)
 		return bad("not a page", reterr);
-	uint32_t count = get32(data + 4);
+	uint32_t count = get32(data + 4), flags = ENTRY_FLAGS_STORED | (live ? ENTRY_UNREAD : 0u);
 	size_t at = PAGE_HEADER_SIZE;
 	for (uint32_t i = 0; i < count; i++) {
 		struct tree_block b;
 		size_t block_size;
-		enum err_code rc = block_parse(data + at, size - at, &b, &block_size, reterr);
+		enum err_code rc = block_parse(data + at, size - at, flags, &b, &block_size, reterr);
 		if (!rc)
 			rc = visit(ctx, &b, reterr);
 		if (rc)

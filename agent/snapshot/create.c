@@ -1,0 +1,285 @@
+/* Taking a restore point. */
+#include <string.h>
+
+#include "agent/snapshot/git.h"
+#include "agent/snapshot/opened.h"
+#include "agent/snapshot/roots.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+
+enum { BASE_ARENA_LIMIT = 256 << 20 };
+
+struct creating {
+	struct repo *repo;
+	const struct service_config *service;
+	const struct snapshot_options *o;
+	struct arena *arena;
+	struct store_run *run;
+	struct scan_packers packers;
+	struct arena *base_arena;
+	struct manifest base;
+	bool has_base;
+	struct reader *reader;
+	struct buf pages; /* of the component at hand */
+	uint64_t page_bytes;
+	struct snapshot_progress total;
+	struct manifest result;
+	struct snapshot_component components[COMPONENT_COUNT];
+	struct manifest_tree trees[COMPONENT_COUNT];
+	size_t count;
+};
+
+static void creating_done(struct creating *c)
+{
+	scan_packers_done(&c->packers);
+	store_run_free(c->run);
+	reader_free(c->reader);
+	arena_free(c->base_arena);
+	buf_done(&c->pages);
+}
+
+/* ---- the base: the newest restore point of this service ---- */
+
+static enum err_code find_base(struct creating *c, struct err *reterr)
+{
+	CLEANUP(cleanup_free) struct id *ids = NULL;
+	size_t count = 0;
+	enum err_code rc = manifest_ids(c->repo, &ids, &count, reterr);
+	for (size_t i = 0; i < count && !rc && !c->has_base; i++) {
+		struct err why = ERR_INIT;
+		arena_reset(c->base_arena);
+		enum err_code found = manifest_read(c->repo, ids[i], c->base_arena, &c->base, &why);
+		if (found == ERR_NOMEM)
+			return err_set(reterr, found, "%s", why.msg);
+		if (found)
+			log_warn("snapshot", "%s", why.msg); /* verify and list name it; here it is only no help */
+		c->has_base = !found && !strcmp(c->base.summary.service, c->service->name);
+	}
+	return rc;
+}
+
+/* A base that cannot be read costs time, not correctness. */
+static void load_base(struct creating *c, enum component which, struct tree *ret)
+{
+	for (size_t i = 0; c->has_base && i < c->base.trees.count; i++) {
+		const struct manifest_tree *t = &LIST_AT(c->base.trees, struct manifest_tree, i);
+		struct err why = ERR_INIT;
+		if (t->component == (uint32_t)which && reader_tree(c->reader, t->pages, ret, &why))
+			log_warn("snapshot", "service=%s reading everything anew: %s", c->service->name, why.msg);
+	}
+}
+
+/* ---- one component ---- */
+
+static enum err_code put_page(void *ctx, const uint8_t *data, size_t size, struct err *reterr)
+{
+	struct creating *c = ctx;
+	struct chunk_id id;
+	enum err_code rc = packer_put(c->packers.of[0], data, size, &id, reterr);
+	if (rc)
+		return rc;
+	reference_write(&c->pages, &id, (uint32_t)size);
+	c->page_bytes += size;
+	return c->pages.failed ? err_set(reterr, ERR_NOMEM, "out of memory") : ERR_OK;
+}
+
+/* A clean work tree that did not change needs no second look. */
+static bool is_dirty(const struct creating *c, const char *worktree, enum component which, const struct digest *digest)
+{
+	const struct snapshot_component *before =
+	    c->has_base ? snapshot_summary_component(&c->base.summary, which) : NULL;
+	if (before && !memcmp(before->digest.b, digest->b, sizeof digest->b))
+		return before->dirty;
+	return git_dirty(worktree);
+}
+
+static enum err_code copy_globs(struct arena *arena, const struct list *from, struct list *ret, struct err *reterr)
+{
+	if (!from || !from->count)
+		return ERR_OK;
+	const char **copy = arena_array(arena, from->count, sizeof *copy);
+	for (size_t i = 0; copy && i < from->count; i++)
+		if (!(copy[i] = arena_strdup(arena, LIST_AT(*from, const char *, i))))
+			copy = NULL;
+	if (!copy)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	*ret = (struct list){copy, from->count};
+	return ERR_OK;
+}
+
+static enum err_code record_component(struct creating *c, enum component which, const struct component_roots *roots,
+    const struct scan_counts *counts, const struct scan_totals *totals, struct err *reterr)
+{
+	struct snapshot_component *out = &c->components[c->count];
+	*out = (struct snapshot_component){
+	    .component = which,
+	    .digest = totals->digest,
+	    .entries = totals->entries,
+	    .files = totals->files,
+	    .size_bytes = totals->bytes,
+	    .torn = counts->torn,
+	    .vanished = counts->vanished,
+	    .version = roots->version,
+	    .dirty = roots->git && is_dirty(c, roots->git, which, &totals->digest),
+	    .roots = roots->roots,
+	};
+	uint8_t *pages = arena_dup(c->arena, c->pages.data, c->pages.size);
+	if (!pages)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	c->trees[c->count] = (struct manifest_tree){which, c->page_bytes, {pages, c->pages.size}};
+	c->count++;
+	c->result.summary.size_bytes += totals->bytes;
+	c->result.summary.read_files += counts->read_files;
+	return copy_globs(c->arena, roots->exclude, &out->exclude, reterr);
+}
+
+static enum err_code take_component(struct creating *c, enum component which, struct err *reterr)
+{
+	struct component_roots roots;
+	struct tree base = {0};
+	struct scan_counts counts;
+	struct scan_totals totals;
+	CLEANUP(scan_cleanup) struct scan *scan = NULL;
+	enum err_code rc = roots_declared(components_get(&c->service->components, which), which, c->o->sources,
+	    c->o->source_count, c->arena, &roots, reterr);
+	if (rc)
+		return rc;
+	load_base(c, which, &base);
+	struct scan_options o = {
+	    .repo = c->repo,
+	    .run = c->run,
+	    .mode = SCAN_READ,
+	    .roots = roots.scan,
+	    .root_count = roots.roots.count,
+	    .exclude = roots.exclude,
+	    .base = base.block_count ? &base : NULL,
+	    .trust_base = store_run_intact(c->run),
+	    .workers = c->o->workers,
+	    .progress = c->o->progress,
+	    .progress_ctx = c->o->progress_ctx,
+	    .total = &c->total,
+	    .cancel = c->o->cancel,
+	};
+	rc = scan_run(&o, &c->packers, &scan, &counts, reterr);
+	buf_clear(&c->pages);
+	c->page_bytes = 0;
+	tree_done(&base);
+	if (!rc)
+		rc = scan_assemble(scan, put_page, c, &totals, reterr);
+	return rc ? rc : record_component(c, which, &roots, &counts, &totals, reterr);
+}
+
+/* ---- the whole ---- */
+
+static bool is_wanted(const struct creating *c, enum component which)
+{
+	if (c->o->components)
+		return c->o->components & 1u << which;
+	if (components_get(&c->service->components, which))
+		return true;
+	for (size_t i = 0; i < c->o->source_count; i++)
+		if (c->o->sources[i].component == which)
+			return true;
+	return false;
+}
+
+static enum err_code take_components(struct creating *c, struct err *reterr)
+{
+	for (int which = 0; which < COMPONENT_COUNT; which++) {
+		if (!is_wanted(c, (enum component)which))
+			continue;
+		enum err_code rc = take_component(c, (enum component)which, reterr);
+		if (rc == ERR_CANCELLED)
+			return rc;
+		if (rc)
+			return err_prefix(reterr, rc, "no snapshot of %s: %s", c->service->name,
+			    enum_name(&component_enum, (uint32_t)which));
+	}
+	return c->count ? ERR_OK
+			: err_set(reterr, ERR_INVALID, "no snapshot of %s: it declares no component", c->service->name);
+}
+
+static enum err_code copy_versions(struct creating *c, struct err *reterr)
+{
+	struct snapshot_version *copy = arena_array(c->arena, c->o->version_count + 1, sizeof *copy);
+	for (size_t i = 0; copy && i < c->o->version_count; i++) {
+		copy[i].name = arena_strdup(c->arena, c->o->versions[i].name);
+		copy[i].value = arena_strdup(c->arena, c->o->versions[i].value);
+		if (!copy[i].name || !copy[i].value)
+			copy = NULL;
+	}
+	if (!copy)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	c->result.summary.versions = (struct list){copy, c->o->version_count};
+	return ERR_OK;
+}
+
+static enum err_code fill_summary(struct creating *c, struct err *reterr)
+{
+	struct snapshot_summary *s = &c->result.summary;
+	struct random random;
+	random_init_system(&random);
+	s->snapshot = id_new(c->o->now_ms, &random);
+	s->host = arena_strdup(c->arena, keys_host(c->repo->keys));
+	s->service = arena_strdup(c->arena, c->service->name);
+	s->reason = c->o->reason;
+	s->suspect = c->o->suspect || c->o->reason == SNAPSHOT_EMERGENCY || c->o->reason == SNAPSHOT_SAFETY;
+	s->taken_ms = c->o->now_ms;
+	s->agent_version = KEDGE_VERSION;
+	if (!s->host || !s->service)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	return copy_versions(c, reterr);
+}
+
+/* The lists so far live in c; the summary that goes out must not. */
+static enum err_code keep_lists(struct creating *c, struct err *reterr)
+{
+	struct snapshot_component *components = arena_dup(c->arena, c->components, c->count * sizeof *components);
+	if (!components)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	c->result.summary.components = (struct list){components, c->count};
+	c->result.trees = (struct list){c->trees, c->count};
+	return ERR_OK;
+}
+
+/* Packs, index, manifest: each durable before the next (repo.h). */
+static enum err_code create(struct creating *c, uint64_t began_ms, struct err *reterr)
+{
+	enum err_code rc = fill_summary(c, reterr);
+	if (!rc)
+		rc = store_run_new(c->repo, true, &c->run, reterr);
+	if (!rc)
+		rc = reader_new(c->repo, &c->reader, reterr);
+	if (!rc)
+		rc = find_base(c, reterr);
+	if (!rc)
+		rc = take_components(c, reterr);
+	if (!rc)
+		rc = keep_lists(c, reterr);
+	if (!rc)
+		rc = scan_packers_finish(&c->packers, reterr);
+	if (!rc)
+		rc = store_run_commit(c->run, reterr);
+	if (rc)
+		return rc;
+	c->result.summary.stored_bytes = store_run_bytes(c->run);
+	c->result.summary.took_ms = clock_mono_ms() - began_ms;
+	return manifest_write(c->repo, &c->result, reterr);
+}
+
+enum err_code snapshot_create(struct repo *r, const struct service_config *service, const struct snapshot_options *o,
+    struct arena *arena, struct snapshot_summary *ret, struct err *reterr)
+{
+	struct creating c = {.repo = r, .service = service, .o = o, .arena = arena};
+	uint64_t began_ms = clock_mono_ms();
+	c.pages.limit = MANIFEST_SIZE_MAX;
+	c.base_arena = arena_new(BASE_ARENA_LIMIT);
+	if (!c.base_arena)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	repo_sweep(r);
+	enum err_code rc = create(&c, began_ms, reterr);
+	creating_done(&c);
+	if (!rc)
+		*ret = c.result.summary;
+	return rc;
+}

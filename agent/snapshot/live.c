@@ -1,0 +1,59 @@
+#include "agent/snapshot/live.h"
+
+#include "agent/snapshot/roots.h"
+
+static enum err_code keep_page(void *ctx, const uint8_t *data, size_t size, struct err *reterr)
+{
+	return ctx ? tree_add_live_page(ctx, data, size, reterr) : ERR_OK;
+}
+
+static enum err_code scan_all(struct repo *r, struct store_run *run, const struct snapshot_component *about,
+    const struct tree *base, const struct live_options *o, struct arena *arena, struct tree *ret_tree,
+    struct scan_totals *ret_totals, struct err *reterr)
+{
+	struct component_roots roots;
+	struct scan_packers packers = {0};
+	struct scan_counts counts;
+	size_t count;
+	CLEANUP(scan_cleanup) struct scan *scan = NULL;
+	enum err_code rc = roots_recorded(about, arena, &roots, &count, reterr);
+	if (rc)
+		return rc;
+	struct scan_options so = {
+	    .repo = r,
+	    .run = run,
+	    .mode = o->mode,
+	    .roots = roots.scan,
+	    .root_count = count,
+	    .exclude = roots.exclude,
+	    .exclude_too = o->exclude_too,
+	    .base = base && base->block_count ? base : NULL,
+	    .trust_base = o->trust,
+	    .missing_ok = true,
+	    .workers = o->workers,
+	    .cancel = o->cancel,
+	};
+	rc = scan_run(&so, &packers, &scan, &counts, reterr);
+	scan_packers_done(&packers);
+	return rc ? rc : scan_assemble(scan, keep_page, ret_tree, ret_totals, reterr);
+}
+
+enum err_code live_scan(struct repo *r, const struct snapshot_component *about, const struct tree *base,
+    const struct live_options *o, struct tree *ret_tree, struct scan_totals *ret_totals, struct err *reterr)
+{
+	struct tree tree = {0};
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(0);
+	CLEANUP(store_run_cleanup) struct store_run *run = NULL;
+	if (!arena)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	enum err_code rc = store_run_new(r, false, &run, reterr);
+	if (!rc)
+		rc = scan_all(r, run, about, base, o, arena, ret_tree ? &tree : NULL, ret_totals, reterr);
+	if (rc) {
+		tree_done(&tree);
+		return rc;
+	}
+	if (ret_tree)
+		*ret_tree = tree;
+	return ERR_OK;
+}
