@@ -29,7 +29,7 @@ struct ws_conn;
 	X(STOPPED, "stopped", "the loop is being freed")                                                               \
 	X(BAD_ADDRESS, "bad-address", "the address cannot be read or resolved")                                        \
 	X(UNREACHABLE, "unreachable", "no connection could be made")                                                   \
-	X(REFUSED_SERVER, "server-refused", "the server's certificate was refused")                                    \
+	X(REFUSED_SERVER, "server-refused", "the server's certificate or handshake was refused")                       \
 	X(REFUSED_HERE, "refused-by-server",                                                                           \
 	    "the server ended the connection during the handshake: it may have refused our certificate")               \
 	X(NOT_WEBSOCKET, "not-websocket", "the server did not accept the upgrade")                                     \

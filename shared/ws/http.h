@@ -25,7 +25,7 @@ struct ws_file {
 struct ws_http_config {
 	struct ws_port port;
 	const char *const
-	    *anonymous_prefixes; /* NULL-terminated: paths that begin so need no certificate; everything else does */
+	    *anonymous_prefixes; /* NULL-terminated: "/a" covers "/a" and "/a/b"; everything else needs a certificate */
 	const struct ws_file *files;
 	size_t file_count;
 	size_t body_limit_bytes;     /* 0: WS_BODY_DEFAULT; above it the library answers 413 */
@@ -53,8 +53,9 @@ void ws_http_set_trust(struct ws_http *http, struct tls_trust *trust);
 size_t ws_http_recheck(struct ws_http *http); /* as ws_listener_recheck */
 
 enum ws_method ws_request_method(const struct ws_request *r);
-/* The path, percent-decoded once, without the query, always beginning with '/'.  libwebsockets has folded "//", "/./"
- * and "/../" in it already, so that it never points above "/"; it must still never be used as a file name. */
+/* The path, percent-decoded once, without the query, beginning with '/', otherwise as it was sent: "/../x" and "//"
+ * stay what they are, so it must never be used as a file name.  A path with %00, an encoded slash, control bytes or
+ * bytes that are no UTF-8 was refused. */
 const char *ws_request_path(const struct ws_request *r);
 /* A query parameter's value, percent-decoded; "" if it is there without one; NULL if it is not there. */
 const char *ws_request_query(const struct ws_request *r, const char *name);

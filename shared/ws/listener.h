@@ -19,6 +19,8 @@ struct ws_port {
 	uint32_t roles; /* TLS_ROLE_BIT()s of the peers that may come */
 	struct tls_revocations *revocations;
 	uint64_t (*now_ms)(void); /* unix; NULL: clock_wall_ms */
+	uint32_t
+	    handshake_ms; /* from TCP accept to the first request; 0: WS_HANDSHAKE_TIMEOUT_MS, which is also the most */
 };
 
 struct ws_refused {
@@ -49,7 +51,8 @@ struct ws_listener_config {
 
 struct ws_listener;
 
-/* Listens at once.  ERR_BUSY: the port is taken. */
+/* Listens at once.  ERR_BUSY: the port is taken.  ERR_STATE: the loop has one already (the library would mix two up).
+ */
 ERR_CHECK enum err_code ws_listener_new(
     struct ws_loop *loop, const struct ws_listener_config *config, struct ws_listener **ret, struct err *reterr);
 /* Ends its connections (on_closed with WS_STOPPED) and the listening.  Done by ws_loop_free for those that are left. */
