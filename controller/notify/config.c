@@ -42,6 +42,8 @@ static const struct field config_fields[] = {
 	"who is told, level by level, until somebody acknowledges; without any, every channel's `to`"),
     F_U32(struct notify_config, rounds, NOTIFY_ROUNDS_MAX, 0, "how often the list is gone through", .default_text = "3",
 	.min = 1),
+    F_DURATION(struct notify_config, hold_ms, 10 * 60 * 1000, 0,
+	"the first page of a service that leans on others waits this long for the cause to show", .default_text = "2s"),
     F_STRING(struct notify_config, site, NAME_MAX_BYTES, 0, "begins every subject"),
 };
 static enum err_code config_check(const void *record, struct err *reterr)

@@ -17,7 +17,7 @@ struct message {
 	bool suppressed; /* kept, not sent */
 	const char *why; /* suppressed */
 	uint32_t level, round;
-	struct id instead_of;
+	uint64_t hold_ms; /* before the first attempt */
 };
 /* Fills subject, body and payload. */
 ERR_CHECK enum err_code message_write(
@@ -43,9 +43,9 @@ ERR_CHECK enum err_code notify_muted_until(
     struct turn *t, const struct incident *i, uint64_t *ret_until_ms, struct err *reterr);
 ERR_CHECK enum err_code send_due(
     struct turn *t, const struct notify_config *c, struct id notification, struct err *reterr);
-/* Put it into the outbox and let the outbox try. */
-ERR_CHECK enum err_code send_begin(
-    struct turn *t, const struct notify_channel *ch, struct notification *n, const char *payload, struct err *reterr);
+/* Put it into the outbox and let the outbox try, now or when hold_ms is over and it is still wanted. */
+ERR_CHECK enum err_code send_begin(struct turn *t, const struct notify_channel *ch, struct notification *n,
+    const char *payload, uint64_t hold_ms, struct err *reterr);
 /* It will not be sent. */
 ERR_CHECK enum err_code send_stop(
     struct turn *t, struct notification *n, enum notification_state state, const char *why, struct err *reterr);

@@ -189,7 +189,6 @@ enum err_code message_say(struct turn *t, const struct message *m, const struct 
 	    .subject = m->subject,
 	    .body = m->body,
 	    .created_ms = turn_now_ms(t),
-	    .instead_of = m->instead_of,
 	};
 	if (!n.key)
 		return err_set(reterr, ERR_NOMEM, "out of memory for a notification");
@@ -200,7 +199,7 @@ enum err_code message_say(struct turn *t, const struct message *m, const struct 
 	if (known)
 		return ERR_OK;
 	if (!m->suppressed)
-		return send_begin(t, ch, &n, m->payload, reterr);
+		return send_begin(t, ch, &n, m->payload, m->hold_ms, reterr);
 	n.state = NOTIFICATION_SUPPRESSED;
 	n.error = m->why;
 	return turn_put(t, &notification_table, &n, reterr);

@@ -66,6 +66,17 @@ static enum err_code tell_once(
 	    AUDIT_FAILED, reterr, "%s: nobody can be reached", enum_name(&notify_event_enum, m->event));
 }
 
+/* A service often fails before what it leans on is seen to fail: its page waits a moment for the cause (P33). */
+static enum err_code hold(
+    struct turn *t, const struct notify_config *c, const struct incident *i, uint64_t *ret_ms, struct err *reterr)
+{
+	struct list leans_on;
+	enum err_code rc = fleet_dependencies(t, i->service, &leans_on, reterr);
+	if (rc == ERR_OK)
+		*ret_ms = leans_on.count > 0 ? c->hold_ms : 0;
+	return rc;
+}
+
 enum err_code notify_incident(struct turn *t, const struct notify_config *c, const struct incident *i,
     enum notify_event event, const char *detail, uint32_t *ret_said, struct err *reterr)
 {
@@ -93,6 +104,8 @@ enum err_code notify_incident(struct turn *t, const struct notify_config *c, con
 	if (taken && (event == NOTIFY_WORSENED || event == NOTIFY_OVERDUE))
 		m.event = NOTIFY_CHANGED;
 	rc = message_write(t, c, NULL, &m, reterr);
+	if (rc == ERR_OK && event == NOTIFY_OPENED)
+		rc = hold(t, c, i, &m.hold_ms, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	bool climbs = notify_is_page(m.event) && !m.suppressed && !(taken && asks_anew(m.event)) && incident_is_open(i);

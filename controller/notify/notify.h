@@ -56,6 +56,7 @@ struct notify_config {
 	struct list channels; /* struct notify_channel, keyed by name */
 	struct list levels;   /* struct notify_level; empty: every channel's default recipient is the only level */
 	uint32_t rounds;      /* how often the whole list is gone through; default 3 */
+	uint64_t hold_ms;     /* first page of a service that leans on others; default 2 s */
 	const char *site;     /* begins every subject: "[kedge <site>]" */
 };
 
@@ -134,7 +135,8 @@ ERR_CHECK enum err_code notify_config_check(const struct notify_config *c, struc
 
 /* Say event of incident i.  detail tells apart what may happen more than once ("2" for the second relapse; NULL: none).
  * Nothing is said for a suppressed incident or during MAINTENANCE of all that fails: a notification in state suppressed
- * is kept instead. After an acknowledgement OPENED and RELAPSED are suppressed, WORSENED and OVERDUE are told once as
+ * is kept instead. OPENED of a service that leans on others is sent hold_ms later, unless another incident explains it
+ * by then (P33). After an acknowledgement OPENED and RELAPSED are suppressed, WORSENED and OVERDUE are told once as
  * CHANGED, and what asks for something new (APPROVAL, STOPPED, FAILED) is told once.  *ret_said: how many were made to
  * be sent. */
 ERR_CHECK enum err_code notify_incident(struct turn *t, const struct notify_config *c, const struct incident *i,

@@ -12,23 +12,29 @@ static enum err_code notification_get(
 	return turn_get(t, &notification_table, &key, ret, ret_found, reterr);
 }
 
+/* Both records and the timer: looked at again at due_ms. */
+static enum err_code wait_for(
+    struct turn *t, struct notification *n, struct outbox *o, uint64_t due_ms, struct err *reterr)
+{
+	n->next_attempt_ms = o->due_ms = due_ms;
+	enum err_code rc = turn_put(t, &notification_table, n, reterr);
+	if (rc == ERR_OK)
+		rc = turn_put(t, &outbox_table, o, reterr);
+	return rc == ERR_OK ? turn_timer_set(t, NOTIFY_TIMER_SEND, n->notification, NULL, due_ms, reterr) : rc;
+}
+
 /* Records first, then the effect; the timer finds out when the outbox never answers. */
 static enum err_code attempt(struct turn *t, struct notification *n, struct outbox *o, struct err *reterr)
 {
 	n->attempts = ++o->attempts;
-	n->next_attempt_ms = o->due_ms = turn_now_ms(t) + NOTIFY_ANSWER_MS;
-	enum err_code rc = turn_put(t, &notification_table, n, reterr);
-	if (rc == ERR_OK)
-		rc = turn_put(t, &outbox_table, o, reterr);
-	if (rc == ERR_OK)
-		rc = turn_timer_set(t, NOTIFY_TIMER_SEND, n->notification, NULL, o->due_ms, reterr);
+	enum err_code rc = wait_for(t, n, o, turn_now_ms(t) + NOTIFY_ANSWER_MS, reterr);
 	if (rc == ERR_OK)
 		rc = turn_emit(t, &(struct effect){.kind = EFFECT_NOTIFY, .id = n->notification}, reterr);
 	return rc;
 }
 
-enum err_code send_begin(
-    struct turn *t, const struct notify_channel *ch, struct notification *n, const char *payload, struct err *reterr)
+enum err_code send_begin(struct turn *t, const struct notify_channel *ch, struct notification *n, const char *payload,
+    uint64_t hold_ms, struct err *reterr)
 {
 	struct outbox o = {
 	    .notification = n->notification,
@@ -40,7 +46,7 @@ enum err_code send_begin(
 	    .payload = ch->kind == NOTIFY_WEBHOOK ? payload : NULL,
 	};
 	n->state = NOTIFICATION_PENDING;
-	return attempt(t, n, &o, reterr);
+	return hold_ms ? wait_for(t, n, &o, turn_now_ms(t) + hold_ms, reterr) : attempt(t, n, &o, reterr);
 }
 
 enum err_code send_stop(
@@ -105,7 +111,7 @@ static enum err_code say_instead(struct turn *t, const struct notify_channel *ch
 	other.key = arena_printf(turn_arena(t), "instead/%s/%s", id_text(ID_NOTIFICATION, n->notification), ch->name);
 	if (!other.key)
 		return err_set(reterr, ERR_NOMEM, "out of memory for a notification");
-	return send_begin(t, ch, &other, payload, reterr);
+	return send_begin(t, ch, &other, payload, 0, reterr);
 }
 
 /* Every attempt failed: say so, and try another way. */
@@ -181,11 +187,7 @@ static enum err_code failed(struct turn *t, const struct notify_config *c, struc
 	if (o->attempts >= NOTIFY_ATTEMPTS_MAX)
 		return give_up(t, c, n, o->payload, reterr);
 	uint64_t wait = (uint64_t)NOTIFY_RETRY_MS << (o->attempts > 0 ? o->attempts - 1 : 0);
-	n->next_attempt_ms = o->due_ms = turn_now_ms(t) + wait + random_below(turn_random(t), wait / 4 + 1);
-	enum err_code rc = turn_put(t, &notification_table, n, reterr);
-	if (rc == ERR_OK)
-		rc = turn_put(t, &outbox_table, o, reterr);
-	return rc == ERR_OK ? turn_timer_set(t, NOTIFY_TIMER_SEND, n->notification, NULL, o->due_ms, reterr) : rc;
+	return wait_for(t, n, o, turn_now_ms(t) + wait + random_below(turn_random(t), wait / 4 + 1), reterr);
 }
 
 enum err_code notify_on_delivered(struct turn *t, const struct notify_config *c, struct id notification,

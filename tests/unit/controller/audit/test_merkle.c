@@ -141,6 +141,7 @@ static void test_every_proof_verifies_and_no_other(void **state)
 			struct digest old = merkle_root(leaves, m);
 			uint32_t c = merkle_consistency(leaves, n, m, p);
 			assert_true(merkle_consistency_valid(m, n, old, root, p, c));
+			assert_false(merkle_consistency_valid(m, n, old, root, p, c + 1));
 			old.b[5] ^= 4;
 			assert_false(merkle_consistency_valid(m, n, old, root, p, c));
 			old.b[5] ^= 4;

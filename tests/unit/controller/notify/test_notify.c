@@ -660,6 +660,36 @@ static void test_p39_news_that_reaches_nobody_is_on_the_trail(void **state)
 	world_close(&w);
 }
 
+/* Services that lean on db are seen to fail before db is: one page in the end, that of the cause. */
+static void test_p33_page_waits_a_moment_for_its_cause(void **state)
+{
+	(void)state;
+	static const char *on_db[] = {"db"};
+	struct declared_service all[] = {declared("db", NULL), declared("a", on_db), declared("b", on_db)};
+	for (int late = 0; late < 2; late++) {
+		struct world w;
+		struct incident i;
+		unsigned sent = 0;
+		rules.hold_ms = 2000;
+		world_open(&w);
+		health_up(&w, "h1", 1, all, 3);
+		for (int n = 2; n > 0; n--) {
+			assert_int_equal(incident_says(&w, all[n].name, "h1", PROBE_CRITICAL, &i), INCIDENT_OPENED);
+			assert_int_equal(say(&w, &i, NOTIFY_OPENED, NULL), 1);
+			assert_int_equal(world_effect_count(&w, EFFECT_NOTIFY), 0);
+			sent += run_until(&w, w.now_ms + 400, false);
+		}
+		sent += run_until(&w, w.now_ms + (late ? 3000 : 0), false);
+		assert_int_equal(incident_says(&w, "db", "h1", PROBE_CRITICAL, &i), INCIDENT_OPENED);
+		assert_int_equal(say(&w, &i, NOTIFY_OPENED, NULL), 1);
+		sent += (unsigned)world_effect_count(&w, EFFECT_NOTIFY); /* db leans on nothing: at once */
+		sent += run_until(&w, w.now_ms + MINUTE, false);
+		assert_int_equal(sent, late ? 3 : 1);
+		assert_int_equal(in_state(&w, NOTIFICATION_SUPPRESSED), late ? 0 : 2);
+		world_close(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -690,6 +720,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_p37_timer_looks_at_the_incident, setup),
 	    cmocka_unit_test_setup(test_news_goes_to_everybody_who_was_told, setup),
 	    cmocka_unit_test_setup(test_p39_news_that_reaches_nobody_is_on_the_trail, setup),
+	    cmocka_unit_test_setup(test_p33_page_waits_a_moment_for_its_cause, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
