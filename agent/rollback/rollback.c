@@ -229,7 +229,7 @@ static enum err_code verify(struct walk *w, struct snapshot *target, bool with_p
 	if (rc == ERR_OK && !w->digests_match && !spares_paths(w))
 		rc = err_set(reterr, ERR_CORRUPT, "the live trees do not equal the restore point after restoring: something else writes there");
 	w->digests_match = rc == ERR_OK;
-	w->healthy = with_probes && rc == ERR_OK && w->io->prove(w->io->ctx, w->r->service->name, w->r->deep, failed);
+	w->healthy = rc == ERR_OK && (!with_probes || w->io->prove(w->io->ctx, w->r->service->name, w->r->deep, failed));
 	if (rc == ERR_OK && with_probes && !w->healthy)
 		rc = err_set(reterr, ERR_STATE, "its probes do not pass: %s", failed);
 	if (rc == ERR_OK && too_late(w))

@@ -49,7 +49,8 @@ struct rollback_result { /* strings and lists live in the arena given */
 	struct list steps;           /* struct order_step */
 	struct id safety_snapshot;   /* zero: nothing was changed */
 	struct list components;      /* struct component_point: live state after */
-	bool digests_match, healthy;
+	bool digests_match;
+	bool healthy;                /* its probes passed, or it declares none */
 	const char *text;            /* why, for people */
 };
 

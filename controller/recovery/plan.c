@@ -132,7 +132,7 @@ static void stamp(struct turn *t, const struct recovery_config *c, const struct 
 	p->service = w->service;
 	p->wave_gap_ms = c->wave_gap_ms;
 	p->not_before_ms = turn_now_ms(t) > ORDER_GRACE_MS ? turn_now_ms(t) - ORDER_GRACE_MS : 0; /* hosts' clocks may be behind */
-	p->expires_ms = turn_now_ms(t) + CHANGE_WAIT_MS;
+	p->expires_ms = p->not_before_ms + CHANGE_WAIT_MS; /* the longest that a host accepts */
 	p->reason = w->reason;
 	p->author = w->author;
 }
