@@ -347,6 +347,62 @@ static void test_p14_lost_reports_are_on_the_trail_and_nothing_else_is(void **st
 	}
 }
 
+static void test_p49_operator_keeps_one_or_neither(void **state)
+{
+	(void)state;
+	struct actor ada = actor_operator("ada", NULL);
+	for (int keep = 0; keep < 2; keep++) {
+		struct world w;
+		world_open(&w);
+		for (int i = 0; i < 6; i++) {
+			world_after(&w, 2000);
+			hello_from(&w, i % 2 ? 7 : 9);
+		}
+		struct host h = host_now(&w, "web-1");
+		assert_int_equal(h.state, HOST_BARRED);
+		assert_non_null(h.note);
+		ok(fleet_host_unbar(w.turn, &ada, "web-1", keep ? boot_id(7) : (struct id){{0}}, ERR_HERE));
+		h = host_now(&w, "web-1");
+		assert_null(h.note);
+		assert_int_equal(h.returns, 0);
+		assert_int_equal(h.boots.count, keep ? 1 : 0);
+		if (keep) {
+			struct id other = boot_id(9);
+			assert_memory_equal(h.boots.items, &other, sizeof(other));
+		}
+		world_after(&w, 1000);
+		assert_int_equal(hello_from(&w, keep ? 7 : 9), HELLO_WELCOME);
+		world_close(&w);
+	}
+}
+
+static void test_earlier_runs_are_remembered_up_to_a_limit(void **state)
+{
+	(void)state;
+	struct world w;
+	world_open(&w);
+	for (uint8_t boot = 1; boot <= 12; boot++) {
+		world_after(&w, 1000);
+		assert_int_equal(hello_from(&w, boot), HELLO_WELCOME);
+	}
+	struct host h = host_now(&w, "web-1");
+	assert_int_equal(h.boots.count, FLEET_BOOTS_MAX);
+	for (size_t i = 0; i < FLEET_BOOTS_MAX; i++) {
+		struct id want = boot_id((uint8_t)(4 + i));
+		assert_memory_equal(&LIST_AT(h.boots, struct id, i), &want, sizeof(want));
+	}
+	/* one that comes back while nobody is connected counts again, and stands in the list no more */
+	ok(fleet_on_gone(w.turn, &fleet_rules, "web-1", boot_id(12), ERR_HERE));
+	assert_int_equal(hello_from(&w, 8), HELLO_WELCOME);
+	h = host_now(&w, "web-1");
+	assert_int_equal(h.boots.count, FLEET_BOOTS_MAX);
+	struct id now = boot_id(8);
+	assert_memory_equal(&h.boot, &now, sizeof(now));
+	for (size_t i = 0; i < h.boots.count; i++)
+		assert_memory_not_equal(&LIST_AT(h.boots, struct id, i), &now, sizeof(now));
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +421,8 @@ int main(void)
 	    cmocka_unit_test(test_revoked_host_is_closed_and_stays_out),
 	    cmocka_unit_test(test_hello_is_remembered),
 	    cmocka_unit_test(test_p14_lost_reports_are_on_the_trail_and_nothing_else_is),
+	    cmocka_unit_test(test_p49_operator_keeps_one_or_neither),
+	    cmocka_unit_test(test_earlier_runs_are_remembered_up_to_a_limit),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -414,6 +414,43 @@ static void test_failed_snapshot_is_audited_and_not_stored(void **state)
 	world_close(&w);
 }
 
+static void test_any_difference_is_drift(void **state)
+{
+	(void)state;
+	static const uint64_t counts[][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {1, 1, 0}, {0, 1, 1}, {2, 1, 1}};
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		struct world w;
+		struct list drifts;
+		start(&w);
+		struct host h = host_now(&w, "web-1");
+		struct drift_report d = {.service = "portal",
+		    .component = COMPONENT_CODE,
+		    .changed = counts[i][0],
+		    .added = counts[i][1],
+		    .removed = counts[i][2]};
+		ok(fleet_on_drift(w.turn, &h, &d, ERR_HERE));
+		ok(fleet_drifts(w.turn, "portal", "web-1", &drifts, ERR_HERE));
+		assert_int_equal(drifts.count, 1);
+		assert_int_equal(world_effect_count(&w, EFFECT_EVENT), 1);
+		ok(fleet_on_drift(w.turn, &h, &d, ERR_HERE)); /* told once */
+		assert_int_equal(world_effect_count(&w, EFFECT_EVENT), 1);
+		world_close(&w);
+	}
+}
+
+static void test_healthy_from_the_very_moment(void **state)
+{
+	(void)state;
+	struct world w;
+	world_open(&w);
+	host_up(&w, "web-1", 1, portal, 1);
+	health(&w, HEALTH_HEALTHY);
+	struct id id = take(&w, (struct shot){.n = 1});
+	world_after(&w, 1);
+	is_good(&w, 0, id);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -433,6 +470,8 @@ int main(void)
 	    cmocka_unit_test(test_taken_before_it_was_healthy),
 	    cmocka_unit_test(test_suspicion_stays),
 	    cmocka_unit_test(test_failed_snapshot_is_audited_and_not_stored),
+	    cmocka_unit_test(test_any_difference_is_drift),
+	    cmocka_unit_test(test_healthy_from_the_very_moment),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

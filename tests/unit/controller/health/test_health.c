@@ -516,6 +516,66 @@ static void test_longest_window_is_allowed(void **state)
 	world_close(&w);
 }
 
+static void test_samples_keep_what_was(void **state)
+{
+	(void)state;
+	struct world w;
+	start(&w);
+	for (int i = 0; i < 5; i++) {
+		world_after(&w, 30000);
+		cpu_says(&w, i);
+		world_after(&w, 1000);
+		cpu_says(&w, 50); /* too soon after it: not kept */
+	}
+	struct health_metric m = {.service = "portal", .host = "web-1", .metric = "cpu.cpu"};
+	bool found;
+	ok(turn_get(w.turn, &health_metric_table, &m, &m, &found, ERR_HERE));
+	assert_int_equal(m.samples.count, 5);
+	for (int i = 0; i < 5; i++)
+		assert_true(LIST_AT(m.samples, struct health_sample, i).value == i);
+	assert_string_equal(m.unit, "%");
+	world_close(&w);
+}
+
+static void test_unknown_that_ended_is_waited_for_anew(void **state)
+{
+	(void)state;
+	struct world w;
+	start(&w);
+	for (int round = 0; round < 2; round++) {
+		http_says(&w, "portal", "web-1", PROBE_OK);
+		struct health_transitions t = health_until(&w, w.now_ms + 400000);
+		assert_int_equal(t.count, 2); /* unknown, and told for its length */
+		assert_true(t.items[1].prolonged);
+		assert_true(health_now(&w, "portal", "web-1").prolonged);
+	}
+	http_says(&w, "portal", "web-1", PROBE_OK);
+	assert_false(health_now(&w, "portal", "web-1").prolonged);
+	world_close(&w);
+}
+
+static void test_probe_that_settled_before_the_last_change_or_in_the_future_is_not_believed(void **state)
+{
+	(void)state;
+	struct world w;
+	start(&w);
+	http_says(&w, "portal", "web-1", PROBE_OK);
+	world_after(&w, 10000);
+	static const int64_t off[] = {-1000000, 1000000};
+	for (size_t i = 0; i < 2; i++) {
+		struct health_transitions out = {0};
+		struct probe_result r = probed(&w, "http", i ? PROBE_WARNING : PROBE_CRITICAL);
+		r.since_ms = (uint64_t)((int64_t)w.now_ms + off[i]);
+		struct health_report report = {.service = "portal", .results = {&r, 1}};
+		struct host h = host_now(&w, "web-1");
+		ok(health_on_report(w.turn, &health_rules, &h, w.now_ms + 500, &report, &out, ERR_HERE));
+		assert_int_equal(out.count, 1);
+		assert_int_equal(out.items[0].since_ms, w.now_ms);
+		world_after(&w, 1000);
+	}
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -543,6 +603,9 @@ int main(void)
 	    cmocka_unit_test(test_host_that_never_reports_is_told_of_after_a_while),
 	    cmocka_unit_test(test_placement_that_left_leaves_no_timer),
 	    cmocka_unit_test(test_longest_window_is_allowed),
+	    cmocka_unit_test(test_samples_keep_what_was),
+	    cmocka_unit_test(test_unknown_that_ended_is_waited_for_anew),
+	    cmocka_unit_test(test_probe_that_settled_before_the_last_change_or_in_the_future_is_not_believed),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

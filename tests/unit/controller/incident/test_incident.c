@@ -480,6 +480,50 @@ static void test_timeline_is_bounded(void **state)
 	world_close(&w);
 }
 
+static void test_what_is_kept_of_the_work(void **state)
+{
+	(void)state;
+	struct world w;
+	struct incident i;
+	struct list l;
+	start(&w);
+	struct id id = opened(&w);
+	struct id changes[] = {turn_id(w.turn), turn_id(w.turn)}, none = {{0}}, diagnosis = turn_id(w.turn);
+	ok(incident_assign(w.turn, &ada, id, "rob", &i, ERR_HERE));
+	assert_string_equal(i.owner, "rob");
+	ok(incident_note(w.turn, &ada, id, "it is the disk", ERR_HERE));
+	ok(incident_identify(w.turn, &incident_rules, &ada, id, diagnosis, NULL, &i, ERR_HERE));
+	ok(incident_identify(w.turn, &incident_rules, &ada, id, none, "by hand", &i, ERR_HERE));
+	assert_memory_equal(&i.diagnosis, &diagnosis, sizeof(diagnosis));
+	for (int n = 0; n < 6; n++)
+		ok(incident_resolving(
+		    w.turn, &incident_rules, &ada, id, changes[n % 2], n == 5 ? changes[1] : none, &i, ERR_HERE));
+	assert_int_equal(i.changes.count, 2);
+	assert_memory_equal(&LIST_AT(i.changes, struct id, 0), &changes[0], sizeof(id));
+	assert_memory_equal(&LIST_AT(i.changes, struct id, 1), &changes[1], sizeof(id));
+	assert_int_equal(i.rollbacks.count, 1);
+	assert_int_equal(i.state_since_ms, w.now_ms);
+	ok(incident_timeline(w.turn, id, &l, ERR_HERE));
+	unsigned notes = 0, assigned = 0;
+	for (size_t k = 0; k < l.count; k++) {
+		const struct incident_entry *e = &LIST_AT(l, struct incident_entry, k);
+		notes += text_equal(e->kind, "note") && text_equal(e->text, "it is the disk") &&
+			 text_equal(e->actor, "operator ada");
+		assigned += text_equal(e->kind, "assigned") && text_equal(e->text, "to rob");
+	}
+	assert_int_equal(notes, 1);
+	assert_int_equal(assigned, 1);
+	assert_int_equal(incident_until(&w, w.now_ms + 30 * MINUTE, &i), INCIDENT_OVERDUE);
+	assert_int_equal(i.overdue, 1);
+	ok(incident_investigate(w.turn, &incident_rules, &ada, id, NULL, &i, ERR_HERE)); /* another state waits anew */
+	assert_int_equal(i.overdue, 0);
+	ok(incident_resolve(w.turn, &incident_rules, &ada, id, "x", &i, ERR_HERE));
+	ok(incident_close(w.turn, &ada, id, NULL, &i, ERR_HERE));
+	assert_int_equal(i.reviewed_ms, w.now_ms);
+	assert_int_equal(i.closed_ms, w.now_ms);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -501,6 +545,7 @@ int main(void)
 	    cmocka_unit_test(test_open_ones_are_listed_by_age_whatever_their_state),
 	    cmocka_unit_test(test_what_belonged_to_the_end_is_forgotten_when_it_comes_back),
 	    cmocka_unit_test(test_timeline_is_bounded),
+	    cmocka_unit_test(test_what_is_kept_of_the_work),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

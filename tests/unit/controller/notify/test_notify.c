@@ -690,6 +690,66 @@ static void test_p33_page_waits_a_moment_for_its_cause(void **state)
 	}
 }
 
+static void test_many_hosts_are_counted_not_listed(void **state)
+{
+	(void)state;
+	struct world w;
+	struct incident i = fault(&w);
+	static const char *names[20];
+	static char room[20][8];
+	for (int n = 0; n < 20; n++) {
+		(void)snprintf(room[n], sizeof(room[n]), "h%02d", n);
+		names[n] = room[n];
+	}
+	struct notify_channel hook[] = {{.name = "hook", .kind = NOTIFY_WEBHOOK, .url = "https://example.org/h"}};
+	rules.channels = (struct list){hook, 1};
+	rules.levels.count = 0;
+	i.hosts = i.failing = (struct list){names, 20};
+	struct outbox o[4];
+	assert_int_equal(say(&w, &i, NOTIFY_OPENED, NULL), 1);
+	assert_int_equal(outbox(&w, o, 4), 1);
+	assert_non_null(strstr(o[0].subject, "portal is DOWN on h00 and 19 more"));
+	assert_non_null(strstr(o[0].body, "h00, h01, "));
+	assert_non_null(strstr(o[0].body, "h15 and 4 more"));
+	assert_non_null(strstr(o[0].payload, "\"h15\""));
+	assert_null(strstr(o[0].payload, "\"h16\""));
+	assert_non_null(strstr(o[0].payload, id_text(ID_INCIDENT, i.incident)));
+	world_close(&w);
+}
+
+static void test_what_is_not_said_says_why(void **state)
+{
+	(void)state;
+	struct world w;
+	struct incident i = fault(&w);
+	i.suppressed_by = turn_id(w.turn);
+	assert_int_equal(say(&w, &i, NOTIFY_OPENED, NULL), 0);
+	assert_string_equal(newest(&w).error, "explained by another incident");
+	assert_int_equal(newest(&w).next_attempt_ms, 0);
+	world_close(&w);
+}
+
+static void test_approval_climbs_while_nobody_has_the_incident(void **state)
+{
+	(void)state;
+	struct world w;
+	struct incident i = fault(&w);
+	uint64_t begin = w.now_ms;
+	say(&w, &i, NOTIFY_OPENED, NULL);
+	say(&w, &i, NOTIFY_APPROVAL, "CHG-7");
+	deliver_all(&w, ERR_OK);
+	struct escalation e = {.incident = i.incident};
+	bool found;
+	ok(turn_get(w.turn, &escalation_table, &e, &e, &found, ERR_HERE));
+	assert_true(found);
+	assert_int_equal(e.event, NOTIFY_APPROVAL);
+	assert_string_equal(e.detail, "CHG-7");
+	assert_int_equal(run_until(&w, begin + 5 * MINUTE, true), 2);
+	assert_int_equal(newest(&w).event, NOTIFY_APPROVAL);
+	assert_non_null(strstr(newest(&w).subject, "needs approval: CHG-7: portal is DOWN"));
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -721,6 +781,9 @@ int main(void)
 	    cmocka_unit_test_setup(test_news_goes_to_everybody_who_was_told, setup),
 	    cmocka_unit_test_setup(test_p39_news_that_reaches_nobody_is_on_the_trail, setup),
 	    cmocka_unit_test_setup(test_p33_page_waits_a_moment_for_its_cause, setup),
+	    cmocka_unit_test_setup(test_many_hosts_are_counted_not_listed, setup),
+	    cmocka_unit_test_setup(test_what_is_not_said_says_why, setup),
+	    cmocka_unit_test_setup(test_approval_climbs_while_nobody_has_the_incident, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
