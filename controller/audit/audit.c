@@ -51,6 +51,28 @@ static enum err_code frontier_load(const struct audit_head *head, struct merkle_
 	return ERR_OK;
 }
 
+/* What a stranger said may be too long or no text at all: it goes on the trail as well as it can. */
+static const char *fit(struct turn *t, const char *text, size_t max)
+{
+	if (!text || (strlen(text) <= max && text_utf8_valid(text, strlen(text))))
+		return text;
+	char *out = arena_strndup(turn_arena(t), text, max);
+	for (char *c = out; c && *c; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	return out;
+}
+
+static void fit_all(struct turn *t, struct audit_entry *e)
+{
+	e->actor_name = fit(t, e->actor_name, NAME_MAX_BYTES);
+	e->action = fit(t, e->action, AUDIT_ACTION_MAX);
+	e->object_kind = fit(t, e->object_kind, NAME_MAX_BYTES);
+	e->object = fit(t, e->object, AUDIT_OBJECT_MAX);
+	e->address = fit(t, e->address, NAME_MAX_BYTES);
+	e->text = fit(t, e->text, TEXT_LINE_MAX);
+}
+
 enum err_code audit_append(struct turn *t, const struct audit_entry *e, struct err *reterr)
 {
 	struct audit_head head;
@@ -63,6 +85,7 @@ enum err_code audit_append(struct turn *t, const struct audit_entry *e, struct e
 	struct audit_entry entry = *e;
 	entry.sequence = head.size + 1;
 	entry.at_ms = turn_now_ms(t);
+	fit_all(t, &entry);
 	rc = audit_leaf(&entry, &entry.hash, reterr);
 	if (rc == ERR_OK)
 		rc = turn_put(t, &audit_table, &entry, reterr);
@@ -82,12 +105,10 @@ enum err_code audit_note(struct turn *t, const struct actor *who, const char *ac
 {
 	va_list ap;
 	va_start(ap, fmt);
-	char *full = arena_vprintf(turn_arena(t), fmt, ap);
+	char *text = arena_vprintf(turn_arena(t), fmt, ap);
 	va_end(ap);
-	char *text = full ? arena_alloc(turn_arena(t), TEXT_LINE_MAX + 1) : NULL;
 	if (!text)
 		return err_set(reterr, ERR_NOMEM, "audit: out of memory");
-	text_copy(text, TEXT_LINE_MAX + 1, full);
 	return audit_append(t,
 	    &(struct audit_entry){.actor = who->kind,
 		.actor_name = who->name,

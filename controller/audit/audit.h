@@ -84,7 +84,8 @@ static inline struct actor actor_policy(const char *name)
 /* "operator ada", "controller", … in the turn's arena; NULL when out of memory. */
 const char *actor_text(struct turn *t, const struct actor *who);
 
-/* sequence, at_ms and hash of *e are ignored and set in the stored entry. */
+/* sequence, at_ms and hash of *e are ignored and set in the stored entry.  Texts that are too long are cut, and what is
+ * not UTF-8 has '?' instead: what a stranger sent must not be able to keep itself off the trail. */
 ERR_CHECK enum err_code audit_append(struct turn *t, const struct audit_entry *e, struct err *reterr);
 /* The usual case in one line: who did action to object (of object_kind), with a formatted text. */
 ERR_CHECK enum err_code audit_note(struct turn *t, const struct actor *who, const char *action, const char *object_kind,

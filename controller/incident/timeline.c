@@ -58,13 +58,11 @@ enum err_code incident_audit(struct turn *t, const struct actor *who, const char
 {
 	va_list ap;
 	va_start(ap, fmt);
-	const char *full = arena_vprintf(turn_arena(t), fmt, ap);
+	const char *text = arena_vprintf(turn_arena(t), fmt, ap);
 	va_end(ap);
-	char *text = full ? arena_alloc(turn_arena(t), TEXT_LINE_MAX + 1) : NULL;
 	const char *object = arena_strdup(turn_arena(t), id_text(ID_INCIDENT, i->incident));
 	if (!text || !object)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
-	text_copy(text, TEXT_LINE_MAX + 1, full);
 	struct audit_entry e = {
 	    .actor = who->kind,
 	    .actor_name = who->name,

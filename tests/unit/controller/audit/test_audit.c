@@ -296,6 +296,32 @@ static void test_p52_forked_trail_is_found_by_a_stored_checkpoint(void **state)
 	world_close(&w);
 }
 
+/* Whatever a stranger sends is on the trail. */
+static void test_nothing_keeps_itself_off_the_trail(void **state)
+{
+	(void)state;
+	struct world w;
+	char endless[4000];
+	memset(endless, 'x', sizeof(endless) - 1);
+	endless[sizeof(endless) - 1] = '\0';
+	const char *const bad[] = {endless, "\xff\xfe", "caf\xc3", "", "fine"};
+	world_open(&w);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct actor who = {AUDIT_OPERATOR, bad[i], bad[i]};
+		ok(audit_note(
+		    w.turn, &who, "request.refused", "request", bad[i], AUDIT_REFUSED, ERR_HERE, "%s", bad[i]));
+	}
+	struct audit_entry e = {.sequence = 3};
+	bool found;
+	ok(turn_get(w.turn, &audit_table, &e, &e, &found, ERR_HERE));
+	assert_string_equal(e.object, "caf?");
+	e.sequence = 1;
+	ok(turn_get(w.turn, &audit_table, &e, &e, &found, ERR_HERE));
+	assert_int_equal(strlen(e.object), AUDIT_OBJECT_MAX);
+	assert_int_equal(verify(w.turn, 1, 0, NULL).problem, AUDIT_SOUND);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +337,7 @@ int main(void)
 	    cmocka_unit_test(test_dropped_turn_leaves_no_entry),
 	    cmocka_unit_test(test_earlier_checkpoints_that_hold_disturb_nothing),
 	    cmocka_unit_test(test_p52_forked_trail_is_found_by_a_stored_checkpoint),
+	    cmocka_unit_test(test_nothing_keeps_itself_off_the_trail),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
