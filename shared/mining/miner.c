@@ -233,7 +233,8 @@ static bool make(struct miner *m, const struct tokens *tokens, uint32_t *ret)
 	if (!free_slot(m, &slot))
 		return false;
 	struct template *t = &m->templates[slot];
-	*t = (struct template){.group = m->next_group, .is_new = true, .first_ms = UINT64_MAX};
+	*t = (struct template){
+	    .group = m->next_group, .is_new = true, .first_ms = UINT64_MAX, .fresh_first_ms = UINT64_MAX};
 	if (!template_fill(t, tokens))
 		return false;
 	m->count++;
@@ -381,6 +382,7 @@ static uint32_t fuse(struct miner *m, uint32_t slot, const struct neighbour *nea
 		k->count += u->count;
 		k->fresh += u->fresh;
 		k->first_ms = u->first_ms < k->first_ms ? u->first_ms : k->first_ms;
+		k->fresh_first_ms = u->fresh_first_ms < k->fresh_first_ms ? u->fresh_first_ms : k->fresh_first_ms;
 		k->last_ms = u->last_ms > k->last_ms ? u->last_ms : k->last_ms;
 		k->seen = u->seen > k->seen ? u->seen : k->seen;
 		k->level = u->level > k->level ? u->level : k->level;
@@ -564,6 +566,8 @@ static void note_times(struct template *t, uint64_t first_ms, uint64_t last_ms)
 		t->first_ms = first_ms;
 	if (last_ms > t->last_ms)
 		t->last_ms = last_ms;
+	if (first_ms < t->fresh_first_ms)
+		t->fresh_first_ms = first_ms;
 }
 
 static enum err_code take_line(struct miner *m, const char *text, size_t size, const struct template_view *from,
@@ -645,6 +649,7 @@ static void view_of(struct template *t, struct template_view *ret)
 	    .fresh = t->fresh,
 	    .first_ms = t->count ? t->first_ms : 0,
 	    .last_ms = t->last_ms,
+	    .fresh_first_ms = t->fresh ? t->fresh_first_ms : 0,
 	    .sample = t->sample ? t->sample : "",
 	    .is_new = t->is_new};
 }
@@ -685,6 +690,7 @@ void miner_take(struct miner *m, bool (*fn)(void *ctx, const struct template_vie
 		if (!fn(ctx, &view))
 			continue;
 		t->fresh = 0;
+		t->fresh_first_ms = UINT64_MAX;
 		t->is_new = false;
 	}
 }

@@ -24,9 +24,10 @@
 enum {
 	MINER_TEMPLATES_DEFAULT = 2048, /* a busy host has some hundreds; worst case about 2 KiB each */
 	MINER_TEMPLATES_MAX = 65536,
-	MINER_TOKENS_MAX = 128, /* a longer line's rest is one <*> */
-	MINER_TEXT_MAX = 1024,  /* bytes of a line that are looked at; longer is cut and ends in <*> */
-	MINER_SAMPLE_MAX = 512, /* TEXT_LINE_MAX */
+	MINER_TOKENS_MAX = 128,   /* a longer line's rest is one <*> */
+	MINER_TEXT_MAX = 1024,    /* bytes of a line that are looked at; longer is cut and ends in <*> */
+	MINER_SAMPLE_MAX = 512,   /* TEXT_LINE_MAX */
+	MINER_TEMPLATE_MAX = 512, /* of a template's text, which may be longer than its line; TEXT_LINE_MAX */
 };
 
 struct miner_options {
@@ -49,6 +50,7 @@ struct template_view { /* borrowed: valid until the next call that changes the m
 	uint64_t count;        /* all time (of this miner) */
 	uint64_t fresh;        /* since miner_take() */
 	uint64_t first_ms, last_ms;
+	uint64_t fresh_first_ms; /* first since miner_take() */
 	const char
 	    *sample; /* first line seen, cut to MINER_SAMPLE_MAX at a UTF-8 boundary; may be "" after absorbing */
 	bool is_new; /* not yet reported by miner_take() */

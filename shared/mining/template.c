@@ -82,13 +82,31 @@ void template_render(const struct template *t, struct buf *out)
 		buf_text(out, " <*>");
 }
 
+/* Between words where that is possible, and never inside of a character. */
+static char *cut_text(struct buf *out)
+{
+	size_t most = MINER_TEMPLATE_MAX - 5, n = out->size;
+	if (n <= MINER_TEMPLATE_MAX)
+		return strdup(buf_str(out));
+	for (n = most; n > most / 2 && out->data[n] != ' '; n--)
+		;
+	for (n = out->data[n] == ' ' ? n : most; n > 0 && (out->data[n] & 0xc0) == 0x80; n--)
+		;
+	char *text = malloc(n + 5);
+	if (text) {
+		memcpy(text, out->data, n);
+		memcpy(text + n, " <*>", 5);
+	}
+	return text;
+}
+
 const char *template_text(struct template *t)
 {
 	if (t->text)
 		return t->text;
 	struct buf out = BUF_INIT;
 	template_render(t, &out);
-	char *text = out.failed ? NULL : strdup(buf_str(&out));
+	char *text = out.failed ? NULL : cut_text(&out);
 	buf_done(&out);
 	if (!text)
 		return NULL;

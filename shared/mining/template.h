@@ -41,8 +41,8 @@ struct template
 	struct positions varied; /* TOKEN_NUMBERED ones that have been seen otherwise */
 	uint16_t word_count, tail_size;
 	bool cut, is_new;
-	uint32_t group, bucket, next;                   /* next: in the bucket, slot + 1, 0 ends */
-	uint64_t count, fresh, first_ms, last_ms, seen; /* seen: the miner's clock of lines */
+	uint32_t group, bucket, next;                                   /* next: in the bucket, slot + 1, 0 ends */
+	uint64_t count, fresh, first_ms, last_ms, fresh_first_ms, seen; /* seen: the miner's clock of lines */
 	enum line_level level;
 	struct word *words; /* one allocation: words, then the bytes of glue and words, then the tail */
 	char *bytes;
