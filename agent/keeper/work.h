@@ -1,0 +1,39 @@
+/* agent/keeper/work.h: what a worker process does: snapshots, verification, drift, rollbacks.
+ *
+ * A worker is a short-lived child of the keeper: what it allocates goes with it, a crash hurts nobody else, and it dies with the keeper
+ * (its journal then tells the next one).  It talks through struct work_out alone, so that the command line runs the same code.
+ * Blocking. */
+#ifndef KEDGE_AGENT_KEEPER_WORK_H
+#define KEDGE_AGENT_KEEPER_WORK_H
+
+#include <stdatomic.h>
+
+#include "agent/config/config.h"
+#include "agent/snapshot/snapshot.h"
+#include "shared/message/message.h"
+
+enum work_kind { WORK_ORDER, WORK_RESUME, WORK_SNAPSHOT, WORK_DRIFT, WORK_KIND_COUNT };
+
+struct work_spec {
+	enum work_kind kind;
+	const struct order *order;     /* WORK_ORDER, WORK_RESUME */
+	const char *service;           /* WORK_SNAPSHOT, WORK_DRIFT (NULL: every service) */
+	uint32_t reason;               /* WORK_SNAPSHOT: enum snapshot_reason */
+	bool suspect;                  /* WORK_SNAPSHOT: the service is not well */
+};
+
+struct work_out { /* borrowed */
+	void *ctx;
+	void (*report)(void *ctx, const struct report *r);     /* one body; importance set */
+	void (*progress)(void *ctx, const struct progress *p);
+	const atomic_bool *cancel;
+};
+
+/* Opens (and on first use makes) the repository of this host. */
+ERR_CHECK enum err_code work_repo(const struct agent_config *c, struct repo **ret, struct err *reterr);
+/* Does it and reports every outcome, failures too.  An order always ends in a report with an outcome. */
+void work_run(const struct agent_config *c, const struct work_spec *spec, const struct work_out *out);
+/* A rollback's proof: run the service's probes now, on a loop of its own. */
+bool work_prove(const struct agent_config *c, const char *service, bool deep, char text[TEXT_LINE_MAX]);
+
+#endif
