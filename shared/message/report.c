@@ -212,6 +212,7 @@ const struct record_type notice_report_type = RECORD_TYPE(
 
 static const struct field report_fields[] = {
     F_U64(struct report, sequence, 0, MUST | FIELD_COLUMN, "per host, from 1, never reused", .min = 1),
+    F_U64(struct report, through, 0, 0, "0: the report itself; else sequence to through were dropped and there is no body"),
     F_TIME(struct report, at_ms, FIELD_REQUIRED | FIELD_COLUMN, "when it was made, by the host's clock"),
     F_ENUM(struct report, importance, &importance_enum, MUST | FIELD_COLUMN, "what a full spool keeps longest"),
     F_RECORD(struct report, health, struct health_report, &health_report_type, 0, "body: probes of a service"),
@@ -228,7 +229,11 @@ static enum err_code report_check(const void *record, struct err *reterr)
 	const struct report *r = record;
 	int bodies = !!r->health + !!r->host + !!r->log + !!r->drift + !!r->snapshot + !!r->order + !!r->notice;
 
-	if (bodies != 1)
+	if (r->through && r->through < r->sequence)
+		return err_set(reterr, ERR_INVALID, "through: expected the sequence or more");
+	if (r->through && bodies)
+		return err_set(reterr, ERR_INVALID, "through: reports that were dropped have no body");
+	if (!r->through && bodies != 1)
 		return err_set(reterr, ERR_INVALID, "a report has exactly one body, this one has %d", bodies);
 	return ERR_OK;
 }

@@ -1,6 +1,7 @@
 /* shared/message/report.h: what a host tells.  Record types only; docs/PROTOCOL.md goes through them one by one.
  *
- * A report carries a per-host sequence, the host's clock, and exactly one body.  The keeper redacts every text before it builds one. */
+ * A report carries a per-host sequence, the host's clock, and exactly one body; one without a body stands for a run of reports that were
+ * dropped, so that the sequence on the wire has no holes.  The keeper redacts every text before it builds one. */
 #ifndef KEDGE_SHARED_MESSAGE_REPORT_H
 #define KEDGE_SHARED_MESSAGE_REPORT_H
 
@@ -100,9 +101,10 @@ struct order_report {
 /* Something the agent noticed about itself. */
 struct notice_report { uint32_t severity; const char *what; const char *text; const char *service; };
 
-/* Exactly one body. */
+/* Exactly one body, but for a report that says what is lost: see through. */
 struct report {
 	uint64_t sequence;        /* per host, from 1, never reused */
+	uint64_t through;         /* 0: itself alone.  Else sequence..through were dropped (a full spool) and will never come: no body */
 	uint64_t at_ms;           /* host's wall clock when it was made */
 	uint32_t importance;
 	const struct health_report *health;

@@ -179,6 +179,16 @@ static void reports(void **state)
 	struct report r = sample_report;
 	r.sequence = 0;
 	expect(&report_type, &r, "sequence");
+	/* one that stands for reports which were dropped */
+	struct report dropped = {.sequence = 7, .through = 7, .at_ms = SAMPLE_MS};
+	expect(&report_type, &dropped, NULL);
+	dropped.through = UINT64_MAX;
+	expect(&report_type, &dropped, NULL);
+	dropped.through = 6;
+	expect(&report_type, &dropped, "expected the sequence or more");
+	dropped.through = 8;
+	dropped.notice = &sample_notice;
+	expect(&report_type, &dropped, "have no body");
 }
 
 static void order_reports(void **state)
