@@ -154,7 +154,8 @@ enum report_result {
 	REPORT_STRANGER, /* not from the run that counts, or a barred or revoked host: ignore, never acknowledge */
 	REPORT_RESULT_COUNT
 };
-/* *ret_host as stored after it (host->acknowledged is what to acknowledge). */
+/* *ret_host as stored after it (host->acknowledged is what to acknowledge).  A report with `through` stands for
+ * reports that the host dropped: counting goes on after them, and the loss is audited. */
 ERR_CHECK enum err_code fleet_on_report(struct turn *t, const char *host, struct id boot, const struct report *r,
     enum report_result *ret, struct host *ret_host, struct err *reterr);
 /* FLEET_TIMER_SILENT fell due: *ret_silent when the host has said nothing for two heartbeats (then health_on_silent()).

@@ -94,11 +94,25 @@ enum err_code fleet_on_gone(
 	return host_move(t, &h, HOST_SILENT, reterr);
 }
 
-static enum report_result sequence_rule(const struct host *h, uint64_t sequence)
+/* The last sequence that the report stands for. */
+static uint64_t last_of(const struct report *r)
 {
-	if (sequence <= h->acknowledged)
+	return r->through ? r->through : r->sequence;
+}
+
+/* A run of dropped reports may begin before what is known: those were taken before they were dropped. */
+static enum report_result sequence_rule(const struct host *h, const struct report *r)
+{
+	if (last_of(r) <= h->acknowledged)
 		return REPORT_REPEATED;
-	return sequence == h->acknowledged + 1 ? REPORT_NEXT : REPORT_GAP;
+	return r->sequence <= h->acknowledged + 1 ? REPORT_NEXT : REPORT_GAP;
+}
+
+static enum err_code lost(struct turn *t, const struct host *h, const struct report *r, struct err *reterr)
+{
+	return audit_note(t, &actor_controller, "host.reports_lost", "host", h->name, AUDIT_FAILED, reterr,
+	    "reports %" PRIu64 " to %" PRIu64 " were dropped on the host: its spool was full", h->acknowledged + 1,
+	    r->through);
 }
 
 enum err_code fleet_on_report(struct turn *t, const char *host, struct id boot, const struct report *r,
@@ -110,9 +124,13 @@ enum err_code fleet_on_report(struct turn *t, const char *host, struct id boot, 
 	if (rc != ERR_OK)
 		return rc;
 	bool stranger = !found || (h.state != HOST_CONNECTED && h.state != HOST_SILENT) || !id_equal(h.boot, boot);
-	enum report_result result = stranger ? REPORT_STRANGER : sequence_rule(&h, r->sequence);
+	enum report_result result = stranger ? REPORT_STRANGER : sequence_rule(&h, r);
+	if (result == REPORT_NEXT && r->through)
+		rc = lost(t, &h, r, reterr);
+	if (rc != ERR_OK)
+		return rc;
 	if (result == REPORT_NEXT)
-		h.acknowledged = r->sequence;
+		h.acknowledged = last_of(r);
 	if (result == REPORT_NEXT || result == REPORT_REPEATED) {
 		h.last_seen_ms = turn_now_ms(t);
 		if (h.state == HOST_SILENT) /* it had stalled, not gone: its deadline ended with the silence */

@@ -168,6 +168,58 @@ static void test_p59_reports_count_once_and_in_order(void **state)
 	world_close(&w);
 }
 
+static enum report_result dropped(struct world *w, uint64_t sequence, uint64_t through)
+{
+	struct report r = {.sequence = sequence, .through = through, .at_ms = w->now_ms};
+	enum report_result result;
+	struct host h;
+	ok(fleet_on_report(w->turn, "web-1", boot_id(1), &r, &result, &h, ERR_HERE));
+	return result;
+}
+
+static void last_entry(struct world *w, struct audit_entry *ret)
+{
+	struct audit_head head;
+	bool found;
+	ok(audit_head(w->turn, &head, ERR_HERE));
+	*ret = (struct audit_entry){.sequence = head.size};
+	ok(turn_get(w->turn, &audit_table, ret, ret, &found, ERR_HERE));
+}
+
+static void test_dropped_reports_are_counted_and_audited_as_lost(void **state)
+{
+	(void)state;
+	struct world w;
+	struct audit_entry e;
+	world_open(&w);
+	host_up(&w, "web-1", 1, portal, 1);
+	assert_int_equal(report(&w, 1), REPORT_NEXT);
+	assert_int_equal(dropped(&w, 3, 5), REPORT_GAP);
+	assert_int_equal(dropped(&w, 2, 5), REPORT_NEXT);
+	world_after(&w, 1);
+	assert_int_equal(host_now(&w, "web-1").acknowledged, 5);
+	last_entry(&w, &e);
+	assert_string_equal(e.action, "host.reports_lost");
+	uint64_t entries = e.sequence;
+	/* said again, and as a real report from before it was dropped */
+	assert_int_equal(dropped(&w, 2, 5), REPORT_REPEATED);
+	assert_int_equal(dropped(&w, 1, 4), REPORT_REPEATED);
+	assert_int_equal(report(&w, 3), REPORT_REPEATED);
+	/* 6 came before it was dropped; 7 and 8 did not */
+	assert_int_equal(report(&w, 6), REPORT_NEXT);
+	assert_int_equal(dropped(&w, 5, 8), REPORT_NEXT);
+	world_after(&w, 1);
+	assert_int_equal(host_now(&w, "web-1").acknowledged, 8);
+	last_entry(&w, &e);
+	assert_int_equal(e.sequence, entries + 1);
+	assert_non_null(strstr(e.text, "reports 7 to 8"));
+	assert_int_equal(report(&w, 9), REPORT_NEXT);
+	/* nothing can follow the last number there is, and nothing breaks */
+	assert_int_equal(dropped(&w, 10, UINT64_MAX), REPORT_NEXT);
+	assert_int_equal(report(&w, 10), REPORT_REPEATED);
+	world_close(&w);
+}
+
 static void test_report_of_an_earlier_run_is_a_strangers(void **state)
 {
 	(void)state;
@@ -413,6 +465,7 @@ int main(void)
 	    cmocka_unit_test(test_p49_a_late_hello_of_a_dead_run_bars_nobody),
 	    cmocka_unit_test(test_p48_skewed_clock_is_a_state_of_its_own),
 	    cmocka_unit_test(test_p59_reports_count_once_and_in_order),
+	    cmocka_unit_test(test_dropped_reports_are_counted_and_audited_as_lost),
 	    cmocka_unit_test(test_report_of_an_earlier_run_is_a_strangers),
 	    cmocka_unit_test(test_counting_goes_on_from_what_the_spool_holds),
 	    cmocka_unit_test(test_p41_host_that_says_nothing_is_silent_within_two_heartbeats),
