@@ -12,7 +12,8 @@
 
 enum channel_type {
 	/* keeper -> link */
-	CHANNEL_REPORT,       /* spool this (its sequence is the link's to give); answered by CHANNEL_SPOOLED with the same token */
+	CHANNEL_REPORT,       /* spool this (its sequence is the link's to give: any, say 1, stands here); answered by CHANNEL_SPOOLED with the
+	                       * same token, in order, once it is durable */
 	CHANNEL_PROGRESS,     /* send now or forget */
 	CHANNEL_REQUEST_CERTIFICATE,
 	CHANNEL_IDENTITY,     /* certificate chain and key to connect with from now on */
@@ -33,11 +34,16 @@ struct channel_spooled { uint64_t token; };
 struct channel_identity { const char *chain; struct bytes key; }; /* PEM; the key is wiped after use */
 struct channel_stop { uint64_t within_ms; };
 struct channel_connection { bool up; uint64_t clock_ms, epoch, heartbeat_ms; bool observing, halted; const char *text; };
-struct channel_declare { struct list services; }; /* struct declared_service */
+struct channel_declare { /* what the next hello says; the link dials only once it has this and an identity */
+	struct list services; /* struct declared_service */
+	uint64_t epoch_seen;  /* the highest epoch that the keeper has obeyed */
+};
 
 struct channel_message {
 	uint32_t type;
-	uint64_t token;       /* CHANNEL_REPORT: the keeper's; echoed */
+	/* CHANNEL_REPORT: the keeper's mark, from 1, growing from report to report as long as the keeper lives.  A keeper that restarts its link
+	 * sends first, and in order, whatever was not yet answered: the link knows by the token what it had stored before it died. */
+	uint64_t token;
 	const struct report *report;
 	const struct progress *progress;
 	const struct certificate_request *certificate_request;
