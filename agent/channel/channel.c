@@ -44,7 +44,10 @@ static const struct field connection_fields[] = {
 #undef S
 static const struct record_type connection_type = RECORD_TYPE("channel_connection", struct channel_connection, connection_fields, "the connection went up or down");
 #define S struct channel_declare
-static const struct field declare_fields[] = { F_LIST(S, services, &declared_service_type, HELLO_SERVICES_MAX, 0, "services of agent.yaml") };
+static const struct field declare_fields[] = {
+	F_LIST(S, services, &declared_service_type, HELLO_SERVICES_MAX, 0, "services of agent.yaml"),
+	F_U64(S, epoch_seen, 0, 0, "the highest epoch that the keeper has obeyed"),
+};
 #undef S
 static const struct record_type declare_type = RECORD_TYPE("channel_declare", struct channel_declare, declare_fields, "what the hello says");
 
