@@ -264,6 +264,10 @@ static enum err_code create(struct creating *c, uint64_t began_ms, struct err *r
 		return rc;
 	c->result.summary.stored_bytes = store_run_bytes(c->run);
 	c->result.summary.took_ms = clock_mono_ms() - began_ms;
+	/* Longer than this, and prune might have taken away what the beginning leaned on. */
+	if (c->result.summary.took_ms > PRUNE_GRACE_MS / 2)
+		return err_set(reterr, ERR_TIMEOUT, "no snapshot of %s: it took longer than %d h; take its components apart", c->service->name,
+		    PRUNE_GRACE_MS / 2 / (60 * 60 * 1000));
 	return manifest_write(c->repo, &c->result, reterr);
 }
 

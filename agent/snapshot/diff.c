@@ -101,6 +101,10 @@ static void tell(
     struct comparing *c, enum change_kind kind, uint32_t root, const char *path, const uint8_t *a, const uint8_t *b)
 {
 	struct snapshot_entry before, after;
+	bool prepared = c->b.live && root < c->a.about->roots.count &&
+			LIST_AT(c->a.about->roots, struct snapshot_root, root).kind == ROOT_PREPARED;
+	if (prepared)
+		return;
 	struct snapshot_change change = {.kind = kind, .component = c->component, .root = root, .path = path};
 	/* What is gone shows in its folder's times only. */
 	change.changed_ms = changed_at(c, b);
@@ -167,8 +171,17 @@ static void compare_directory(
 	}
 }
 
+/* Roots that only the second has are no part of the comparison. */
+static void skip_unmatched(struct comparing *c)
+{
+	while (c->b.block < c->b.tree->block_count && c->b.tree->blocks[c->b.block].root != TREE_ROOTS &&
+	       root_of(c, &c->b, &c->b.tree->blocks[c->b.block]) == SNAPSHOT_ROOTS_MAX)
+		(void)take_directory(&c->b);
+}
+
 static void compare_trees(struct comparing *c)
 {
+	skip_unmatched(c);
 	while (!c->enough && (c->a.block < c->a.tree->block_count || c->b.block < c->b.tree->block_count)) {
 		static const struct names none;
 		int order = directory_order(c);
@@ -177,13 +190,12 @@ static void compare_trees(struct comparing *c)
 		uint16_t root = root_of(c, s, where);
 		struct names a = order <= 0 ? take_directory(&c->a) : none;
 		struct names b = order >= 0 ? take_directory(&c->b) : none;
-		if (root != TREE_ROOTS && root >= SNAPSHOT_ROOTS_MAX)
-			continue; /* a root that only the second has */
 		compare_directory(c, root, where, a, b);
+		skip_unmatched(c);
 	}
 }
 
-/* Roots by path; those of the second that the first does not have sort last and are left out. */
+/* Roots by path. */
 static void match_roots(struct comparing *c)
 {
 	for (size_t j = 0; j <= SNAPSHOT_ROOTS_MAX; j++)

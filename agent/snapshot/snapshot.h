@@ -220,7 +220,7 @@ struct snapshot_change {
 	uint32_t root;               /* index into the first snapshot's roots (ADDED: too, roots are matched by path) */
 	const char *root_path, *path;
 	const struct snapshot_entry *before, *after;
-	uint64_t changed_ms;         /* live: newest of ctime and mtime (REMOVED: of its folder); two snapshots: mtime; 0: unknown */
+	uint64_t changed_ms;         /* live: newest of ctime and mtime; two snapshots: mtime; 0: unknown (REMOVED: its folder's change tells) */
 };
 /* Called on the calling thread, in tree order.  Returning false ends the comparison early (counts are then partial). */
 typedef bool snapshot_change_fn(void *ctx, const struct snapshot_change *change);

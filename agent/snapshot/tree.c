@@ -47,20 +47,8 @@ static int names_compare(const uint8_t *e, const void *name, size_t size)
 	return order ? order : (n > size) - (n < size);
 }
 
-static enum err_code add_block(void *ctx, const struct tree_block *b, struct err *reterr)
+static enum err_code append_block(struct tree *t, const struct tree_block *b, struct err *reterr)
 {
-	struct tree *t = ctx;
-	if (t->block_count) {
-		const struct tree_block *last = &t->blocks[t->block_count - 1];
-		int order = directory_compare(last->root, last->path, last->path_size, b->root, b->path, b->path_size);
-		bool follows = b->continued ? order == 0 && names_compare(last_entry(last), entry_name(b->entries),
-								entry_name_size(b->entries)) < 0
-					    : order < 0;
-		if (!follows)
-			return err_set(reterr, ERR_CORRUPT, "malformed tree: folders out of order");
-	} else if (b->root != TREE_ROOTS) {
-		return err_set(reterr, ERR_CORRUPT, "malformed tree: it does not begin with its roots");
-	}
 	if (t->block_count == t->block_room) {
 		size_t room = t->block_room ? t->block_room * 2 : 64;
 		struct tree_block *more = realloc(t->blocks, room * sizeof *more);
@@ -73,7 +61,29 @@ static enum err_code add_block(void *ctx, const struct tree_block *b, struct err
 	return ERR_OK;
 }
 
-static enum err_code add_page(struct tree *t, const uint8_t *data, size_t size, bool live, struct err *reterr)
+static enum err_code add_loose_block(void *ctx, const struct tree_block *b, struct err *reterr)
+{
+	return append_block(ctx, b, reterr);
+}
+
+static enum err_code add_block(void *ctx, const struct tree_block *b, struct err *reterr)
+{
+	struct tree *t = ctx;
+	if (!t->block_count)
+		return b->root == TREE_ROOTS
+			   ? append_block(t, b, reterr)
+			   : err_set(reterr, ERR_CORRUPT, "malformed tree: it does not begin with its roots");
+	const struct tree_block *last = &t->blocks[t->block_count - 1];
+	int order = directory_compare(last->root, last->path, last->path_size, b->root, b->path, b->path_size);
+	bool follows = b->continued ? order == 0 && names_compare(last_entry(last), entry_name(b->entries),
+							entry_name_size(b->entries)) < 0
+				    : order < 0;
+	return follows ? append_block(t, b, reterr)
+		       : err_set(reterr, ERR_CORRUPT, "malformed tree: folders out of order");
+}
+
+static enum err_code add_page(
+    struct tree *t, const uint8_t *data, size_t size, bool live, tree_block_fn *add, struct err *reterr)
 {
 	if (t->page_count == t->page_room) {
 		size_t room = t->page_room ? t->page_room * 2 : 16;
@@ -89,17 +99,22 @@ static enum err_code add_page(struct tree *t, const uint8_t *data, size_t size, 
 	memcpy(copy, data, size);
 	t->pages[t->page_count++] = copy; /* blocks point into it, also after an error */
 	t->bytes += size;
-	return tree_page_parse(copy, size, live, add_block, t, reterr);
+	return tree_page_parse(copy, size, live, add, t, reterr);
 }
 
 enum err_code tree_add_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr)
 {
-	return add_page(t, data, size, false, reterr);
+	return add_page(t, data, size, false, add_block, reterr);
+}
+
+enum err_code tree_add_loose_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr)
+{
+	return add_page(t, data, size, false, add_loose_block, reterr);
 }
 
 enum err_code tree_add_live_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr)
 {
-	return add_page(t, data, size, true, reterr);
+	return add_page(t, data, size, true, add_block, reterr);
 }
 
 size_t tree_find_block(const struct tree *t, uint16_t root, const char *path, size_t path_size)

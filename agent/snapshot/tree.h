@@ -158,6 +158,8 @@ struct tree {
 ERR_CHECK enum err_code tree_add_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr);
 /* The same for a page that this process has just made of a live tree, where entries may be ENTRY_UNREAD. */
 ERR_CHECK enum err_code tree_add_live_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr);
+/* A single page from anywhere in a tree, into an empty t: its entries can be visited, nothing can be found. */
+ERR_CHECK enum err_code tree_add_loose_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr);
 void tree_done(struct tree *t);
 /* Depth-first order: as bytes, but '/' sorts before all else. */
 int tree_path_compare(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size);

@@ -1,0 +1,340 @@
+/* The whole repository against itself: packs, index, manifests. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include <zstd.h>
+
+#include "agent/snapshot/findings.h"
+#include "agent/snapshot/needs.h"
+#include "agent/snapshot/opened.h"
+#include "shared/base/text.h"
+
+enum { ARENA_LIMIT = 256 << 20 };
+
+struct checking {
+	struct repo *repo;
+	const struct repo_check_options *o;
+	struct findings findings;
+	struct repo_check_result result;
+	struct index_pack *packs; /* that the index knows, by number */
+	size_t pack_count;
+	uint8_t *good; /* by number: the file is there and sound */
+	size_t good_count;
+	struct needs indexed; /* every chunk of the index, by place */
+};
+
+static bool cancelled(const struct checking *c)
+{
+	return c->o->cancel && atomic_load(c->o->cancel);
+}
+
+/* ---- the index into memory ---- */
+
+struct collecting {
+	struct needs *n;
+	bool failed;
+};
+
+static bool collect(void *ctx, const struct chunk_id *id, const struct place *place)
+{
+	struct collecting *c = ctx;
+	struct needs *n = c->n;
+	if (n->count == n->room) {
+		size_t room = n->room ? n->room * 2 : 1024;
+		struct need *more = realloc(n->all, room * sizeof *more);
+		if (!more) {
+			c->failed = true;
+			return false;
+		}
+		n->all = more;
+		n->room = room;
+	}
+	n->all[n->count++] = (struct need){*place, *id};
+	return true;
+}
+
+static enum err_code load_index(struct checking *c, struct err *reterr)
+{
+	CLEANUP(index_reader_cleanup) struct index_reader *reader = NULL;
+	struct collecting l = {&c->indexed, false};
+	enum err_code rc = index_reader_new(c->repo->index, &reader, reterr);
+	if (!rc)
+		rc = index_packs(reader, &c->packs, &c->pack_count, reterr);
+	if (!rc)
+		rc = index_each(reader, collect, &l, reterr);
+	if (!rc && l.failed)
+		rc = err_set(reterr, ERR_NOMEM, "out of memory");
+	if (rc)
+		return rc;
+	needs_sort(&c->indexed);
+	c->good_count = c->pack_count ? c->packs[c->pack_count - 1].number + 1u : 0;
+	c->good = calloc(c->good_count + 1, 1);
+	return c->good ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory");
+}
+
+static const struct index_pack *known_pack(const struct checking *c, const struct pack_id *id)
+{
+	for (size_t i = 0; i < c->pack_count; i++)
+		if (!memcmp(c->packs[i].id.b, id->b, PACK_ID_SIZE))
+			return &c->packs[i];
+	return NULL;
+}
+
+/* ---- packs ---- */
+
+/* Every chunk of the pack as the index has it, or elsewhere: a chunk may be stored twice, but what the index says of
+ * this pack is true. */
+static void compare_with_index(struct checking *c, const struct index_pack *known, const struct pack_index *x)
+{
+	size_t low = 0, high = c->indexed.count, chunk = 0, matched = 0, of_pack = 0;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (c->indexed.all[middle].place.pack < known->number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	size_t at = low;
+	while (at + of_pack < c->indexed.count && c->indexed.all[at + of_pack].place.pack == known->number)
+		of_pack++;
+	for (uint32_t i = 0; i < x->segment_count; i++) {
+		uint32_t offset = 0;
+		for (uint32_t j = 0; j < x->segments[i].chunk_count; j++, chunk++) {
+			const struct need *n = at + matched < c->indexed.count ? &c->indexed.all[at + matched] : NULL;
+			bool same = n && matched < of_pack && n->place.offset == x->segments[i].offset &&
+				    n->place.at == offset && n->place.size == x->chunks[chunk].size &&
+				    n->place.sealed_size == x->segments[i].sealed_size &&
+				    n->place.raw_size == x->segments[i].raw_size &&
+				    !memcmp(n->id.b, x->chunks[chunk].id.b, CHUNK_ID_SIZE);
+			matched += same;
+			offset += x->chunks[chunk].size;
+		}
+	}
+	if (matched != of_pack)
+		findings_add(&c->findings,
+		    "index: %zu places in pack %u are wrong; run `kedge-agent repo rebuild-index`", of_pack - matched,
+		    known->number);
+}
+
+struct decoding {
+	ZSTD_DCtx *decoder;
+	uint8_t *scratch, *raw;
+	struct namer *namer;
+};
+
+static void decoding_done(struct decoding *d)
+{
+	ZSTD_freeDCtx(d->decoder);
+	free(d->scratch);
+	free(d->raw);
+	namer_free(d->namer);
+}
+
+static enum err_code read_data(struct checking *c, struct pack *pack, const struct pack_index *x, const char *name,
+    bool *ret_good, struct err *reterr)
+{
+	struct decoding d = {ZSTD_createDCtx(), malloc(SEGMENT_SEALED_MAX), malloc(SEGMENT_RAW_MAX), NULL};
+	enum err_code rc = d.decoder && d.scratch && d.raw ? namer_new(c->repo->keys, &d.namer, reterr)
+							   : err_set(reterr, ERR_NOMEM, "out of memory");
+	size_t chunk = 0;
+	for (uint32_t i = 0; i < x->segment_count && !rc && !cancelled(c); i++) {
+		const struct pack_segment *s = &x->segments[i];
+		struct err why = ERR_INIT;
+		enum err_code read =
+		    pack_read_segment(pack, s->offset, s->sealed_size, s->raw_size, d.decoder, d.scratch, d.raw, &why);
+		uint32_t offset = 0;
+		if (read) {
+			findings_add(&c->findings, "%s", why.msg);
+			*ret_good = false;
+		}
+		for (uint32_t j = 0; j < s->chunk_count; j++, chunk++) {
+			struct chunk_id id;
+			if (!read)
+				namer_name(d.namer, d.raw + offset, x->chunks[chunk].size, &id);
+			if (!read && memcmp(id.b, x->chunks[chunk].id.b, CHUNK_ID_SIZE)) {
+				findings_add(
+				    &c->findings, "packs/%s at %u: a chunk is not what its name says", name, s->offset);
+				*ret_good = false;
+			}
+			offset += x->chunks[chunk].size;
+		}
+	}
+	decoding_done(&d);
+	return rc;
+}
+
+static enum err_code check_pack(struct checking *c, struct pack_id id, struct err *reterr)
+{
+	char name[PACK_NAME_MAX];
+	const struct index_pack *known = known_pack(c, &id);
+	CLEANUP(pack_cleanup) struct pack *pack = NULL;
+	struct pack_index x = {0};
+	struct err why = ERR_INIT;
+	bool good = true;
+	pack_name(id, ".pack", name);
+	enum err_code rc = pack_open(c->repo->packs_fd, id, c->repo->keys, &pack, &why);
+	if (!rc)
+		rc = pack_read_index(pack, &x, &why);
+	if (!rc)
+		rc = pack_check_digest(pack, &why);
+	if (rc == ERR_NOMEM) {
+		pack_index_done(&x);
+		return err_set(reterr, rc, "out of memory");
+	}
+	if (rc)
+		findings_add(&c->findings, "%s", why.msg);
+	else
+		c->result.bytes += pack_size(pack);
+	good = !rc;
+	rc = ERR_OK;
+	if (good && known)
+		compare_with_index(c, known, &x);
+	if (good && c->o->read_data)
+		rc = read_data(c, pack, &x, name, &good, reterr);
+	if (known)
+		c->good[known->number] = good;
+	else if (good)
+		c->result.unreferenced_packs++;
+	c->result.packs++;
+	pack_index_done(&x);
+	return rc;
+}
+
+static enum err_code check_packs(struct checking *c, struct err *reterr)
+{
+	CLEANUP(cleanup_free) struct pack_id *ids = NULL;
+	size_t count = 0;
+	enum err_code rc = repo_pack_files(c->repo, &ids, &count, reterr);
+	for (size_t i = 0; i < count && !rc && !cancelled(c); i++) {
+		rc = check_pack(c, ids[i], reterr);
+		findings_tell(&c->findings, c->o->on_finding, c->o->ctx);
+	}
+	for (size_t i = 0; i < c->pack_count && !rc; i++) {
+		char name[PACK_NAME_MAX];
+		bool there = false;
+		for (size_t j = 0; j < count && !there; j++)
+			there = !memcmp(ids[j].b, c->packs[i].id.b, PACK_ID_SIZE);
+		if (!there)
+			findings_add(&c->findings, "packs/%s is missing", pack_name(c->packs[i].id, ".pack", name));
+	}
+	return rc;
+}
+
+/* ---- names that do not belong here ---- */
+
+static void check_names(struct checking *c, int folder_fd, const char *folder, const char *const *suffixes)
+{
+	int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP(cleanup_dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		return;
+	for (struct dirent *e; (e = readdir(dir));) {
+		bool fine = e->d_name[0] == '.'; /* temporary files of a replacement begin with a dot */
+		for (const char *const *s = suffixes; *s && !fine; s++) {
+			struct pack_id pack;
+			fine = text_ends(e->d_name, *s) &&
+			       (folder_fd != c->repo->packs_fd || pack_name_parse(e->d_name, *s, &pack));
+		}
+		if (!fine)
+			findings_add(&c->findings, "%s/%s does not belong there", folder, e->d_name);
+	}
+}
+
+/* ---- restore points ---- */
+
+static enum err_code check_trees(
+    struct checking *c, struct reader *rd, const struct manifest *m, const char *name, struct err *reterr)
+{
+	struct needs needs = {0};
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; i < m->trees.count && !rc; i++) {
+		const struct manifest_tree *t = &LIST_AT(m->trees, struct manifest_tree, i);
+		struct tree tree = {0};
+		struct err why = ERR_INIT;
+		rc = reader_tree(rd, t->pages, &tree, &why);
+		if (rc == ERR_CORRUPT) {
+			findings_add(
+			    &c->findings, "%s: %s: %s", name, enum_name(&component_enum, t->component), why.msg);
+			rc = ERR_OK;
+		} else if (rc) {
+			rc = err_set(reterr, rc, "%s", why.msg);
+		} else {
+			rc = needs_add_tree(&needs, rd, &tree, c->good, c->good_count, name, &c->findings, reterr);
+		}
+		tree_done(&tree);
+	}
+	needs_done(&needs);
+	return rc;
+}
+
+static enum err_code check_snapshot(
+    struct checking *c, struct reader *rd, struct id id, struct arena *arena, struct err *reterr)
+{
+	char name[ID_TEXT_MAX];
+	struct manifest m;
+	struct err why = ERR_INIT;
+	uint64_t before = c->findings.count;
+	arena_reset(arena);
+	c->result.snapshots++;
+	enum err_code rc = manifest_read(c->repo, id, arena, &m, &why);
+	if (rc == ERR_NOT_FOUND)
+		return ERR_OK;
+	if (rc == ERR_CORRUPT || rc == ERR_UNSUPPORTED)
+		findings_add(&c->findings, "%s", why.msg);
+	else if (rc)
+		return err_set(reterr, rc, "%s", why.msg);
+	else if ((rc = check_trees(c, rd, &m, id_format(ID_SNAPSHOT, id, name), reterr)))
+		return rc;
+	if (c->findings.count > before)
+		c->result.damaged_snapshots++;
+	return ERR_OK;
+}
+
+static enum err_code check_snapshots(struct checking *c, struct err *reterr)
+{
+	CLEANUP(cleanup_free) struct id *ids = NULL;
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(ARENA_LIMIT);
+	CLEANUP(reader_cleanup) struct reader *rd = NULL;
+	size_t count = 0;
+	if (!arena)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	enum err_code rc = manifest_ids(c->repo, &ids, &count, reterr);
+	if (!rc)
+		rc = reader_new(c->repo, &rd, reterr);
+	for (size_t i = 0; i < count && !rc && !cancelled(c); i++) {
+		rc = check_snapshot(c, rd, ids[i], arena, reterr);
+		findings_tell(&c->findings, c->o->on_finding, c->o->ctx);
+	}
+	return rc;
+}
+
+enum err_code repo_check(
+    struct repo *r, const struct repo_check_options *o, struct repo_check_result *ret, struct err *reterr)
+{
+	static const char *const pack_suffixes[] = {".pack", ".tmp", NULL}, *const snapshot_suffixes[] = {
+										".manifest", ".marks", NULL};
+	struct checking c = {.repo = r, .o = o};
+	findings_init(&c.findings);
+	enum err_code rc = load_index(&c, reterr);
+	c.result.chunks = c.indexed.count;
+	if (!rc)
+		rc = check_packs(&c, reterr);
+	if (!rc) {
+		check_names(&c, r->packs_fd, "packs", pack_suffixes);
+		check_names(&c, r->snapshots_fd, "snapshots", snapshot_suffixes);
+		rc = check_snapshots(&c, reterr);
+	}
+	findings_tell(&c.findings, o->on_finding, o->ctx);
+	if (!rc && cancelled(&c))
+		rc = err_set(reterr, ERR_CANCELLED, "cancelled");
+	c.result.findings = c.findings.count;
+	if (!rc)
+		*ret = c.result;
+	findings_done(&c.findings);
+	needs_done(&c.indexed);
+	free(c.packs);
+	free(c.good);
+	return rc;
+}

@@ -1,0 +1,237 @@
+/* One entry onto the disk: content, then owner, mode, xattrs and, last, times. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "agent/snapshot/io.h"
+#include "agent/snapshot/opened.h"
+#include "agent/snapshot/xattrs.h"
+#include "shared/base/text.h"
+
+enum { NANO = 1000000000 };
+
+struct snapshot_reader {
+	const struct snapshot *snapshot;
+	struct reader *reader;
+};
+
+enum err_code snapshot_reader_new(const struct snapshot *s, struct snapshot_reader **ret, struct err *reterr)
+{
+	struct snapshot_reader *r = calloc(1, sizeof *r);
+	if (!r)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	r->snapshot = s;
+	enum err_code rc = reader_new(s->repo, &r->reader, reterr);
+	if (rc) {
+		free(r);
+		return rc;
+	}
+	*ret = r;
+	return ERR_OK;
+}
+
+void snapshot_reader_free(struct snapshot_reader *r)
+{
+	if (!r)
+		return;
+	reader_free(r->reader);
+	free(r);
+}
+
+uint64_t snapshot_place(struct snapshot_reader *r, const struct snapshot_entry *e)
+{
+	struct place place;
+	struct chunk_id id;
+	if (e->type != ENTRY_FILE || !entry_references(e->raw))
+		return 0;
+	memcpy(id.b, entry_reference(e->raw, 0), CHUNK_ID_SIZE);
+	return reader_place(r->reader, &id, &place) ? (uint64_t)place.pack << 32 | place.offset : 0;
+}
+
+/* "of /etc/nginx/nginx.conf: …": which file could not be brought back. */
+static enum err_code about(const struct snapshot_entry *e, enum err_code rc, struct err *reterr)
+{
+	char path[PATH_LIMIT * 2], text[TEXT_LINE_MAX / 2];
+	(void)text_format(path, sizeof path, "%s%s%s", e->root_path, *e->path ? "/" : "", e->path);
+	return err_prefix(reterr, rc, "%s", snapshot_path_text(path, text, sizeof text));
+}
+
+/* ---- content ---- */
+
+struct writing {
+	struct reader *reader;
+	int fd; /* -1: only check */
+	uint64_t at;
+};
+
+static enum err_code write_reference(void *ctx, const struct chunk_id *id, uint32_t size, bool hole, struct err *reterr)
+{
+	struct writing *w = ctx;
+	const uint8_t *data;
+	enum err_code rc = ERR_OK;
+	if (!hole) {
+		rc = reader_chunk(w->reader, id, size, &data, reterr);
+		if (!rc && w->fd >= 0)
+			rc = io_pwrite(w->fd, data, size, w->at, reterr);
+	}
+	w->at += size;
+	return rc;
+}
+
+static enum err_code move_content(struct snapshot_reader *r, const struct snapshot_entry *e, int fd, struct err *reterr)
+{
+	struct writing w = {r->reader, fd, 0};
+	enum err_code rc = reader_references(r->reader, e->raw, write_reference, NULL, &w, reterr);
+	if (!rc && w.at != e->size)
+		rc = err_set(reterr, ERR_CORRUPT, "its chunks add up to %llu bytes, not to %llu",
+		    (unsigned long long)w.at, (unsigned long long)e->size);
+	if (!rc && fd >= 0 && e->sparse && ftruncate(fd, (off_t)e->size))
+		rc = err_sys(reterr, errno, "set size");
+	return rc;
+}
+
+enum err_code snapshot_write_content(
+    struct snapshot_reader *r, const struct snapshot_entry *e, int fd, struct err *reterr)
+{
+	if (e->type != ENTRY_FILE)
+		return err_set(reterr, ERR_INVALID, "only files have content");
+	enum err_code rc = move_content(r, e, fd, reterr);
+	return rc ? about(e, rc, reterr) : ERR_OK;
+}
+
+enum err_code snapshot_check_content(struct snapshot_reader *r, const struct snapshot_entry *e, struct err *reterr)
+{
+	enum err_code rc = e->type == ENTRY_FILE ? move_content(r, e, -1, reterr) : ERR_OK;
+	return rc ? about(e, rc, reterr) : ERR_OK;
+}
+
+/* ---- metadata ---- */
+
+/* What is meant: an open file, or a name in a folder. */
+struct target {
+	int fd, dirfd;
+	const char *name;
+};
+
+static enum err_code stat_target(const struct target *t, struct stat *ret, struct err *reterr)
+{
+	if (t->fd >= 0 ? fstat(t->fd, ret) : fstatat(t->dirfd, t->name, ret, AT_SYMLINK_NOFOLLOW))
+		return err_sys(reterr, errno, "stat");
+	return ERR_OK;
+}
+
+static enum err_code set_owner(const struct target *t, const struct snapshot_entry *e, struct err *reterr)
+{
+	if (t->fd >= 0 ? fchown(t->fd, e->uid, e->gid)
+		       : fchownat(t->dirfd, t->name, e->uid, e->gid, AT_SYMLINK_NOFOLLOW))
+		return err_sys(reterr, errno, "set owner %u:%u", e->uid, e->gid);
+	return ERR_OK;
+}
+
+static enum err_code set_mode(const struct target *t, const struct snapshot_entry *e, struct err *reterr)
+{
+	if (t->fd >= 0 ? fchmod(t->fd, e->mode) : fchmodat(t->dirfd, t->name, e->mode, AT_SYMLINK_NOFOLLOW))
+		return err_sys(reterr, errno, "set mode %04o", e->mode);
+	return ERR_OK;
+}
+
+static enum err_code set_xattrs(const struct target *t, const struct snapshot_entry *e, struct err *reterr)
+{
+	char path[PATH_LIMIT + 64];
+	size_t size;
+	const uint8_t *wanted = entry_xattrs(e->raw, &size);
+	bool fits = t->fd >= 0 ||
+		    (t->dirfd == AT_FDCWD ? text_format(path, sizeof path, "%s", t->name)
+					  : text_format(path, sizeof path, "/proc/self/fd/%d/%s", t->dirfd, t->name));
+	if (!fits)
+		return err_set(reterr, ERR_LIMIT, "the path is too long");
+	return xattrs_apply(t->fd, t->fd >= 0 ? NULL : path, wanted, size, reterr);
+}
+
+static enum err_code set_times(const struct target *t, const struct snapshot_entry *e, struct err *reterr)
+{
+	int64_t seconds = e->mtime_ns / NANO, rest = e->mtime_ns % NANO;
+	if (rest < 0) {
+		rest += NANO;
+		seconds--;
+	}
+	const struct timespec times[2] = {{0, UTIME_OMIT}, {seconds, rest}};
+	if (t->fd >= 0 ? futimens(t->fd, times) : utimensat(t->dirfd, t->name, times, AT_SYMLINK_NOFOLLOW))
+		return err_sys(reterr, errno, "set time");
+	return ERR_OK;
+}
+
+/* Owner first, for it clears set-id bits and capabilities; then mode, then ACLs and capabilities; times last. */
+static enum err_code apply_metadata(const struct target *t, const struct snapshot_entry *e, struct err *reterr)
+{
+	struct stat st;
+	enum err_code rc = stat_target(t, &st, reterr);
+	bool owner = !rc && (st.st_uid != e->uid || st.st_gid != e->gid);
+	if (!rc && owner)
+		rc = set_owner(t, e, reterr);
+	if (!rc && e->type != ENTRY_SYMLINK && (owner || (st.st_mode & 07777) != e->mode))
+		rc = set_mode(t, e, reterr);
+	if (!rc)
+		rc = set_xattrs(t, e, reterr);
+	if (!rc && (int64_t)st.st_mtim.tv_sec * NANO + st.st_mtim.tv_nsec != e->mtime_ns)
+		rc = set_times(t, e, reterr);
+	return rc;
+}
+
+enum err_code snapshot_set_metadata(const struct snapshot_entry *e, int dirfd, const char *name, struct err *reterr)
+{
+	struct target t = {-1, dirfd, name};
+	enum err_code rc = apply_metadata(&t, e, reterr);
+	return rc ? about(e, rc, reterr) : ERR_OK;
+}
+
+/* ---- making ---- */
+
+static enum err_code make_file(struct snapshot_reader *r, const struct snapshot_entry *e, int dirfd, const char *name,
+    bool *ret_made, struct err *reterr)
+{
+	CLEANUP(cleanup_fd) int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(reterr, errno, "create");
+	*ret_made = true;
+	enum err_code rc = move_content(r, e, fd, reterr);
+	return rc ? rc : apply_metadata(&(struct target){fd, -1, NULL}, e, reterr);
+}
+
+static enum err_code make_other(
+    const struct snapshot_entry *e, int dirfd, const char *name, bool *ret_made, struct err *reterr)
+{
+	static const mode_t kinds[] = {
+	    [ENTRY_FIFO] = S_IFIFO, [ENTRY_SOCKET] = S_IFSOCK, [ENTRY_CHARACTER] = S_IFCHR, [ENTRY_BLOCK] = S_IFBLK};
+	char target[PATH_LIMIT];
+	int failed;
+	if (e->type == ENTRY_DIRECTORY) {
+		failed = mkdirat(dirfd, name, 0700);
+	} else if (e->type == ENTRY_SYMLINK) {
+		if (!text_format(target, sizeof target, "%.*s", (int)e->size, e->target))
+			return err_set(reterr, ERR_LIMIT, "the symlink's target is too long");
+		failed = symlinkat(target, dirfd, name);
+	} else {
+		failed = mknodat(dirfd, name, kinds[e->type] | 0600, e->device);
+	}
+	if (failed)
+		return err_sys(reterr, errno, "create %s", enum_name(&entry_type_enum, e->type));
+	*ret_made = true;
+	return apply_metadata(&(struct target){-1, dirfd, name}, e, reterr);
+}
+
+enum err_code snapshot_make(
+    struct snapshot_reader *r, const struct snapshot_entry *e, int dirfd, const char *name, struct err *reterr)
+{
+	bool made = false;
+	enum err_code rc = e->type == ENTRY_FILE ? make_file(r, e, dirfd, name, &made, reterr)
+						 : make_other(e, dirfd, name, &made, reterr);
+	if (!rc)
+		return ERR_OK;
+	if (made)
+		(void)unlinkat(dirfd, name, e->type == ENTRY_DIRECTORY ? AT_REMOVEDIR : 0);
+	return about(e, rc, reterr);
+}

@@ -1,0 +1,440 @@
+/* A restore point into an empty place: directories, then their files by several workers, then further names of hard
+ * links, then the directories' metadata from the leaves up. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "agent/snapshot/opened.h"
+#include "agent/snapshot/scan.h"
+#include "shared/base/file.h"
+#include "shared/base/map.h"
+#include "shared/base/text.h"
+
+enum { BATCH_ENTRIES = 128 };
+
+struct restoring {
+	struct snapshot *s;
+	const struct restore_options *o;
+	const char *dir;
+	int dir_fd;
+	const struct tree *tree;
+	const struct snapshot_component *about;
+	int root_fds[SNAPSHOT_ROOTS_MAX]; /* of roots that are directories */
+	struct map *links;                /* link number -> first wanted entry */
+	pthread_mutex_t mutex;
+	size_t next_block;
+	enum err_code rc;
+	struct err err;
+	_Atomic uint64_t entries, files, bytes;
+};
+
+/* ---- which ---- */
+
+static bool is_at_or_below(const char *path, const char *folder)
+{
+	size_t n = strlen(folder);
+	while (n > 1 && folder[n - 1] == '/')
+		n--;
+	return !strncmp(path, folder, n) && (path[n] == 0 || path[n] == '/');
+}
+
+/* Directories above a wanted path are made too. */
+static bool is_wanted(const struct restoring *r, const struct snapshot_entry *e)
+{
+	char path[PATH_LIMIT * 2];
+	if (!r->o->paths)
+		return true;
+	(void)text_format(path, sizeof path, "%s%s%s", e->root_path, *e->path ? "/" : "", e->path);
+	for (const char *const *p = r->o->paths; *p; p++)
+		if (is_at_or_below(path, *p) || (e->type == ENTRY_DIRECTORY && is_at_or_below(*p, path)))
+			return true;
+	return false;
+}
+
+/* ---- where ---- */
+
+static int open_beneath(int dirfd, const char *path)
+{
+	struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+	    .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+	return (int)syscall(SYS_openat2, dirfd, *path ? path : ".", &how, sizeof how);
+}
+
+/* Below dir: the root's absolute path, or the label that a database adapter gave it. */
+static const char *place_of(const struct restoring *r, uint32_t root)
+{
+	const struct snapshot_root *x = &LIST_AT(r->about->roots, struct snapshot_root, root);
+	const char *place = x->kind == ROOT_PREPARED && x->label ? x->label : x->path;
+	while (*place == '/')
+		place++;
+	return place;
+}
+
+/* The folder in which the root itself is made; its parents get made where they are missing. */
+static enum err_code open_parent(
+    const struct restoring *r, uint32_t root, int *ret_fd, const char **ret_name, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	const char *place = place_of(r, root), *slash = strrchr(place, '/');
+	text_copy(path, sizeof path, place);
+	path[slash ? (size_t)(slash - place) : 0] = 0;
+	for (char *at = path; *at;) {
+		char *end = strchr(at, '/');
+		if (end)
+			*end = 0;
+		if (mkdirat(r->dir_fd, path, 0755) && errno != EEXIST)
+			return err_sys(reterr, errno, "make %s/%s", r->dir, path);
+		if (!end)
+			break;
+		*end = '/';
+		at = end + 1;
+	}
+	int fd = open_beneath(r->dir_fd, path);
+	if (fd < 0)
+		return err_sys(reterr, errno, "open %s/%s", r->dir, path);
+	*ret_fd = fd;
+	*ret_name = slash ? slash + 1 : place;
+	return ERR_OK;
+}
+
+/* ---- visiting entries of a block ---- */
+
+struct visiting {
+	uint32_t roots;
+}; /* how many entries of the blocks of roots went before */
+
+static bool fill(const struct restoring *r, size_t block, const uint8_t *e, struct visiting *v, char path[PATH_LIMIT],
+    struct snapshot_entry *ret)
+{
+	const struct tree_block *b = &r->tree->blocks[block];
+	uint32_t root = b->root == TREE_ROOTS ? v->roots++ : b->root;
+	return tree_entry_path(b, e, path) && snapshot_entry_fill(r->about, r->about->component, root, path, e, ret) &&
+	       is_wanted(r, ret);
+}
+
+/* The descriptor of the folder that holds the entry, and its name there. */
+static enum err_code open_folder_of(
+    const struct restoring *r, const struct snapshot_entry *e, int *ret_fd, char name[PATH_LIMIT], struct err *reterr)
+{
+	char folder[PATH_LIMIT];
+	const char *last;
+	if (!*e->path) {
+		enum err_code rc = open_parent(r, e->root, ret_fd, &last, reterr);
+		if (!rc)
+			text_copy(name, PATH_LIMIT, last);
+		return rc;
+	}
+	const char *slash = strrchr(e->path, '/');
+	memcpy(folder, e->path, slash ? (size_t)(slash - e->path) : 0);
+	folder[slash ? slash - e->path : 0] = 0;
+	int fd = open_beneath(r->root_fds[e->root], folder);
+	if (fd < 0)
+		return err_sys(reterr, errno, "open the folder of %s", e->path);
+	strcpy(name, slash ? slash + 1 : e->path);
+	*ret_fd = fd;
+	return ERR_OK;
+}
+
+static bool is_first_name(const struct restoring *r, const struct snapshot_entry *e)
+{
+	return !e->link || map_get(r->links, &e->link, sizeof e->link) == e->raw;
+}
+
+/* ---- directories ---- */
+
+static enum err_code make_directory(struct restoring *r, const struct snapshot_entry *e, struct err *reterr)
+{
+	char name[PATH_LIMIT];
+	CLEANUP(cleanup_fd) int fd = -1;
+	enum err_code rc = open_folder_of(r, e, &fd, name, reterr);
+	if (rc)
+		return rc;
+	/* Only the owner may look in while it is filled. */
+	if (mkdirat(fd, name, 0700))
+		return err_sys(
+		    reterr, errno, "make %s/%s%s%s", r->dir, place_of(r, e->root), *e->path ? "/" : "", e->path);
+	atomic_fetch_add(&r->entries, 1);
+	if (*e->path)
+		return ERR_OK;
+	r->root_fds[e->root] = open_beneath(fd, name);
+	return r->root_fds[e->root] < 0 ? err_sys(reterr, errno, "open %s", name) : ERR_OK;
+}
+
+/* All directories, and which entry is the first wanted name of each hard-linked file. */
+static enum err_code make_directories(struct restoring *r, struct err *reterr)
+{
+	struct visiting v = {0};
+	char path[PATH_LIMIT];
+	for (size_t i = 0; i < r->tree->block_count; i++) {
+		const uint8_t *raw = r->tree->blocks[i].entries;
+		for (uint32_t j = 0; j < r->tree->blocks[i].count; j++, raw += entry_size(raw)) {
+			struct snapshot_entry e;
+			enum err_code rc = ERR_OK;
+			if (!fill(r, i, raw, &v, path, &e))
+				continue;
+			if (e.type == ENTRY_DIRECTORY)
+				rc = make_directory(r, &e, reterr);
+			else if (e.link && !map_get(r->links, &e.link, sizeof e.link) &&
+				 !map_put(r->links, &e.link, sizeof e.link, (void *)(uintptr_t)raw))
+				rc = err_set(reterr, ERR_NOMEM, "out of memory");
+			if (rc)
+				return rc;
+		}
+	}
+	return ERR_OK;
+}
+
+/* From the last to the first: making a child changes its parent's time. */
+static enum err_code finish_directories(struct restoring *r, struct err *reterr)
+{
+	char path[PATH_LIMIT], name[PATH_LIMIT];
+	uint32_t roots = (uint32_t)r->about->roots.count;
+	for (size_t i = r->tree->block_count; i-- > 0;) {
+		const struct tree_block *b = &r->tree->blocks[i];
+		struct visiting v = {b->root == TREE_ROOTS ? roots - b->count : 0};
+		if (b->root == TREE_ROOTS)
+			roots -= b->count;
+		CLEANUP(cleanup_fd) int fd = -1;
+		const uint8_t *raw = b->entries;
+		for (uint32_t j = 0; j < b->count; j++, raw += entry_size(raw)) {
+			struct snapshot_entry e;
+			if (!fill(r, i, raw, &v, path, &e) || e.type != ENTRY_DIRECTORY)
+				continue;
+			enum err_code rc = ERR_OK;
+			if (fd >= 0 && b->root != TREE_ROOTS) {
+				text_copy(name, sizeof name, strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
+			} else {
+				if (fd >= 0)
+					close(TAKE_FD(fd));
+				rc = open_folder_of(r, &e, &fd, name, reterr);
+			}
+			if (!rc)
+				rc = snapshot_set_metadata(&e, fd, name, reterr);
+			if (rc)
+				return rc;
+		}
+	}
+	return ERR_OK;
+}
+
+/* ---- files ---- */
+
+static enum err_code make_entry(struct restoring *r, struct snapshot_reader *reader, const struct snapshot_entry *e,
+    int fd, const char *name, struct err *reterr)
+{
+	enum err_code rc = snapshot_make(reader, e, fd, name, reterr);
+	if (rc)
+		return rc;
+	atomic_fetch_add(&r->entries, 1);
+	if (e->type == ENTRY_FILE) {
+		atomic_fetch_add(&r->files, 1);
+		atomic_fetch_add(&r->bytes, e->size);
+	}
+	return ERR_OK;
+}
+
+static enum err_code fill_block(
+    struct restoring *r, struct snapshot_reader *reader, size_t block, struct visiting *v, struct err *reterr)
+{
+	const struct tree_block *b = &r->tree->blocks[block];
+	char path[PATH_LIMIT], name[PATH_LIMIT];
+	CLEANUP(cleanup_fd) int fd = -1;
+	const uint8_t *raw = b->entries;
+	for (uint32_t j = 0; j < b->count; j++, raw += entry_size(raw)) {
+		struct snapshot_entry e;
+		enum err_code rc = ERR_OK;
+		if (!fill(r, block, raw, v, path, &e) || e.type == ENTRY_DIRECTORY || !is_first_name(r, &e))
+			continue;
+		if (fd >= 0 && b->root != TREE_ROOTS) {
+			text_copy(name, sizeof name, strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
+		} else {
+			if (fd >= 0)
+				close(TAKE_FD(fd));
+			rc = open_folder_of(r, &e, &fd, name, reterr);
+		}
+		if (!rc)
+			rc = make_entry(r, reader, &e, fd, name, reterr);
+		if (rc)
+			return rc;
+	}
+	return ERR_OK;
+}
+
+/* Some blocks in a row, so that neighbours in the packs are read by one worker. */
+static bool take_blocks(struct restoring *r, size_t *ret_first, size_t *ret_end)
+{
+	pthread_mutex_lock(&r->mutex);
+	bool stop = r->rc || (r->o->cancel && atomic_load(r->o->cancel));
+	size_t first = r->next_block, end = first;
+	for (uint32_t n = 0; !stop && end < r->tree->block_count && n < BATCH_ENTRIES; end++)
+		n += r->tree->blocks[end].count;
+	/* All blocks of roots together: their entries are counted through. */
+	while (first == 0 && end && end < r->tree->block_count && r->tree->blocks[end].root == TREE_ROOTS)
+		end++;
+	r->next_block = end;
+	pthread_mutex_unlock(&r->mutex);
+	*ret_first = first;
+	*ret_end = end;
+	return first < end;
+}
+
+static void *restore_files(void *arg)
+{
+	struct restoring *r = arg;
+	struct snapshot_reader *reader = NULL;
+	struct err err = ERR_INIT;
+	size_t first, end;
+	enum err_code rc = snapshot_reader_new(r->s, &reader, &err);
+	while (!rc && take_blocks(r, &first, &end)) {
+		struct visiting v = {0};
+		for (size_t i = first; i < end && !rc; i++)
+			rc = fill_block(r, reader, i, &v, &err);
+	}
+	snapshot_reader_free(reader);
+	if (rc) {
+		pthread_mutex_lock(&r->mutex);
+		if (!r->rc) {
+			r->rc = rc;
+			r->err = err;
+		}
+		pthread_mutex_unlock(&r->mutex);
+	}
+	return NULL;
+}
+
+static enum err_code run_workers(struct restoring *r, struct err *reterr)
+{
+	pthread_t threads[SNAPSHOT_WORKERS_MAX];
+	unsigned count = scan_workers(r->o->workers), started = 0;
+	r->next_block = 0;
+	while (started + 1 < count && !pthread_create(&threads[started], NULL, restore_files, r))
+		started++;
+	(void)restore_files(r); /* this thread works too */
+	for (unsigned i = 0; i < started; i++)
+		pthread_join(threads[i], NULL);
+	if (r->rc && reterr)
+		*reterr = r->err;
+	if (!r->rc && r->o->cancel && atomic_load(r->o->cancel))
+		return err_set(reterr, ERR_CANCELLED, "cancelled; %s holds a part", r->dir);
+	return r->rc;
+}
+
+/* ---- further names ---- */
+
+static enum err_code link_entry(
+    struct restoring *r, const struct snapshot_entry *first, const struct snapshot_entry *e, struct err *reterr)
+{
+	char first_name[PATH_LIMIT], name[PATH_LIMIT];
+	CLEANUP(cleanup_fd) int first_fd = -1;
+	CLEANUP(cleanup_fd) int fd = -1;
+	enum err_code rc = open_folder_of(r, first, &first_fd, first_name, reterr);
+	if (!rc)
+		rc = open_folder_of(r, e, &fd, name, reterr);
+	if (!rc && linkat(first_fd, first_name, fd, name, 0))
+		rc = err_sys(reterr, errno, "link %s to %s", e->path, first->path);
+	if (!rc)
+		atomic_fetch_add(&r->entries, 1);
+	return rc;
+}
+
+/* Where the first name is, is found on the way: it comes before the others. */
+static enum err_code make_links(struct restoring *r, struct err *reterr)
+{
+	struct first_name {
+		struct snapshot_entry e;
+		char path[];
+	};
+	struct visiting v = {0};
+	char path[PATH_LIMIT];
+	enum err_code rc = ERR_OK;
+	if (!map_count(r->links))
+		return ERR_OK;
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new((size_t)1 << 30);
+	struct map *firsts = map_new();
+	if (!arena || !firsts)
+		rc = err_set(reterr, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < r->tree->block_count && !rc; i++) {
+		const uint8_t *raw = r->tree->blocks[i].entries;
+		for (uint32_t j = 0; j < r->tree->blocks[i].count && !rc; j++, raw += entry_size(raw)) {
+			struct snapshot_entry e;
+			if (!fill(r, i, raw, &v, path, &e) || e.type == ENTRY_DIRECTORY || !e.link)
+				continue;
+			struct first_name *first = map_get(firsts, &e.link, sizeof e.link);
+			if (first) {
+				rc = link_entry(r, &first->e, &e, reterr);
+				continue;
+			}
+			first = arena_alloc(arena, sizeof *first + strlen(path) + 1);
+			if (!first || !map_put(firsts, &e.link, sizeof e.link, first)) {
+				rc = err_set(reterr, ERR_NOMEM, "out of memory");
+				break;
+			}
+			strcpy(first->path, path);
+			first->e = e;
+			first->e.path = first->path;
+		}
+	}
+	map_free(firsts);
+	return rc;
+}
+
+/* ---- the whole ---- */
+
+static enum err_code restore_component(struct restoring *r, struct err *reterr)
+{
+	for (size_t i = 0; i < SNAPSHOT_ROOTS_MAX; i++)
+		r->root_fds[i] = -1;
+	r->links = map_new();
+	enum err_code rc = r->links ? make_directories(r, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
+	if (!rc)
+		rc = run_workers(r, reterr);
+	if (!rc)
+		rc = make_links(r, reterr);
+	if (!rc)
+		rc = finish_directories(r, reterr);
+	map_free(r->links);
+	for (size_t i = 0; i < SNAPSHOT_ROOTS_MAX; i++)
+		if (r->root_fds[i] >= 0)
+			close(r->root_fds[i]);
+	return rc;
+}
+
+static void report(const struct restoring *r)
+{
+	if (r->o->progress)
+		r->o->progress(r->o->progress_ctx,
+		    &(struct snapshot_progress){.entries = r->entries, .files_read = r->files, .bytes_read = r->bytes});
+}
+
+enum err_code snapshot_restore_into(struct snapshot *s, const char *dir, const struct restore_options *o,
+    struct restore_result *ret, struct err *reterr)
+{
+	struct restoring r = {.s = s, .o = o, .dir = dir};
+	enum err_code rc = file_make_dirs(dir, 0700, reterr);
+	if (rc)
+		return rc;
+	CLEANUP(cleanup_fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(reterr, errno, "open %s", dir);
+	r.dir_fd = fd;
+	pthread_mutex_init(&r.mutex, NULL);
+	const struct list *components = &s->manifest.summary.components;
+	for (size_t i = 0; i < components->count && !rc; i++) {
+		r.about = &LIST_AT(*components, struct snapshot_component, i);
+		r.tree = &s->trees[r.about->component];
+		if (!o->components || (o->components & 1u << r.about->component))
+			rc = restore_component(&r, reterr);
+		report(&r);
+	}
+	pthread_mutex_destroy(&r.mutex);
+	if (!rc && o->sync && syncfs(fd))
+		rc = err_sys(reterr, errno, "sync %s", dir);
+	if (rc)
+		return rc;
+	*ret = (struct restore_result){r.entries, r.files, r.bytes};
+	return ERR_OK;
+}
