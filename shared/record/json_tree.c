@@ -50,15 +50,6 @@ static enum err_code load(const char *data, size_t size, unsigned depth_max, jso
 	    reterr, ERR_INVALID, "no valid JSON in line %d, column %d: %s", error.line, error.column, error.text);
 }
 
-enum err_code json_text_check(const char *text, size_t size, struct err *reterr)
-{
-	CLEANUP(json_cleanup) json_t *j = NULL;
-	enum err_code rc = load(text, size, RECORD_DEPTH_MAX, &j, reterr);
-	if (rc == ERR_OK && json_is_null(j))
-		return err_set(reterr, ERR_INVALID, "null is said by leaving it out");
-	return rc;
-}
-
 static enum err_code build(json_t *j, struct arena *scratch, struct node **ret);
 
 static enum err_code add(struct node *parent, struct node ***end, const char *key, json_t *value, struct arena *scratch)
@@ -277,4 +268,18 @@ enum err_code record_json_canonical(
 		return fail_memory(&cx, &root);
 	*ret = copy;
 	return ERR_OK;
+}
+
+enum err_code json_text_check(const char *text, size_t size, struct err *reterr)
+{
+	CLEANUP(arena_cleanup) struct arena *scratch = scratch_new(size);
+	const char *canonical;
+	if (!scratch)
+		return err_set(reterr, ERR_NOMEM, "no memory left for JSON of %zu bytes", size);
+	enum err_code rc = record_json_canonical(text, size, scratch, &canonical, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	if (strcmp(canonical, "null") == 0)
+		return err_set(reterr, ERR_INVALID, "null is said by leaving it out");
+	return strcmp(canonical, text) == 0 ? ERR_OK : err_set(reterr, ERR_INVALID, "is no canonical JSON (record.h)");
 }

@@ -61,8 +61,8 @@ enum field_kind {
 	FIELD_RECORD,   /* const struct X *, optional: NULL is absent */
 	FIELD_INLINE,   /* struct X inside this one, always there */
 	FIELD_LIST,     /* struct list of elem_kind, at most max items */
-	FIELD_JSON,     /* const char *: JSON text of any value but null, at most max bytes (audit details, foreign payloads); what is decoded
-	                 * from JSON or YAML is canonical (record_json_canonical), what a program or peer writes must be valid */
+	FIELD_JSON,     /* const char *: canonical JSON text of any value but null, at most max bytes (audit details, foreign payloads).  What
+	                 * is read from JSON and YAML is made canonical; a program does so with record_json_canonical */
 	FIELD_KIND_COUNT
 };
 
@@ -209,7 +209,8 @@ bool record_equal(const struct record_type *t, const void *a, const void *b); /*
 /* The record with every field at its default. */
 ERR_CHECK enum err_code record_defaults(const struct record_type *t, struct arena *arena, void *record, struct err *reterr);
 
-/* Any JSON text in the form that a FIELD_JSON holds: sorted keys, no white space, each number in its shortest form. */
+/* Any JSON text in the form that a FIELD_JSON holds: keys sorted by their bytes, no white space, whole numbers without sign tricks, others
+ * in their shortest form with a point or an exponent.  One value has one text. */
 ERR_CHECK enum err_code record_json_canonical(const char *text, size_t size, struct arena *arena, const char **ret, struct err *reterr);
 
 /* ---- one field at a time (tables, filters, indexes) ---- */

@@ -170,7 +170,7 @@ static enum err_code text_cases(struct cases *c, const struct field *f)
 	if (f->kind != FIELD_JSON)
 		return rc;
 	static const char *const no_json[] = {"", "{", "[1,]", "nul", "{\"a\":1,\"a\":2}", "1 2", "\"\\u0000\"", "null",
-	    "NaN", "[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]"};
+	    "NaN", "-0", " 1", "1.50", "{\"b\":1,\"a\":2}", "\"\\/\"", "[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]"};
 	for (size_t i = 0; rc == ERR_OK && i < sizeof(no_json) / sizeof(no_json[0]); i++) {
 		void *record = fresh(c);
 		*(const char **)value_of(f, record) = no_json[i];
