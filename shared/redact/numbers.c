@@ -378,7 +378,8 @@ static size_t match_street(const struct scan *s, size_t at)
 	at += n + (is_upper(byte_at(s, at + n)) && byte_at(s, at + n + 1) == ' ');
 	for (int words = 0; words < STREET_WORDS_MAX && byte_at(s, at) == ' '; words++) {
 		size_t from = skip_spaces(s, at), to = from;
-		while (to < s->size && to - from < REDACT_WORD_MAX && (is_letter(s->text[to]) || s->text[to] == '\'' || s->text[to] == '-'))
+		while (to < s->size && to - from < REDACT_WORD_MAX &&
+		       (is_letter(s->text[to]) || s->text[to] == '\'' || s->text[to] == '-'))
 			to++;
 		if (to == from || !is_upper(s->text[from]))
 			break;

@@ -2,7 +2,10 @@
 
 #include "shared/redact/scan.h"
 
-enum { STACK_SPANS = 256 };
+enum {
+	STACK_SPANS = 256,
+	PASSES_MAX = 8, /* each finds something that the one before did not; two are usual */
+};
 
 #define D BYTE_DELIM
 #define S (BYTE_DELIM | BYTE_SPACE)
@@ -302,17 +305,36 @@ size_t redact_find(const struct redact_options *o, struct redact_stream *stream,
 	return s.count;
 }
 
-size_t redact_text(
+static size_t replace(
     const struct redact_options *o, struct redact_stream *stream, const char *text, size_t size, struct buf *out)
 {
 	struct redact_span spans[STACK_SPANS];
-	size_t count = 0, done = 0;
-	size_t found = redact_find(o, stream, text, size, spans, STACK_SPANS);
-	for (size_t i = 0; i < found; i++, count++) {
+	size_t done = 0, found = redact_find(o, stream, text, size, spans, STACK_SPANS);
+	for (size_t i = 0; i < found; i++) {
 		buf_append(out, text + done, spans[i].start - done);
 		buf_text(out, placeholders[spans[i].type]);
 		done = spans[i].end;
 	}
 	buf_append(out, text + done, size - done);
+	return found;
+}
+
+/* A placeholder is another neighbour than what stood there, so what stands beside it is looked at again, until nothing
+ * is found. */
+size_t redact_text(
+    const struct redact_options *o, struct redact_stream *stream, const char *text, size_t size, struct buf *out)
+{
+	size_t begin = out->size, count = replace(o, stream, text, size, out);
+	for (size_t found = count, pass = 1; found && pass < PASSES_MAX && !out->failed; pass++) {
+		struct buf next = BUF_INIT;
+		found = replace(o, NULL, (const char *)out->data + begin, out->size - begin, &next);
+		if (found) {
+			out->size = begin;
+			buf_append(out, next.data, next.size);
+			out->failed |= next.failed;
+			count += found;
+		}
+		buf_done(&next);
+	}
 	return count;
 }
