@@ -31,7 +31,7 @@
  * and signed.
  *
  * Validation is part of decoding, and of encoding too, so that an out-of-range value can neither enter nor leave.
- * All functions are pure and may be called from any thread. */
+ * All functions are pure and may be called from any thread (the first JSON that is read makes jansson draw a hash key from the kernel). */
 #ifndef KEDGE_SHARED_RECORD_RECORD_H
 #define KEDGE_SHARED_RECORD_RECORD_H
 
@@ -236,8 +236,11 @@ struct table_options {
 	unsigned width;       /* of the terminal; 0: unlimited.  The widest text column is cut with "…" */
 	const char *const *columns; /* NULL-ended names chosen by the person; NULL: FIELD_COLUMN ones */
 };
+/* Both take valid records and options that are not NULL.  Text from elsewhere cannot steer the terminal.  ERR_INVALID: a chosen column
+ * is not there, or the type has none; ERR_NOMEM. */
 ERR_CHECK enum err_code record_table(const struct record_type *t, const void *const *records, size_t count, const struct table_options *o, struct buf *out, struct err *reterr);
-/* One record, a line a field: "severity   critical". */
+/* One record, a line a field: "severity   critical"; records within it are indented, lists of records are tables of their columns.
+ * Shown are fields that are there and those of the default table; o->columns is not looked at. */
 ERR_CHECK enum err_code record_sheet(const struct record_type *t, const void *record, const struct table_options *o, struct buf *out, struct err *reterr);
 
 /* ---- documentation ---- */

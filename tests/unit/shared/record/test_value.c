@@ -213,6 +213,30 @@ static void text_for_people(void **state)
 	shown("note", &e, "\"\"");
 }
 
+/* Every writer, stopped after each byte: an error, and (for sanitizers) nothing lost. */
+static void no_room(void **state)
+{
+	(void)state;
+	struct every e;
+	every_sample(&e);
+	e.details = "[1,{\"a\":2}]";
+	const void *record = &e;
+	const struct table_options o = {.wide = true};
+	for (size_t limit = 1; limit < 100; limit++) {
+		struct buf small = {.limit = limit};
+		enum err_code rc[] = {
+		    record_to_msgpack(&every_type, &e, &small, NULL),
+		    (buf_clear(&small), record_to_json(&every_type, &e, RECORD_PRETTY, &small, NULL)),
+		    (buf_clear(&small), record_to_yaml(&every_type, &e, &small, NULL)),
+		    (buf_clear(&small), record_table(&every_type, &record, 1, &o, &small, NULL)),
+		    (buf_clear(&small), record_sheet(&every_type, &e, &o, &small, NULL)),
+		};
+		buf_done(&small);
+		for (size_t i = 0; i < sizeof(rc) / sizeof(rc[0]); i++)
+			assert_int_equal(rc[i], ERR_NOMEM);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +247,7 @@ int main(void)
 	    TEST(defaults),
 	    TEST(fields_and_words_by_name),
 	    TEST(text_for_people),
+	    TEST(no_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
