@@ -203,7 +203,7 @@ static void take_context(struct reader *r)
 }
 
 /* Between a time and a level stand hosts, pids, threads: no words of prose.  Finds the level within a few words. */
-static bool find_level(struct reader *r)
+static bool find_level(struct reader *r, bool timed)
 {
 	const char *from = r->p;
 	for (int i = 0; i < LINE_HEADER_WORDS && r->p < r->limit; i++) {
@@ -226,7 +226,9 @@ static bool find_level(struct reader *r)
 			digit |= line_is_digit(*c);
 			small |= *c >= 'a' && *c <= 'z';
 		}
-		if ((small && !digit && end[-1] != ':' && !memchr(r->p, '.', (size_t)(end - r->p))) || end == r->p)
+		bool host = timed && i == 0; /* may be a plain word */
+		if ((small && !digit && !host && end[-1] != ':' && !memchr(r->p, '.', (size_t)(end - r->p))) ||
+		    end == r->p)
 			break;
 		if (small && end[-1] == ':' && end - r->p > 1)
 			break; /* a tag: what follows is the message */
@@ -332,7 +334,7 @@ static void split_plain(const char *line, size_t size, uint64_t now_ms, struct l
 		found = true;
 	else {
 		timed = take_time(&r);
-		found = find_level(&r);
+		found = find_level(&r, timed);
 		if (!found && (timed || priority))
 			ret->format = take_syslog(&r) ? LINE_FORMAT_SYSLOG : LINE_FORMAT_PLAIN;
 	}

@@ -145,7 +145,12 @@ static size_t colon_value(const char *p, size_t n)
 		colons -= p[i - 1] == ':';
 		i--;
 	}
-	return colons >= 2 && digits ? i : 0;
+	if (colons < 2 || !digits)
+		return 0;
+	if (i < n && p[i] == '%') /* the zone of an address */
+		for (i++; i < n && class_of(p[i]) & (C_DIGIT | C_LOWER | C_UPPER);)
+			i++;
+	return i;
 }
 
 /* ---- reading ---- */
