@@ -1,0 +1,86 @@
+/* agent/keeper/internal.h: what the files of the keeper share. */
+#ifndef KEDGE_AGENT_KEEPER_INTERNAL_H
+#define KEDGE_AGENT_KEEPER_INTERNAL_H
+
+#include "agent/channel/channel.h"
+#include "agent/io/loop.h"
+#include "agent/keeper/identity.h"
+#include "agent/keeper/jobs.h"
+#include "agent/keeper/journal.h"
+#include "agent/keeper/keeper.h"
+#include "agent/keeper/outgoing.h"
+#include "agent/logwatch/logwatch.h"
+#include "agent/probe/set.h"
+#include "shared/approval/approval.h"
+
+struct seen_drift { bool known; struct id snapshot; uint64_t changed, added, removed, newest_ms; char version[64]; };
+
+struct watched { /* one service */
+	struct keeper *k;
+	const struct service_config *service;
+	uint64_t next_snapshot_ms, next_drift_ms; /* monotonic */
+	uint64_t last_report_ms;                  /* health; monotonic */
+	bool drift_wanted;
+	struct seen_drift drift[COMPONENT_COUNT];
+	struct id probe_order;                    /* an ORDER_PROBE whose check is under way */
+};
+
+struct keeper {
+	const struct agent_config *c;
+	struct loop *loop;
+	struct arena *arena;                      /* of the whole life */
+	struct probe_set *probes;
+	struct logwatch *logs;
+	struct jobs *jobs;
+	struct orders *orders;
+	struct order_journal *journal;
+	struct outgoing *outgoing;
+	struct identity *identity;                /* NULL: stands alone */
+	struct approval_keys keys;
+	struct watched *watched;
+	size_t watched_count;
+	struct loop_timer *tick;
+	int lock;
+	/* guard.c */
+	pid_t link_pid;
+	struct channel *channel;
+	struct loop_fd *channel_fd;
+	struct loop_child *link_child;
+	uint64_t link_again_ms, link_delay_ms, link_began_ms; /* monotonic */
+	bool connected;
+	uint64_t heartbeat_ms;
+	/* host.c */
+	uint64_t next_host_ms, next_certificate_ms;
+	uint64_t cpu_busy, cpu_total;
+	bool lagging;
+	/* stopping */
+	bool stopping;
+	uint64_t stop_at_ms;
+};
+
+/* observe.c */
+enum err_code observe_new(struct keeper *k, struct err *reterr);
+void observe_free(struct keeper *k);
+void observe_tick(struct keeper *k, uint64_t now_ms);
+void observe_everything(struct keeper *k);           /* the controller is back: tell it all */
+void observe_report(struct keeper *k, const struct report *r); /* from a worker */
+void observe_changed(struct keeper *k, const char *service, bool begins); /* a changing order begins or ended */
+enum err_code observe_probe_order(struct keeper *k, const struct order *o, struct err *reterr);
+/* Queue a report: time and importance set here. */
+void keeper_tell(struct keeper *k, enum importance importance, struct report *r);
+void keeper_notice(struct keeper *k, enum severity severity, const char *what, const char *service, const char *text);
+
+/* obey.c */
+enum err_code obey_new(struct keeper *k, struct err *reterr);
+void obey_free(struct keeper *k);
+
+/* guard.c */
+enum err_code guard_start(struct keeper *k, struct err *reterr);
+void guard_tick(struct keeper *k, uint64_t now_ms);
+void guard_stop(struct keeper *k); /* asks, waits a little, kills */
+enum err_code guard_send(struct keeper *k, const struct channel_message *m);
+
+/* host.c */
+void host_tick(struct keeper *k, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,286 @@
+/* agent/keeper/observe.c: what the keeper sees: health, logs, drift, and the schedule of snapshots. */
+#include <string.h>
+
+#include "agent/keeper/internal.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+#include "shared/base/siphash.h"
+#include "shared/base/text.h"
+
+enum { REPORT_ARENA = 1 << 20, JITTER_PERCENT = 10 };
+
+void keeper_tell(struct keeper *k, enum importance importance, struct report *r)
+{
+	struct err err = ERR_INIT;
+	r->at_ms = clock_wall_ms();
+	r->importance = importance;
+	if (k->outgoing && outgoing_add(k->outgoing, r, &err) != ERR_OK)
+		log_warn("keeper", "a report was dropped: %s", err.msg);
+}
+
+void keeper_notice(struct keeper *k, enum severity severity, const char *what, const char *service, const char *text)
+{
+	char line[TEXT_LINE_MAX];
+	text_copy(line, sizeof line, text);
+	struct notice_report body = { .severity = severity, .what = what, .text = line, .service = service };
+	struct report r = { .notice = &body };
+	keeper_tell(k, IMPORTANCE_EVENT, &r);
+}
+
+static struct watched *find(struct keeper *k, const char *service)
+{
+	for (size_t i = 0; i < k->watched_count; i++)
+		if (text_equal(k->watched[i].service->name, service))
+			return &k->watched[i];
+	return NULL;
+}
+
+/* ---- health ---- */
+
+static void report_health(struct watched *w, bool changed)
+{
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(REPORT_ARENA);
+	struct health_report body = { .service = w->service->name, .changed = changed };
+	struct err err = ERR_INIT;
+	if (!w->service->probes.count)
+		return;
+	if (!arena || probe_set_results(w->k->probes, w->service->name, arena, &body.results, &err) != ERR_OK) {
+		log_warn("keeper", "service=%s health cannot be told: %s", w->service->name, err.msg);
+		return;
+	}
+	struct report r = { .health = &body };
+	keeper_tell(w->k, changed ? IMPORTANCE_EVENT : IMPORTANCE_HEALTH, &r);
+	w->last_report_ms = loop_now_ms(w->k->loop);
+}
+
+static void want_drift(struct watched *w)
+{
+	w->drift_wanted = true;
+	w->next_drift_ms = 0;
+}
+
+static void on_result(void *ctx, const struct service_config *service, const struct probe_result *result, bool changed)
+{
+	struct keeper *k = ctx;
+	struct watched *w = find(k, service->name);
+	if (!w || !changed)
+		return;
+	log_info("probe", "service=%s probe=%s is %s: %s", service->name, result->probe, enum_name(&probe_state_enum, result->settled),
+	    result->text ? result->text : "");
+	report_health(w, true);
+	if (result->settled == PROBE_CRITICAL || result->settled == PROBE_WARNING) {
+		want_drift(w); /* what changed?  The controller wants to know before it asks */
+		logwatch_flush(k->logs);
+	}
+}
+
+static bool is_well(struct watched *w)
+{
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(REPORT_ARENA);
+	struct list results;
+	if (!w->service->probes.count)
+		return true;
+	if (!arena || probe_set_results(w->k->probes, w->service->name, arena, &results, NULL) != ERR_OK)
+		return false;
+	for (size_t i = 0; i < results.count; i++)
+		if (LIST_AT(results, struct probe_result, i).settled == PROBE_CRITICAL)
+			return false;
+	return true;
+}
+
+static void on_order_checked(void *ctx, const struct probe_check *check)
+{
+	struct watched *w = ctx;
+	struct order_report r = { .order = w->probe_order, .kind = ORDER_PROBE, .service = w->service->name, .outcome = ORDER_OK, .at_ms = clock_wall_ms(),
+		.healthy = check->all_ok, .text = check->all_ok ? "every probe passed" : "not every probe passed" };
+	report_health(w, true);
+	if (id_is_zero(w->probe_order))
+		return;
+	w->probe_order = (struct id){ 0 };
+	orders_on_job_report(w->k->orders, &r);
+}
+
+enum err_code observe_probe_order(struct keeper *k, const struct order *o, struct err *reterr)
+{
+	struct watched *w = find(k, o->service);
+	if (!w || !id_is_zero(w->probe_order))
+		return err_set(reterr, w ? ERR_BUSY : ERR_NOT_FOUND, w ? "its probes are being run already" : "agent.yaml declares no such service");
+	w->probe_order = o->order;
+	enum err_code rc = probe_set_check(k->probes, o->service, true, on_order_checked, w, reterr);
+	if (rc != ERR_OK)
+		w->probe_order = (struct id){ 0 };
+	return rc;
+}
+
+void observe_changed(struct keeper *k, const char *service, bool begins)
+{
+	struct watched *w = find(k, service);
+	if (!w)
+		return;
+	probe_set_hold(k->probes, service, begins);
+	if (begins)
+		return;
+	want_drift(w);
+	if (probe_set_check(k->probes, service, false, on_order_checked, w, NULL) != ERR_OK)
+		report_health(w, true);
+}
+
+/* ---- logs ---- */
+
+static enum err_code on_log(void *ctx, const struct log_report *report, struct err *reterr)
+{
+	struct keeper *k = ctx;
+	struct report r = { .at_ms = clock_wall_ms(), .importance = IMPORTANCE_EVENT, .log = report };
+	return k->outgoing ? outgoing_add(k->outgoing, &r, reterr) : ERR_OK;
+}
+
+/* ---- drift: only what is new is told ---- */
+
+static bool is_news(struct watched *w, const struct drift_report *d)
+{
+	struct seen_drift *s = &w->drift[d->component];
+	const char *version = d->version_now ? d->version_now : "";
+	bool same = s->known && id_equal(s->snapshot, d->snapshot) && s->changed == d->changed && s->added == d->added && s->removed == d->removed &&
+	    s->newest_ms == d->newest_change_ms && text_starts(version, s->version);
+	bool dull = !s->known && !d->changed && !d->added && !d->removed;
+	*s = (struct seen_drift){ true, d->snapshot, d->changed, d->added, d->removed, d->newest_change_ms, "" };
+	text_copy(s->version, sizeof s->version, version);
+	return !same && !dull;
+}
+
+void observe_report(struct keeper *k, const struct report *r)
+{
+	struct watched *w = r->drift ? find(k, r->drift->service) : NULL;
+	struct report copy = *r;
+	if (r->order) {
+		orders_on_job_report(k->orders, r->order);
+		return;
+	}
+	if (w && r->drift->component < COMPONENT_COUNT && !is_news(w, r->drift))
+		return;
+	if (w)
+		log_info("drift", "service=%s %s: %llu changed, %llu added, %llu removed", r->drift->service, enum_name(&component_enum, r->drift->component),
+		    (unsigned long long)r->drift->changed, (unsigned long long)r->drift->added, (unsigned long long)r->drift->removed);
+	keeper_tell(k, (enum importance)r->importance, &copy);
+}
+
+static void drift_tick(struct watched *w, uint64_t now_ms)
+{
+	struct keeper *k = w->k;
+	struct work_spec spec = { .kind = WORK_DRIFT, .service = w->service->name };
+	uint64_t every_ms = k->c->drift_every_ms ? k->c->drift_every_ms : KEEPER_DRIFT_DEFAULT_MS;
+	struct err err = ERR_INIT;
+	if (now_ms < w->next_drift_ms || jobs_running(k->jobs, WORK_DRIFT, w->service->name) || orders_is_running(k->orders, w->service->name))
+		return;
+	w->next_drift_ms = now_ms + every_ms;
+	w->drift_wanted = false;
+	if (jobs_start(k->jobs, &spec, &err) != ERR_OK)
+		log_warn("drift", "service=%s cannot be compared now: %s", w->service->name, err.msg);
+}
+
+/* ---- snapshots by schedule, with a jitter that is this host's own ---- */
+
+static uint64_t jittered(const struct watched *w, uint64_t every_ms)
+{
+	static const uint64_t key[2] = { 0x6b65646765, 0x7363686564 };
+	struct buf name = BUF_INIT;
+	buf_printf(&name, "%s/%s", w->k->c->host, w->service->name);
+	uint64_t h = siphash(key, name.data, name.size);
+	buf_done(&name);
+	uint64_t spread = every_ms / 100 * JITTER_PERCENT;
+	return every_ms - spread + (spread ? h % (2 * spread) : 0);
+}
+
+static void snapshot_tick(struct watched *w, uint64_t now_ms)
+{
+	struct keeper *k = w->k;
+	struct err err = ERR_INIT;
+	if (!w->service->snapshots.every_ms || now_ms < w->next_snapshot_ms || orders_is_running(k->orders, w->service->name))
+		return;
+	w->next_snapshot_ms = now_ms + jittered(w, w->service->snapshots.every_ms);
+	struct work_spec spec = { .kind = WORK_SNAPSHOT, .service = w->service->name, .reason = SNAPSHOT_SCHEDULED, .suspect = !is_well(w) };
+	if (jobs_start(k->jobs, &spec, &err) != ERR_OK) {
+		log_error("snapshot", "service=%s cannot be taken now: %s", w->service->name, err.msg);
+		w->next_snapshot_ms = now_ms + KEEPER_DRIFT_DEFAULT_MS;
+	}
+}
+
+/* The newest scheduled one decides when the next is due: a restart takes none too many. */
+static void plan_snapshots(struct keeper *k)
+{
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(0);
+	struct repo *repo = NULL;
+	struct err err = ERR_INIT;
+	uint64_t now_ms = loop_now_ms(k->loop), wall_ms = clock_wall_ms();
+	if (!arena || work_repo(k->c, &repo, &err) != ERR_OK) {
+		log_error("keeper", "the repository cannot be used: %s", err.msg);
+		keeper_notice(k, SEVERITY_HIGH, "repository-unusable", NULL, err.msg);
+		return;
+	}
+	for (size_t i = 0; i < k->watched_count; i++) {
+		struct watched *w = &k->watched[i];
+		struct list all;
+		uint64_t age_ms = UINT64_MAX, every_ms = jittered(w, w->service->snapshots.every_ms);
+		if (snapshot_list(repo, w->service->name, arena, &all, NULL, &err) != ERR_OK)
+			continue;
+		for (size_t n = 0; n < all.count && age_ms == UINT64_MAX; n++) {
+			const struct snapshot_summary *s = &LIST_AT(all, struct snapshot_summary, n);
+			if (s->reason == SNAPSHOT_SCHEDULED && s->taken_ms <= wall_ms)
+				age_ms = wall_ms - s->taken_ms;
+		}
+		w->next_snapshot_ms = now_ms + (age_ms < every_ms ? every_ms - age_ms : KEEPER_FIRST_SNAPSHOT_MS);
+	}
+	repo_close(repo);
+}
+
+/* ---- all together ---- */
+
+enum err_code observe_new(struct keeper *k, struct err *reterr)
+{
+	struct probe_set_events probe_events = { k, on_result };
+	struct logwatch_events log_events = { k, on_log };
+	k->watched_count = k->c->services.count;
+	k->watched = arena_array(k->arena, k->watched_count + 1, sizeof *k->watched);
+	if (!k->watched)
+		return err_set(reterr, ERR_NOMEM, "out of memory for the services");
+	for (size_t i = 0; i < k->watched_count; i++) {
+		k->watched[i].k = k;
+		k->watched[i].service = &LIST_AT(k->c->services, struct service_config, i);
+	}
+	enum err_code rc = probe_set_new(k->loop, k->c, &probe_events, &k->probes, reterr);
+	if (rc == ERR_OK)
+		rc = logwatch_new(k->loop, k->c, k->c->state_directory, &log_events, &k->logs, reterr);
+	if (rc == ERR_OK)
+		plan_snapshots(k);
+	return rc;
+}
+
+void observe_free(struct keeper *k)
+{
+	if (k->logs)
+		logwatch_free(k->logs);
+	if (k->probes)
+		probe_set_free(k->probes);
+}
+
+void observe_tick(struct keeper *k, uint64_t now_ms)
+{
+	for (size_t i = 0; i < k->watched_count; i++) {
+		struct watched *w = &k->watched[i];
+		if (now_ms - w->last_report_ms >= k->heartbeat_ms)
+			report_health(w, false);
+		if (k->stopping)
+			continue;
+		snapshot_tick(w, now_ms);
+		drift_tick(w, now_ms);
+	}
+}
+
+void observe_everything(struct keeper *k)
+{
+	for (size_t i = 0; i < k->watched_count; i++) {
+		memset(k->watched[i].drift, 0, sizeof k->watched[i].drift);
+		report_health(&k->watched[i], true);
+	}
+}
