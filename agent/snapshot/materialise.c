@@ -190,10 +190,17 @@ enum err_code snapshot_set_metadata(const struct snapshot_entry *e, int dirfd, c
 
 /* ---- making ---- */
 
+/* With its last mode at once where the owner is right from the beginning: one call less a file. */
+static mode_t first_mode(const struct snapshot_entry *e)
+{
+	return e->mode & (e->uid == geteuid() && e->gid == getegid() ? 0777 : 0700);
+}
+
 static enum err_code make_file(struct snapshot_reader *r, const struct snapshot_entry *e, int dirfd, const char *name,
     bool *ret_made, struct err *reterr)
 {
-	CLEANUP(cleanup_fd) int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	CLEANUP(cleanup_fd)
+	int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, first_mode(e));
 	if (fd < 0)
 		return err_sys(reterr, errno, "create");
 	*ret_made = true;

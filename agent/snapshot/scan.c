@@ -92,6 +92,7 @@ static void fail(struct scan *s, enum err_code rc, const struct err *err)
 	}
 	atomic_store(&s->stop, true);
 	pthread_cond_broadcast(&s->wake);
+	pthread_cond_signal(&s->over);
 }
 
 /* With the mutex held; *ret NULL: help with a large file. */
@@ -109,7 +110,9 @@ static bool next_work(struct scan *s, struct scan_node **ret)
 				*ret = NULL;
 				return true;
 			}
+		s->waiting++;
 		pthread_cond_wait(&s->wake, &s->mutex);
+		s->waiting--;
 	}
 }
 
@@ -133,8 +136,10 @@ static void *work(void *arg)
 			rc = err_set(&w->err, ERR_NOMEM, "out of memory");
 		if (rc)
 			fail(s, rc, &w->err);
-		s->pending--;
-		pthread_cond_broadcast(&s->wake);
+		if (--s->pending == 0)
+			pthread_cond_signal(&s->over);
+		if (s->waiting && (s->stack_count || !s->pending))
+			pthread_cond_broadcast(&s->wake);
 	}
 	pthread_mutex_unlock(&s->mutex);
 	return NULL;
@@ -183,6 +188,7 @@ void scan_free(struct scan *s)
 	free(s->stack);
 	pthread_mutex_destroy(&s->mutex);
 	pthread_cond_destroy(&s->wake);
+	pthread_cond_destroy(&s->over);
 	free(s);
 }
 
@@ -216,6 +222,7 @@ static enum err_code scan_new(const struct scan_options *o, struct scan **ret, s
 		s->root_fds[i] = -1;
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_cond_init(&s->wake, NULL);
+	pthread_cond_init(&s->over, NULL);
 	s->top = scan_node_new(NULL, TREE_ROOTS, "");
 	if (!s->top || !push(s, s->top))
 		return err_set(reterr, ERR_NOMEM, "out of memory");
@@ -295,7 +302,7 @@ static void wait_for_workers(struct scan *s, struct snapshot_progress before)
 		until.tv_nsec += PROGRESS_MS * 1000000L;
 		until.tv_sec += until.tv_nsec / 1000000000L;
 		until.tv_nsec %= 1000000000L;
-		if (pthread_cond_timedwait(&s->wake, &s->mutex, &until) == ETIMEDOUT) {
+		if (pthread_cond_timedwait(&s->over, &s->mutex, &until) == ETIMEDOUT) {
 			pthread_mutex_unlock(&s->mutex);
 			report(s, before, false);
 			pthread_mutex_lock(&s->mutex);

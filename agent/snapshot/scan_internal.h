@@ -39,7 +39,9 @@ struct scan {
 	uint16_t base_roots[SNAPSHOT_ROOTS_MAX]; /* index in the base, or TREE_ROOTS: it has none */
 	struct scan_node *top;
 	pthread_mutex_t mutex;
-	pthread_cond_t wake;
+	pthread_cond_t wake;   /* for workers: there is work, a strip is done, or it is over */
+	pthread_cond_t over;   /* for the caller */
+	unsigned waiting;      /* workers that wait */
 	struct scan_node **stack;
 	size_t stack_count, stack_room, pending; /* pending: directories not finished */
 	struct scan_big *big[SNAPSHOT_WORKERS_MAX];
