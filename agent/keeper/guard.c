@@ -66,7 +66,7 @@ static void send_declaration(struct keeper *k)
 		declared[i] = (struct declared_service){ .name = s->name, .components = { components, n }, .depends_on = s->depends_on, .automatic = automatic_of(s),
 			.probes = (uint32_t)s->probes.count, .snapshot_every_ms = s->snapshots.every_ms };
 	}
-	struct channel_declare body = { { declared, declared ? k->watched_count : 0 } };
+	struct channel_declare body = { .services = { declared, declared ? k->watched_count : 0 }, .epoch_seen = orders_epoch(k->orders) };
 	struct channel_message m = { .type = CHANNEL_DECLARE, .declare = &body };
 	if (declared)
 		(void)guard_send(k, &m);

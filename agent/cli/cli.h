@@ -1,0 +1,42 @@
+/* agent/cli/cli.h: kedge-agent's command line: the daemon, and what a person does on the host when everything else is down.
+ *
+ * Local commands need no controller and no network; those that change something take the same locks and journals as the keeper. */
+#ifndef KEDGE_AGENT_CLI_CLI_H
+#define KEDGE_AGENT_CLI_CLI_H
+
+#include "agent/config/config.h"
+
+/* DESIGN.md §8 */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NOT_FOUND = 4, EXIT_UNREACHABLE = 5, EXIT_PARTLY = 6, EXIT_TIMED_OUT = 7 };
+
+enum cli_format { CLI_TABLE, CLI_WIDE, CLI_JSON, CLI_YAML };
+
+struct cli { /* one call of the program */
+	const char *config_path;
+	const struct agent_config *config;
+	struct arena *arena;
+	enum cli_format format;
+	const char *to, *into, *token, *authority, *controller, *reason; /* options */
+	bool sample, apply, exact, no_prove, deep, data;
+	uint32_t components;                   /* bits */
+	int argc;
+	char **argv;                           /* words after the verb */
+};
+
+int cli_main(int argc, char **argv);
+
+int cli_exit(enum err_code code);
+int cli_fail(const struct err *err);           /* prints, returns the exit code */
+/* Print records as the format says. */
+int cli_records(const struct cli *c, const struct record_type *type, const void *const *records, size_t count);
+int cli_record(const struct cli *c, const struct record_type *type, const void *record);
+void cli_progress(const char *what, double percent, const char *text); /* a line that is overwritten on a terminal; nothing elsewhere */
+void cli_progress_end(void);
+
+/* snapshot.c, rollback.c, repo.c */
+int cli_snapshot(struct cli *c, const char *verb);
+int cli_rollback(struct cli *c, const char *verb);
+int cli_restore(struct cli *c);
+int cli_repo(struct cli *c, const char *verb);
+
+#endif

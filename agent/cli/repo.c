@@ -1,0 +1,75 @@
+/* agent/cli/repo.c: kedge-agent repo … */
+#include "agent/snapshot/repo.h"
+
+#include <stdio.h>
+
+#include "agent/cli/cli.h"
+#include "agent/keeper/work.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/text.h"
+
+CLEANUP_DEFINE(struct repo, repo_cleanup, repo_close)
+
+static void on_finding(void *ctx, const char *text)
+{
+	(void)ctx;
+	fprintf(stderr, "kedge-agent: %s\n", text);
+}
+
+static int init(struct cli *c)
+{
+	char path[PATH_LIMIT];
+	struct err err = ERR_INIT;
+	if (!text_format(path, sizeof path, "%s/repository", c->config->state_directory))
+		return EXIT_FAILED;
+	if (repo_init(path, c->config->host, &err) != ERR_OK)
+		return cli_fail(&err);
+	printf("an empty repository for host %s is in %s\n", c->config->host, path);
+	return EXIT_DONE;
+}
+
+static int check(struct cli *c, struct repo *repo)
+{
+	struct repo_check_options o = { .read_data = c->data, .on_finding = on_finding };
+	struct repo_check_result r;
+	struct err err = ERR_INIT;
+	char size[TEXT_TIME_MAX];
+	if (repo_check(repo, &o, &r, &err) != ERR_OK)
+		return cli_fail(&err);
+	printf("%llu restore points, %llu packs, %llu chunks, %s: %llu things wrong%s\n", (unsigned long long)r.snapshots, (unsigned long long)r.packs,
+	    (unsigned long long)r.chunks, text_size_human(r.bytes, size), (unsigned long long)r.findings,
+	    c->data ? "" : " (--data reads the data back too)");
+	return r.findings ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int rebuild(struct cli *c, struct repo *repo)
+{
+	struct err err = ERR_INIT;
+	uint64_t chunks;
+	(void)c;
+	if (repo_rebuild_index(repo, on_finding, NULL, &chunks, &err) != ERR_OK)
+		return cli_fail(&err);
+	printf("the index is made anew: %llu chunks\n", (unsigned long long)chunks);
+	return EXIT_DONE;
+}
+
+static int stats(struct cli *c, struct repo *repo)
+{
+	struct repo_stats s;
+	struct err err = ERR_INIT;
+	return repo_stats(repo, &s, &err) == ERR_OK ? cli_record(c, &repo_stats_type, &s) : cli_fail(&err);
+}
+
+int cli_repo(struct cli *c, const char *verb)
+{
+	static const struct { const char *verb; int (*act)(struct cli *, struct repo *); } verbs[] = { { "check", check }, { "rebuild-index", rebuild },
+		{ "stats", stats } };
+	CLEANUP(repo_cleanup) struct repo *repo = NULL;
+	struct err err = ERR_INIT;
+	if (text_equal(verb, "init"))
+		return init(c);
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+		if (text_equal(verb, verbs[i].verb))
+			return work_repo(c->config, &repo, &err) == ERR_OK ? verbs[i].act(c, repo) : cli_fail(&err);
+	return fputs("usage: kedge-agent repo init|check|rebuild-index|stats\n", stderr), EXIT_USAGE;
+}

@@ -1,0 +1,171 @@
+/* agent/cli/rollback.c: kedge-agent rollback … */
+#include "agent/rollback/rollback.h"
+
+#include <stdio.h>
+
+#include "agent/cli/cli.h"
+#include "agent/keeper/work.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/clock.h"
+#include "shared/base/text.h"
+
+CLEANUP_DEFINE(struct repo, repo_cleanup, repo_close)
+
+/* How an order's end is told to the shell (PITFALLS P28: partial failure is never success). */
+static int exit_of(enum order_outcome outcome)
+{
+	switch (outcome) {
+	case ORDER_OK:
+		return EXIT_DONE;
+	case ORDER_OK_WITH_EXCEPTIONS:
+		return EXIT_PARTLY;
+	case ORDER_REFUSED:
+		return EXIT_REFUSED;
+	case ORDER_EXPIRED:
+		return EXIT_TIMED_OUT;
+	case ORDER_UNREACHABLE:
+		return EXIT_UNREACHABLE;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+static void on_step(void *ctx, const struct order_step *s)
+{
+	struct cli *c = ctx;
+	char took[TEXT_TIME_MAX];
+	if (c->format == CLI_TABLE || c->format == CLI_WIDE)
+		printf("%-8s %-6s %8s  %s\n", enum_name(&step_kind_enum, s->kind), s->ok ? "done" : "FAILED", text_duration_human(s->took_ms, took),
+		    s->text ? s->text : "");
+	fflush(stdout);
+}
+
+static bool on_prove(void *ctx, const char *service, bool deep, char text[ROLLBACK_TEXT_MAX])
+{
+	return work_prove(((struct cli *)ctx)->config, service, deep, text);
+}
+
+static bool on_cancelled(void *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
+static uint64_t on_now(void *ctx)
+{
+	(void)ctx;
+	return clock_wall_ms();
+}
+
+static int finish(struct cli *c, const struct rollback_request *r, const struct rollback_result *done, uint64_t began_ms)
+{
+	char took[TEXT_TIME_MAX];
+	struct order_report report = { .order = r->order, .kind = ORDER_ROLLBACK, .service = r->service->name, .outcome = done->outcome,
+		.at_ms = clock_wall_ms(), .steps = done->steps, .safety_snapshot = done->safety_snapshot, .components = done->components,
+		.digests_match = done->digests_match, .healthy = done->healthy, .text = done->text };
+	if (c->format == CLI_JSON || c->format == CLI_YAML) {
+		int code = cli_record(c, &order_report_type, &report);
+		return code == EXIT_DONE ? exit_of(done->outcome) : code;
+	}
+	printf("%s: %s in %s: %s\n", r->service->name, enum_name(&order_outcome_enum, done->outcome), text_duration_human(clock_mono_ms() - began_ms, took),
+	    done->text ? done->text : "");
+	if (!id_is_zero(done->safety_snapshot))
+		printf("what was there before is restore point %s\n", id_text(ID_SNAPSHOT, done->safety_snapshot));
+	return exit_of(done->outcome);
+}
+
+static enum err_code request_of(struct cli *c, struct repo *repo, struct rollback_request *ret, struct err *reterr)
+{
+	struct snapshot_summary target;
+	struct random random;
+	const struct service_config *service = agent_config_service(c->config, c->argv[0]);
+	if (!service)
+		return err_set(reterr, ERR_NOT_FOUND, "agent.yaml declares no service %s", c->argv[0]);
+	enum err_code rc = snapshot_find(repo, service->name, c->to, c->arena, &target, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	random_init_system(&random);
+	*ret = (struct rollback_request){ .order = id_new(clock_wall_ms(), &random), .service = service, .components = c->components,
+		.snapshot = target.snapshot, .deep = c->deep, .no_prove = c->no_prove };
+	return ERR_OK;
+}
+
+static int start(struct cli *c, struct repo *repo)
+{
+	struct rollback_io io = { c, on_step, on_prove, on_cancelled, on_now };
+	struct rollback_request r;
+	struct rollback_result done;
+	struct err err = ERR_INIT;
+	uint64_t began_ms = clock_mono_ms();
+	if (request_of(c, repo, &r, &err) != ERR_OK || rollback_run(repo, c->config->state_directory, &r, &io, c->arena, &done, &err) != ERR_OK)
+		return cli_fail(&err);
+	return finish(c, &r, &done, began_ms);
+}
+
+static bool on_planned(void *ctx, const struct snapshot_change *d)
+{
+	/* Seen from the restore point: what it has and the host lacks is made, what only the host has is removed. */
+	static const char *const words[] = { [CHANGE_ADDED] = "remove", [CHANGE_REMOVED] = "make", [CHANGE_CONTENT] = "replace", [CHANGE_METADATA] = "metadata" };
+	char shown[PATH_LIMIT];
+	const struct cli *c = ctx;
+	if (c->format == CLI_TABLE || c->format == CLI_WIDE)
+		printf("%-8s %-8s %s%s%s\n", words[d->kind], enum_name(&component_enum, d->component), d->root_path, d->path[0] ? "/" : "",
+		    snapshot_path_text(d->path, shown, sizeof shown));
+	return true;
+}
+
+static int plan(struct cli *c, struct repo *repo)
+{
+	struct rollback_request r;
+	struct rollback_plan p;
+	struct err err = ERR_INIT;
+	if (request_of(c, repo, &r, &err) != ERR_OK || rollback_plan(repo, &r, on_planned, c, &p, &err) != ERR_OK)
+		return cli_fail(&err);
+	if (c->format == CLI_JSON)
+		printf("{\"snapshot\":\"%s\",\"replace\":%llu,\"remove\":%llu,\"make\":%llu,\"metadata\":%llu}\n", id_text(ID_SNAPSHOT, r.snapshot),
+		    (unsigned long long)p.changed, (unsigned long long)p.added, (unsigned long long)p.removed, (unsigned long long)p.metadata);
+	else
+		printf("to %s: %llu replaced, %llu removed, %llu made, %llu metadata only; nothing was changed\n", id_text(ID_SNAPSHOT, r.snapshot),
+		    (unsigned long long)p.changed, (unsigned long long)p.added, (unsigned long long)p.removed, (unsigned long long)p.metadata);
+	return EXIT_DONE;
+}
+
+static int recover(struct cli *c, struct repo *repo)
+{
+	struct rollback_io io = { c, on_step, on_prove, on_cancelled, on_now };
+	struct list pending;
+	struct err err = ERR_INIT;
+	int worst = EXIT_DONE;
+	if (rollback_pending(c->config->state_directory, c->arena, &pending, &err) != ERR_OK)
+		return cli_fail(&err);
+	if (!pending.count)
+		puts("no rollback was interrupted");
+	for (size_t i = 0; i < pending.count; i++) {
+		const struct rollback_pending *p = &LIST_AT(pending, struct rollback_pending, i);
+		struct rollback_request r = { .order = p->order, .service = agent_config_service(c->config, p->service), .no_prove = c->no_prove };
+		struct rollback_result done;
+		uint64_t began_ms = clock_mono_ms();
+		int code = EXIT_NOT_FOUND;
+		if (!r.service)
+			fprintf(stderr, "kedge-agent: a rollback of %s was interrupted, but agent.yaml declares no such service any more\n", p->service);
+		else if (rollback_recover(repo, c->config->state_directory, &r, &io, c->arena, &done, &err) != ERR_OK)
+			code = cli_fail(&err);
+		else
+			code = finish(c, &r, &done, began_ms);
+		worst = code > worst ? code : worst;
+	}
+	return worst;
+}
+
+int cli_rollback(struct cli *c, const char *verb)
+{
+	CLEANUP(repo_cleanup) struct repo *repo = NULL;
+	struct err err = ERR_INIT;
+	bool recovering = text_equal(verb, "recover");
+	if (!recovering && ((!text_equal(verb, "plan") && !text_equal(verb, "start")) || c->argc != 1 || !c->to))
+		return fputs("usage: kedge-agent rollback plan|start SERVICE --to ID|last|last-good|TIME [--component C]…\n"
+		             "       kedge-agent rollback recover\n", stderr), EXIT_USAGE;
+	if (work_repo(c->config, &repo, &err) != ERR_OK)
+		return cli_fail(&err);
+	return recovering ? recover(c, repo) : text_equal(verb, "plan") ? plan(c, repo) : start(c, repo);
+}

@@ -1,0 +1,224 @@
+/* agent/cli/snapshot.c: kedge-agent snapshot … and restore */
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/cli/cli.h"
+#include "agent/database/database.h"
+#include "agent/keeper/work.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/clock.h"
+#include "shared/base/text.h"
+
+CLEANUP_DEFINE(struct repo, repo_cleanup, repo_close)
+CLEANUP_DEFINE(struct snapshot, snapshot_cleanup, snapshot_close)
+
+static void on_progress(void *ctx, const struct snapshot_progress *p)
+{
+	char size[TEXT_TIME_MAX], line[128];
+	text_format(line, sizeof line, "%llu entries, %s read, %llu files", (unsigned long long)p->entries, text_size_human(p->bytes_read, size),
+	    (unsigned long long)p->files_read);
+	cli_progress(ctx, -1, line);
+}
+
+static int print_list(struct cli *c, const struct list *all)
+{
+	const void **rows = arena_array(c->arena, all->count + 1, sizeof *rows);
+	if (!rows)
+		return EXIT_FAILED;
+	for (size_t i = 0; i < all->count; i++)
+		rows[i] = &LIST_AT(*all, struct snapshot_summary, i);
+	return cli_records(c, &snapshot_summary_type, rows, all->count);
+}
+
+static int create(struct cli *c, struct repo *repo)
+{
+	struct err err = ERR_INIT;
+	char folder[PATH_LIMIT];
+	struct snapshot_summary *made = arena_array(c->arena, (size_t)c->argc + 1, sizeof *made);
+	if (!c->argc)
+		return fputs("usage: kedge-agent snapshot create SERVICE… [--component C]…\n", stderr), EXIT_USAGE;
+	if (!made || !text_format(folder, sizeof folder, "%s/prepare", c->config->state_directory))
+		return EXIT_FAILED;
+	for (int i = 0; i < c->argc; i++) {
+		const struct service_config *service = agent_config_service(c->config, c->argv[i]);
+		struct snapshot_options o = { .components = c->components, .reason = SNAPSHOT_MANUAL, .now_ms = clock_wall_ms(), .progress = on_progress,
+			.progress_ctx = c->argv[i] };
+		if (!service)
+			return fprintf(stderr, "kedge-agent: agent.yaml declares no service %s\n", c->argv[i]), EXIT_NOT_FOUND;
+		if (database_snapshot(repo, service, &o, folder, c->arena, &made[i], &err) != ERR_OK)
+			return cli_fail(&err);
+	}
+	cli_progress_end();
+	return print_list(c, &(struct list){ made, (size_t)c->argc });
+}
+
+static int list(struct cli *c, struct repo *repo)
+{
+	struct list all, damaged;
+	struct err err = ERR_INIT;
+	if (snapshot_list(repo, c->argc ? c->argv[0] : NULL, c->arena, &all, &damaged, &err) != ERR_OK)
+		return cli_fail(&err);
+	int code = print_list(c, &all);
+	for (size_t i = 0; i < damaged.count; i++) {
+		const struct snapshot_damaged *d = &LIST_AT(damaged, struct snapshot_damaged, i);
+		fprintf(stderr, "kedge-agent: %s is damaged and no restore point: %s\n", d->file, d->text);
+		code = EXIT_PARTLY;
+	}
+	return code;
+}
+
+/* A word that names a restore point, of any service. */
+static enum err_code named(struct cli *c, struct repo *repo, const char *word, struct snapshot_summary *ret, struct err *reterr)
+{
+	return snapshot_find(repo, NULL, word, c->arena, ret, reterr);
+}
+
+static int show(struct cli *c, struct repo *repo)
+{
+	struct snapshot_summary s;
+	struct err err = ERR_INIT;
+	if (c->argc != 1)
+		return fputs("usage: kedge-agent snapshot show ID\n", stderr), EXIT_USAGE;
+	return named(c, repo, c->argv[0], &s, &err) == ERR_OK ? cli_record(c, &snapshot_summary_type, &s) : cli_fail(&err);
+}
+
+static bool on_change(void *ctx, const struct snapshot_change *d)
+{
+	static const char letters[] = { [CHANGE_ADDED] = '+', [CHANGE_REMOVED] = '-', [CHANGE_CONTENT] = '*', [CHANGE_METADATA] = 'm' };
+	const struct cli *c = ctx;
+	char shown[PATH_LIMIT];
+	snapshot_path_text(d->path, shown, sizeof shown);
+	if (c->format == CLI_JSON)
+		printf("{\"change\":\"%s\",\"component\":\"%s\",\"path\":\"", enum_name(&change_kind_enum, d->kind), enum_name(&component_enum, d->component));
+	else
+		printf("%c %-8s ", letters[d->kind], enum_name(&component_enum, d->component));
+	char full[2 * PATH_LIMIT];
+	text_format(full, sizeof full, "%s%s%s", d->root_path, shown[0] ? "/" : "", shown);
+	for (const char *p = full; *p; p++) {
+		if (c->format == CLI_JSON && (*p == '"' || *p == '\\'))
+			putchar('\\');
+		putchar(*p);
+	}
+	puts(c->format == CLI_JSON ? "\"}" : "");
+	return true;
+}
+
+static int diff(struct cli *c, struct repo *repo)
+{
+	struct snapshot_summary a, b;
+	CLEANUP(snapshot_cleanup) struct snapshot *first = NULL;
+	CLEANUP(snapshot_cleanup) struct snapshot *second = NULL;
+	struct diff_options o = { .components = c->components, .exact = c->exact };
+	struct diff_result result;
+	struct err err = ERR_INIT;
+	if (c->argc != 1 && c->argc != 2)
+		return fputs("usage: kedge-agent snapshot diff ID [ID]\n", stderr), EXIT_USAGE;
+	if (named(c, repo, c->argv[0], &a, &err) != ERR_OK || snapshot_open(repo, a.snapshot, &first, &err) != ERR_OK)
+		return cli_fail(&err);
+	enum err_code rc;
+	if (c->argc == 2) {
+		rc = named(c, repo, c->argv[1], &b, &err);
+		if (rc == ERR_OK && (rc = snapshot_open(repo, b.snapshot, &second, &err)) == ERR_OK)
+			rc = snapshot_diff(first, second, &o, on_change, c, &result, &err);
+	} else {
+		rc = snapshot_diff_live(first, agent_config_service(c->config, a.service), &o, on_change, c, &result, &err);
+	}
+	return rc == ERR_OK ? EXIT_DONE : cli_fail(&err);
+}
+
+static void on_finding(void *ctx, const char *text)
+{
+	(void)ctx;
+	cli_progress_end();
+	fprintf(stderr, "kedge-agent: %s\n", text);
+}
+
+static int verify_one(struct cli *c, struct repo *repo, const struct snapshot_summary *s)
+{
+	char id[ID_TEXT_MAX], size[TEXT_TIME_MAX];
+	struct verify_options o = { .sample = c->sample, .now_ms = clock_wall_ms(), .on_finding = on_finding, .progress = on_progress,
+		.progress_ctx = (void *)(uintptr_t)s->service };
+	struct verify_result r;
+	struct err err = ERR_INIT;
+	id_format(ID_SNAPSHOT, s->snapshot, id);
+	if (snapshot_verify(repo, s->snapshot, &o, &r, &err) != ERR_OK)
+		return cli_fail(&err);
+	cli_progress_end();
+	printf("%s of %s is sound: %llu of %llu chunks read back, %s%s\n", id, s->service, (unsigned long long)r.chunks, (unsigned long long)r.chunks_total,
+	    text_size_human(r.bytes, size), c->sample ? "; 99 % sure that fewer than 0.1 % of its chunks are bad" : "");
+	return EXIT_DONE;
+}
+
+static int verify(struct cli *c, struct repo *repo)
+{
+	struct err err = ERR_INIT;
+	if (!c->argc)
+		return fputs("usage: kedge-agent snapshot verify ID|SERVICE… [--sample]\n", stderr), EXIT_USAGE;
+	for (int i = 0; i < c->argc; i++) {
+		struct snapshot_summary s;
+		enum err_code rc = agent_config_service(c->config, c->argv[i]) ? snapshot_find(repo, c->argv[i], "last", c->arena, &s, &err) :
+		                                                                 named(c, repo, c->argv[i], &s, &err);
+		int code = rc == ERR_OK ? verify_one(c, repo, &s) : cli_fail(&err);
+		if (code != EXIT_DONE)
+			return code;
+	}
+	return EXIT_DONE;
+}
+
+static int prune_service(struct cli *c, struct repo *repo, const struct service_config *s)
+{
+	struct prune_options o = { .now_ms = clock_wall_ms(), .apply = c->apply, .keep = s->snapshots.keep, .service = s->name };
+	struct prune_result r;
+	struct err err = ERR_INIT;
+	char id[ID_TEXT_MAX], size[TEXT_TIME_MAX];
+	if (repo_prune(repo, &o, c->arena, &r, &err) != ERR_OK)
+		return cli_fail(&err);
+	for (size_t i = 0; i < r.removed.count; i++)
+		printf("%s %s of %s\n", c->apply ? "removed" : "would remove", id_format(ID_SNAPSHOT, LIST_AT(r.removed, struct id, i), id), s->name);
+	printf("%s: %zu restore points %s, %llu packs condemned, %s freed\n", s->name, r.removed.count, c->apply ? "removed" : "would go (--apply removes them)",
+	    (unsigned long long)r.condemned_packs, text_size_human(r.deleted_bytes, size));
+	return EXIT_DONE;
+}
+
+static int prune(struct cli *c, struct repo *repo)
+{
+	int code = EXIT_DONE;
+	for (size_t i = 0; code == EXIT_DONE && i < c->config->services.count; i++) {
+		const struct service_config *s = &LIST_AT(c->config->services, struct service_config, i);
+		if (!c->argc || text_equal(c->argv[0], s->name))
+			code = prune_service(c, repo, s);
+	}
+	return code;
+}
+
+int cli_snapshot(struct cli *c, const char *verb)
+{
+	static const struct { const char *verb; int (*act)(struct cli *, struct repo *); } verbs[] = { { "create", create }, { "list", list }, { "show", show },
+		{ "diff", diff }, { "verify", verify }, { "prune", prune } };
+	CLEANUP(repo_cleanup) struct repo *repo = NULL;
+	struct err err = ERR_INIT;
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+		if (text_equal(verb, verbs[i].verb))
+			return work_repo(c->config, &repo, &err) == ERR_OK ? verbs[i].act(c, repo) : cli_fail(&err);
+	return fputs("usage: kedge-agent snapshot create|list|show|diff|verify|prune …; try: kedge-agent --help\n", stderr), EXIT_USAGE;
+}
+
+int cli_restore(struct cli *c)
+{
+	CLEANUP(repo_cleanup) struct repo *repo = NULL;
+	CLEANUP(snapshot_cleanup) struct snapshot *s = NULL;
+	struct snapshot_summary about;
+	struct restore_result r;
+	struct err err = ERR_INIT;
+	char size[TEXT_TIME_MAX];
+	if (c->argc < 1 || !c->into)
+		return fputs("usage: kedge-agent restore ID --into DIR [--component C]… [PATH…]\n", stderr), EXIT_USAGE;
+	struct restore_options o = { .components = c->components, .paths = c->argc > 1 ? (const char *const *)(c->argv + 1) : NULL, .sync = true,
+		.progress = on_progress, .progress_ctx = (void *)(uintptr_t)"restore" };
+	if (work_repo(c->config, &repo, &err) != ERR_OK || named(c, repo, c->argv[0], &about, &err) != ERR_OK ||
+	    snapshot_open(repo, about.snapshot, &s, &err) != ERR_OK || snapshot_restore_into(s, c->into, &o, &r, &err) != ERR_OK)
+		return cli_fail(&err);
+	cli_progress_end();
+	printf("%llu entries, %s, into %s\n", (unsigned long long)r.entries, text_size_human(r.bytes, size), c->into);
+	return EXIT_DONE;
+}
