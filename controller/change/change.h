@@ -21,7 +21,7 @@ enum {
 };
 
 enum change_kind { CHANGE_STANDARD, CHANGE_NORMAL, CHANGE_EMERGENCY, CHANGE_KIND_COUNT };
-extern const struct enum_type change_kind_enum;
+extern const struct enum_type change_class_enum;
 enum change_state { CHANGE_REQUESTED, CHANGE_APPROVED, CHANGE_IMPLEMENTING, CHANGE_VALIDATING, CHANGE_COMPLETED, CHANGE_FAILED,
 	CHANGE_REJECTED, CHANGE_CANCELLED, CHANGE_EXPIRED, CHANGE_STATE_COUNT };
 extern const struct enum_type change_state_enum;
@@ -96,6 +96,7 @@ ERR_CHECK enum err_code change_review(struct turn *t, const struct actor *who, s
 /* Steps of the recovery that implements it. */
 ERR_CHECK enum err_code change_began(struct turn *t, struct id change, struct id rollback, uint32_t hosts, struct err *reterr);
 ERR_CHECK enum err_code change_validating(struct turn *t, struct id change, struct err *reterr);
+ERR_CHECK enum err_code change_implementing(struct turn *t, struct id change, struct err *reterr); /* the next wave is out */
 ERR_CHECK enum err_code change_ended(struct turn *t, struct id change, enum order_outcome outcome, const struct change_validation *proof,
     uint32_t hosts_ok, const char *text, struct err *reterr);
 #define CHANGE_TIMER_EXPIRY "change.expiry"
@@ -111,7 +112,7 @@ ERR_CHECK enum err_code policy_install(struct turn *t, const struct actor *who, 
     struct err *reterr);
 ERR_CHECK enum err_code policy_remove(struct turn *t, const struct actor *who, const char *name, struct err *reterr);
 ERR_CHECK enum err_code policy_get(struct turn *t, const char *name, struct standing_policy *ret, bool *ret_found, struct err *reterr);
-/* The first policy (by name) that lets a rollback of `components` of `service` on `hosts` happen without a person, or *ret_found false and
+/* The first policy (by name), still signed by people who may, that lets a rollback of `components` of `service` on `hosts` happen without a person, or *ret_found false and
  * *ret_why saying what stood in the way. */
 ERR_CHECK enum err_code policy_find(struct turn *t, const char *service, const struct list *hosts, const struct list *components,
     enum severity severity, double confidence, struct standing_policy *ret, bool *ret_found, const char **ret_why, struct err *reterr);

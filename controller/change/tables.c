@@ -2,7 +2,7 @@
 #include "controller/change/change.h"
 
 static const char *const kind_names[] = { [CHANGE_STANDARD] = "standard", [CHANGE_NORMAL] = "normal", [CHANGE_EMERGENCY] = "emergency" };
-const struct enum_type change_kind_enum = ENUM_TYPE("change_kind", kind_names);
+const struct enum_type change_class_enum = ENUM_TYPE("change_kind", kind_names);
 
 static const char *const state_names[] = { [CHANGE_REQUESTED] = "requested",
 	[CHANGE_APPROVED] = "approved",
@@ -19,7 +19,7 @@ const struct enum_type change_state_enum = ENUM_TYPE("change_state", state_names
 static const struct field change_fields[] = {
 	F_ID(S, change, CHANGE, FIELD_KEY | FIELD_REQUIRED, "its id"),
 	F_U64(S, number, 0, FIELD_INDEXED | FIELD_COLUMN, "the number people say: CHG-7"),
-	F_ENUM(S, kind, &change_kind_enum, FIELD_COLUMN | FIELD_ALWAYS, "standard, normal or emergency"),
+	F_ENUM(S, kind, &change_class_enum, FIELD_COLUMN | FIELD_ALWAYS, "standard, normal or emergency"),
 	F_ENUM(S, state, &change_state_enum, FIELD_INDEXED | FIELD_COLUMN | FIELD_ALWAYS, "how far it is"),
 	F_ID(S, incident, INCIDENT, FIELD_INDEXED | FIELD_WIDE, "the incident that it answers"),
 	F_STRING(S, service, NAME_MAX_BYTES, FIELD_COLUMN, "the service that it changes"),
