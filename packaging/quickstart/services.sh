@@ -1,0 +1,208 @@
+# packaging/quickstart/services.sh: the real services that the quickstart guards, sourced by quickstart.sh.
+#
+# Two nginx instances that serve a site kept in git, and one PostgreSQL cluster that the site's health check queries.  Everything lives
+# below $dir/services; each service has a small control program `ctl start|stop|reload|check` that its agent.yaml declares as steps.
+# PostgreSQL refuses to run as root and its usual user may not reach $dir, so it runs in a user namespace in which root goes by
+# postgres' number: no user, folder mode or file outside $dir is changed.
+
+pg_bin() { for b in /usr/lib/postgresql/*/bin; do [ -x "$b/postgres" ] && printf '%s\n' "$b"; done | sort -V | tail -n 1; }
+
+# ---- the site: a bare repository that people push to, and a work tree on each web host -------------------------------
+
+git_quiet() { git -c user.name=quickstart -c user.email=quickstart@localhost -c init.defaultBranch=main -c commit.gpgsign=false "$@" >>"$dir/log/git.log" 2>&1; }
+
+site_write() { # site_write FOLDER: the good version
+	mkdir -p "$1/public" "$1/bin"
+	cat >"$1/public/index.html" <<-'HTML'
+		<!doctype html>
+		<html lang="en"><head><meta charset="utf-8"><title>Records portal</title><link rel="stylesheet" href="/style.css"></head>
+		<body><h1>Records portal</h1><p id="state">portal-ready</p></body></html>
+	HTML
+	printf 'body { font-family: sans-serif; margin: 4rem; }\n' >"$1/public/style.css"
+	cat >"$1/bin/healthz" <<-'SH'
+		#!/bin/sh
+		# healthz SOCKET_FOLDER PORT: is the site able to serve its records?  A Nagios plugin: one line, exit 0 or 2.
+		began=$(date +%s%N)
+		rows=$(psql -X -A -t -h "$1" -p "$2" -U kedge -d portal -c 'SELECT count(record_id) FROM records' 2>&1) || {
+			printf 'CRITICAL - records cannot be read: %s\n' "$(printf '%s' "$rows" | head -n 1)"
+			exit 2
+		}
+		printf 'OK - %s records | rows=%s time=%sms\n' "$rows" "$rows" "$((($(date +%s%N) - began) / 1000000))"
+	SH
+	chmod 755 "$1/bin/healthz"
+}
+
+site_create() {
+	git_quiet init --bare "$dir/services/site.git"
+	git_quiet init "$dir/services/desk"
+	site_write "$dir/services/desk"
+	git_quiet -C "$dir/services/desk" add -A
+	git_quiet -C "$dir/services/desk" commit -m 'portal: first version'
+	git_quiet -C "$dir/services/desk" remote add origin "$dir/services/site.git"
+	git_quiet -C "$dir/services/desk" push origin HEAD:main
+}
+
+site_deploy() { # site_deploy HOST: what a deployment does there
+	git_quiet -C "$dir/services/$1/site" pull --ff-only origin main
+}
+
+# ---- nginx -------------------------------------------------------------------------------------------------------------
+
+web_create() { # web_create HOST PORT
+	base=$dir/services/$1
+	mkdir -p "$base/conf/conf.d" "$base/uploads" "$base/logs" "$base/run"
+	git_quiet clone -b main "$dir/services/site.git" "$base/site"
+	cat >"$base/conf/nginx.conf" <<-CONF
+		# Workers keep the user that starts them: \$dir may lie where another user cannot read.
+		user root;
+		worker_processes 1;
+		pid $base/run/nginx.pid;
+		error_log $base/logs/error.log warn;
+		events { worker_connections 128; }
+		http {
+			types { text/html html; text/css css; text/plain txt; }
+			access_log $base/logs/access.log;
+			client_body_temp_path $base/run/body;
+			proxy_temp_path $base/run/proxy;
+			fastcgi_temp_path $base/run/fastcgi;
+			uwsgi_temp_path $base/run/uwsgi;
+			scgi_temp_path $base/run/scgi;
+			include $base/conf/conf.d/*.conf;
+		}
+	CONF
+	cat >"$base/conf/conf.d/site.conf" <<-CONF
+		server {
+			listen 127.0.0.1:$2;
+			root $base/site/public;
+			location /uploads/ { alias $base/uploads/; }
+		}
+	CONF
+	for n in 1 2 3; do printf 'upload %s of %s\n' "$n" "$1" >"$base/uploads/upload-$n.txt"; done
+	web_ctl "$1" >"$base/ctl"
+	chmod 755 "$base/ctl"
+}
+
+web_ctl() { # the control program of one nginx
+	cat <<-CTL
+		#!/bin/sh
+		# ctl start|stop|reload|check: the nginx of $1
+		base=$dir/services/$1
+		nginx() { $(command -v nginx) -p "\$base/run" -e "\$base/logs/error.log" -c "\$base/conf/nginx.conf" "\$@"; }
+		running() { [ -s "\$base/run/nginx.pid" ] && kill -0 "\$(cat "\$base/run/nginx.pid")" 2>/dev/null; }
+		case \$1 in
+		start) running || nginx ;;
+		reload) nginx -t -q && if running; then kill -HUP "\$(cat "\$base/run/nginx.pid")"; else nginx; fi ;;
+		check) nginx -t -q ;;
+		stop)
+			running || exit 0
+			pid=\$(cat "\$base/run/nginx.pid")
+			kill -TERM "\$pid"
+			for _ in \$(seq 500); do kill -0 "\$pid" 2>/dev/null || exit 0; sleep 0.02; done
+			echo "nginx \$pid did not stop within 10 s" >&2
+			exit 1 ;;
+		*) echo "usage: ctl start|stop|reload|check" >&2; exit 2 ;;
+		esac
+	CTL
+}
+
+# ---- PostgreSQL --------------------------------------------------------------------------------------------------------
+
+db_create() { # db_create HOST PORT
+	base=$dir/services/$1
+	mkdir -p "$base/run" "$base/logs"
+	[ "$(printf '%s/run/.s.PGSQL.%s' "$base" "$2" | wc -c)" -le 107 ] ||
+		die "the path $base is too long for a PostgreSQL socket (107 bytes): choose a shorter --dir"
+	as_postgres "$(pg_bin)/initdb" -D "$base/data" -U kedge -A trust --no-sync -E UTF8 --locale=C >>"$base/logs/initdb.log" 2>&1 ||
+		die "initdb failed: see $base/logs/initdb.log"
+	cat >>"$base/data/postgresql.conf" <<-CONF
+		listen_addresses = ''
+		unix_socket_directories = '$base/run'
+		unix_socket_permissions = 0700
+		port = $2
+		shared_buffers = 16MB
+		max_connections = 20
+		logging_collector = off
+	CONF
+	db_ctl "$1" >"$base/ctl"
+	chmod 755 "$base/ctl"
+	"$base/ctl" start || die "PostgreSQL did not start: see $base/logs/postgres.log"
+	psql -X -q -h "$base/run" -p "$2" -U kedge -d postgres -c 'CREATE DATABASE portal' || die "PostgreSQL refused CREATE DATABASE"
+	psql -X -q -h "$base/run" -p "$2" -U kedge -d portal <<-'SQL' || die "PostgreSQL refused the schema"
+		CREATE TABLE records (record_id serial PRIMARY KEY, kind text NOT NULL, created timestamptz NOT NULL DEFAULT now());
+		INSERT INTO records (kind) SELECT 'note' FROM generate_series(1, 1000);
+	SQL
+}
+
+as_postgres() { unshare --user --map-user="$(id -u postgres)" -- "$@"; }
+
+db_ctl() {
+	cat <<-CTL
+		#!/bin/sh
+		# ctl start|stop|reload|check: the PostgreSQL cluster of $1, in a user namespace where root goes by postgres' number
+		base=$dir/services/$1
+		pg() { command=\$1; shift; unshare --user --map-user=$(id -u postgres) -- $(pg_bin)/\$command "\$@"; }
+		case \$1 in
+		start) pg pg_ctl -D "\$base/data" -s status >/dev/null 2>&1 || pg pg_ctl -D "\$base/data" -s -w -t 60 -l "\$base/logs/postgres.log" start ;;
+		stop) if pg pg_ctl -D "\$base/data" status >/dev/null 2>&1; then pg pg_ctl -D "\$base/data" -s -w -t 60 -m fast stop; fi ;;
+		reload) pg pg_ctl -D "\$base/data" -s reload ;;
+		check) pg postgres -D "\$base/data" -C data_directory >/dev/null ;;
+		*) echo "usage: ctl start|stop|reload|check" >&2; exit 2 ;;
+		esac
+	CTL
+}
+
+# ---- all of them -------------------------------------------------------------------------------------------------------
+
+services_create() {
+	mkdir -p "$dir/services"
+	site_create
+	db_create db-1 "$pg_port"
+	web_create web-1 "$web1_port"
+	web_create web-2 "$web2_port"
+}
+
+services_start() {
+	for h in db-1 web-1 web-2; do
+		"$dir/services/$h/ctl" start || die "$h did not start: see $dir/services/$h/logs"
+	done
+}
+
+services_stop() {
+	for h in web-1 web-2 db-1; do
+		[ ! -x "$dir/services/$h/ctl" ] || "$dir/services/$h/ctl" stop || warn "$h did not stop"
+	done
+}
+
+# ---- breaking them, as bad days do ---------------------------------------------------------------------------------------
+
+break_config() { # somebody edits by hand, misses a semicolon, and restarts
+	base=$dir/services/$1
+	sed -i 's|root \(.*\);|root \1|' "$base/conf/conf.d/site.conf"
+	"$base/ctl" stop
+	"$base/ctl" start >/dev/null 2>&1 || :
+}
+
+break_code() { # a commit that passes review and breaks the page and its health check
+	desk=$dir/services/desk
+	sed -i 's|portal-ready|{{ portal.state }}|' "$desk/public/index.html"
+	sed -i 's|count(record_id)|count(record_uuid)|' "$desk/bin/healthz"
+	git_quiet -C "$desk" commit -a -m 'portal: count records by uuid'
+	git_quiet -C "$desk" push origin HEAD:main
+	site_deploy "$1"
+}
+
+break_data() { # a clean-up job with a wrong path
+	rm -f "$dir/services/$1/uploads/"*
+}
+
+break_database() { # a migration run by hand against the wrong database
+	psql -X -q -h "$dir/services/db-1/run" -p "$pg_port" -U kedge -d portal -c 'ALTER TABLE records RENAME COLUMN record_id TO id'
+}
+
+# After a code rollback the branch still holds the broken commit: the desk reverts it, as a team would.
+repair_desk() {
+	desk=$dir/services/desk
+	site_write "$desk"
+	git_quiet -C "$desk" commit -a -m 'portal: back to counting by record_id' || :
+	git_quiet -C "$desk" push origin HEAD:main
+}
