@@ -40,6 +40,8 @@ struct entry { /* one configured source */
 	const struct log_config *config;
 	struct follow follows[LOGWATCH_FILES_MAX];
 	size_t follow_count;
+	int folder_watch; /* inotify's, on the folder: names that appear; -1: none */
+	bool folder_dirty;
 	struct journal *journal;
 	struct loop_fd *journal_fd;
 	bool journal_dirty;
@@ -56,7 +58,8 @@ struct logwatch {
 	struct loop_fd *inotify_fd;
 	struct loop_timer *read_timer, *poll_timer, *report_timer;
 	uint64_t globbed_ms, saved_ms;
-	bool moved; /* something was read since positions were saved */
+	bool reading; /* read_timer is armed */
+	bool moved;   /* something was read since positions were saved */
 };
 
 /* ---- lines ---- */
@@ -96,6 +99,19 @@ static void watch_file(struct logwatch *w, struct follow *f)
 	f->generation = generation;
 	f->watch =
 	    inotify_add_watch(w->inotify, tail_path(f->tail), IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF);
+}
+
+/* Of a glob, the folder of its fixed part. */
+static void watch_folder(struct entry *e)
+{
+	char folder[PATH_LIMIT];
+	const char *file = e->config->file, *special = strpbrk(file, "*?["), *slash = NULL;
+	for (const char *p = file; *p && p != special; p++)
+		if (*p == '/')
+			slash = p;
+	if (e->watch->inotify < 0 || !slash || !text_format(folder, sizeof folder, "%.*s/", (int)(slash - file), file))
+		return;
+	e->folder_watch = inotify_add_watch(e->watch->inotify, folder, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
 }
 
 static bool is_compressed(const char *path)
@@ -170,9 +186,12 @@ static void look_for_files(struct entry *e, const struct saved_source *saved, bo
 
 /* ---- reading ---- */
 
+/* Not put off by later changes: a file that is written to all the time would never be read. */
 static void schedule_read(struct logwatch *w, uint64_t delay_ms)
 {
-	loop_arm(w->read_timer, loop_now_ms(w->loop) + delay_ms);
+	if (!w->reading)
+		loop_arm(w->read_timer, loop_now_ms(w->loop) + delay_ms);
+	w->reading = true;
 }
 
 static void plan_report(struct logwatch *w)
@@ -225,7 +244,14 @@ static void read_all(struct logwatch *w, bool all)
 
 static void on_read_timer(void *ctx)
 {
-	read_all(ctx, false);
+	struct logwatch *w = ctx;
+	w->reading = false;
+	for (size_t i = 0; i < w->count; i++) {
+		if (w->entries[i]->folder_dirty)
+			look_for_files(w->entries[i], NULL, true);
+		w->entries[i]->folder_dirty = false;
+	}
+	read_all(w, false);
 }
 
 /* Files of a glob that are gone for good make room. */
@@ -261,10 +287,13 @@ static void on_poll_timer(void *ctx)
 
 static void mark_dirty(struct logwatch *w, int watch)
 {
-	for (size_t i = 0; i < w->count; i++)
-		for (size_t k = 0; k < w->entries[i]->follow_count; k++)
-			if (w->entries[i]->follows[k].watch == watch)
-				w->entries[i]->follows[k].dirty = true;
+	for (size_t i = 0; i < w->count; i++) {
+		struct entry *e = w->entries[i];
+		bool folder = e->folder_watch == watch;
+		e->folder_dirty |= folder;
+		for (size_t k = 0; k < e->follow_count; k++)
+			e->follows[k].dirty |= folder || e->follows[k].watch == watch;
+	}
 }
 
 static void on_inotify(void *ctx, unsigned events)
@@ -407,13 +436,15 @@ static enum err_code add_entry(struct logwatch *w, const struct service_config *
 	}
 	e->watch = w;
 	e->config = config;
+	e->folder_watch = -1;
 	w->entries[w->count++] = e;
 	const struct saved_source *before = positions_find(saved, service->name, name);
 	if (before)
 		source_recall(e->source, &before->templates);
-	if (config->file)
+	if (config->file) {
+		watch_folder(e);
 		look_for_files(e, before, before != NULL);
-	else
+	} else
 		open_journal(e, edges, before);
 	return ERR_OK;
 }
