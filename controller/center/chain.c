@@ -161,7 +161,12 @@ enum err_code chain_begin_change(struct turn *t, const struct workflow_config *c
 /* Automation stopped itself, and says so to a person. */
 static enum err_code stopped(struct turn *t, const struct workflow_config *c, const struct incident *i, const char *why, struct err *reterr)
 {
+	uint32_t said;
 	enum err_code rc = incident_tell(t, &actor_controller, i->incident, 0, "automation", reterr, "no automatic rollback: %s", why);
+	if (rc == ERR_OK && text_starts(why, "breaker: ")) /* one page for the fleet (P44), again each hour that it lasts */
+		return notify_about(t, &c->notify, NOTIFY_STOPPED, "breaker",
+		    arena_printf(turn_arena(t), "%llu", (unsigned long long)(turn_now_ms(t) / (3600 * 1000))),
+		    "automation has stopped: the breaker is open, too much of the fleet is down", &said, reterr);
 	return rc == ERR_OK ? say(t, c, i, NOTIFY_STOPPED, arena_printf(turn_arena(t), "%.64s", why), reterr) : rc;
 }
 
@@ -291,12 +296,19 @@ static enum err_code condemn_targets(struct turn *t, const struct rollback *r, s
 static enum err_code rollback_failed(struct turn *t, const struct workflow_config *c, const struct rollback *r, const struct incident *i, struct err *reterr)
 {
 	struct incident now;
+	bool stopped_by_person = r->outcome == ORDER_CANCELLED;
 	enum err_code rc = condemn_targets(t, r, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	if (incident_is_open(i) &&
-	    (rc = incident_investigate(t, &c->incident, &actor_controller, i->incident, "the rollback did not help", &now, reterr)) != ERR_OK)
+	if (incident_is_open(i) && (rc = incident_investigate(t, &c->incident, &actor_controller, i->incident,
+	                                stopped_by_person ? "the rollback was stopped" : "the rollback did not help", &now, reterr)) != ERR_OK)
 		return rc;
+	/* Its hosts may be well all the same; while the rollback ran, that proof did not count. */
+	if (incident_is_open(i) && i->healthy_since_ms && (rc = turn_timer_set(t, INCIDENT_TIMER_PROVE, i->incident, NULL,
+	                                                       turn_now_ms(t) + c->incident.prove_ms, reterr)) != ERR_OK)
+		return rc;
+	if (stopped_by_person) /* who stopped it knows */
+		return ERR_OK;
 	return say(t, c, i, NOTIFY_FAILED, arena_printf(turn_arena(t), "RB-%llu", (unsigned long long)r->number), reterr);
 }
 

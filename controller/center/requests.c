@@ -263,6 +263,8 @@ static enum err_code wish_of(struct job *j, enum order_kind kind, struct plan_wi
 	bool found = false;
 	if (rc == ERR_OK && j->a->incident && (rc = incident_id(j, &id, reterr)) == ERR_OK)
 		rc = incident_get(j->t, id, &i, &found, reterr);
+	if (rc == ERR_OK && j->a->incident && !found)
+		rc = err_set(reterr, ERR_NOT_FOUND, "there is no incident %s", j->a->incident);
 	if (rc == ERR_OK && found)
 		w.before_ms = i.fault_ms; /* what was taken since may hold the fault */
 	if (rc == ERR_OK)
@@ -292,27 +294,31 @@ static enum err_code do_rollback_plan(struct job *j, struct err *reterr)
 	struct plan plan;
 	struct standing_policy policy;
 	bool covered;
-	enum err_code rc = wish_of(j, j->a->rollback ? ORDER_UNDO : ORDER_ROLLBACK, &w, reterr);
+	bool undo = j->a->rollback != NULL;
+	if (undo == (j->a->service != NULL) || undo == (j->a->hosts.count > 0))
+		return err_set(reterr, ERR_INVALID, "rollback plan needs either \"service\" and \"hosts\", or \"rollback\" to see its undoing");
+	enum err_code rc = wish_of(j, undo ? ORDER_UNDO : ORDER_ROLLBACK, &w, reterr);
 	if (rc != ERR_OK || (rc = recovery_plan(j->t, &j->c->recovery, &w, &plan, reterr)) != ERR_OK ||
 	    (rc = covering_policy(j, &plan, &policy, &covered, reterr)) != ERR_OK)
 		return rc;
 	struct plan_answer a = { .plan = arena_dup(turn_arena(j->t), &plan, sizeof plan),
 		.policy = covered ? policy.name : NULL,
-		.approvals_needed = covered ? 0 : j->a->incident ? CHANGE_APPROVALS_EMERGENCY : CHANGE_APPROVALS_NORMAL };
+		.approvals_needed = covered ? 0 : j->a->incident && !j->a->normal ? CHANGE_APPROVALS_EMERGENCY : CHANGE_APPROVALS_NORMAL };
 	if (!a.plan)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	rc = plan_digest(&plan, &a.digest, reterr);
 	return rc == ERR_OK ? answer(j, &plan_answer_type, &a, reterr) : rc;
 }
 
-/* Begin it if it may; a change that waits for a word is an answer too. */
-static enum err_code begin_if_approved(struct job *j, struct change *change, struct err *reterr)
+/* Begin it if it may; a change that waits for a word is an answer too.  now: an approved one that cannot begin now is an error; else it waits
+ * for `change start`, and the approval stands. */
+static enum err_code begin_if_approved(struct job *j, struct change *change, bool now, struct err *reterr)
 {
 	struct rollback r;
 	struct rollback_answer a = { 0 };
 	bool found;
 	enum err_code rc = ERR_OK;
-	if (change->state == CHANGE_APPROVED) {
+	if (change->state == CHANGE_APPROVED && (now || recovery_may_start(j->t, change, NULL) == ERR_OK)) {
 		if ((rc = chain_begin_change(j->t, j->c, change, false, &r, reterr)) != ERR_OK ||
 		    (rc = change_get(j->t, change->change, change, &found, reterr)) != ERR_OK)
 			return rc;
@@ -343,7 +349,7 @@ static enum err_code start_or_undo(struct job *j, enum order_kind kind, struct e
 	change.policy = covered ? policy.name : NULL;
 	if ((rc = change_request(j->t, &j->who, &change, reterr)) != ERR_OK)
 		return rc;
-	return begin_if_approved(j, &change, reterr);
+	return begin_if_approved(j, &change, true, reterr);
 }
 
 static enum err_code do_rollback_start(struct job *j, struct err *reterr) { return start_or_undo(j, ORDER_ROLLBACK, reterr); }
@@ -368,7 +374,7 @@ static enum err_code do_change_approve(struct job *j, struct err *reterr)
 	enum err_code rc = refer(j, &change_ref, j->a->change, &id, reterr);
 	if (rc == ERR_OK)
 		rc = change_approve(j->t, &j->who, id, j->a->signature, &change, reterr);
-	return rc == ERR_OK ? begin_if_approved(j, &change, reterr) : rc;
+	return rc == ERR_OK ? begin_if_approved(j, &change, false, reterr) : rc;
 }
 
 static enum err_code do_change_start(struct job *j, struct err *reterr)
@@ -381,7 +387,7 @@ static enum err_code do_change_start(struct job *j, struct err *reterr)
 		rc = change_get(j->t, id, &change, &found, reterr);
 	if (rc == ERR_OK && (!found || change.state != CHANGE_APPROVED))
 		rc = err_set(reterr, ERR_STATE, "change %s is not approved: `kedge change show` tells what it waits for", j->a->change);
-	return rc == ERR_OK ? begin_if_approved(j, &change, reterr) : rc;
+	return rc == ERR_OK ? begin_if_approved(j, &change, true, reterr) : rc;
 }
 
 typedef enum err_code (*change_act)(struct turn *, const struct actor *, struct id, const char *, struct change *, struct err *);
@@ -467,8 +473,8 @@ static enum err_code brakes_answer(struct job *j, enum err_code rc, struct err *
 		rc = brakes_get(j->t, &b, reterr);
 	return rc == ERR_OK ? answer(j, &brakes_type, &b, reterr) : rc;
 }
-static enum err_code do_halt(struct job *j, struct err *reterr) { return brakes_answer(j, brakes_halt(j->t, &j->c->recovery, &j->who, true, j->a->text, reterr), reterr); }
-static enum err_code do_resume(struct job *j, struct err *reterr) { return brakes_answer(j, brakes_halt(j->t, &j->c->recovery, &j->who, false, j->a->text, reterr), reterr); }
+static enum err_code do_halt(struct job *j, struct err *reterr) { return brakes_answer(j, brakes_halt(j->t, &j->who, true, j->a->text, reterr), reterr); }
+static enum err_code do_resume(struct job *j, struct err *reterr) { return brakes_answer(j, brakes_halt(j->t, &j->who, false, j->a->text, reterr), reterr); }
 static enum err_code do_confirm(struct job *j, struct err *reterr) { return brakes_answer(j, brakes_observe(j->t, &j->who, false, j->a->text, reterr), reterr); }
 
 static enum err_code do_operator_put(struct job *j, struct err *reterr)

@@ -139,10 +139,8 @@ static enum err_code on_health_report(struct turn *t, const struct workflow_conf
 static enum err_code on_host_report(struct turn *t, const struct workflow_config *c, const struct host *h, const struct report *r, struct err *reterr)
 {
 	struct health_transitions moved = { 0 };
-	enum err_code rc = fleet_on_lagging(t, h->name, r->host->lagging, reterr);
-	if (rc != ERR_OK || (rc = health_on_host_report(t, &c->health, h, r->at_ms, r->host, &moved, reterr)) != ERR_OK)
-		return rc;
-	return chain_on_transitions(t, c, &moved, reterr);
+	enum err_code rc = health_on_host_report(t, &c->health, h, r->at_ms, r->host, &moved, reterr);
+	return rc == ERR_OK ? chain_on_transitions(t, c, &moved, reterr) : rc;
 }
 
 static enum err_code on_snapshot_report(struct turn *t, const struct host *h, const struct report *r, struct err *reterr)
@@ -152,8 +150,8 @@ static enum err_code on_snapshot_report(struct turn *t, const struct host *h, co
 	enum err_code rc = incident_of_service(t, r->snapshot->service, &i, &open, reterr);
 	if (rc != ERR_OK || (rc = fleet_on_snapshot(t, h, r->snapshot, open ? i.incident : (struct id){ 0 }, reterr)) != ERR_OK)
 		return rc;
-	return chain_event(t, "host", r->snapshot->snapshot, SEVERITY_LOW, reterr, "snapshot of %s on %s%s%s", r->snapshot->service, h->name,
-	    r->snapshot->error ? " failed: " : "", r->snapshot->error ? r->snapshot->error : "");
+	return chain_event(t, "host", r->snapshot->snapshot, SEVERITY_LOW, reterr, "snapshot of %s on %s%s", r->snapshot->service, h->name,
+	    r->snapshot->error ? " failed" : r->snapshot->removed ? " pruned" : ""); /* the host's own words stay off the event stream */
 }
 
 static enum err_code on_drift_report(struct turn *t, const struct host *h, const struct report *r, struct err *reterr)
@@ -236,12 +234,26 @@ static enum err_code on_report(struct turn *t, const struct workflow_config *c, 
 
 /* ---- certificates ---- */
 
+/* Only the run of an agent that counts may renew: neither a rival, nor a host that is barred or revoked. */
+static enum err_code may_renew(struct turn *t, const struct input *in, const char *host, struct err *reterr)
+{
+	struct host h;
+	bool found;
+	enum err_code rc = fleet_host_get(t, host, &h, &found, reterr);
+	if (rc == ERR_OK && (!found || !fleet_host_usable(&h) || !id_equal(h.boot, in->boot)))
+		rc = err_set(reterr, ERR_DENIED, "host %s may not renew its certificate: it is %s", host,
+		    found ? enum_name(&host_state_enum, h.state) : "not known");
+	return rc;
+}
+
 static enum err_code on_certificate_request(struct turn *t, const struct input *in, struct err *reterr)
 {
 	struct effect e = { .kind = EFFECT_SIGN, .host = in->host, .boot = in->boot, .certificate_role = CERTIFICATE_HOST,
 		.text = in->frame->certificate_request->csr };
 	struct actor who = actor_host(in->host);
-	enum err_code rc = turn_emit(t, &e, reterr);
+	enum err_code rc = may_renew(t, in, in->host, reterr);
+	if (rc == ERR_OK)
+		rc = turn_emit(t, &e, reterr);
 	return rc == ERR_OK ? audit_note(t, &who, "certificate.renew", "host", in->host, AUDIT_DONE, reterr, "asks for a new certificate") : rc;
 }
 
@@ -252,11 +264,11 @@ static enum err_code on_signed(struct turn *t, const struct input *in, struct er
 	if (!frame)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	*frame = in->code == ERR_OK ? (struct certificate){ .chain = s->chain } : (struct certificate){ .error = in->text };
-	enum err_code rc = ERR_OK;
-	if (in->code == ERR_OK) {
+	enum err_code rc = s->token ? ERR_OK : may_renew(t, in, s->name, reterr); /* it may have been revoked meanwhile */
+	if (rc == ERR_OK && in->code == ERR_OK) {
 		struct issued_certificate c = { .serial = s->serial, .role = s->role, .name = s->name, .issued_ms = turn_now_ms(t), .not_after_ms = s->not_after_ms };
 		rc = access_certificate_issued(t, &actor_controller, &c, reterr);
-		if (rc == ERR_OK && s->role == CERTIFICATE_HOST)
+		if (rc == ERR_OK && s->role == CERTIFICATE_HOST && s->token)
 			rc = fleet_host_add(t, s->name, reterr);
 	}
 	if (rc != ERR_OK)
@@ -390,9 +402,13 @@ enum err_code workflow_refused(struct turn *t, const struct workflow_config *c, 
 	struct actor who = in->host ? actor_host(in->host) : actor_controller;
 	if (in->kind == INPUT_REQUEST)
 		return refused_request(t, in->request, why, reterr);
-	if (in->kind == INPUT_REPORT)
+	if (in->kind == INPUT_SIGNED && in->certificate->token) { /* somebody waits for it */
+		struct effect e = { .kind = EFFECT_REPLY, .token = in->certificate->token, .code = why->code, .text = why->msg };
+		rc = turn_emit(t, &e, reterr);
+	}
+	if (rc == ERR_OK && in->kind == INPUT_REPORT)
 		rc = refused_report(t, in, why, reterr);
-	else if (in->host && in->kind != INPUT_GONE && in->kind != INPUT_REFUSED)
+	else if (rc == ERR_OK && in->host && in->kind != INPUT_GONE && in->kind != INPUT_REFUSED)
 		rc = close_host(t, in->host, in->boot, is_lasting(why->code) ? BYE_MALFORMED : BYE_OVERLOAD, why->msg, reterr);
 	return rc == ERR_OK ? audit_note(t, &who, "input.refused", "input", in->host ? in->host : "center", AUDIT_REFUSED, reterr, "%.400s", why->msg) : rc;
 }

@@ -265,14 +265,18 @@ enum err_code change_began(struct turn *t, struct id change, struct id rollback,
 	return turn_put(t, &change_implementation_table, &done, reterr);
 }
 
-enum err_code change_validating(struct turn *t, struct id change, struct err *reterr)
+/* A no-op where it is there already. */
+static enum err_code move_on(struct turn *t, struct id change, enum change_state next, struct err *reterr)
 {
 	struct change c;
 	enum err_code rc = fetch(t, change, &c, reterr);
-	if (rc != ERR_OK || c.state == CHANGE_VALIDATING)
+	if (rc != ERR_OK || c.state == (uint32_t)next)
 		return rc;
-	return move(t, &c, CHANGE_VALIDATING, reterr);
+	return move(t, &c, next, reterr);
 }
+
+enum err_code change_validating(struct turn *t, struct id change, struct err *reterr) { return move_on(t, change, CHANGE_VALIDATING, reterr); }
+enum err_code change_implementing(struct turn *t, struct id change, struct err *reterr) { return move_on(t, change, CHANGE_IMPLEMENTING, reterr); }
 
 /* Every outcome has its state; success only where state and health are proven. */
 static enum change_state end_state(enum order_outcome outcome)

@@ -62,9 +62,16 @@ enum err_code policy_find(struct turn *t, const char *service, const struct list
 	const char *why = "there is no standing policy";
 	bool found, covers = false;
 	struct standing_policy p;
+	struct approval_keys keys;
+	if ((rc = change_keys(t, &keys, reterr)) != ERR_OK) {
+		turn_scan_done(&scan);
+		return rc;
+	}
 	while (!covers && (rc = turn_scan_next(&scan, &p, &found, reterr)) == ERR_OK && found) {
 		char text[APPROVAL_TEXT_MAX];
-		covers = policy_covers(p.policy, &q, text) == VERDICT_AUTHORISED;
+		struct policy signed_now; /* who signed it may have lost the role since */
+		covers = policy_open(p.signed_document, &keys, turn_arena(t), &signed_now, text) == VERDICT_AUTHORISED &&
+		    policy_covers(&signed_now, &q, text) == VERDICT_AUTHORISED;
 		if (!covers)
 			why = arena_printf(turn_arena(t), "policy %s: %s", p.name, text);
 	}

@@ -32,9 +32,10 @@ struct inquiry { /* one diagnosis in the making */
 
 static void note(struct inquiry *q, enum evidence_kind kind, const char *service, const char *host, const char *text, double weight, uint64_t at_ms)
 {
-	if (q->evidence_count == DIAGNOSIS_EVIDENCE_MAX || !text)
+	bool full = q->evidence_count == DIAGNOSIS_EVIDENCE_MAX;
+	if (!text || (full && q->evidence[DIAGNOSIS_EVIDENCE_MAX - 1].weight >= weight))
 		return;
-	size_t at = q->evidence_count++; /* heaviest first */
+	size_t at = full ? DIAGNOSIS_EVIDENCE_MAX - 1 : q->evidence_count++; /* heaviest first; the lightest makes room */
 	for (; at && q->evidence[at - 1].weight < weight; at--)
 		q->evidence[at] = q->evidence[at - 1];
 	q->evidence[at] = (struct evidence){ kind, service, host, text, weight, at_ms };

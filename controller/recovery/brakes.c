@@ -45,24 +45,27 @@ static enum err_code tell_hosts(struct turn *t, bool on, const char *reason, str
 	return rc;
 }
 
-/* Rollbacks that stand before their next wave. */
-static enum err_code go_on(struct turn *t, const struct recovery_config *c, struct err *reterr)
+/* Rollbacks that stand before their next wave prove their health again, and go on. */
+static enum err_code go_on(struct turn *t, struct err *reterr)
 {
 	struct rollback like = { .state = ROLLBACK_HALTED }, r;
 	struct turn_scan scan;
 	bool found;
-	enum recovery_event event;
 	enum err_code rc = turn_scan_index(t, &rollback_table, "state", &like, false, &scan, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	while ((rc = turn_scan_next(&scan, &r, &found, reterr)) == ERR_OK && found)
-		if ((rc = rollback_advance(t, c, &r, &event, reterr)) != ERR_OK)
+	while ((rc = turn_scan_next(&scan, &r, &found, reterr)) == ERR_OK && found) {
+		r.state = ROLLBACK_PROVING;
+		r.deadline_ms = turn_now_ms(t) + ROLLBACK_PROVE_MS;
+		if ((rc = turn_put(t, &rollback_table, &r, reterr)) != ERR_OK ||
+		    (rc = turn_timer_set(t, RECOVERY_TIMER_PROVE, r.rollback, NULL, turn_now_ms(t), reterr)) != ERR_OK)
 			break;
+	}
 	turn_scan_done(&scan);
 	return rc;
 }
 
-enum err_code brakes_halt(struct turn *t, const struct recovery_config *c, const struct actor *who, bool on, const char *reason, struct err *reterr)
+enum err_code brakes_halt(struct turn *t, const struct actor *who, bool on, const char *reason, struct err *reterr)
 {
 	struct brakes b;
 	enum err_code rc = brakes_get(t, &b, reterr);
@@ -71,7 +74,7 @@ enum err_code brakes_halt(struct turn *t, const struct recovery_config *c, const
 	b.halted = on;
 	if ((rc = set(t, who, &b, reason, on ? "fleet.halt" : "fleet.resume", reterr)) != ERR_OK || (rc = tell_hosts(t, on, reason, reterr)) != ERR_OK)
 		return rc;
-	return on ? ERR_OK : go_on(t, c, reterr);
+	return on || b.observing ? ERR_OK : go_on(t, reterr);
 }
 
 enum err_code brakes_observe(struct turn *t, const struct actor *who, bool on, const char *reason, struct err *reterr)
@@ -83,7 +86,9 @@ enum err_code brakes_observe(struct turn *t, const struct actor *who, bool on, c
 	if (b.observing && !on)
 		b.epoch++; /* whoever else believes to be this controller is obeyed no more */
 	b.observing = on;
-	return set(t, who, &b, reason, on ? "controller.observe" : "controller.confirm", reterr);
+	if ((rc = set(t, who, &b, reason, on ? "controller.observe" : "controller.confirm", reterr)) != ERR_OK)
+		return rc;
+	return on || b.halted ? ERR_OK : go_on(t, reterr);
 }
 
 /* ---- may automation act? ---- */
@@ -99,7 +104,7 @@ static enum err_code too_much_down(struct turn *t, bool *ret, struct err *reterr
 		return rc;
 	while ((rc = turn_scan_next(&scan, &h, &found, reterr)) == ERR_OK && found) {
 		all++;
-		down += h.state == HEALTH_DOWN;
+		down += h.state == HEALTH_DOWN || h.stale; /* what cannot be seen is not trusted either */
 	}
 	turn_scan_done(&scan);
 	*ret = all >= ROLLBACK_BREAKER_LEAST && down * 100 > all * ROLLBACK_BREAKER_PERCENT;
@@ -107,6 +112,21 @@ static enum err_code too_much_down(struct turn *t, bool *ret, struct err *reterr
 }
 
 struct automatic_past { size_t in_last_hour; uint64_t last_ended_ms; bool for_incident; };
+
+/* Was there an automatic rollback for the incident, of whatever service? */
+static enum err_code chained(struct turn *t, struct id incident, bool *ret, struct err *reterr)
+{
+	struct rollback like = { .incident = incident }, r;
+	struct turn_scan scan;
+	bool found;
+	enum err_code rc = turn_scan_index(t, &rollback_table, "incident", &like, false, &scan, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	while (!*ret && (rc = turn_scan_next(&scan, &r, &found, reterr)) == ERR_OK && found)
+		*ret = r.automatic;
+	turn_scan_done(&scan);
+	return rc;
+}
 
 static enum err_code automatic_past(struct turn *t, struct id incident, const char *service, struct automatic_past *ret, struct err *reterr)
 {
@@ -122,10 +142,9 @@ static enum err_code automatic_past(struct turn *t, struct id incident, const ch
 			continue;
 		ret->in_last_hour += r.began_ms + 3600 * 1000 > turn_now_ms(t);
 		ret->last_ended_ms = r.ended_ms > ret->last_ended_ms ? r.ended_ms : ret->last_ended_ms;
-		ret->for_incident = ret->for_incident || id_equal(r.incident, incident);
 	}
 	turn_scan_done(&scan);
-	return rc;
+	return rc == ERR_OK ? chained(t, incident, &ret->for_incident, reterr) : rc;
 }
 
 enum err_code recovery_automatic_allowed(struct turn *t, struct id incident, const char *service, const struct policy *policy, size_t hosts,

@@ -10,7 +10,18 @@ enum err_code order_get(struct turn *t, struct id order, struct order_record *re
 	return turn_get(t, &order_table, &key, ret, ret_found, reterr);
 }
 
-/* Send (again) and look again later. */
+static enum err_code emit_order(struct turn *t, const struct order_record *o, struct err *reterr)
+{
+	struct effect e = { .kind = EFFECT_FRAME, .host = o->host, .frame = FRAME_ORDER, .body = o->order };
+	struct cancel cancel = { o->order_id, o->text };
+	if (o->cancelling) {
+		e.frame = FRAME_CANCEL;
+		e.body = &cancel;
+	}
+	return turn_emit(t, &e, reterr);
+}
+
+/* Send it, or its cancellation (again), and look again later. */
 static enum err_code send_order(struct turn *t, struct order_record *o, struct err *reterr)
 {
 	struct brakes b;
@@ -20,8 +31,7 @@ static enum err_code send_order(struct turn *t, struct order_record *o, struct e
 	if (!b.observing) {
 		o->sends++;
 		o->sent_ms = turn_now_ms(t);
-		struct effect e = { .kind = EFFECT_FRAME, .host = o->host, .frame = FRAME_ORDER, .body = o->order };
-		if ((rc = turn_emit(t, &e, reterr)) != ERR_OK)
+		if ((rc = emit_order(t, o, reterr)) != ERR_OK)
 			return rc;
 	}
 	if ((rc = turn_put(t, &order_table, o, reterr)) != ERR_OK)
@@ -96,14 +106,11 @@ enum err_code order_end(struct turn *t, struct order_record *o, enum order_outco
 	    enum_name(&order_outcome_enum, outcome));
 }
 
-enum err_code order_cancel(struct turn *t, const struct order_record *o, const char *reason, struct err *reterr)
+enum err_code order_cancel(struct turn *t, struct order_record *o, const char *reason, struct err *reterr)
 {
-	struct cancel *cancel = arena_alloc(turn_arena(t), sizeof *cancel);
-	if (!cancel)
-		return err_set(reterr, ERR_NOMEM, "out of memory");
-	*cancel = (struct cancel){ o->order_id, reason };
-	struct effect e = { .kind = EFFECT_FRAME, .host = o->host, .frame = FRAME_CANCEL, .body = cancel };
-	return turn_emit(t, &e, reterr);
+	o->cancelling = true;
+	o->text = arena_printf(turn_arena(t), "%.400s", reason ? reason : "stopped by an operator");
+	return o->text ? send_order(t, o, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 }
 
 enum err_code recovery_order(struct turn *t, const struct recovery_config *c, const struct actor *who, enum order_kind kind, const char *service,
@@ -140,13 +147,21 @@ static void absorb(struct order_record *o, const struct order_report *r, uint64_
 	o->healthy = r->healthy;
 }
 
+/* How it ended, by what the host can show: done without equal digests is not done. */
+static enum order_outcome shown(const struct order_record *o, const struct order_report *r)
+{
+	bool changing = o->kind == ORDER_ROLLBACK || o->kind == ORDER_UNDO;
+	bool done = r->outcome == ORDER_OK || r->outcome == ORDER_OK_WITH_EXCEPTIONS;
+	return changing && done && !r->digests_match ? ORDER_FAILED_DIRTY : (enum order_outcome)r->outcome;
+}
+
 /* The truth about an order that was given up came late: it is kept, and changes nothing that was decided on it. */
 static enum err_code late_answer(struct turn *t, struct order_record *o, const struct order_report *r, struct err *reterr)
 {
 	if (o->outcome != ORDER_UNREACHABLE || r->outcome == ORDER_OPEN)
 		return ERR_OK;
 	absorb(o, r, turn_now_ms(t));
-	return order_end(t, o, (enum order_outcome)r->outcome, arena_printf(turn_arena(t), "answered late: %s", r->text ? r->text : "ended"), reterr);
+	return order_end(t, o, shown(o, r), arena_printf(turn_arena(t), "answered late: %s", r->text ? r->text : "ended"), reterr);
 }
 
 enum err_code recovery_on_order_report(struct turn *t, const struct recovery_config *c, const char *host, const struct order_report *r,
@@ -158,6 +173,8 @@ enum err_code recovery_on_order_report(struct turn *t, const struct recovery_con
 	enum err_code rc = order_get(t, r->order, &o, &found, reterr);
 	if (rc != ERR_OK || !found) /* an order of a controller that was restored from before it: nothing to do */
 		return rc;
+	if (r->outcome == ORDER_UNREACHABLE)
+		return err_set(reterr, ERR_INVALID, "host %s says of itself that it is unreachable", host);
 	if (!text_equal(o.host, host))
 		return err_set(reterr, ERR_DENIED, "host %s reports on order %s, which is for %s", host, id_text(ID_ORDER, r->order), o.host);
 	if (o.outcome != ORDER_OPEN)
@@ -173,7 +190,7 @@ enum err_code recovery_on_order_report(struct turn *t, const struct recovery_con
 		}
 		return rc == ERR_OK ? turn_put(t, &order_table, &o, reterr) : rc;
 	}
-	if ((rc = order_end(t, &o, (enum order_outcome)r->outcome, r->text, reterr)) != ERR_OK)
+	if ((rc = order_end(t, &o, shown(&o, r), r->text, reterr)) != ERR_OK)
 		return rc;
 	return id_is_zero(o.rollback) ? ERR_OK : rollback_order_ended(t, c, &o, ret, ret_event, reterr);
 }
@@ -204,6 +221,23 @@ static enum err_code give_up(struct turn *t, const struct recovery_config *c, st
 	return rollback_order_ended(t, c, o, ret, ret_event, reterr);
 }
 
+/* A rollback's wait is over: the bake, the least time between waves, or the patience. */
+static enum err_code wait_over(struct turn *t, const struct recovery_config *c, struct id rollback, struct rollback *ret,
+    enum recovery_event *ret_event, struct err *reterr)
+{
+	bool found;
+	enum err_code rc = recovery_get(t, rollback, ret, &found, reterr);
+	if (rc != ERR_OK || !found || (ret->state != ROLLBACK_PROVING && ret->state != ROLLBACK_HALTED))
+		return rc;
+	if (ret->state == ROLLBACK_PROVING && (rc = rollback_advance(t, c, ret, ret_event, reterr)) != ERR_OK)
+		return rc;
+	if (ret->state != ROLLBACK_PROVING && ret->state != ROLLBACK_HALTED)
+		return ERR_OK;
+	if (turn_now_ms(t) >= ret->deadline_ms)
+		return rollback_overdue(t, ret, ret_event, reterr);
+	return turn_timer_set(t, RECOVERY_TIMER_PROVE, ret->rollback, NULL, ret->deadline_ms, reterr);
+}
+
 enum err_code recovery_on_timer(struct turn *t, const struct recovery_config *c, const struct timer *timer, struct rollback *ret,
     enum recovery_event *ret_event, bool *ret_mine, struct err *reterr)
 {
@@ -212,18 +246,11 @@ enum err_code recovery_on_timer(struct turn *t, const struct recovery_config *c,
 	*ret_mine = resend || deadline || text_equal(timer->kind, RECOVERY_TIMER_PROVE);
 	if (!*ret_mine)
 		return ERR_OK;
-	if (resend || deadline) {
-		struct order_record o;
-		enum err_code rc = order_get(t, timer->id, &o, &found, reterr);
-		if (rc != ERR_OK || !found || o.outcome != ORDER_OPEN)
-			return rc;
-		return resend ? send_order(t, &o, reterr) : give_up(t, c, &o, ret, ret_event, reterr);
-	}
-	enum err_code rc = recovery_get(t, timer->id, ret, &found, reterr);
-	if (rc != ERR_OK || !found || ret->state != ROLLBACK_PROVING)
+	if (!resend && !deadline)
+		return wait_over(t, c, timer->id, ret, ret_event, reterr);
+	struct order_record o;
+	enum err_code rc = order_get(t, timer->id, &o, &found, reterr);
+	if (rc != ERR_OK || !found || o.outcome != ORDER_OPEN)
 		return rc;
-	rc = rollback_advance(t, c, ret, ret_event, reterr); /* the bake may just be over */
-	if (rc == ERR_OK && ret->state == ROLLBACK_PROVING && turn_now_ms(t) >= ret->deadline_ms)
-		rc = rollback_unproven(t, c, ret, ret_event, reterr);
-	return rc;
+	return resend ? send_order(t, &o, reterr) : give_up(t, c, &o, ret, ret_event, reterr);
 }

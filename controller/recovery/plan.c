@@ -37,25 +37,53 @@ static const struct component_point *point_of(const struct system_snapshot *s, u
 	return NULL;
 }
 
-/* Does the host differ from `target` in one of the components, as far as anything has been seen?  A component with drift differs; without,
- * it equals the newest restore point, whose digest tells. */
+static bool same_point(const struct system_snapshot *a, const struct system_snapshot *b, uint32_t component)
+{
+	const struct component_point *p = point_of(a, component), *q = point_of(b, component);
+	return p && q && memcmp(&p->digest, &q->digest, sizeof p->digest) == 0;
+}
+
+/* The newest restore point that is no safety net: those hold what a rollback replaced, not what runs. */
+static enum err_code newest_of(struct turn *t, const char *service, const char *host, struct system_snapshot *ret, bool *ret_found, struct err *reterr)
+{
+	struct list all;
+	enum err_code rc = fleet_snapshots(t, service, host, &all, reterr);
+	*ret_found = false;
+	for (size_t i = 0; rc == ERR_OK && !*ret_found && i < all.count; i++) {
+		*ret = LIST_AT(all, struct system_snapshot, i);
+		*ret_found = ret->reason != SNAPSHOT_SAFETY;
+	}
+	return rc;
+}
+
+/* Does one component of the host differ from `target`, as far as anything has been seen?  Drift tells what it was compared with; what was
+ * never compared equals the newest restore point. */
+static enum err_code differs_in(struct turn *t, const char *service, const char *host, uint32_t component, const struct system_snapshot *target,
+    bool *ret, struct err *reterr)
+{
+	struct drift d = { .service = service, .host = host, .component = component };
+	struct system_snapshot reference;
+	bool compared, found = false;
+	enum err_code rc = turn_get(t, &drift_table, &d, &d, &compared, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	*ret = compared && d.changed + d.added + d.removed > 0;
+	if (*ret)
+		return ERR_OK;
+	rc = compared ? fleet_snapshot_get(t, d.snapshot, &reference, &found, reterr) : newest_of(t, service, host, &reference, &found, reterr);
+	if (rc == ERR_OK)
+		*ret = !found || !same_point(&reference, target, component);
+	return rc;
+}
+
 static enum err_code differs(struct turn *t, const char *service, const char *host, const struct list *components,
     const struct system_snapshot *target, bool *ret, struct err *reterr)
 {
-	struct list drifts, all;
-	enum err_code rc = fleet_drifts(t, service, host, &drifts, reterr);
-	if (rc != ERR_OK || (rc = fleet_snapshots(t, service, host, &all, reterr)) != ERR_OK)
-		return rc;
+	enum err_code rc = ERR_OK;
 	*ret = false;
-	for (size_t i = 0; i < drifts.count; i++)
-		*ret = *ret || has(components, LIST_AT(drifts, struct drift, i).component);
-	const struct system_snapshot *newest = all.count ? &LIST_AT(all, struct system_snapshot, 0) : NULL;
-	for (size_t i = 0; newest && !id_equal(newest->snapshot, target->snapshot) && i < components->count; i++) {
-		uint32_t which = LIST_AT(*components, uint32_t, i);
-		const struct component_point *a = point_of(newest, which), *b = point_of(target, which);
-		*ret = *ret || !a || !b || memcmp(&a->digest, &b->digest, sizeof a->digest) != 0;
-	}
-	return ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && !*ret && i < components->count; i++)
+		rc = differs_in(t, service, host, LIST_AT(*components, uint32_t, i), target, ret, reterr);
+	return rc;
 }
 
 /* The restore point for one host. */
@@ -145,9 +173,10 @@ static enum err_code undo_plan(struct turn *t, const struct recovery_config *c, 
 	enum err_code rc = recovery_get(t, wish->undo_of, &r, &found, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	if (!found || r.state != ROLLBACK_ENDED)
-		return err_set(reterr, found ? ERR_STATE : ERR_NOT_FOUND, found ? "rollback RB-%llu has not ended yet" : "there is no such rollback",
-		    (unsigned long long)r.number);
+	if (!found)
+		return err_set(reterr, ERR_NOT_FOUND, "there is no rollback %s", id_text(ID_ROLLBACK, wish->undo_of));
+	if (r.state != ROLLBACK_ENDED)
+		return err_set(reterr, ERR_STATE, "rollback RB-%llu has not ended yet", (unsigned long long)r.number);
 	struct plan_host *hosts = arena_array(turn_arena(t), r.hosts.count, sizeof *hosts);
 	if (!hosts)
 		return err_set(reterr, ERR_NOMEM, "out of memory for a plan");

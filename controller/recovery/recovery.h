@@ -18,7 +18,7 @@ enum {
 	ORDER_GRACE_MS = 30 * 1000,          /* more than hosts' clocks may differ by (FLEET_SKEW_MAX_MS) and a report takes */
 	ORDER_RUN_MS = 15 * 60 * 1000,       /* "everything in fifteen minutes" */
 	ROLLBACK_PROVE_MS = 2 * 60 * 1000,   /* health must be proven within this after a wave's last order */
-	ROLLBACK_BREAKER_PERCENT = 50,       /* automation stops when more of the fleet's placements are down … */
+	ROLLBACK_BREAKER_PERCENT = 50,       /* automation stops when more of the fleet's placements are down or without evidence … */
 	ROLLBACK_BREAKER_LEAST = 5,          /* … and the fleet has at least this many */
 	ROLLBACK_COOL_DOWN_MS = 30 * 60 * 1000,
 	ROLLBACK_AUTOMATIC_HOSTS = 5,        /* RULES R20: larger ones need a person */
@@ -56,7 +56,8 @@ struct rollback { /* table rollback */
 	struct list components;
 	struct list hosts;          /* struct rollback_host */
 	uint32_t wave, waves;       /* the one that is out, and how many there are */
-	uint64_t began_ms, wave_began_ms, ended_ms, deadline_ms;
+	uint64_t began_ms, wave_began_ms, ended_ms;
+	uint64_t deadline_ms;       /* PROVING: given up then; HALTED: its plan ends then */
 	bool automatic;
 	bool cancelling;
 	const char *text;
@@ -74,6 +75,7 @@ struct order_record { /* table order */
 	struct list steps;          /* struct order_step */
 	struct id safety_snapshot;
 	bool digests_match, healthy;
+	bool cancelling;            /* what is sent (again) is its cancellation */
 	const char *text;
 	const char *asked_by;
 };
@@ -125,13 +127,17 @@ enum recovery_event {
 	RECOVERY_EVENT_COUNT
 };
 
-/* Implement an APPROVED change.  ERR_STATE when halted or observing, ERR_BUSY when another rollback of the service runs (names it). */
+/* May recovery_start begin it now?  ERR_STATE when it is not approved, or all is halted or only observed; ERR_BUSY when another rollback of
+ * the service runs (names it). */
+ERR_CHECK enum err_code recovery_may_start(struct turn *t, const struct change *change, struct err *reterr);
+/* Implement an APPROVED change.  Errors as recovery_may_start. */
 ERR_CHECK enum err_code recovery_start(struct turn *t, const struct recovery_config *c, struct id change, bool automatic, struct rollback *ret,
     struct err *reterr);
 /* May automation act for this incident now?  *ret_why tells what brakes: halt, observing, chain, budget, cool-down, size, breaker. */
 ERR_CHECK enum err_code recovery_automatic_allowed(struct turn *t, struct id incident, const char *service, const struct policy *policy,
     size_t hosts, bool *ret_allowed, const char **ret_why, struct err *reterr);
-/* *ret (when not RECOVERY_NOTHING) as stored.  A report of an order that is not this host's is ERR_DENIED. */
+/* *ret (when not RECOVERY_NOTHING) as stored.  A report of an order that is not this host's is ERR_DENIED; one that
+ * says what only the controller can know (unreachable) is ERR_INVALID. */
 ERR_CHECK enum err_code recovery_on_order_report(struct turn *t, const struct recovery_config *c, const char *host, const struct order_report *r,
     struct rollback *ret, enum recovery_event *ret_event, struct err *reterr);
 /* Evidence of health arrived for a placement. */
@@ -144,7 +150,8 @@ ERR_CHECK enum err_code recovery_on_hello(struct turn *t, const char *host, stru
 /* *ret_mine false for other timers. */
 ERR_CHECK enum err_code recovery_on_timer(struct turn *t, const struct recovery_config *c, const struct timer *timer, struct rollback *ret,
     enum recovery_event *ret_event, bool *ret_mine, struct err *reterr);
-/* No further wave; hosts that have not begun are told not to; those that have begun finish.  ERR_STATE: ended already. */
+/* No further wave; hosts that have not begun are told not to, until they answer; those that have begun finish; nobody waits for health.
+ * ERR_STATE: ended already. */
 ERR_CHECK enum err_code recovery_cancel(struct turn *t, const struct recovery_config *c, const struct actor *who, struct id rollback,
     const char *reason, struct rollback *ret, enum recovery_event *ret_event, struct err *reterr);
 ERR_CHECK enum err_code recovery_get(struct turn *t, struct id rollback, struct rollback *ret, bool *ret_found, struct err *reterr);
@@ -157,8 +164,8 @@ ERR_CHECK enum err_code recovery_order(struct turn *t, const struct recovery_con
 
 /* ---- brakes ---- */
 ERR_CHECK enum err_code brakes_get(struct turn *t, struct brakes *ret, struct err *reterr);
-/* Every connected host is told.  Releasing lets halted rollbacks go on. */
-ERR_CHECK enum err_code brakes_halt(struct turn *t, const struct recovery_config *c, const struct actor *who, bool on, const char *reason, struct err *reterr);
+/* Every connected host is told.  Releasing (either brake) lets halted rollbacks go on: their RECOVERY_TIMER_PROVE falls due at once. */
+ERR_CHECK enum err_code brakes_halt(struct turn *t, const struct actor *who, bool on, const char *reason, struct err *reterr);
 /* Off: an operator confirms that this controller is the one that counts; the epoch rises, so that no other is obeyed any more. */
 ERR_CHECK enum err_code brakes_observe(struct turn *t, const struct actor *who, bool on, const char *reason, struct err *reterr);
 

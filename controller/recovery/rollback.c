@@ -163,16 +163,41 @@ static enum err_code release(struct turn *t, const struct recovery_config *c, st
 	return rc;
 }
 
-/* Is the placement healthy by evidence that is newer than the end of its order plus the bake? */
+/* Is the placement healthy by evidence that is newer than the end of its order plus the bake?  One that declares no probes is as healthy as
+ * its digests. */
 static enum err_code is_proven(struct turn *t, const struct recovery_config *c, const struct rollback *r, const struct rollback_host *h, bool *ret,
     struct err *reterr)
 {
+	struct placement p;
 	struct service_health s;
-	bool found;
-	enum err_code rc = health_get(t, r->service, h->host, &s, &found, reterr);
+	bool declared, found;
+	enum err_code rc = fleet_placement_get(t, r->service, h->host, &p, &declared, reterr);
 	if (rc == ERR_OK)
-		*ret = found && !s.stale && s.measured == HEALTH_HEALTHY && s.evidence_ms >= h->ended_ms + c->bake_ms;
-	return rc;
+		rc = health_get(t, r->service, h->host, &s, &found, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	bool seen = found && !s.stale && s.measured == HEALTH_HEALTHY && s.evidence_ms >= h->ended_ms + c->bake_ms;
+	*ret = seen || (declared && !p.undeclared && p.probes == 0);
+	return ERR_OK;
+}
+
+struct wave { bool ended, well, proven; }; /* every host of it */
+
+static enum err_code look_at_wave(struct turn *t, const struct recovery_config *c, struct rollback *r, struct wave *ret, struct err *reterr)
+{
+	*ret = (struct wave){ true, true, true };
+	for (size_t i = 0; i < r->hosts.count; i++) {
+		struct rollback_host *h = host_at(r, i);
+		enum err_code rc;
+		if (h->wave != r->wave)
+			continue;
+		ret->ended = ret->ended && h->outcome != ORDER_OPEN;
+		ret->well = ret->well && (h->outcome == ORDER_OPEN || ended_well(h));
+		if (ended_well(h) && (rc = is_proven(t, c, r, h, &h->proven, reterr)) != ERR_OK)
+			return rc;
+		ret->proven = ret->proven && h->proven;
+	}
+	return ERR_OK;
 }
 
 static enum err_code begin_proving(struct turn *t, const struct recovery_config *c, struct rollback *r, enum recovery_event *ret_event,
@@ -182,54 +207,69 @@ static enum err_code begin_proving(struct turn *t, const struct recovery_config 
 	r->deadline_ms = turn_now_ms(t) + c->bake_ms + ROLLBACK_PROVE_MS;
 	*ret_event = RECOVERY_PROVING;
 	enum err_code rc = turn_timer_set(t, RECOVERY_TIMER_PROVE, r->rollback, NULL, r->deadline_ms, reterr);
-	return rc == ERR_OK ? change_validating(t, r->change, reterr) : rc;
+	if (rc == ERR_OK)
+		rc = change_validating(t, r->change, reterr);
+	return rc == ERR_OK ? put(t, r, reterr) : rc;
+}
+
+/* The next wave may not go out yet: look again at due_ms, and give up at deadline_ms. */
+static enum err_code hold(struct turn *t, struct rollback *r, enum rollback_state state, uint64_t due_ms, uint64_t deadline_ms, struct err *reterr)
+{
+	r->state = state;
+	r->deadline_ms = deadline_ms;
+	enum err_code rc = turn_timer_set(t, RECOVERY_TIMER_PROVE, r->rollback, NULL, due_ms, reterr);
+	return rc == ERR_OK ? put(t, r, reterr) : rc;
+}
+
+/* This wave is proven. */
+static enum err_code next_wave(struct turn *t, const struct recovery_config *c, struct rollback *r, enum recovery_event *ret_event, struct err *reterr)
+{
+	struct brakes b;
+	struct change change;
+	bool found;
+	enum err_code rc = brakes_get(t, &b, reterr);
+	if (rc != ERR_OK || (rc = change_get(t, r->change, &change, &found, reterr)) != ERR_OK)
+		return rc;
+	assert(found);
+	const struct plan *p = change.plan;
+	if (b.halted || b.observing)
+		return hold(t, r, ROLLBACK_HALTED, p->expires_ms, p->expires_ms, reterr);
+	uint64_t due_ms = p->not_before_ms + (r->wave + 1) * p->wave_gap_ms + ORDER_GRACE_MS; /* a host whose clock is behind must not refuse it */
+	if (p->wave_gap_ms && turn_now_ms(t) < due_ms)
+		return hold(t, r, ROLLBACK_PROVING, due_ms, due_ms + ROLLBACK_PROVE_MS, reterr);
+	r->wave++;
+	*ret_event = RECOVERY_WAVE;
+	if ((rc = turn_timer_clear(t, RECOVERY_TIMER_PROVE, r->rollback, NULL, reterr)) != ERR_OK ||
+	    (rc = change_implementing(t, r->change, reterr)) != ERR_OK || (rc = release(t, c, r, reterr)) != ERR_OK)
+		return rc;
+	return put(t, r, reterr);
 }
 
 enum err_code rollback_advance(struct turn *t, const struct recovery_config *c, struct rollback *r, enum recovery_event *ret_event, struct err *reterr)
 {
-	enum err_code rc;
-	bool all_ended = true, all_well = true, all_proven = true;
+	struct wave wave;
 	if (r->state == ROLLBACK_ENDED)
 		return ERR_OK;
-	for (size_t i = 0; i < r->hosts.count; i++) {
-		struct rollback_host *h = host_at(r, i);
-		if (h->wave != r->wave)
-			continue;
-		all_ended = all_ended && h->outcome != ORDER_OPEN;
-		all_well = all_well && (h->outcome == ORDER_OPEN || ended_well(h));
-		if (ended_well(h) && (rc = is_proven(t, c, r, h, &h->proven, reterr)) != ERR_OK)
-			return rc;
-		all_proven = all_proven && h->proven;
-	}
-	if (!all_ended)
+	enum err_code rc = look_at_wave(t, c, r, &wave, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	if (!wave.ended)
 		return put(t, r, reterr);
-	if (!all_well)
+	if (!wave.well)
 		return end(t, r, outcome_of(r), "a host did not come back as planned: no further host is touched", ret_event, reterr);
-	if (!all_proven) {
-		if (r->state != ROLLBACK_PROVING && (rc = begin_proving(t, c, r, ret_event, reterr)) != ERR_OK)
-			return rc;
-		return put(t, r, reterr);
-	}
-	if (r->wave + 1 >= r->waves)
+	if (wave.proven && r->wave + 1 >= r->waves)
 		return end(t, r, outcome_of(r), "every host equals its restore point and is healthy", ret_event, reterr);
 	if (r->cancelling)
-		return end(t, r, ORDER_CANCELLED, "stopped by an operator between two waves", ret_event, reterr);
-	struct brakes b;
-	if ((rc = brakes_get(t, &b, reterr)) != ERR_OK)
-		return rc;
-	if (b.halted || b.observing) {
-		r->state = ROLLBACK_HALTED;
-		return put(t, r, reterr);
-	}
-	r->wave++;
-	*ret_event = RECOVERY_WAVE;
-	rc = release(t, c, r, reterr);
-	return rc == ERR_OK ? put(t, r, reterr) : rc;
+		return end(t, r, ORDER_CANCELLED, "stopped by an operator", ret_event, reterr);
+	if (wave.proven)
+		return next_wave(t, c, r, ret_event, reterr);
+	return r->state == ROLLBACK_PROVING ? put(t, r, reterr) : begin_proving(t, c, r, ret_event, reterr);
 }
 
-enum err_code rollback_unproven(struct turn *t, const struct recovery_config *c, struct rollback *r, enum recovery_event *ret_event, struct err *reterr)
+enum err_code rollback_overdue(struct turn *t, struct rollback *r, enum recovery_event *ret_event, struct err *reterr)
 {
-	(void)c;
+	if (r->state == ROLLBACK_HALTED)
+		return end(t, r, ORDER_EXPIRED, "halted until its plan ran out", ret_event, reterr);
 	return end(t, r, ORDER_FAILED_DIRTY, "files are back as planned, but health did not show in time", ret_event, reterr);
 }
 
@@ -265,7 +305,7 @@ enum err_code recovery_on_health(struct turn *t, const struct recovery_config *c
 
 /* ---- begin and cancel ---- */
 
-static enum err_code may_start(struct turn *t, const struct change *change, struct err *reterr)
+enum err_code recovery_may_start(struct turn *t, const struct change *change, struct err *reterr)
 {
 	struct brakes b;
 	struct rollback other;
@@ -308,7 +348,7 @@ enum err_code recovery_start(struct turn *t, const struct recovery_config *c, st
 	enum err_code rc = change_get(t, change_id, &change, &found, reterr);
 	if (rc == ERR_OK && !found)
 		rc = err_set(reterr, ERR_NOT_FOUND, "no change %s", id_text(ID_CHANGE, change_id));
-	if (rc != ERR_OK || (rc = may_start(t, &change, reterr)) != ERR_OK)
+	if (rc != ERR_OK || (rc = recovery_may_start(t, &change, reterr)) != ERR_OK)
 		return rc;
 	struct rollback r = { .rollback = change.plan->rollback,
 		.kind = change.plan->kind,

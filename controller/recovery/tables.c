@@ -47,7 +47,7 @@ static const struct field rollback_fields[] = {
 	F_TIME(S, began_ms, FIELD_COLUMN, "when it began"),
 	F_TIME(S, wave_began_ms, 0, "when the wave went out"),
 	F_TIME(S, ended_ms, FIELD_COLUMN, "when it ended"),
-	F_TIME(S, deadline_ms, 0, "when the present wave is given up"),
+	F_TIME(S, deadline_ms, 0, "when proving, or waiting for the brakes, is given up"),
 	F_BOOL(S, automatic, FIELD_COLUMN | FIELD_ALWAYS, "begun by the controller itself under a standing policy"),
 	F_BOOL(S, cancelling, 0, "an operator stopped it; what has begun finishes"),
 	F_STRING(S, text, TEXT_LINE_MAX, 0, "why it ended so"),
@@ -73,6 +73,7 @@ static const struct field order_fields[] = {
 	F_ID(S, safety_snapshot, SNAPSHOT, 0, "what an undo goes back to"),
 	F_BOOL(S, digests_match, 0, "the host's state equals the restore point"),
 	F_BOOL(S, healthy, 0, "the host's probes passed after it"),
+	F_BOOL(S, cancelling, 0, "an operator stopped it before the host answered; the host is told until it does"),
 	F_STRING(S, text, TEXT_LINE_MAX, FIELD_COLUMN | FIELD_PHI, "what the host says"),
 	F_STRING(S, asked_by, NAME_MAX_BYTES + 16, FIELD_WIDE, "whose word it is"),
 };
