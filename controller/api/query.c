@@ -72,6 +72,25 @@ static enum err_code by_number(struct turn *read, const struct table *table, con
 	return rc;
 }
 
+/* Tables whose records people call by number, by the kind of their id. */
+static const struct table *numbered(enum id_kind kind)
+{
+	return kind == ID_INCIDENT ? &incident_table : kind == ID_CHANGE ? &change_table : kind == ID_ROLLBACK ? &rollback_table : NULL;
+}
+
+/* A value to select by: as the field is written, or the number of what it refers to ("incident=INC-3"). */
+static enum err_code filter_value(struct turn *read, const struct record_type *t, const struct field *f, const char *text, void *record, struct err *reterr)
+{
+	const struct table *other = f->kind == FIELD_ID ? numbered(f->id_kind) : NULL;
+	char *hit = other ? arena_alloc(turn_arena(read), other->type->size) : NULL;
+	bool found = false;
+	enum err_code rc = hit ? by_number(read, other, text, hit, &found, reterr) : ERR_OK;
+	if (rc != ERR_OK || !found)
+		return rc != ERR_OK ? rc : field_from_text(t, f, text, turn_arena(read), record, reterr);
+	memcpy((char *)record + f->offset, hit + other->type->fields[0].offset, sizeof(struct id)); /* their key comes first */
+	return ERR_OK;
+}
+
 /* The whole key, its parts divided by '/' ("portal/web-1"). */
 static enum err_code by_key(struct turn *read, const struct table *table, const char *text, void *ret, bool *ret_found, struct err *reterr)
 {
@@ -130,7 +149,7 @@ static enum err_code read_filters(struct turn *read, const struct query *q, stru
 		p->wanted[i] = arena_alloc(turn_arena(read), p->table->type->size);
 		if (!p->wanted[i])
 			return err_set(reterr, ERR_NOMEM, "out of memory");
-		enum err_code rc = field_from_text(p->table->type, f, q->filters[i].value, turn_arena(read), p->wanted[i], reterr);
+		enum err_code rc = filter_value(read, p->table->type, f, q->filters[i].value, p->wanted[i], reterr);
 		if (rc != ERR_OK)
 			return rc;
 		p->count++;
