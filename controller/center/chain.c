@@ -266,7 +266,10 @@ enum err_code chain_on_diagnosis(struct turn *t, const struct workflow_config *c
 	enum err_code rc = incident_get(t, d->incident, &i, &found, reterr);
 	if (rc != ERR_OK || !found || !incident_is_open(&i) || i.state >= INCIDENT_IDENTIFIED)
 		return rc; /* healed, named or closed while the analyst worked */
-	struct diagnosis mine = *d;
+	struct diagnosis last, mine = *d;
+	bool seen;
+	if ((rc = diagnosis_of_incident(t, d->incident, &last, &seen, reterr)) != ERR_OK || (seen && last.abstained && d->abstained))
+		return rc; /* still unknown: said once */
 	mine.diagnosis = turn_id(t);
 	if ((rc = diagnosis_record(t, &mine, &kept, reterr)) != ERR_OK || !kept)
 		return rc;
