@@ -380,9 +380,9 @@ static void memory_and_disk_do_the_same(void **state)
 		setup_memory(&x);
 		setup_lmdb(&y);
 		struct fixture *a = x, *b = y;
-		for (int step = 0; step < 300; step++) {
+		for (int step = 0; step < 500; step++) {
 			struct spool_state s = now(a);
-			if (random_below(&r, 80) == 0) {
+			if (random_below(&r, 200) == 0) {
 				uint64_t through = s.first + random_below(&r, s.next - s.first + 3);
 				ok(spool_acknowledge(a->spool, through, &err));
 				ok(spool_acknowledge(b->spool, through, &err));
