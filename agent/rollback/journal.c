@@ -38,7 +38,7 @@ static bool path_of(const char *folder, struct id order, char out[PATH_LIMIT])
 	return text_format(out, PATH_LIMIT, "%s/%s.json", folder, id_format(ID_ORDER, order, id));
 }
 
-enum err_code journal_write(const char *folder, const struct journal *j, struct err *reterr)
+enum err_code rollback_journal_write(const char *folder, const struct journal *j, struct err *reterr)
 {
 	char path[PATH_LIMIT];
 	struct buf text = BUF_INIT;
@@ -61,7 +61,7 @@ static enum err_code read_file(const char *path, struct arena *arena, struct jou
 	return rc;
 }
 
-enum err_code journal_read(const char *folder, struct id order, struct arena *arena, struct journal *ret, struct err *reterr)
+enum err_code rollback_journal_read(const char *folder, struct id order, struct arena *arena, struct journal *ret, struct err *reterr)
 {
 	char path[PATH_LIMIT];
 	return path_of(folder, order, path) ? read_file(path, arena, ret, reterr) : err_set(reterr, ERR_LIMIT, "%s is too long a path", folder);
@@ -93,7 +93,7 @@ static enum err_code collect_open(void *ctx, const char *path, struct err *reter
 	return err_prefix(reterr, rc, "journal");
 }
 
-enum err_code journal_open(const char *folder, struct arena *arena, struct list *ret, struct err *reterr)
+enum err_code rollback_journal_open(const char *folder, struct arena *arena, struct list *ret, struct err *reterr)
 {
 	struct collect c = { arena, arena_array(arena, JOURNALS_MAX, sizeof *c.all), 0 };
 	if (!c.all)
@@ -116,7 +116,7 @@ static enum err_code sweep_one(void *ctx, const char *path, struct err *reterr)
 	return ERR_OK;
 }
 
-enum err_code journal_sweep(const char *folder, uint64_t now_ms, uint64_t keep_ms, struct err *reterr)
+enum err_code rollback_journal_sweep(const char *folder, uint64_t now_ms, uint64_t keep_ms, struct err *reterr)
 {
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(1 << 20);
 	struct sweep s = { arena, now_ms > keep_ms ? now_ms - keep_ms : 0 };

@@ -27,11 +27,11 @@ struct journal {
 };
 extern const struct record_type journal_type;
 
-ERR_CHECK enum err_code journal_write(const char *folder, const struct journal *j, struct err *reterr);
-ERR_CHECK enum err_code journal_read(const char *folder, struct id order, struct arena *arena, struct journal *ret, struct err *reterr);
+ERR_CHECK enum err_code rollback_journal_write(const char *folder, const struct journal *j, struct err *reterr);
+ERR_CHECK enum err_code rollback_journal_read(const char *folder, struct id order, struct arena *arena, struct journal *ret, struct err *reterr);
 /* Every journal of the folder that has not ended; *ret: struct journal.  A folder that is not there has none. */
-ERR_CHECK enum err_code journal_open(const char *folder, struct arena *arena, struct list *ret, struct err *reterr);
+ERR_CHECK enum err_code rollback_journal_open(const char *folder, struct arena *arena, struct list *ret, struct err *reterr);
 /* Ended ones are kept for a while as a trace, then removed: those older than keep_ms. */
-ERR_CHECK enum err_code journal_sweep(const char *folder, uint64_t now_ms, uint64_t keep_ms, struct err *reterr);
+ERR_CHECK enum err_code rollback_journal_sweep(const char *folder, uint64_t now_ms, uint64_t keep_ms, struct err *reterr);
 
 #endif

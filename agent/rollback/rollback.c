@@ -58,7 +58,7 @@ static enum err_code end_step(struct walk *w, struct order_step *s, uint64_t beg
 static enum err_code enter(struct walk *w, enum journal_phase phase, struct err *reterr)
 {
 	w->j.phase = phase; /* journal first, then act */
-	return journal_write(w->folder, &w->j, reterr);
+	return rollback_journal_write(w->folder, &w->j, reterr);
 }
 
 static bool too_late(const struct walk *w) { return w->r->run_limit_ms && clock_mono_ms() - w->began_mono_ms > w->r->run_limit_ms; }
@@ -157,7 +157,7 @@ static bool is_swapped(const struct walk *w)
 static enum err_code swap_in(struct walk *w, struct err *reterr)
 {
 	w->j.database_inode = database_inode(w->r->service, w->token);
-	enum err_code rc = journal_write(w->folder, &w->j, reterr);
+	enum err_code rc = rollback_journal_write(w->folder, &w->j, reterr);
 	return rc == ERR_OK ? database_swap(w->r->service, w->token, reterr) : rc;
 }
 
@@ -400,7 +400,7 @@ enum err_code rollback_run(struct repo *repo, const char *state_directory, const
 		rc = go(&w, ret, reterr);
 	snapshot_close(w.target);
 	if (rc == ERR_OK)
-		(void)!journal_sweep(w.folder, now_ms(&w), (uint64_t)JOURNAL_KEEP_DAYS * DAY_MS, NULL);
+		(void)!rollback_journal_sweep(w.folder, now_ms(&w), (uint64_t)JOURNAL_KEEP_DAYS * DAY_MS, NULL);
 	return rc;
 }
 
@@ -433,7 +433,7 @@ enum err_code rollback_pending(const char *state_directory, struct arena *arena,
 	struct list open;
 	if (!text_format(folder, sizeof folder, "%s/rollback", state_directory))
 		return err_set(reterr, ERR_LIMIT, "%s is too long a path", state_directory);
-	enum err_code rc = journal_open(folder, arena, &open, reterr);
+	enum err_code rc = rollback_journal_open(folder, arena, &open, reterr);
 	struct rollback_pending *all = rc == ERR_OK ? arena_array(arena, open.count + 1, sizeof *all) : NULL;
 	if (rc != ERR_OK || !all)
 		return rc != ERR_OK ? rc : err_set(reterr, ERR_NOMEM, "out of memory");
@@ -483,7 +483,7 @@ enum err_code rollback_recover(struct repo *repo, const char *state_directory, c
 	struct walk w;
 	CLEANUP(cleanup_fd) int lock = -1;
 	enum err_code rc = set_up(&w, repo, state_directory, r, io, arena, &lock, reterr);
-	if (rc != ERR_OK || (rc = journal_read(w.folder, r->order, arena, &w.j, reterr)) != ERR_OK ||
+	if (rc != ERR_OK || (rc = rollback_journal_read(w.folder, r->order, arena, &w.j, reterr)) != ERR_OK ||
 	    (rc = snapshot_open(repo, w.j.snapshot, &w.target, reterr)) != ERR_OK)
 		return rc;
 	rc = resume(&w, ret, reterr);
