@@ -1,0 +1,352 @@
+/* Killed, or refused by the kernel, at every call that changes the repository: afterwards the restore points are the
+ * old ones, or the old ones and the new, whole, and the next snapshot needs no repair.
+ *
+ * The calls are counted by standing in for them: definitions in the program come before those of the C library, for
+ * liblmdb as well. */
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "tests/lib/snapshot_world.h"
+
+enum fault { FAULT_NONE, FAULT_KILL_BEFORE, FAULT_KILL_HALF, FAULT_ERROR };
+static enum fault fault;
+static int fault_errno;
+static atomic_int calls, fault_at;
+static volatile bool armed; /* only the child's snapshot is counted */
+
+/* True: fail with errno.  *size is what still gets written before a kill in the middle. */
+static bool strike(size_t *size)
+{
+	if (!armed || atomic_fetch_add(&calls, 1) + 1 != atomic_load(&fault_at))
+		return false;
+	switch (fault) {
+	case FAULT_KILL_BEFORE:
+		kill(getpid(), SIGKILL);
+		break;
+	case FAULT_KILL_HALF:
+		if (!size)
+			kill(getpid(), SIGKILL);
+		else
+			*size /= 2; /* the caller kills when that is written */
+		break;
+	case FAULT_ERROR:
+		errno = fault_errno;
+		return true;
+	case FAULT_NONE:
+		break;
+	}
+	return false;
+}
+
+static ssize_t after(ssize_t n, size_t asked, size_t whole)
+{
+	if (asked != whole)
+		kill(getpid(), SIGKILL);
+	return n;
+}
+
+ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
+{
+	size_t n = size;
+	return strike(&n) ? -1 : after(syscall(SYS_pwrite64, fd, data, n, offset), n, size);
+}
+ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset)
+{
+	size_t n = size;
+	return strike(&n) ? -1 : after(syscall(SYS_pwrite64, fd, data, n, offset), n, size);
+}
+ssize_t write(int fd, const void *data, size_t size)
+{
+	size_t n = size;
+	return fd > 2 && strike(&n) ? -1 : after(syscall(SYS_write, fd, data, n), n, size);
+}
+ssize_t pwritev(int fd, const struct iovec *v, int count, off_t offset)
+{
+	return strike(NULL) ? -1 : syscall(SYS_pwritev, fd, v, count, (long)offset, 0L);
+}
+ssize_t writev(int fd, const struct iovec *v, int count)
+{
+	return strike(NULL) ? -1 : syscall(SYS_writev, fd, v, count);
+}
+int fsync(int fd)
+{
+	return strike(NULL) ? -1 : (int)syscall(SYS_fsync, fd);
+}
+int fdatasync(int fd)
+{
+	return strike(NULL) ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+int rename(const char *a, const char *b)
+{
+	return strike(NULL) ? -1 : (int)syscall(SYS_rename, a, b);
+}
+int renameat(int a_fd, const char *a, int b_fd, const char *b)
+{
+	return strike(NULL) ? -1 : (int)syscall(SYS_renameat, a_fd, a, b_fd, b);
+}
+int unlinkat(int fd, const char *path, int flags)
+{
+	return strike(NULL) ? -1 : (int)syscall(SYS_unlinkat, fd, path, flags);
+}
+int ftruncate(int fd, off_t size)
+{
+	return strike(NULL) ? -1 : (int)syscall(SYS_ftruncate, fd, size);
+}
+int ftruncate64(int fd, off_t size)
+{
+	return strike(NULL) ? -1 : (int)syscall(SYS_ftruncate, fd, size);
+}
+
+/* ---- */
+
+static void fill(struct world *w, uint64_t generation)
+{
+	world_text(w->config_dir, "conf", generation % 2 ? "odd" : "even");
+	for (uint64_t i = 0; i < 12; i++) {
+		char name[32];
+		(void)text_format(name, sizeof name, "f%llu", (unsigned long long)i);
+		world_noise(w->data_dir, name, 3000 + i * 1000, generation * 100 + i % 4 + (i < 6 ? 0 : generation));
+	}
+	world_noise(w->data_dir, "large", 700000, generation);
+}
+
+/* A snapshot in a process of its own; what it ended with (ERR_CODE_COUNT: killed). */
+static enum err_code snapshot_in_child(struct world *w, int *ret_calls)
+{
+	int fds[2], status;
+	struct {
+		enum err_code rc;
+		int calls;
+		char msg[ERR_MSG_MAX];
+	} answer = {ERR_INTERNAL, 0, ""};
+	assert_int_equal(pipe(fds), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct snapshot_summary s;
+		armed = true;
+		answer.rc = repo_open(w->repo_path, WORLD_HOST, &w->repo, &w->err);
+		if (!answer.rc)
+			answer.rc = world_create(w, &s);
+		armed = false;
+		(void)text_format(answer.msg, sizeof answer.msg, "%s", w->err.msg);
+		answer.calls = calls;
+		_exit(write(fds[1], &answer, sizeof answer) != sizeof answer);
+	}
+	w->now_ms += 1000;
+	close(fds[1]);
+	bool told = read(fds[0], &answer, sizeof answer) == sizeof answer;
+	close(fds[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (ret_calls)
+		*ret_calls = answer.calls;
+	if (!told) {
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		return ERR_CODE_COUNT;
+	}
+	(void)text_format(w->err.msg, sizeof w->err.msg, "%s", answer.msg);
+	return answer.rc;
+}
+
+struct first_finding {
+	char text[ERR_MSG_MAX * 2];
+};
+
+static void remember(void *ctx, const char *text)
+{
+	struct first_finding *f = ctx;
+	if (!*f->text)
+		(void)text_format(f->text, sizeof f->text, "%s", text);
+}
+
+/* Everything that is listed verifies, the repository is sound, and the number is what it may be. */
+static size_t check_all(struct world *w, size_t least, size_t most, int at)
+{
+	struct first_finding first = {""};
+	struct repo_check_options o = {.on_finding = remember, .ctx = &first};
+	struct repo_check_result result;
+	struct list all, damaged;
+	world_open(w);
+	WORLD_OK(w, snapshot_list(w->repo, NULL, w->arena, &all, &damaged, &w->err));
+	if (damaged.count || all.count < least || all.count > most)
+		fail_msg("fault at %d: %zu restore points, %zu damaged", at, all.count, damaged.count);
+	for (size_t i = 0; i < all.count; i++) {
+		struct verify_result v;
+		WORLD_OK(w, world_verify(w, LIST_AT(all, struct snapshot_summary, i).snapshot, &v));
+	}
+	WORLD_OK(w, repo_check(w->repo, &o, &result, &w->err));
+	if (result.findings)
+		fail_msg("fault at %d: %s", at, first.text);
+	world_close(w);
+	return all.count;
+}
+
+static size_t stray_files(const struct world *w)
+{
+	char path[WORLD_PATH * 2];
+	size_t n = 0;
+	(void)text_format(path, sizeof path, "%s/packs", w->repo_path);
+	DIR *dir = opendir(path);
+	assert_non_null(dir);
+	for (struct dirent *e; (e = readdir(dir));)
+		n += text_ends(e->d_name, ".tmp");
+	closedir(dir);
+	return n;
+}
+
+static void arm(enum fault kind, int at, int code)
+{
+	fault = kind;
+	fault_errno = code;
+	atomic_store(&fault_at, at);
+	atomic_store(&calls, 0);
+}
+
+/* k = 1, 2, … until a run is untouched. */
+static void every_call(enum fault kind, int code)
+{
+	struct world w;
+	size_t count = 1;
+	int at = 1, whole_calls = 0;
+	world_init(&w);
+	world_close(&w);
+	fill(&w, 1);
+	arm(FAULT_NONE, 0, 0);
+	assert_int_equal(snapshot_in_child(&w, NULL), ERR_OK);
+	for (;; at++) {
+		assert_true(at < 2000);
+		fill(&w, (uint64_t)at + 1);
+		arm(kind, at, code);
+		enum err_code rc = snapshot_in_child(&w, &whole_calls);
+		arm(FAULT_NONE, 0, 0);
+		if (rc == ERR_OK && whole_calls < at)
+			break;
+		if (kind == FAULT_ERROR && rc != ERR_OK)
+			assert_true(rc == (code == ENOSPC ? ERR_FULL : ERR_IO));
+		size_t now = check_all(&w, count, count + 1, at);
+		/* An error that was told means that nothing new is there, but for the very last step: the folder's sync
+		 * behind the rename. */
+		if (rc == ERR_OK)
+			assert_int_equal(now, count + 1);
+		count = now;
+	}
+	check_all(&w, count + 1, count + 1, at);
+	assert_int_equal(stray_files(&w), 0); /* the last run swept what the killed ones left */
+	print_message("%d calls\n", at - 1);
+	assert_true(at > 15);
+	world_done(&w);
+}
+
+static void test_killed_before_every_call(void **state)
+{
+	(void)state;
+	every_call(FAULT_KILL_BEFORE, 0);
+}
+
+static void test_killed_within_every_call(void **state)
+{
+	(void)state;
+	every_call(FAULT_KILL_HALF, 0);
+}
+
+static void test_disk_full_at_every_call(void **state)
+{
+	(void)state;
+	every_call(FAULT_ERROR, ENOSPC);
+}
+
+static void test_io_error_at_every_call(void **state)
+{
+	(void)state;
+	every_call(FAULT_ERROR, EIO);
+}
+
+/* By the clock instead of by the call. */
+static void test_killed_at_random(void **state)
+{
+	(void)state;
+	struct world w;
+	struct random random;
+	size_t count = 1, killed = 0;
+	random_init_seed(&random, 42);
+	world_init(&w);
+	world_close(&w);
+	fill(&w, 1);
+	assert_int_equal(snapshot_in_child(&w, NULL), ERR_OK);
+	for (int round = 0; round < 60; round++) {
+		int status;
+		fill(&w, (uint64_t)round + 2);
+		pid_t pid = fork();
+		if (pid == 0) {
+			struct snapshot_summary s;
+			_exit(repo_open(w.repo_path, WORLD_HOST, &w.repo, &w.err) || world_create(&w, &s));
+		}
+		w.now_ms += 1000;
+		usleep((useconds_t)random_below(&random, 14000));
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		killed += WIFSIGNALED(status);
+		count = check_all(&w, count, count + 1, round);
+	}
+	print_message("%zu of 60 killed in time\n", killed);
+	assert_true(killed >= 10);
+	world_done(&w);
+}
+
+/* A real full disk, not a pretended one. */
+static void test_full_file_system(void **state)
+{
+	(void)state;
+	struct world w;
+	struct snapshot_summary s;
+	char small[WORLD_PATH * 2];
+	world_init(&w);
+	world_close(&w);
+	(void)text_format(small, sizeof small, "%s/small", w.dir);
+	assert_int_equal(mkdir(small, 0700), 0);
+	if (geteuid() != 0 || mount("none", small, "tmpfs", MS_NOSUID, "size=6m") != 0) {
+		print_message("skipped: needs root and mount\n");
+		world_done(&w);
+		skip();
+	}
+	(void)text_format(w.repo_path, WORLD_PATH, "%s/repo", small);
+	WORLD_OK(&w, repo_init(w.repo_path, WORLD_HOST, &w.err));
+	world_open(&w);
+	fill(&w, 1);
+	WORLD_OK(&w, world_create(&w, &s));
+	for (int i = 0; i < 3; i++) {
+		world_noise(w.data_dir, "too-much", 8 << 20, (uint64_t)i + 50);
+		assert_int_equal(world_create(&w, &s), ERR_FULL);
+		assert_non_null(strstr(w.err.msg, "no room"));
+	}
+	world_close(&w);
+	check_all(&w, 1, 1, 0);
+	assert_int_equal(stray_files(&w), 0);
+	char path[WORLD_PATH * 2];
+	(void)text_format(path, sizeof path, "%s/too-much", w.data_dir);
+	assert_int_equal(unlink(path), 0);
+	world_open(&w);
+	WORLD_OK(&w, world_create(&w, &s)); /* what was refused left no rubbish behind */
+	world_close(&w);
+	check_all(&w, 2, 2, 0);
+	assert_int_equal(umount(small), 0);
+	world_done(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_killed_before_every_call),
+	    cmocka_unit_test(test_killed_within_every_call),
+	    cmocka_unit_test(test_disk_full_at_every_call),
+	    cmocka_unit_test(test_io_error_at_every_call),
+	    cmocka_unit_test(test_killed_at_random),
+	    cmocka_unit_test(test_full_file_system),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
