@@ -321,16 +321,15 @@ enum err_code scan_read_file(struct scan_worker *w, int dirfd, const char *name,
 	if (fd < 0)
 		return err_sys(reterr, errno, "cannot be read");
 	for (int tries = 0; changed && tries < SNAPSHOT_READ_TRIES; tries++) {
-		/* The first time what the listing saw is what the end is compared with: one call less a file. */
-		if (tries && fstat(fd, st))
+		if (fstat(fd, st))
 			return err_sys(reterr, errno, "stat");
-		enum err_code rc = read_once(w, fd, base, st, ret, &changed, reterr);
-		if (rc)
-			return rc;
 		if (!S_ISREG(st->st_mode)) {
 			*ret_gone = true; /* replaced by something else: look again */
 			return ERR_OK;
 		}
+		enum err_code rc = read_once(w, fd, base, st, ret, &changed, reterr);
+		if (rc)
+			return rc;
 	}
 	atomic_fetch_add_explicit(&w->scan->read_files, 1, memory_order_relaxed);
 	if (changed) {
