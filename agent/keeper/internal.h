@@ -29,6 +29,8 @@ struct keeper {
 	const struct agent_config *c;
 	struct loop *loop;
 	struct arena *arena;                      /* of the whole life */
+	struct probe_set_events probe_events;     /* borrowed by the next two for their lives */
+	struct logwatch_events log_events;
 	struct probe_set *probes;
 	struct logwatch *logs;
 	struct jobs *jobs;

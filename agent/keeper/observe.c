@@ -13,6 +13,7 @@ enum { REPORT_ARENA = 1 << 20, JITTER_PERCENT = 10 };
 void keeper_tell(struct keeper *k, enum importance importance, struct report *r)
 {
 	struct err err = ERR_INIT;
+	r->sequence = 1; /* the link gives the real one */
 	r->at_ms = clock_wall_ms();
 	r->importance = importance;
 	if (k->outgoing && outgoing_add(k->outgoing, r, &err) != ERR_OK)
@@ -131,7 +132,7 @@ void observe_changed(struct keeper *k, const char *service, bool begins)
 static enum err_code on_log(void *ctx, const struct log_report *report, struct err *reterr)
 {
 	struct keeper *k = ctx;
-	struct report r = { .at_ms = clock_wall_ms(), .importance = IMPORTANCE_EVENT, .log = report };
+	struct report r = { .sequence = 1, .at_ms = clock_wall_ms(), .importance = IMPORTANCE_EVENT, .log = report };
 	return k->outgoing ? outgoing_add(k->outgoing, &r, reterr) : ERR_OK;
 }
 
@@ -238,8 +239,6 @@ static void plan_snapshots(struct keeper *k)
 
 enum err_code observe_new(struct keeper *k, struct err *reterr)
 {
-	struct probe_set_events probe_events = { k, on_result };
-	struct logwatch_events log_events = { k, on_log };
 	k->watched_count = k->c->services.count;
 	k->watched = arena_array(k->arena, k->watched_count + 1, sizeof *k->watched);
 	if (!k->watched)
@@ -248,9 +247,11 @@ enum err_code observe_new(struct keeper *k, struct err *reterr)
 		k->watched[i].k = k;
 		k->watched[i].service = &LIST_AT(k->c->services, struct service_config, i);
 	}
-	enum err_code rc = probe_set_new(k->loop, k->c, &probe_events, &k->probes, reterr);
+	k->probe_events = (struct probe_set_events){ k, on_result };
+	k->log_events = (struct logwatch_events){ k, on_log };
+	enum err_code rc = probe_set_new(k->loop, k->c, &k->probe_events, &k->probes, reterr);
 	if (rc == ERR_OK)
-		rc = logwatch_new(k->loop, k->c, k->c->state_directory, &log_events, &k->logs, reterr);
+		rc = logwatch_new(k->loop, k->c, k->c->state_directory, &k->log_events, &k->logs, reterr);
 	if (rc == ERR_OK)
 		plan_snapshots(k);
 	return rc;

@@ -54,6 +54,7 @@ enum err_code work_repo(const struct agent_config *c, struct repo **ret, struct 
 
 static void tell(struct work *w, enum importance importance, struct report *r)
 {
+	r->sequence = 1; /* the link gives the real one */
 	r->at_ms = clock_wall_ms();
 	r->importance = importance;
 	w->out->report(w->out->ctx, r);

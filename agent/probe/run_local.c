@@ -19,6 +19,7 @@ enum {
 	PROC_FILE_MAX = 64 << 10,
 	CPU_SAMPLE_MS = 1000,    /* the least time over which load is measured */
 	PROCESSES_MAX = 1 << 16, /* of one listing of /proc */
+	PID_FILE_MAX = 4096,     /* some servers write more than the number into it (PostgreSQL: eight lines) */
 	/* Where a probe names no limit (percent). */
 	CPU_WARN = 80,
 	CPU_CRITICAL = 95,
@@ -160,7 +161,7 @@ static void judge_pid_file(struct probe_run *r)
 	struct buf text = BUF_INIT;
 	struct err err;
 	char pid[16] = "", name[64] = "";
-	if (file_read(p->pid_file, 64, &text, &err) != ERR_OK)
+	if (file_read(p->pid_file, PID_FILE_MAX, &text, &err) != ERR_OK)
 		outcome_say(&r->outcome, PROBE_CRITICAL, "%s", err.msg);
 	else if (sscanf(buf_str(&text), " %15[0-9]", pid) != 1)
 		outcome_say(&r->outcome, PROBE_CRITICAL, "%s holds no process number", p->pid_file);
