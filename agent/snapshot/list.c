@@ -124,10 +124,10 @@ static bool matches(const struct selector *s, const struct snapshot_summary *x)
 		return x->taken_ms <= s->time_ms;
 	case LAST_GOOD:
 		return snapshot_is_good(x);
-	case LAST:
-		break;
+	case LAST: /* what a safety net caught is there by its id only */
+		return x->reason != SNAPSHOT_SAFETY;
 	}
-	return true;
+	return false;
 }
 
 static enum err_code none_found(
