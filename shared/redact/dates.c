@@ -62,7 +62,7 @@ static size_t year_after(const struct scan *s, size_t at)
 	size_t n, from = at;
 	while (at - from < 3 && byte_at(s, at) && strchr(" ,.-/'", byte_at(s, at)))
 		at++;
-	if (s->size - at > 3 && memcmp(s->text + at, "of ", 3) == 0)
+	if (left(s, at) > 3 && memcmp(s->text + at, "of ", 3) == 0)
 		at += 3;
 	unsigned v = number_at(s, at, &n);
 	return at > from && n == 4 && is_year(v, n) && !is_alnum(byte_at(s, at + n)) ? at + n : 0;
@@ -96,7 +96,7 @@ static size_t month_first(const struct scan *s, size_t at)
 	size_t day_start = skip_spaces(s, next);
 	if (byte_at(s, day_start) == '-' || byte_at(s, day_start) == '/')
 		day_start++;
-	if (s->size - day_start > 4 && memcmp(s->text + day_start, "the ", 4) == 0)
+	if (left(s, day_start) > 4 && memcmp(s->text + day_start, "the ", 4) == 0)
 		day_start += 4;
 	size_t day = day_start > month ? day_at(s, day_start) : 0;
 	size_t year = year_after(s, day ? day : next);
@@ -112,7 +112,7 @@ static size_t day_first(const struct scan *s, size_t at)
 	size_t next = skip_spaces(s, day);
 	if (byte_at(s, next) == '-' || byte_at(s, next) == '/')
 		next++;
-	if (s->size - next > 3 && memcmp(s->text + next, "of ", 3) == 0)
+	if (left(s, next) > 3 && memcmp(s->text + next, "of ", 3) == 0)
 		next += 3;
 	size_t month = next > day ? month_end(s, next) : 0;
 	if (!month)

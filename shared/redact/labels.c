@@ -112,7 +112,7 @@ static bool ends_value(const struct scan *s, size_t at)
 	uint8_t next = byte_at(s, at + 1);
 	if (!next || is_space(next) || strchr("\"'`)]}<,;&|\\[", next))
 		return true;
-	size_t stop = s->size - at > KEY_LOOK ? at + KEY_LOOK : s->size;
+	size_t stop = left(s, at) > KEY_LOOK ? at + KEY_LOOK : s->size;
 	for (size_t i = at + 1; i < stop; i++) {
 		if (s->text[i] == '=' || s->text[i] == ':')
 			return true;

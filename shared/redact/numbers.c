@@ -145,7 +145,7 @@ struct groups { /* digits in groups with one or two separators between */
 
 static void read_groups(const struct scan *s, size_t at, struct groups *g)
 {
-	size_t stop = s->size - at > 40 ? at + 40 : s->size;
+	size_t stop = left(s, at) > 40 ? at + 40 : s->size;
 	*g = (struct groups){.end = at};
 	while (at < stop && g->count < 8) {
 		size_t n = 0;
@@ -184,7 +184,7 @@ static size_t extension_end(const struct scan *s, size_t at)
 	size_t from = skip_spaces(s, at);
 	if (byte_at(s, from) == 'x' || byte_at(s, from) == 'X')
 		from++;
-	else if (s->size - from > 3 && memcmp(s->text + from, "ext", 3) == 0)
+	else if (left(s, from) > 3 && memcmp(s->text + from, "ext", 3) == 0)
 		from += 3;
 	else
 		return at;

@@ -9,7 +9,7 @@ enum {
 /* One word from at: letters, inner apostrophes and hyphens. */
 static size_t word_end(const struct scan *s, size_t at)
 {
-	size_t stop = s->size - at > 40 ? at + 40 : s->size, end = at;
+	size_t stop = left(s, at) > 40 ? at + 40 : s->size, end = at;
 	while (end < stop && (is_letter(s->text[end]) || ((s->text[end] == '\'' || s->text[end] == '-') && end > at &&
 							     is_letter(byte_at(s, end + 1)))))
 		end++;
@@ -150,7 +150,7 @@ static unsigned word_before(const struct scan *s)
 
 static bool short_saint(const struct scan *s, size_t at)
 {
-	return s->size - at > 4 && (s->text[at] == 'S' || s->text[at] == 'M') && s->text[at + 1] == 't' &&
+	return left(s, at) > 4 && (s->text[at] == 'S' || s->text[at] == 'M') && s->text[at + 1] == 't' &&
 	       (s->text[at + 2] == '.' || s->text[at + 2] == ' ');
 }
 

@@ -112,7 +112,7 @@ size_t placeholder_at(const struct scan *s, size_t at)
 		return 0;
 	for (size_t i = 0; i < REDACT_TYPE_COUNT; i++) {
 		size_t n = strlen(placeholders[i]);
-		if (s->size - at >= n && memcmp(s->text + at, placeholders[i], n) == 0)
+		if (left(s, at) >= n && memcmp(s->text + at, placeholders[i], n) == 0)
 			return n;
 	}
 	return 0;

@@ -134,9 +134,13 @@ static inline bool clinical(const struct scan *s)
 {
 	return s->options->mode == REDACT_CLINICAL;
 }
+static inline size_t left(const struct scan *s, size_t at)
+{
+	return at < s->size ? s->size - at : 0;
+}
 static inline size_t look_end(const struct scan *s, size_t at)
 {
-	return s->size - at < REDACT_LOOK_MAX ? s->size : at + REDACT_LOOK_MAX;
+	return left(s, at) < REDACT_LOOK_MAX ? s->size : at + REDACT_LOOK_MAX;
 }
 static inline uint8_t byte_at(const struct scan *s, size_t at)
 {

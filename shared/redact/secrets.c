@@ -174,7 +174,7 @@ size_t rule_pem(struct scan *s, size_t at)
 	size_t from = at;
 	bool inside = s->stream && s->stream->in_pem && at == 0;
 	if (!inside) {
-		if (s->size - at < sizeof begin - 1 || memcmp(s->text + at, begin, sizeof begin - 1) != 0)
+		if (left(s, at) < sizeof begin - 1 || memcmp(s->text + at, begin, sizeof begin - 1) != 0)
 			return 0;
 		const uint8_t *close =
 		    memmem(s->text + at + sizeof begin - 1, look_end(s, at) - at - (sizeof begin - 1), "-----", 5);
@@ -182,7 +182,7 @@ size_t rule_pem(struct scan *s, size_t at)
 			return 0;
 		from = (size_t)(close - s->text) + 5;
 	}
-	const uint8_t *end = memmem(s->text + from, s->size - from, last, sizeof last - 1);
+	const uint8_t *end = memmem(s->text + from, left(s, from), last, sizeof last - 1);
 	if (end) {
 		size_t stop = (size_t)(end - s->text) + sizeof last - 1;
 		const uint8_t *dashes = memmem(s->text + stop, look_end(s, stop) - stop, "-----", 5);
