@@ -26,6 +26,7 @@ struct note {
 	struct tls_refusal refusal; /* verdict TLS_ACCEPTED: none */
 	struct tls_peer peer;
 	char alert[TLS_DETAIL_MAX]; /* the peer's, "" if none came */
+	bool done;                  /* the handshake; SSL_is_init_finished() forgets it after a fatal error */
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -223,6 +224,12 @@ static int choose_identity(SSL *ssl, void *arg)
 		   ssl, tls_identity_leaf(identity), tls_identity_key(identity), tls_identity_chain(identity), 1) == 1;
 }
 
+bool tls_handshake_done(SSL *ssl)
+{
+	const struct note *n = ssl ? note_of(ssl, false) : NULL;
+	return n && n->done;
+}
+
 static void on_alert(struct tls_context *c, SSL *ssl, bool written, int alert)
 {
 	if ((alert >> 8) != SSL3_AL_FATAL)
@@ -232,11 +239,11 @@ static void on_alert(struct tls_context *c, SSL *ssl, bool written, int alert)
 		struct note *n = note_of(ssl, true);
 		if (n && n->alert[0] == '\0')
 			snprintf(n->alert, sizeof(n->alert), "the peer says: %s (alert %d)", text, alert & 0xff);
-		if (c->config.server && !SSL_is_init_finished(ssl))
+		if (c->config.server && !tls_handshake_done(ssl))
 			refuse(c, ssl, TLS_HANDSHAKE_FAILED, NULL, n ? n->alert : text);
 		return;
 	}
-	if (SSL_is_init_finished(ssl))
+	if (tls_handshake_done(ssl))
 		return;
 	bool none = (alert & 0xff) == SSL_AD_CERTIFICATE_REQUIRED;
 	refuse(c, ssl, none ? TLS_NO_CERTIFICATE : TLS_HANDSHAKE_FAILED, NULL, text);
@@ -248,13 +255,19 @@ static void on_info(const SSL *borrowed, int where, int ret)
 	struct tls_context *c = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index);
 	if (!c)
 		return;
+	if (where & SSL_CB_HANDSHAKE_DONE) {
+		struct note *n = note_of(ssl, true);
+		if (n)
+			n->done = true;
+		return;
+	}
 	if (where & SSL_CB_ALERT) {
 		on_alert(c, ssl, (where & SSL_CB_WRITE) != 0, ret);
 		return;
 	}
 	/* Bytes that are no TLS at all bring no alert, only an error on the way out of the handshake. */
 	unsigned long e = ERR_peek_error();
-	if ((where & SSL_CB_EXIT) && ret <= 0 && e != 0 && !SSL_is_init_finished(ssl)) {
+	if ((where & SSL_CB_EXIT) && ret <= 0 && e != 0 && !tls_handshake_done(ssl)) {
 		const char *reason = ERR_reason_error_string(e);
 		refuse(c, ssl, TLS_HANDSHAKE_FAILED, NULL, reason ? reason : "not TLS");
 	}

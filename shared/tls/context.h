@@ -57,6 +57,9 @@ struct tls_identity *tls_context_identity(struct tls_context *c); /* a reference
 bool tls_peer_of(SSL *ssl, struct tls_peer *ret);
 /* Of a connection that failed: the refusal's verdict, TLS_ACCEPTED if none was given.  ret_detail may be NULL. */
 enum tls_verdict tls_refusal_of(SSL *ssl, char ret_detail[TLS_DETAIL_MAX]);
+/* Was the handshake ever whole on this side?  (Under TLS 1.3 a client's is before the server has judged its
+ * certificate.) */
+bool tls_handshake_done(SSL *ssl);
 /* What a peer said when it ended the connection ("certificate expired"); false if it said nothing. */
 bool tls_alert_of(SSL *ssl, char ret_text[TLS_DETAIL_MAX]);
 /* Judge a live peer again (revoked, expired meanwhile). */

@@ -12,6 +12,8 @@
 
 enum {
 	CLOSE_FLUSH_S = 2, /* for what is queued when a connection is closed */
+	WRITE_CLOSE = 4,   /* lws_write()'s kind for it, whose name 4.1.6 keeps to itself */
+	GOODBYE_MS = 1000, /* for the peer's answer to a goodbye */
 };
 
 const char *ws_end_word(enum ws_end end)
@@ -74,6 +76,7 @@ void ws_conn_end(struct ws_conn *conn, enum ws_end end, const char *detail)
 	if (conn->state == CONN_ENDED)
 		return;
 	conn->state = CONN_ENDED;
+	conn->since_ms = ws_now_ms();
 	if (conn->was_open)
 		c->open_count--;
 	drop_outbox(conn);
@@ -192,12 +195,19 @@ static int write_ping(struct ws_conn *conn)
 	return lws_write(conn->wsi, ping + LWS_PRE, 4, LWS_WRITE_PING) < 0 ? -1 : 0;
 }
 
+/* Written here, not left to the library (lws_close_reason and -1): Debian's build, made with _DEBUG, closes twice under
+ * libuv "to confirm" that this does no harm, which cuts the connection before the goodbye is out. */
 static int say_goodbye(struct ws_conn *conn)
 {
-	lws_close_reason(conn->wsi, (enum lws_close_status)conn->close_code, (unsigned char *)conn->close_reason,
-	    strlen(conn->close_reason));
+	uint8_t frame[LWS_PRE + 2 + WS_CLOSE_REASON_MAX];
+	size_t reason = strlen(conn->close_reason);
+	frame[LWS_PRE] = (uint8_t)(conn->close_code >> 8);
+	frame[LWS_PRE + 1] = (uint8_t)conn->close_code;
+	memcpy(frame + LWS_PRE + 2, conn->close_reason, reason);
+	conn->said_goodbye =
+	    lws_write(conn->wsi, frame + LWS_PRE, 2 + reason, (enum lws_write_protocol)WRITE_CLOSE) >= 0;
 	ws_conn_end(conn, WS_CLOSED_HERE, NULL);
-	return -1; /* the library sends it and waits a little for the answer */
+	return conn->said_goodbye ? 0 : -1; /* the peer answers and hangs up, or the sweep does */
 }
 
 static void tell_drained(struct ws_conn *conn)
@@ -215,7 +225,7 @@ static void tell_drained(struct ws_conn *conn)
 int ws_conn_writable(struct ws_conn *conn)
 {
 	if (conn->state == CONN_ENDED)
-		return -1;
+		return conn->said_goodbye ? 0 : -1;
 	if (conn->choked) {
 		conn->choked = false;
 		ws_conn_heard(conn); /* the peer's end took what the kernel held */
@@ -267,7 +277,7 @@ int ws_conn_received(struct ws_conn *conn, const void *data, size_t size)
 {
 	struct ws_channel *c = conn->channel;
 	if (conn->state == CONN_ENDED)
-		return -1;
+		return conn->said_goodbye ? 0 : -1;
 	ws_conn_heard(conn);
 	if (conn->state != CONN_OPEN)
 		return 0;
@@ -293,11 +303,13 @@ int ws_conn_received(struct ws_conn *conn, const void *data, size_t size)
 	return conn->state == CONN_ENDED ? -1 : 0;
 }
 
-void ws_conn_peer_closes(struct ws_conn *conn, const void *data, size_t size)
+int ws_conn_peer_closes(struct ws_conn *conn, const void *data, size_t size)
 {
 	const uint8_t *p = data;
-	if (conn->state == CONN_ENDED || conn->state == CONN_CLOSING)
-		return;
+	if (conn->state == CONN_ENDED)
+		return -1; /* the answer to our goodbye: all is said */
+	if (conn->state == CONN_CLOSING)
+		return 0;
 	conn->ended.end = WS_CLOSED_BY_PEER;
 	conn->ended.close_code = size >= 2 ? (uint16_t)(p[0] << 8 | p[1]) : 0;
 	if (size > 2) {
@@ -307,6 +319,7 @@ void ws_conn_peer_closes(struct ws_conn *conn, const void *data, size_t size)
 			conn->ended.detail[n] = '\0';
 		}
 	}
+	return 0;
 }
 
 void ws_pause(struct ws_conn *conn)
@@ -334,7 +347,8 @@ void ws_conn_heard(struct ws_conn *conn)
 	conn->pinged = false;
 }
 
-/* The sweep comes every eighth of the ping interval: with these, a peer that vanished is found within two intervals. */
+/* The sweep comes at least every eighth of the ping interval: with these, a peer that vanished is found within two
+ * intervals. */
 static void sweep_open(struct ws_conn *conn, uint64_t now_ms)
 {
 	uint64_t quiet = now_ms - conn->heard_ms, ping = conn->channel->ping_ms;
@@ -358,6 +372,8 @@ void ws_channel_sweep(struct ws_channel *c)
 			sweep_open(conn, now_ms);
 		else if (conn->state == CONN_OPENING && !c->client && now_ms - conn->since_ms >= c->handshake_ms)
 			ws_conn_kill(conn, WS_TIMED_OUT, NULL);
+		else if (conn->state == CONN_ENDED && now_ms - conn->since_ms >= GOODBYE_MS)
+			ws_conn_drop_socket(conn); /* the library may wait long for a peer that does not hang up */
 	}
 	lws_end_foreach_dll_safe(p, next);
 }
@@ -372,7 +388,8 @@ static void on_sweep(lws_sorted_usec_list_t *sul)
 
 static void sweep_again(struct ws_channel *c)
 {
-	lws_sul_schedule(c->loop->context, 0, &c->sweep, on_sweep, (lws_usec_t)c->ping_ms * 1000 / 8 + 1);
+	uint32_t every_ms = (c->ping_ms < c->handshake_ms ? c->ping_ms : c->handshake_ms) / 8;
+	lws_sul_schedule(c->loop->context, 0, &c->sweep, on_sweep, (lws_usec_t)every_ms * 1000 + 1);
 }
 
 /* ---- channels ---- */

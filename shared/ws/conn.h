@@ -72,7 +72,7 @@ enum {
 	WS_CODE_POLICY = 1008,
 	WS_CODE_TOO_BIG = 1009,
 	WS_CODE_INTERNAL = 1011,
-	WS_CODE_TRY_LATER = 1013
+	WS_CODE_TRY_LATER = 4013 /* RFC 6455's private range: libwebsockets takes 1012 to 1014 for errors */
 };
 
 /* Back-pressure: after ws_pause no further message is delivered (but the rest of what has been read off the socket, at

@@ -65,7 +65,7 @@ static void note_failure(struct ws_conn *conn, struct lws *wsi, const char *lws_
 		note(conn, WS_REFUSED_SERVER, detail);
 	} else if (tls_alert_of(ssl, detail)) {
 		note(conn, WS_REFUSED_HERE, detail);
-	} else if (SSL_is_init_finished(ssl) && status != 0 && status != 101) {
+	} else if (tls_handshake_done(ssl) && status != 0 && status != 101) {
 		conn->ended.http_status = status;
 		note(conn, WS_NOT_WEBSOCKET, lws_text);
 	} else {
@@ -255,8 +255,7 @@ static int on_server(struct lws *wsi, enum lws_callback_reasons reason, struct w
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
 		return ws_conn_writable(conn);
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-		ws_conn_peer_closes(conn, in, size);
-		return 0;
+		return ws_conn_peer_closes(conn, in, size);
 	case LWS_CALLBACK_CLIENT_CLOSED:
 		if (conn->was_open)
 			ws_conn_end(conn, conn->ended.end, NULL);

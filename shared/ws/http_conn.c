@@ -248,7 +248,6 @@ static void answered(struct http_conn *conn)
 	}
 	conn->state = HTTP_HEAD;
 	conn->deadline_ms = ws_now_ms() + conn->http->config.idle_timeout_ms;
-	set_reading(conn, true);
 }
 
 static void went_out(struct http_conn *conn, size_t n)
@@ -302,6 +301,15 @@ static void tell_drained(struct http_conn *conn)
 		http->config.on_drained(http->config.user, r);
 }
 
+/* There is room again for what waits in the kernel, and in OpenSSL, of which the descriptor knows nothing. */
+static void read_on(struct http_conn *conn)
+{
+	if (conn->state == HTTP_CLOSED || !conn->reading_off || conn->in.size >= in_limit(conn))
+		return;
+	set_reading(conn, true);
+	http_conn_flush_soon(conn);
+}
+
 /* All the steps, as often as one of them makes way for another. */
 static void work(struct http_conn *conn)
 {
@@ -324,6 +332,7 @@ static void work(struct http_conn *conn)
 		if (conn->state == HTTP_LINGER || conn->in.size == 0)
 			break;
 	}
+	read_on(conn);
 	leave(conn);
 }
 

@@ -339,6 +339,10 @@ enum http_result http_head_parse(
 	unsigned lines = 0;
 	bool bare;
 	memset(ret, 0, offsetof(struct http_head, room));
+	if (rest.size > 0 && !is_token_char(*rest.data)) { /* no need to wait for a line of it */
+		*ret_status = 400;
+		return HTTP_BAD;
+	}
 	while (next_line(&rest, &line, &bare)) {
 		if (bare || memchr(line.data, '\r', line.size)) {
 			bad(&p, 400);

@@ -15,6 +15,7 @@
 #include "shared/base/cleanup.h"
 #include "shared/ws/dialer.h"
 #include "shared/ws/listener.h"
+#include "shared/ws/url.h"
 
 struct ws_resolver;
 
@@ -112,8 +113,9 @@ struct ws_conn {
 	void *user;
 	struct tls_peer peer;
 	char address[WS_ADDRESS_MAX];
-	bool refused;  /* on_refused was called */
-	bool was_open; /* on_open was called */
+	bool refused;      /* on_refused was called */
+	bool was_open;     /* on_open was called */
+	bool said_goodbye; /* our close frame has gone out */
 	bool paused, choked, full, pinged, ping_due;
 	uint64_t since_ms, heard_ms; /* of the state opening; of the peer's last sign of life */
 	struct outgoing *out_first, *out_last;
@@ -132,7 +134,7 @@ struct ws_conn *ws_conn_new(struct ws_channel *c); /* NULL: no memory */
 void ws_conn_opened(struct ws_conn *conn);
 int ws_conn_received(struct ws_conn *conn, const void *data, size_t size);
 int ws_conn_writable(struct ws_conn *conn);
-void ws_conn_peer_closes(struct ws_conn *conn, const void *data, size_t size);
+int ws_conn_peer_closes(struct ws_conn *conn, const void *data, size_t size);
 void ws_conn_heard(struct ws_conn *conn);
 /* Tell the program, once. */
 void ws_conn_end(struct ws_conn *conn, enum ws_end end, const char *detail);
@@ -145,16 +147,6 @@ void ws_channel_sweep(struct ws_channel *c);
 /* Ends every connection with WS_STOPPED; the channel frees itself when the last is gone. */
 void ws_channel_close(struct ws_channel *c);
 void ws_attempt_free(struct ws_attempt *attempt); /* dialer.c */
-
-/* ---- url.c, pure ---- */
-enum { WS_HOST_MAX = 256 };
-struct ws_url {
-	char host[WS_HOST_MAX]; /* without brackets */
-	uint16_t port;
-	char path[WS_PATH_MAX];
-	bool literal; /* host is an address */
-};
-ERR_CHECK enum err_code ws_url_parse(const char *url, struct ws_url *ret, struct err *reterr);
 
 /* ---- resolve.c ---- */
 enum { WS_ADDRESSES_MAX = 8 };

@@ -41,6 +41,7 @@ static int bar(struct ws_conn *conn, const char *detail)
 	if (!conn->refused)
 		refused(l, conn->address, TLS_BARRED, conn->peer.name[0] ? &conn->peer : NULL, detail);
 	conn->refused = true;
+	ws_conn_end(conn, WS_CLOSED_HERE, NULL);
 	return -1;
 }
 
@@ -87,12 +88,10 @@ static int judge_upgrade(struct ws_conn *conn, struct lws *wsi, const char *subp
 
 /* Anything but a websocket: plain HTTP, HTTP/2 over an upgrade, CONNECT.  The whole connection goes, not a stream of
  * it. */
-static int not_websocket(struct ws_conn *conn, struct lws *wsi)
+static int not_websocket(struct ws_conn *conn)
 {
 	bar(conn, "it does not speak websocket");
-	struct lws *network = lws_get_network_wsi(wsi);
-	if (network && network != wsi)
-		lws_set_timeout(network, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+	ws_conn_drop_socket(conn);
 	return -1;
 }
 
@@ -122,8 +121,7 @@ static int on_peer(struct lws *wsi, enum lws_callback_reasons reason, struct ws_
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		return ws_conn_writable(conn);
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-		ws_conn_peer_closes(conn, in, size);
-		return 0;
+		return ws_conn_peer_closes(conn, in, size);
 	case LWS_CALLBACK_CLOSED:
 		ws_conn_end(conn, conn->ended.end, NULL);
 		return 0;
@@ -131,10 +129,20 @@ static int on_peer(struct lws *wsi, enum lws_callback_reasons reason, struct ws_
 	case LWS_CALLBACK_HTTP:
 	case LWS_CALLBACK_RAW_ADOPT:
 	case LWS_CALLBACK_RAW_RX:
-		return not_websocket(conn, wsi);
+		return not_websocket(conn);
 	default:
 		return 0;
 	}
+}
+
+/* A wsi without a connection of ours: a stream of HTTP/2, which has no business here. */
+static int on_stranger(struct lws *wsi, enum lws_callback_reasons reason)
+{
+	struct lws *network = lws_get_network_wsi(wsi);
+	struct ws_conn *conn = network && network != wsi ? lws_get_opaque_user_data(network) : NULL;
+	if (reason != LWS_CALLBACK_FILTER_HTTP_CONNECTION && reason != LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION)
+		return 0;
+	return conn ? not_websocket(conn) : -1;
 }
 
 static int listener_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
@@ -169,10 +177,7 @@ static int listener_callback(struct lws *wsi, enum lws_callback_reasons reason, 
 		return 0; /* these bring no connection of ours */
 	default:
 		conn = conn_of(wsi);
-		/* A stream of HTTP/2 has none of its own, and no business here. */
-		return conn                                            ? on_peer(wsi, reason, conn, in, size)
-		       : reason == LWS_CALLBACK_FILTER_HTTP_CONNECTION ? -1
-								       : 0;
+		return conn ? on_peer(wsi, reason, conn, in, size) : on_stranger(wsi, reason);
 	}
 }
 

@@ -163,6 +163,8 @@ void ws_loop_free(struct ws_loop *loop)
 		return;
 	loop->freeing = true;
 	ws_http_free_all(loop);
+	if (loop->listening)
+		ws_listener_free(loop->listening->owner);
 	lws_start_foreach_dll_safe(struct lws_dll2 *, p, next, loop->channels.head)
 	{
 		ws_channel_close(lws_container_of(p, struct ws_channel, list));

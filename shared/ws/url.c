@@ -1,9 +1,10 @@
 /* shared/ws/url.c: the address of a controller.  Pure. */
+#include "shared/ws/url.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
 #include "shared/base/text.h"
-#include "shared/ws/internal.h"
 
 static bool is_literal(const char *host)
 {
@@ -49,7 +50,7 @@ enum err_code ws_url_parse(const char *url, struct ws_url *ret, struct err *rete
 	memcpy(number, colon + 1, digits);
 	number[digits] = '\0';
 	u.literal = is_literal(u.host);
-	if (!host_ok(u.host) || (strchr(u.host, ':') && !(bracket && u.literal)))
+	if (!host_ok(u.host) || (bracket || strchr(u.host, ':') ? !(bracket && u.literal) : false))
 		return err_set(reterr, ERR_INVALID, "\"%.80s\": the host is neither a name nor an address", url);
 	if (text_u64(number, &port, NULL) != ERR_OK || port == 0 || port > UINT16_MAX)
 		return err_set(reterr, ERR_INVALID, "\"%.80s\": the port is not 1 to 65535", url);
