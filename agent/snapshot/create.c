@@ -140,9 +140,12 @@ static enum err_code take_component(struct creating *c, enum component which, st
 	struct scan_counts counts;
 	struct scan_totals totals;
 	CLEANUP(scan_cleanup) struct scan *scan = NULL;
-	enum err_code rc = roots_declared(components_get(&c->service->components, which), which, c->o->sources,
-	    c->o->source_count, c->arena, &roots, reterr);
-	if (rc)
+	const struct component_config *now = components_get(&c->service->components, which);
+	enum err_code rc = c->o->like
+			       ? roots_like(snapshot_about(c->o->like), which, c->o->sources, c->o->source_count,
+				     c->arena, &roots, &c->result.summary.absent, reterr)
+			       : roots_declared(now, which, c->o->sources, c->o->source_count, c->arena, &roots, reterr);
+	if (rc || !roots.roots.count) /* nothing of it is there: all of it is absent */
 		return rc;
 	load_base(c, which, &base);
 	struct scan_options o = {
@@ -152,6 +155,7 @@ static enum err_code take_component(struct creating *c, enum component which, st
 	    .roots = roots.scan,
 	    .root_count = roots.roots.count,
 	    .exclude = roots.exclude,
+	    .exclude_too = c->o->like && now ? &now->exclude : NULL,
 	    .base = base.block_count ? &base : NULL,
 	    .trust_base = store_run_intact(c->run),
 	    .workers = c->o->workers,
@@ -195,8 +199,9 @@ static enum err_code take_components(struct creating *c, struct err *reterr)
 			return err_prefix(reterr, rc, "no snapshot of %s: %s", c->service->name,
 			    enum_name(&component_enum, (uint32_t)which));
 	}
-	return c->count ? ERR_OK
-			: err_set(reterr, ERR_INVALID, "no snapshot of %s: it declares no component", c->service->name);
+	return c->count || c->result.summary.absent.count
+		   ? ERR_OK
+		   : err_set(reterr, ERR_INVALID, "no snapshot of %s: it declares no component", c->service->name);
 }
 
 static enum err_code copy_versions(struct creating *c, struct err *reterr)

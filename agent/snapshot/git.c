@@ -215,17 +215,20 @@ enum err_code git_index_parse(const uint8_t *data, size_t size, git_entry_fn *vi
 
 struct comparing {
 	int worktree_fd;
+	uint32_t index_mtime;
 	bool dirty;
 };
 struct blob_reader {
-	int fd;
+	int fd; /* a file's, or -1: size bytes of the block are all there is */
+	size_t size;
 	uint8_t block[32 << 10];
 };
 
 static int next_block(void *ctx, const void **data, size_t *size)
 {
 	struct blob_reader *r = ctx;
-	ssize_t n = read(r->fd, r->block, sizeof r->block);
+	ssize_t n = r->fd < 0 ? (ssize_t)r->size : read(r->fd, r->block, sizeof r->block);
+	r->size = 0;
 	if (n <= 0)
 		return 0;
 	*data = r->block;
@@ -237,11 +240,18 @@ static bool same_blob(const struct comparing *c, const struct git_entry *e, cons
 {
 	uint8_t name[20];
 	char head[32];
-	struct blob_reader r;
-	CLEANUP(cleanup_fd) int fd = openat(c->worktree_fd, e->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return false;
-	r.fd = fd;
+	struct blob_reader r = {.fd = -1};
+	CLEANUP(cleanup_fd) int fd = -1;
+	if (S_ISLNK(st->st_mode)) {
+		ssize_t n = readlinkat(c->worktree_fd, e->path, (char *)r.block, sizeof r.block);
+		if (n < 0)
+			return false;
+		r.size = (size_t)n;
+	} else {
+		r.fd = fd = openat(c->worktree_fd, e->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		if (fd < 0)
+			return false;
+	}
 	(void)text_format(head, sizeof head, "blob %lld", (long long)st->st_size);
 	sha1_of(head, strlen(head) + 1, next_block, &r, name);
 	return !memcmp(name, e->blob, sizeof name);
@@ -259,9 +269,10 @@ static bool compare_entry(void *ctx, const struct git_entry *e)
 	} else if (kind == S_IFREG && ((e->mode ^ st.st_mode) & 0100)) {
 		c->dirty = true;
 	} else if (e->size != (uint32_t)st.st_size || e->mtime != (uint32_t)st.st_mtim.tv_sec ||
-		   (e->mtime_ns && e->mtime_ns != (uint32_t)st.st_mtim.tv_nsec)) {
-		/* touched, perhaps with the same content */
-		c->dirty = kind != S_IFREG || e->size != (uint32_t)st.st_size || !same_blob(c, e, &st);
+		   e->mtime >= c->index_mtime || (e->mtime_ns && e->mtime_ns != (uint32_t)st.st_mtim.tv_nsec)) {
+		/* Touched, or changed within the second that the index was written (git then writes size 0): only the
+		 * content tells. */
+		c->dirty = !same_blob(c, e, &st);
 	}
 	return !c->dirty;
 }
@@ -273,7 +284,10 @@ bool git_dirty(const char *worktree)
 	if (find_folders(worktree, git, common, NULL) || !join(path, git, "index"))
 		return true;
 	CLEANUP(cleanup_fd) int fd = open(worktree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct comparing c = {fd, fd < 0};
+	struct stat st;
+	struct comparing c = {.worktree_fd = fd, .dirty = fd < 0};
+	if (!stat(path, &st))
+		c.index_mtime = (uint32_t)st.st_mtim.tv_sec;
 	enum err_code rc = fd < 0 ? ERR_IO : file_read(path, GIT_INDEX_SIZE_MAX, &data, NULL);
 	if (!rc)
 		rc = git_index_parse(data.data, data.size, compare_entry, &c, NULL);

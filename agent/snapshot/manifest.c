@@ -16,6 +16,8 @@ enum { LEVEL = 3, BODY_MAX = 48 << 20 };
 static enum err_code manifest_check(const void *record, struct err *reterr)
 {
 	const struct manifest *m = record;
+	if (!m->summary.components.count && !m->summary.absent.count)
+		return err_set(reterr, ERR_INVALID, "a manifest has components, or names what was absent");
 	if (m->trees.count != m->summary.components.count)
 		return err_set(reterr, ERR_INVALID, "a manifest has one tree for each component");
 	for (size_t i = 0; i < m->trees.count; i++) {
@@ -43,7 +45,7 @@ static const struct record_type tree_type =
 static const struct field manifest_fields[] = {
     F_INLINE(struct manifest, summary, struct snapshot_summary, &snapshot_summary_type, FIELD_REQUIRED,
 	"what it says about itself"),
-    F_LIST(struct manifest, trees, &tree_type, COMPONENT_COUNT, FIELD_REQUIRED, "one a component"),
+    F_LIST(struct manifest, trees, &tree_type, COMPONENT_COUNT, 0, "one a component"),
 };
 const struct record_type manifest_type = RECORD_TYPE(
     "manifest", struct manifest, manifest_fields, "A restore point as it is stored.", .check = manifest_check);

@@ -9,7 +9,7 @@
 
 struct gathering {
 	struct arena *arena;
-	struct snapshot_root roots[SNAPSHOT_ROOTS_MAX];
+	struct snapshot_root roots[SNAPSHOT_ROOTS_MAX + 1];
 	size_t count;
 };
 
@@ -137,8 +137,8 @@ static enum err_code check(struct gathering *g, struct err *reterr)
 
 static enum err_code finish(struct gathering *g, struct component_roots *ret, struct err *reterr)
 {
-	struct snapshot_root *roots = arena_dup(g->arena, g->roots, g->count * sizeof *roots);
-	struct scan_root *scan = arena_array(g->arena, g->count, sizeof *scan);
+	struct snapshot_root *roots = arena_dup(g->arena, g->roots, (g->count + 1) * sizeof *roots);
+	struct scan_root *scan = arena_array(g->arena, g->count + 1, sizeof *scan);
 	if (!roots || !scan)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	for (size_t i = 0; i < g->count; i++)
@@ -175,6 +175,77 @@ enum err_code roots_declared(const struct component_config *c, enum component wh
 	if (!rc)
 		*ret = roots;
 	return rc;
+}
+
+/* ---- by another restore point ---- */
+
+static enum err_code add_absent(
+    struct arena *arena, enum component which, const char *path, struct list *absent, struct err *reterr)
+{
+	struct snapshot_absent *all = arena_array(arena, absent->count + 1, sizeof *all);
+	char *copy = arena_strdup(arena, path);
+	if (!all || !copy)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	if (absent->count)
+		memcpy(all, absent->items, absent->count * sizeof *all);
+	all[absent->count] = (struct snapshot_absent){which, copy};
+	*absent = (struct list){all, absent->count + 1};
+	return ERR_OK;
+}
+
+static enum err_code add_if_there(struct gathering *g, enum component which, const char *path, enum root_kind kind,
+    struct list *absent, struct err *reterr)
+{
+	struct stat st;
+	if (lstat(path, &st) == 0)
+		return add(g, path, kind, NULL, reterr);
+	if (errno == ENOENT || errno == ENOTDIR)
+		return add_absent(g->arena, which, path, absent, reterr);
+	return err_sys(reterr, errno, "%s cannot be looked at", path);
+}
+
+static enum err_code gather_like(struct gathering *g, const struct snapshot_summary *like, enum component which,
+    const struct snapshot_component *c, struct list *absent, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; c && i < c->roots.count && !rc; i++) {
+		const struct snapshot_root *r = &LIST_AT(c->roots, struct snapshot_root, i);
+		if (r->kind != ROOT_PREPARED)
+			rc = add_if_there(g, which, r->path, (enum root_kind)r->kind, absent, reterr);
+	}
+	for (size_t i = 0; i < like->absent.count && !rc; i++) {
+		const struct snapshot_absent *a = &LIST_AT(like->absent, struct snapshot_absent, i);
+		if (a->component == (uint32_t)which)
+			rc = add_if_there(g, which, a->path, ROOT_PLAIN, absent, reterr);
+	}
+	return rc;
+}
+
+enum err_code roots_like(const struct snapshot_summary *like, enum component which,
+    const struct snapshot_source *sources, size_t source_count, struct arena *arena, struct component_roots *ret,
+    struct list *absent, struct err *reterr)
+{
+	struct gathering g = {.arena = arena};
+	const struct snapshot_component *c = snapshot_summary_component(like, which);
+	struct component_roots roots = {.exclude = c ? &c->exclude : NULL};
+	struct snapshot_component now = {.component = which};
+	char version[VERSION_MAX_BYTES + 1];
+	enum err_code rc = gather_like(&g, like, which, c, absent, reterr);
+	for (size_t i = 0; i < source_count && !rc; i++)
+		if (sources[i].component == which)
+			rc = add(&g, sources[i].root, ROOT_PREPARED, sources[i].label, reterr);
+	if (rc)
+		return rc;
+	qsort(g.roots, g.count, sizeof g.roots[0], by_name);
+	rc = finish(&g, &roots, reterr);
+	if (rc)
+		return rc;
+	now.roots = roots.roots;
+	roots_version_now(&now, version);
+	if (*version && !(roots.version = arena_strdup(arena, version)))
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	*ret = roots;
+	return ERR_OK;
 }
 
 enum err_code roots_recorded(const struct snapshot_component *c, struct arena *arena, struct component_roots *ret,

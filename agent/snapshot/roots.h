@@ -15,6 +15,10 @@ struct component_roots {
 /* ERR_INVALID: relative, inside one another, a symlink to somewhere undeclared, nothing at all; ERR_NOT_FOUND: no git work tree, no release. */
 ERR_CHECK enum err_code roots_declared(const struct component_config *c, enum component which, const struct snapshot_source *sources,
     size_t source_count, struct arena *arena, struct component_roots *ret, struct err *reterr);
+/* The roots of another restore point that are there now, whatever they are, and its absent ones that have come back; those that are not
+ * there are appended to absent (struct snapshot_absent) by path.  ret->roots may be empty. */
+ERR_CHECK enum err_code roots_like(const struct snapshot_summary *like, enum component which, const struct snapshot_source *sources,
+    size_t source_count, struct arena *arena, struct component_roots *ret, struct list *absent, struct err *reterr);
 /* The roots that a restore point has; prepared ones are left out of *ret->scan and counted in *ret_skipped. */
 ERR_CHECK enum err_code roots_recorded(const struct snapshot_component *c, struct arena *arena, struct component_roots *ret, size_t *ret_count,
     struct err *reterr);

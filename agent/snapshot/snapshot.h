@@ -38,6 +38,7 @@ struct snapshot_component {
 	struct list roots;    /* struct snapshot_root */
 	struct list exclude;  /* globs that were left out, relative to each root */
 };
+struct snapshot_absent { uint32_t component; const char *path; };
 struct snapshot_version { const char *name, *value; }; /* "config_schema": "12"; "database_schema"; "os" */
 
 struct snapshot_marks {
@@ -60,9 +61,11 @@ struct snapshot_summary {
 	const char *agent_version;
 	struct list versions;      /* struct snapshot_version */
 	struct list components;    /* struct snapshot_component, in the order of enum component */
+	struct list absent;        /* struct snapshot_absent: roots that were not there (snapshot_options.like) */
 	struct snapshot_marks marks;
 };
-extern const struct record_type snapshot_root_type, snapshot_component_type, snapshot_version_type, snapshot_marks_type, snapshot_summary_type;
+extern const struct record_type snapshot_root_type, snapshot_component_type, snapshot_absent_type, snapshot_version_type, snapshot_marks_type,
+    snapshot_summary_type;
 extern const struct record_type *const snapshot_types[]; /* all of this folder, NULL-ended */
 
 const struct snapshot_component *snapshot_summary_component(const struct snapshot_summary *s, enum component which); /* NULL: not in it */
@@ -75,6 +78,8 @@ struct snapshot_progress { uint64_t entries, files_read, bytes_read, bytes_store
 /* Called on the calling thread, at most ten times a second and once at the end. */
 typedef void snapshot_progress_fn(void *ctx, const struct snapshot_progress *p);
 
+struct snapshot;
+
 /* A folder that a database adapter has prepared; taken as a root of its component beside (for a database: instead of) declared paths. */
 struct snapshot_source { enum component component; const char *root, *label; };
 
@@ -85,6 +90,9 @@ struct snapshot_options {
 	uint64_t now_ms;
 	const struct snapshot_source *sources;
 	size_t source_count;
+	/* Take the roots of that restore point, and what was absent in it, instead of those that are declared now, whatever has become of them:
+	 * the safety net under a rollback to it.  What is not there is noted as absent; a component of which nothing is there is left out. */
+	const struct snapshot *like;
 	const struct snapshot_version *versions;
 	size_t version_count;
 	unsigned workers;      /* 0: one a processor, at most SNAPSHOT_WORKERS_MAX */
@@ -105,7 +113,7 @@ struct snapshot_damaged { const char *file, *text; };
  * point; it is named in *ret_damaged (struct snapshot_damaged; may be NULL). */
 ERR_CHECK enum err_code snapshot_list(struct repo *r, const char *service, struct arena *arena, struct list *ret, struct list *ret_damaged,
     struct err *reterr);
-/* selector: an id or its beginning ("snap-01j…", at least 4 characters after the hyphen), "last", "last-good", or a time (the newest taken
+/* selector: an id or its beginning ("snap-01j…", at least 4 characters after the hyphen), "last" (the newest that is no safety net), "last-good", or a time (the newest taken
  * then or earlier).  ERR_NOT_FOUND says what there is; ERR_INVALID when a beginning fits several. */
 ERR_CHECK enum err_code snapshot_find(struct repo *r, const char *service, const char *selector, struct arena *arena,
     struct snapshot_summary *ret, struct err *reterr);

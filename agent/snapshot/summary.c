@@ -56,6 +56,13 @@ static const struct field component_fields[] = {
 const struct record_type snapshot_component_type =
     RECORD_TYPE("snapshot_component", struct snapshot_component, component_fields, "One component in a restore point.");
 
+static const struct field absent_fields[] = {
+    F_ENUM(struct snapshot_absent, component, &component_enum, FIELD_ALWAYS, "whose root"),
+    F_STRING(struct snapshot_absent, path, PATH_LIMIT, FIELD_REQUIRED, "absolute path on the host"),
+};
+const struct record_type snapshot_absent_type =
+    RECORD_TYPE("snapshot_absent", struct snapshot_absent, absent_fields, "A root that was not there.");
+
 static const struct field version_fields[] = {
     F_STRING(struct snapshot_version, name, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "of what"),
     F_STRING(struct snapshot_version, value, VERSION_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "the version"),
@@ -90,8 +97,9 @@ static const struct field summary_fields[] = {
 	struct snapshot_summary, agent_version, VERSION_MAX_BYTES, FIELD_WIDE, "version of the agent that took it"),
     F_LIST(struct snapshot_summary, versions, &snapshot_version_type, SNAPSHOT_VERSIONS_MAX, 0,
 	"versions that it depends on"),
-    F_LIST(struct snapshot_summary, components, &snapshot_component_type, COMPONENT_COUNT, FIELD_REQUIRED,
-	"its components"),
+    F_LIST(struct snapshot_summary, components, &snapshot_component_type, COMPONENT_COUNT, 0, "its components"),
+    F_LIST(struct snapshot_summary, absent, &snapshot_absent_type, COMPONENT_COUNT * SNAPSHOT_ROOTS_MAX, 0,
+	"roots that were not there"),
     F_INLINE(struct snapshot_summary, marks, struct snapshot_marks, &snapshot_marks_type, 0, "what was learnt since"),
 };
 const struct record_type snapshot_summary_type =
@@ -114,7 +122,7 @@ const struct record_type repo_stats_type =
     RECORD_TYPE("repo_stats", struct repo_stats, stats_fields, "The repository in numbers.");
 
 const struct record_type *const snapshot_types[] = {&snapshot_root_type, &snapshot_component_type,
-    &snapshot_version_type, &snapshot_marks_type, &snapshot_summary_type, &repo_stats_type, NULL};
+    &snapshot_absent_type, &snapshot_version_type, &snapshot_marks_type, &snapshot_summary_type, &repo_stats_type, NULL};
 
 const struct snapshot_component *snapshot_summary_component(const struct snapshot_summary *s, enum component which)
 {
