@@ -13,7 +13,7 @@ umask 022
 here=$(cd "$(dirname "$0")/.." && pwd)
 dir=$PWD/var/quickstart
 build=$here/build/release
-once= keep= verb=up
+once='' keep='' verb=up
 
 say() { printf '%s\n' "$*"; }
 step() { printf '\n== %s\n' "$*"; }
@@ -33,12 +33,21 @@ while [ $# -gt 0 ]; do
 done
 
 bin=$build/bin
+# shellcheck source=quickstart/packages.sh
 . "$here/packaging/quickstart/packages.sh"
+# shellcheck source=quickstart/services.sh
 . "$here/packaging/quickstart/services.sh"
+# shellcheck source=quickstart/fleet.sh
 . "$here/packaging/quickstart/fleet.sh"
+# shellcheck source=quickstart/drill.sh
 . "$here/packaging/quickstart/drill.sh"
 
-need_up() { [ -s "$dir/ports" ] && . "$dir/ports" && is_running controller || die "no quickstart is up in $dir"; }
+need_up() {
+	[ -s "$dir/ports" ] || die "no quickstart is up in $dir"
+	# shellcheck source=/dev/null
+	. "$dir/ports"
+	is_running controller || die "no quickstart is up in $dir"
+}
 
 case $verb in
 stop) stop_all; exit 0 ;;
@@ -75,7 +84,10 @@ step "Kedge: authority, controller, three agents"
 authority_create || exit 1
 mail_start
 controller_start
-policy_sign && kedge policy install "$dir/operator/policy.yaml" >/dev/null || { stop_all; die "the standing policy was not installed"; }
+if ! policy_sign || ! kedge policy install "$dir/operator/policy.yaml" >/dev/null; then
+	stop_all
+	die "the standing policy was not installed"
+fi
 for host in db-1 web-1 web-2; do agent_start "$host"; done
 say "notifications go by SMTP to a sink on 127.0.0.1:$smtp_port, which keeps them in $dir/mail"
 
@@ -88,7 +100,11 @@ drill
 verdict=$?
 if [ -n "$once" ]; then
 	stop_all
-	[ $verdict = 0 ] && say "everything came back as it was" || warn "something did not come back as it was: see above, and $dir/log"
+	if [ $verdict = 0 ]; then
+		say "everything came back as it was"
+	else
+		warn "something did not come back as it was: see above, and $dir/log"
+	fi
 	exit $verdict
 fi
 cat <<TEXT

@@ -10,15 +10,19 @@ packages_missing() {
 	done
 }
 
-# Installing a server package starts it, unless the helpers that would do so find nothing to call: they are taken out of dpkg's sight for
-# the time of the installation only, so that the machine's own nginx and PostgreSQL are neither started nor touched.
+# Installing a server package starts it, unless the helpers that would do so find nothing to call: maintainer scripts find them by PATH,
+# and apt gives dpkg a PATH of its own (DPkg::Path), so that is where two that do nothing are put, for this one installation.  The
+# machine's own nginx and PostgreSQL are neither started nor touched.
 packages_install() {
 	missing=$(packages_missing)
 	[ -n "$missing" ] || return 0
 	step "packages that will be installed: $missing"
 	quiet=$(mktemp -d) || return 1
+	chmod 755 "$quiet"
 	for f in invoke-rc.d deb-systemd-invoke; do printf '#!/bin/sh\nexit 0\n' >"$quiet/$f" && chmod 755 "$quiet/$f"; done
-	apt-get update -qq && PATH=$quiet:$PATH DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+	# shellcheck disable=SC2086 # the list is to be split
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+		-o "DPkg::Path=$quiet:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" $missing >/dev/null
 	code=$?
 	rm -rf "$quiet"
 	[ $code = 0 ] || die "apt could not install: $missing"
