@@ -5,6 +5,7 @@
 #   sh packaging/quickstart.sh --once          the same, then stop; exit 0 only if everything came back as it was
 #   sh packaging/quickstart.sh --keep-building rebuild only what changed
 #   sh packaging/quickstart.sh --dir DIR …     where it lives (default ./var/quickstart)
+#   sh packaging/quickstart.sh --bin DIR …     use the programs in DIR, install and build nothing
 #   sh packaging/quickstart.sh status | stop
 #   sh packaging/quickstart.sh break config|code|data|database [web-1|web-2]
 set -u
@@ -25,14 +26,15 @@ while [ $# -gt 0 ]; do
 	--once) once=1 ;;
 	--keep-building) keep=1 ;;
 	--dir) [ $# -ge 2 ] || die "--dir needs a folder"; case $2 in /*) dir=$2 ;; *) dir=$PWD/$2 ;; esac; shift ;;
+	--bin) [ $# -ge 2 ] || die "--bin needs a folder"; programs=$(cd "$2" && pwd) || die "there is no folder $2"; shift ;;
 	stop | status | break) verb=$1; shift; break ;;
-	-h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+	-h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
 	*) die "unknown word $1; try --help" ;;
 	esac
 	shift
 done
 
-bin=$build/bin
+bin=${programs:-$build/bin}
 # shellcheck source=quickstart/packages.sh
 . "$here/packaging/quickstart/packages.sh"
 # shellcheck source=quickstart/services.sh
@@ -65,9 +67,11 @@ break)
 esac
 
 [ "$(id -u)" = 0 ] || die "run it as root: agents change owners and modes of what they restore, and it installs packages"
-packages_install || exit 1
-step "build"
-build_release || exit 1
+if [ -z "$programs" ]; then
+	packages_install || exit 1
+	step "build"
+	build_release || exit 1
+fi
 mkdir -p "$dir/log"
 stop_all >/dev/null 2>&1
 find "$dir" -mindepth 1 -maxdepth 1 ! -name log -exec rm -rf {} +

@@ -77,7 +77,7 @@ agent_configure() { # agent_configure HOST PORT
 			state_directory: $dir/agents/$1/state
 			user: nobody
 			controller: { url: "wss://127.0.0.1:$agents_port", name: main }
-			approvers: [ "$(cut -d ' ' -f 1,2 "$dir/operator/approval.pub")" ]
+			approvers: [ "$(cat "$dir/operator/approval.pub")" ]
 			drift_every: 2s
 			services:
 		YAML
@@ -94,10 +94,10 @@ agent_service_web() {
 		      data: { paths: [ $base/uploads ] }
 		    steps: { stop: [ $base/ctl, stop ], start: [ $base/ctl, start ], reload: [ $base/ctl, reload ], check: [ $base/ctl, check ] }
 		    probes:
-		      page: { every: 1s, timeout: 900ms, rise: 1, fall: 2, http: { url: "http://127.0.0.1:$2/", contains: portal-ready } }
-		      healthz: { every: 1s, timeout: 900ms, rise: 1, fall: 2, exec: [ $base/site/bin/healthz, $dir/services/db-1/run, "$pg_port" ] }
-		      process: { every: 1s, timeout: 900ms, rise: 1, fall: 2, process: { pid_file: $base/run/nginx.pid } }
-		      uploads: { tier: deep, timeout: 2s, http: { url: "http://127.0.0.1:$2/uploads/upload-1.txt", contains: upload } }
+		      - { name: page, every: 1s, timeout: 900ms, rise: 1, fall: 2, http: { url: "http://127.0.0.1:$2/", contains: portal-ready } }
+		      - { name: healthz, every: 1s, timeout: 900ms, rise: 1, fall: 2, exec: [ $base/site/bin/healthz, $dir/services/db-1/run, "$pg_port" ] }
+		      - { name: process, every: 1s, timeout: 900ms, rise: 1, fall: 2, process: { pid_file: $base/run/nginx.pid } }
+		      - { name: uploads, tier: deep, timeout: 2s, http: { url: "http://127.0.0.1:$2/uploads/upload-1.txt", contains: upload } }
 		    logs: [ $base/logs/error.log ]
 		    depends_on: [ records-db ]
 		    snapshots: { every: 1h }
@@ -119,8 +119,8 @@ agent_service_db() {
 		          run_as: [ unshare, --user, --map-user=$(id -u postgres), -- ]
 		    steps: { stop: [ $base/ctl, stop ], start: [ $base/ctl, start ], reload: [ $base/ctl, reload ], check: [ $base/ctl, check ] }
 		    probes:
-		      socket: { every: 1s, timeout: 900ms, rise: 1, fall: 2, tcp: { address: "unix:$base/run/.s.PGSQL.$1" } }
-		      process: { every: 1s, timeout: 900ms, rise: 1, fall: 2, process: { pid_file: $base/data/postmaster.pid } }
+		      - { name: socket, every: 1s, timeout: 900ms, rise: 1, fall: 2, tcp: { address: "unix:$base/run/.s.PGSQL.$1" } }
+		      - { name: process, every: 1s, timeout: 900ms, rise: 1, fall: 2, process: { pid_file: $base/data/postmaster.pid } }
 		    logs: [ $base/logs/postgres.log ]
 		    snapshots: { every: 1h }
 		    rollback: { max_per_hour: 20 }
