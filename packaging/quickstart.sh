@@ -13,8 +13,8 @@ umask 022
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 dir=$PWD/var/quickstart
-build=$here/build/release
-once='' keep='' verb=up
+build=$here/build/quickstart
+once='' keep='' programs='' verb=up
 
 say() { printf '%s\n' "$*"; }
 step() { printf '\n== %s\n' "$*"; }
