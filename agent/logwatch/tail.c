@@ -317,9 +317,7 @@ bool tail_read(struct tail *t, size_t budget_bytes, uint64_t now_ms)
 		know_head(&t->current);
 		if (!path_moved(t))
 			return false;
-		if (read_file(t, &t->current, &budget)) /* what came between the read and the rename */
-			return true;
-		rotate(t, now_ms);
+		rotate(t, now_ms); /* what came between the read and the rename is read with the next call */
 	}
 	return open_current(t, NULL) && read_file(t, &t->current, &budget);
 }

@@ -18,7 +18,7 @@ enum {
 bool values_vary(const struct values *v)
 {
 	size_t names = v->count - v->known - v->variable;
-	if (v->polar || v->count < 2 || v->fixed_words == 0)
+	if (v->count < 2 || v->fixed_words == 0)
 		return false;
 	if (v->known_words == 0 && !v->valued && v->count < WORDS_PLAIN)
 		return false;

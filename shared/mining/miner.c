@@ -287,6 +287,7 @@ struct neighbour {
 	uint32_t slot;
 	size_t differs;  /* in how many places */
 	size_t position; /* the last of them */
+	bool opposed;    /* in one of them stands a word that has an opposite: never to be covered */
 	bool names_only; /* in all these places both have names or values, not ordinary words */
 };
 
@@ -307,6 +308,7 @@ static struct neighbour compare(const struct miner *m, const struct template *t,
 			    (a->hash == b->hash && !((a->flags | b->flags) & TOKEN_VARIABLE));
 		if (same || (blank && !((a->flags | b->flags) & TOKEN_POLAR)))
 			continue;
+		n.opposed |= ((a->flags | b->flags) & TOKEN_POLAR) != 0;
 		n.differs++;
 		n.position = i;
 		n.names_only &= is_name(a) && is_name(b);
@@ -320,7 +322,6 @@ static void count_value(struct values *v, const struct word *w)
 	v->variable += (w->flags & TOKEN_VARIABLE) != 0;
 	v->known += (w->flags & (TOKEN_VARIABLE | TOKEN_KNOWN | TOKEN_NAMED)) == TOKEN_KNOWN;
 	v->odd += (w->flags & TOKEN_ODD) != 0;
-	v->polar |= (w->flags & TOKEN_POLAR) != 0;
 	v->valued |= (w->flags & TOKEN_VALUE) != 0;
 	v->cued |= (w->flags & TOKEN_CUED) != 0;
 }
@@ -414,7 +415,7 @@ static size_t neighbours(const struct miner *m, uint32_t slot, struct neighbour 
 	for (uint32_t s = m->buckets[t->bucket].first; s && count < NEIGHBOURS_MAX; s = m->templates[s - 1].next)
 		if (s - 1 != slot) {
 			struct neighbour n = compare(m, t, s - 1);
-			if (n.differs <= 1 || n.names_only)
+			if (!n.opposed && (n.differs <= 1 || n.names_only))
 				out[count++] = n;
 		}
 	return count;

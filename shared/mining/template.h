@@ -65,7 +65,7 @@ uint64_t template_own_key(const struct template *t);
 struct values {
 	size_t count;                /* distinct */
 	size_t variable, known, odd; /* of them: variable by look, ordinary words, oddly written */
-	bool polar, valued, cued, first;
+	bool valued, cued, first;
 	size_t fixed_words; /* literal words that would stay */
 	size_t known_words; /* ordinary ones among them */
 };

@@ -118,6 +118,7 @@ static void renamed_and_created(void **state)
 	assert_int_equal(rename(w.path, w.other), 0);
 	append("c\n");
 	assert_string_equal(lines(), "b|c|");
+	assert_string_equal(lines(), "");
 	/* The writer still has the old file open for a while. */
 	put(w.other, O_APPEND, "late\n", 5);
 	append("d\n");

@@ -111,6 +111,22 @@ static void names_behind_a_cue_become_one(void **state)
 	miner_free(m);
 }
 
+/* Whether the opposite comes before or after the place is known to vary. */
+static void no_blank_covers_a_word_with_an_opposite(void **state)
+{
+	(void)state;
+	struct miner *m = make(0);
+	uint32_t before = add(m, "Invalid user started from 10.0.0.1").group;
+	add(m, "Invalid user webmaster from 10.0.0.1");
+	struct mined names = add(m, "Invalid user pgadmin from 10.0.0.1");
+	assert_string_equal(text_of(m, names), "Invalid user <*> from <*>"); /* and does not keep the others from it */
+	struct mined after = add(m, "Invalid user stopped from 10.0.0.1");
+	assert_string_equal(text_of(m, after), "Invalid user stopped from <*>");
+	assert_int_equal(add(m, "Invalid user started from 10.0.0.2").group, before);
+	assert_int_equal(miner_count(m), 3);
+	miner_free(m);
+}
+
 static void ordinary_words_make_different_events(void **state)
 {
 	(void)state;
@@ -372,6 +388,7 @@ int main(void)
 	    cmocka_unit_test(variables_are_told_by_their_look),
 	    cmocka_unit_test(opposite_events_stay_apart),
 	    cmocka_unit_test(names_behind_a_cue_become_one),
+	    cmocka_unit_test(no_blank_covers_a_word_with_an_opposite),
 	    cmocka_unit_test(ordinary_words_make_different_events),
 	    cmocka_unit_test(a_million_random_tokens_take_no_memory),
 	    cmocka_unit_test(frequent_templates_outlive_a_storm),

@@ -144,6 +144,8 @@ static void ordinary_log_lines_stay(void **state)
 	    "java.lang.NullPointerException at com.example.web.PatientServiceImpl.find(PatientServiceImpl.java:123)",
 	    "[EMAIL] and [PASSWORD] password=[PASSWORD] stay, patient [NAME] too",
 	    "password check failed",
+	    "session: 12345678abcd opened",
+	    "auth: 8f14e45fceea167a5a36dedd4bea2543 accepted",
 	    "token expired",
 	    "no password supplied",
 	    "password=**** user=root",
