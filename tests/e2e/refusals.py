@@ -1,0 +1,265 @@
+#!/usr/bin/python3
+"""tests/e2e/refusals.py BIN: who must not get in does not get in, and the audit trail says so.
+
+A real controller on loopback with a real authority.  Each bad peer of the list is refused with its reason in the log and an entry in the
+audit trail; malformed, oversized, unknown and mismatched frames end their own connection and disturb nobody else; a certificate that is
+revoked ends its live connection.  Exit 77: skipped.
+"""
+import base64
+import json
+import os
+import pathlib
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+BIN = pathlib.Path(sys.argv[1])
+DOMAIN = "e2e.kedge"
+failures = []
+
+
+def run(*argv, **more):
+    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=60, **more)
+    if done.returncode != 0:
+        sys.exit("%s failed: %s%s" % (argv[0], done.stdout, done.stderr))
+    return done.stdout
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class World:
+    def __init__(self, folder):
+        self.dir = pathlib.Path(folder)
+        self.agents, self.operators = free_port(), free_port()
+        run(BIN / "kedge", "ca", "init", "--dir", self.dir / "ca", "--domain", DOMAIN)
+        run(BIN / "kedge", "ca", "issue", "controller", "main", "--dir", self.dir / "ca", "--address", "127.0.0.1", "--out", self.dir / "id")
+        run(BIN / "kedge", "ca", "issue", "operator", "founder", "--dir", self.dir / "ca", "--out", self.dir / "op")
+        (self.dir / "controller.yaml").write_text(
+            "name: main\ndomain: %s\nstate_directory: %s/state\nagents: { listen: \"127.0.0.1:%d\" }\noperators: { listen: \"127.0.0.1:%d\" }\n"
+            "identity: { certificate: %s/id/cert.pem, key: %s/id/key.pem, authority: %s/ca/authority.pem }\n"
+            "issuing: { certificate: %s/ca/issuing.pem, key: %s/ca/issuing.key }\nadministrators: [ founder ]\n"
+            "notify: { channels: { note: { kind: file, url: %s/notes.jsonl } } }\n"
+            % (DOMAIN, self.dir, self.agents, self.operators, *[self.dir] * 6))
+        self.log = open(self.dir / "controller.log", "w")
+        self.process = subprocess.Popen([BIN / "kedge-controller", "run", "--config", self.dir / "controller.yaml"], stderr=self.log)
+        self.wait(lambda: "ready" in (self.dir / "controller.log").read_text(), "the controller")
+
+    def wait(self, condition, what, seconds=15):
+        until = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > until:
+                sys.exit("waited in vain for %s\n%s" % (what, (self.dir / "controller.log").read_text()[-3000:]))
+            time.sleep(0.05)
+
+    def issue(self, name, uri, days=2, usage="clientAuth", at=None, ca=None):
+        """A certificate by our issuing authority (or another one), as odd as wished."""
+        folder = self.dir / "certs" / name
+        folder.mkdir(parents=True)
+        ca = ca or self.dir / "ca"
+        run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder / "key.pem", "-out",
+            folder / "csr.pem", "-subj", "/CN=" + name)
+        (folder / "ext").write_text("basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=%s\nsubjectAltName=URI:%s\n"
+                                    % (usage, uri))
+        sign = ["openssl", "x509", "-req", "-in", folder / "csr.pem", "-CA", ca / "issuing.pem", "-CAkey", ca / "issuing.key", "-set_serial",
+                str(int.from_bytes(os.urandom(8), "big") | 1 << 62), "-days", str(days), "-extfile", folder / "ext", "-out", folder / "leaf.pem"]
+        run(*((["faketime", at] if at else []) + sign))
+        (folder / "cert.pem").write_text((folder / "leaf.pem").read_text() + (ca / "issuing.pem").read_text())
+        return folder
+
+    def context(self, folder=None):
+        c = ssl.create_default_context(cafile=str(self.dir / "ca" / "authority.pem"))
+        c.check_hostname = False
+        if folder:
+            c.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+        return c
+
+    def api(self, path, body=None):
+        request = urllib.request.Request("https://127.0.0.1:%d/api/v1/%s" % (self.operators, path), data=None if body is None else json.dumps(body).encode())
+        with urllib.request.urlopen(request, context=self.context(self.dir / "op"), timeout=10) as answer:
+            return json.load(answer)
+
+    def audited(self, text):
+        return any(text in (e.get("text") or "") for e in self.api("audit?limit=1000&order=desc")["items"])
+
+
+class Socket:
+    """A websocket client of thirty lines: binary frames, masked, whole."""
+
+    def __init__(self, world, port, folder):
+        raw = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.tls = world.context(folder).wrap_socket(raw)
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.tls.sendall(("GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: %s\r\n"
+                          "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: kedge.agent.v1\r\n\r\n" % key).encode())
+        head = b""
+        while b"\r\n\r\n" not in head:
+            piece = self.tls.recv(4096)
+            if not piece:
+                raise ConnectionError("closed during the upgrade")
+            head += piece
+        if b" 101 " not in head:
+            raise ConnectionError(head.split(b"\r\n")[0].decode())
+
+    def send(self, payload, opcode=2):
+        n = len(payload)
+        size = struct.pack("!B", 0x80 | n) if n < 126 else struct.pack("!BH", 0xFE, n) if n < 65536 else struct.pack("!BQ", 0xFF, n)
+        self.tls.sendall(bytes([0x80 | opcode]) + size + b"\0\0\0\0" + payload)
+
+    def until_closed(self, seconds=10):
+        """Everything that came, until the other side closed."""
+        self.tls.settimeout(seconds)
+        got = b""
+        try:
+            while True:
+                piece = self.tls.recv(4096)
+                if not piece:
+                    return got
+                got += piece
+        except (ConnectionError, ssl.SSLError):
+            return got
+        except socket.timeout:
+            return None
+
+
+def pack(value):
+    """msgpack, as much of it as a hello needs."""
+    if isinstance(value, dict):
+        return bytes([0x80 | len(value)]) + b"".join(pack(k) + pack(v) for k, v in value.items())
+    if isinstance(value, bool):
+        return b"\xc3" if value else b"\xc2"
+    if isinstance(value, int):
+        return b"\xcf" + struct.pack("!Q", value)
+    if isinstance(value, bytes):
+        return b"\xc4" + bytes([len(value)]) + value
+    if isinstance(value, str):
+        raw = value.encode()
+        return b"\xd9" + bytes([len(raw)]) + raw
+    raise TypeError(value)
+
+
+def hello(host):
+    return pack({"type": "hello", "hello": {"version": 1, "version_least": 1, "agent_version": "e2e", "host": host, "boot": os.urandom(16),
+                                            "clock": int(time.time() * 1000), "first_sequence": 0, "last_sequence": 0, "epoch_seen": 0}})
+
+
+def check(world, name, ok, audit=None):
+    if ok and audit:
+        until = time.monotonic() + 5
+        while not world.audited(audit) and time.monotonic() < until:
+            time.sleep(0.1)
+        ok = world.audited(audit)
+    print("%-62s %s" % (name, "ok" if ok else "FAILED"), flush=True)
+    if not ok:
+        failures.append(name)
+
+
+def is_refused(world, port, folder):
+    try:
+        return Socket(world, port, folder).until_closed(3) is not None
+    except (ConnectionError, ssl.SSLError, OSError):
+        return True
+
+
+def certificates(w):
+    uri = "spiffe://%s/host/" % DOMAIN
+    good = w.issue("web-1", uri + "web-1")
+    check(w, "a good host gets in", not is_refused(w, w.agents, good))
+    check(w, "no certificate", is_refused(w, w.agents, None), "no certificate")
+    other = w.dir / "other"
+    run(BIN / "kedge", "ca", "init", "--dir", other, "--domain", DOMAIN)
+    check(w, "wrong authority", is_refused(w, w.agents, w.issue("foreign", uri + "foreign", ca=other)), "not issued by an authority of ours")
+    check(w, "expired", is_refused(w, w.agents, w.issue("old", uri + "old", days=1, at="-3 days")), "has expired")
+    check(w, "not yet valid", is_refused(w, w.agents, w.issue("early", uri + "early", at="+1 day")), "not valid yet")
+    check(w, "operator's certificate on the agents' port", is_refused(w, w.agents, w.dir / "op"), "may not use this port")
+    check(w, "another domain", is_refused(w, w.agents, w.issue("alien", "spiffe://other.kedge/host/alien")), "agents' port")
+    check(w, "a server's certificate as a client", is_refused(w, w.agents, w.issue("server", uri + "server", usage="serverAuth")), "not for this end")
+    try:
+        request = urllib.request.urlopen("https://127.0.0.1:%d/api/v1/status" % w.operators, context=w.context(good), timeout=5)
+        refused = request.status != 200
+    except OSError:
+        refused = True
+    check(w, "host's certificate on the operators' port", refused, "operators' port: host web-1")
+    return good
+
+
+def tickets(w, good):
+    """TLS 1.3 resumption would skip the client's certificate: no ticket is ever issued, and a made-up one is not honoured."""
+    script = "openssl s_client -connect 127.0.0.1:%d -cert %s/cert.pem -key %s/key.pem -CAfile %s/ca/authority.pem -sess_out %s/session </dev/null" % (
+        w.agents, good, good, w.dir, w.dir)
+    subprocess.run(script.split(" </dev/null")[0].split(), stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+    session = w.dir / "session"
+    if session.exists():
+        done = subprocess.run(["openssl", "s_client", "-connect", "127.0.0.1:%d" % w.agents, "-sess_in", str(session), "-CAfile", str(w.dir / "ca/authority.pem")],
+                              input="GET / HTTP/1.1\r\n\r\n", capture_output=True, text=True, timeout=20)
+        check(w, "a replayed ticket without a certificate", "Reused" not in done.stdout, "no certificate")
+    else:
+        check(w, "no TLS ticket is issued", True)
+
+
+def frames(w, good):
+    steady = Socket(w, w.agents, w.issue("steady", "spiffe://%s/host/steady" % DOMAIN))
+    steady.send(hello("steady"))
+    s = Socket(w, w.agents, good)
+    s.send(hello("somebody-else"))
+    check(w, "a hello that names another host", s.until_closed() is not None, "names another host than the certificate")
+    for name, payload, said in (("malformed bytes", b"\xc1\xff\x00", "malformed"), ("an unknown type", pack({"type": "dance"}), "unknown_type"),
+                                ("a frame that only controllers send", pack({"type": "ack", "ack": {"sequence": 1}}), "out_of_order"),
+                                ("a frame without its body", pack({"type": "hello"}), "malformed"),
+                                ("a wrong enum", pack({"type": "report", "report": {"sequence": 1, "at": 1, "importance": "huge"}}), "malformed")):
+        s = Socket(w, w.agents, good)
+        s.send(payload)
+        check(w, name, s.until_closed() is not None, said + " from")
+    s = Socket(w, w.agents, good)
+    try:
+        s.send(b"\0" * ((1 << 20) + 1))
+        closed = s.until_closed() is not None
+    except OSError:
+        closed = True
+    check(w, "an oversized frame", closed, "above the limit")
+    s = Socket(w, w.agents, good)
+    s.send(b"hello", opcode=1)
+    check(w, "a text frame", s.until_closed() is not None, "only binary messages")
+    check(w, "the neighbour is still connected", w.api("host/steady")["state"] == "connected")
+    return steady
+
+
+def revocation(w, steady):
+    w.api("host/revoke", {"host": "steady", "text": "e2e"})
+    # The certificate was made by openssl, not by the controller: revoke it by its serial too.
+    serial = run("openssl", "x509", "-in", w.dir / "certs/steady/leaf.pem", "-noout", "-serial").strip().split("=")[1].lower()
+    check(w, "a revoked host's live connection ends", steady.until_closed() is not None)
+    s = Socket(w, w.agents, w.dir / "certs/steady")
+    s.send(hello("steady"))
+    check(w, "and a new one is refused (%s)" % serial[:8], s.until_closed() is not None)
+
+
+def main():
+    if subprocess.run(["sh", "-c", "command -v faketime openssl"], capture_output=True).returncode:
+        print("skipped: needs faketime and openssl")
+        sys.exit(77)
+    with tempfile.TemporaryDirectory(prefix="kedge-e2e.") as folder:
+        world = World(folder)
+        try:
+            good = certificates(world)
+            tickets(world, good)
+            revocation(world, frames(world, good))
+            verdict = world.api("audit/verify")
+            check(world, "the audit trail is sound", verdict["problem"] == "sound")
+        finally:
+            world.process.send_signal(signal.SIGTERM)
+            if world.process.wait(20) != 0:
+                failures.append("the controller did not stop cleanly")
+    sys.exit("failed: " + ", ".join(failures) if failures else 0)
+
+
+main()
