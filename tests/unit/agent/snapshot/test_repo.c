@@ -244,7 +244,8 @@ static void test_prune_in_two_phases(void **state)
 	r = prune(true, now + 1000 + PRUNE_GRACE_MS, &s[2].snapshot);
 	assert_int_equal(r.deleted_packs, condemned);
 	WORLD_OK(&w, repo_stats(w.repo, &after, &w.err));
-	assert_int_equal(after.packs, before.packs - condemned + 1);
+	assert_true(
+	    after.packs > before.packs - condemned && after.packs <= before.packs - condemned + SNAPSHOT_WORKERS_MAX);
 	WORLD_OK(&w, world_verify(&w, s[1].snapshot, &v));
 	WORLD_OK(&w, world_verify(&w, s[2].snapshot, &v));
 	WORLD_OK(&w, world_verify(&w, again.snapshot, &v));

@@ -249,24 +249,6 @@ static void test_unchanged_reads_and_stores_nothing(void **state)
 	world_done(&w);
 }
 
-/* A change within the clock's tick of the read shows in no time stamp: such files are read once more. */
-static void test_same_tick_change_is_seen(void **state)
-{
-	(void)state;
-	struct world w;
-	struct snapshot_summary first, second;
-	world_init(&w);
-	world_text(w.config_dir, "conf", "one");
-	for (int i = 0; i < 20; i++) {
-		world_text(w.data_dir, "racy", "before");
-		WORLD_OK(&w, world_create(&w, &first));
-		world_text(w.data_dir, "racy", "after!");
-		WORLD_OK(&w, world_create(&w, &second));
-		assert_memory_not_equal(&data_of(&first)->digest, &data_of(&second)->digest, sizeof(struct digest));
-	}
-	world_done(&w);
-}
-
 /* Copies cost nothing, and an insertion at the beginning costs about a chunk. */
 static void test_deduplication(void **state)
 {
@@ -508,7 +490,7 @@ int main(void)
 	    cmocka_unit_test(test_nasty_tree),
 	    cmocka_unit_test(test_longest_paths),
 	    cmocka_unit_test(test_unchanged_reads_and_stores_nothing),
-	    cmocka_unit_test(test_same_tick_change_is_seen),
+
 	    cmocka_unit_test(test_deduplication),
 	    cmocka_unit_test(test_selective_restore),
 	    cmocka_unit_test(test_live_comparison),
