@@ -143,6 +143,11 @@ struct groups { /* digits in groups with one or two separators between */
 	uint8_t separator;
 };
 
+static bool separates(uint8_t b)
+{
+	return b == ' ' || b == '-' || b == '.' || b == '/' || b == '(' || b == ')';
+}
+
 static void read_groups(const struct scan *s, size_t at, struct groups *g)
 {
 	size_t stop = left(s, at) > 40 ? at + 40 : s->size;
@@ -158,7 +163,7 @@ static void read_groups(const struct scan *s, size_t at, struct groups *g)
 		at += n;
 		g->end = at;
 		size_t gap = 0;
-		while (gap < 2 && at + gap < stop && s->text[at + gap] && strchr(" -./()", s->text[at + gap])) {
+		while (gap < 2 && at + gap < stop && separates(s->text[at + gap])) {
 			uint8_t b = s->text[at + gap++];
 			g->spaces |= b == ' ';
 			g->parens |= b == '(' || b == ')';
@@ -229,6 +234,13 @@ size_t match_phone(const struct scan *s, size_t at, bool labelled)
 	if (!is_phone(s, &g, plus, labelled))
 		return 0;
 	return extension_end(s, g.end);
+}
+
+/* In a log, where numbers are many: only what begins as +49 or 555-123 or 1-555 does. */
+static bool may_be_phone(const struct scan *s, size_t at)
+{
+	return clinical(s) || s->text[at] == '+' || separates(byte_at(s, at + 3)) ||
+	       (s->text[at] == '1' && separates(byte_at(s, at + 1)));
 }
 
 size_t rule_phone_paren(struct scan *s, size_t at)
@@ -353,6 +365,8 @@ static bool is_wallet(const struct scan *s, struct chunk c)
 static size_t match_ssn(const struct scan *s, size_t at)
 {
 	struct groups g;
+	if (!separates(byte_at(s, at + 3)))
+		return 0;
 	read_groups(s, at, &g);
 	if (g.count != 3 || g.size[0] != 3 || g.size[1] != 2 || g.size[2] != 4 || g.mixed || g.parens ||
 	    word_byte(byte_at(s, g.end)))
@@ -453,7 +467,7 @@ size_t rule_number(struct scan *s, struct chunk c)
 			return emit(s, at, end, REDACT_SSN);
 		if ((end = match_card(s, at)))
 			return emit(s, at, end, REDACT_CARD);
-		if ((end = match_phone(s, at, false)))
+		if (may_be_phone(s, at) && (end = match_phone(s, at, false)))
 			return emit(s, at, end, REDACT_PHONE);
 		if ((end = match_street(s, at)))
 			return emit(s, at, end, REDACT_ADDRESS);

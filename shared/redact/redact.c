@@ -155,7 +155,7 @@ struct chunk chunk_at(const struct scan *s, size_t at)
 		c.seen |= k;
 	}
 	c.whole = c.end = at;
-	while (c.end > c.start && strchr(".:!", text[c.end - 1]))
+	while (c.end > c.start && (text[c.end - 1] == '.' || text[c.end - 1] == ':' || text[c.end - 1] == '!'))
 		c.end--;
 	return c;
 }

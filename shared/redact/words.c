@@ -4,7 +4,12 @@
 
 #include "shared/redact/scan.h"
 
-enum { SLOTS = 8192 }; /* a power of two, some four times the words */
+enum {
+	SLOTS = 8192, /* a power of two, some four times the words */
+	POWERS = 64,  /* of the hash's step: longer than any word of the tables */
+};
+
+static word_hash powers[POWERS];
 
 static struct slot {
 	word_hash hash;
@@ -204,10 +209,7 @@ static const struct {
 
 word_hash word_hash_join(word_hash a, word_hash b, size_t b_letters)
 {
-	word_hash power = 1;
-	for (size_t i = 0; i < b_letters; i++)
-		power *= WORD_HASH_STEP;
-	return a * power + b;
+	return a * powers[b_letters < POWERS ? b_letters : POWERS - 1] + b;
 }
 
 unsigned word_kinds(word_hash h)
@@ -240,6 +242,9 @@ static void add(word_hash h, unsigned kinds)
 __attribute__((constructor)) static void fill(void)
 {
 	size_t count = 0;
+	powers[0] = 1;
+	for (size_t i = 1; i < POWERS; i++)
+		powers[i] = powers[i - 1] * WORD_HASH_STEP;
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
 		word_hash h = 0;
 		for (const char *p = lists[i].words;; p++) {
