@@ -14,7 +14,7 @@
 #include "shared/base/map.h"
 #include "shared/base/text.h"
 
-enum { BATCH_ENTRIES = 128 };
+enum { BATCH_ENTRIES = 512 };
 
 struct restoring {
 	struct snapshot *s;

@@ -263,7 +263,6 @@ static int bench(const char *kind, int rounds)
 		return 1;
 	(void)text_format(tree, sizeof tree, "%s/tree", base);
 	(void)text_format(repo, sizeof repo, "%s/repo", base);
-	(void)text_format(out, sizeof out, "%s/out", base);
 	if (execute((char *[]){"python3", generator, (char *)kind, tree, NULL}))
 		return 1;
 	for (int round = 0; round < rounds; round++)
@@ -271,8 +270,10 @@ static int bench(const char *kind, int rounds)
 			struct row *r = &rows[i];
 			if (r->fresh_repo)
 				(void)execute((char *[]){"rm", "-rf", repo, NULL});
+			/* ext4 goes round freshly deleted inodes for a minute: never restore to where something was
+			 * just removed. */
 			if (r->fresh_tree)
-				(void)execute((char *[]){"rm", "-rf", out, NULL});
+				(void)text_format(out, sizeof out, "%s/out-%d", base, round);
 			(void)text_format(generation, sizeof generation, "%d", round + 1);
 			if (i + 1 == sizeof rows / sizeof rows[0] &&
 			    execute((char *[]){"python3", generator, "mutate", tree, "--gen", generation, NULL}))
