@@ -101,13 +101,20 @@ void ws_conn_kill(struct ws_conn *conn, enum ws_end end, const char *detail)
 	ws_conn_drop_socket(conn);
 }
 
+static void destroy_vhost(lws_sorted_usec_list_t *sul)
+{
+	struct ws_channel *c = lws_container_of(sul, struct ws_channel, sweep);
+	lws_vhost_destroy(c->vhost);
+}
+
 static void channel_free(struct ws_channel *c)
 {
 	lws_dll2_remove(&c->list);
 	lws_sul_cancel(&c->sweep);
-	/* vhost_gone frees the rest, when the library has let go of it; at the end of the loop that comes by itself. */
+	/* vhost_gone frees the rest when the library lets go of it: in a moment, since a vhost that a socket is still
+	 * bound to stays for good (4.1.6 never marks it), or with the loop. */
 	if (!c->loop->freeing)
-		lws_vhost_destroy(c->vhost);
+		lws_sul_schedule(c->loop->context, 0, &c->sweep, destroy_vhost, 1);
 }
 
 void ws_conn_gone(struct ws_conn *conn)
@@ -311,7 +318,7 @@ int ws_conn_peer_closes(struct ws_conn *conn, const void *data, size_t size)
 	if (conn->state == CONN_CLOSING)
 		return 0;
 	conn->ended.end = WS_CLOSED_BY_PEER;
-	conn->ended.close_code = size >= 2 ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+	conn->ended.close_code = size >= 2 ? (uint16_t)((unsigned)p[0] << 8 | p[1]) : 0;
 	if (size > 2) {
 		size_t n = size - 2 < WS_CLOSE_REASON_MAX ? size - 2 : WS_CLOSE_REASON_MAX;
 		if (text_utf8_valid(p + 2, n)) {
@@ -400,6 +407,7 @@ static void vhost_gone(struct lws_vhost *vhost, void *arg)
 	(void)vhost;
 	if (c->making)
 		return; /* lws_create_vhost() gives up on it: the caller still has everything */
+	lws_sul_cancel(&c->sweep);
 	SSL_CTX_free(c->client_ctx);
 	tls_context_free(c->tls);
 	c->owner_free(c->owner);
@@ -430,6 +438,7 @@ enum err_code ws_channel_init(struct ws_channel *c, struct err *reterr)
 		info.provided_client_ssl_ctx = c->client_ctx;
 	} else {
 		info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
+		info.provided_client_ssl_ctx = c->loop->nobody;
 		info.options |= LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
 	}
 	c->making = true;

@@ -7,6 +7,7 @@
 #ifndef KEDGE_SHARED_WS_INTERNAL_H
 #define KEDGE_SHARED_WS_INTERNAL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "shared/base/openssl.h"
@@ -23,8 +24,10 @@ struct ws_loop {
 	struct ws_loop_config config;
 	struct lws_context *context;
 	struct lws_vhost *base; /* owns no connection; its protocol hears wake-ups and watches descriptors */
+	SSL_CTX *nobody;        /* for vhosts that never dial: see loop.c */
 	void *uv;               /* uv_loop_t, or NULL */
 	atomic_bool woken, stopping;
+	pthread_mutex_t waking; /* held while another thread is inside lws_cancel_service() */
 	bool freeing;
 	struct lws_dll2_owner timers, watches, channels, https;
 	unsigned connections;         /* of all ports of this loop */

@@ -1,9 +1,11 @@
 /* shared/ws/loop.c: the context of libwebsockets, its thread, wake-ups and timers. */
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+
+#include "shared/base/openssl.h"
+#include <openssl/ssl.h>
 
 #include "shared/base/log.h"
 #include "shared/base/text.h"
@@ -99,6 +101,11 @@ static enum err_code make_context(struct ws_loop *loop, struct err *reterr)
 	fill_info(&info, loop);
 	if (loop->config.libuv && !loop->uv)
 		return err_set(reterr, ERR_NOMEM, "out of memory for the event loop");
+	/* Without one the library makes a client's SSL_CTX for every vhost, and leaks it if two contexts live at once.
+	 */
+	loop->nobody = SSL_CTX_new(TLS_client_method());
+	if (!loop->nobody)
+		return err_set(reterr, ERR_NOMEM, "out of memory for TLS");
 	loop->context = lws_create_context(&info);
 	if (!loop->context)
 		return err_set(reterr, ERR_UNSUPPORTED, "libwebsockets does not start%s",
@@ -108,6 +115,7 @@ static enum err_code make_context(struct ws_loop *loop, struct err *reterr)
 	base.port = CONTEXT_PORT_NO_LISTEN;
 	base.vhost_name = "kedge-base";
 	base.protocols = base_protocols;
+	base.provided_client_ssl_ctx = loop->nobody;
 	base.http_proxy_address = ""; /* else the environment's http_proxy would be obeyed */
 	loop->base = lws_create_vhost(loop->context, &base);
 	return loop->base ? ERR_OK : err_set(reterr, ERR_INTERNAL, "libwebsockets makes no vhost");
@@ -128,6 +136,7 @@ enum err_code ws_loop_new(const struct ws_loop_config *config, struct ws_loop **
 	loop->config = *config;
 	atomic_init(&loop->woken, false);
 	atomic_init(&loop->stopping, false);
+	pthread_mutex_init(&loop->waking, NULL);
 	enum err_code rc = make_context(loop, reterr);
 	if (rc != ERR_OK) {
 		ws_loop_free(loop);
@@ -174,6 +183,8 @@ void ws_loop_free(struct ws_loop *loop)
 	ws_watch_free_all(loop);
 	free_timers(loop);
 	destroy_context(loop);
+	SSL_CTX_free(loop->nobody);
+	pthread_mutex_destroy(&loop->waking);
 	free(loop);
 }
 
@@ -188,20 +199,28 @@ enum err_code ws_loop_run(struct ws_loop *loop, struct err *reterr)
 			break;
 		}
 	}
+	/* Whoever stopped it may still be inside ws_loop_stop(); the caller may free the loop next. */
+	pthread_mutex_lock(&loop->waking);
 	atomic_store(&loop->stopping, false);
+	pthread_mutex_unlock(&loop->waking);
 	return rc;
 }
 
 void ws_loop_stop(struct ws_loop *loop)
 {
+	pthread_mutex_lock(&loop->waking);
 	atomic_store(&loop->stopping, true);
 	lws_cancel_service(loop->context); /* the one function of the library that other threads may call */
+	pthread_mutex_unlock(&loop->waking);
 }
 
 void ws_loop_wake(struct ws_loop *loop)
 {
-	if (!atomic_exchange(&loop->woken, true))
-		lws_cancel_service(loop->context);
+	if (atomic_exchange(&loop->woken, true))
+		return; /* one is on its way */
+	pthread_mutex_lock(&loop->waking);
+	lws_cancel_service(loop->context);
+	pthread_mutex_unlock(&loop->waking);
 }
 
 static void timer_fires(lws_sorted_usec_list_t *sul)

@@ -30,8 +30,10 @@ ERR_CHECK enum err_code ws_loop_new(const struct ws_loop_config *config, struct 
 void ws_loop_free(struct ws_loop *loop); /* NULL is a no-op */
 /* Serves until ws_loop_stop().  May be called again afterwards (poll only). */
 ERR_CHECK enum err_code ws_loop_run(struct ws_loop *loop, struct err *reterr);
-void ws_loop_stop(struct ws_loop *loop); /* any thread; remembered if the loop does not run yet */
-void ws_loop_wake(struct ws_loop *loop); /* any thread; cheap, and several may become one on_wake */
+/* Any thread; remembered if the loop does not run yet.  A loop that has returned from ws_loop_run may be freed although
+ * this call has not returned yet. */
+void ws_loop_stop(struct ws_loop *loop);
+void ws_loop_wake(struct ws_loop *loop); /* any thread, until ws_loop_free; cheap, and several may become one on_wake */
 
 /* A timer fires once for each ws_timer_set, on the loop's monotonic clock, never early.  A handful a program and one or
  * two a connection: setting one costs a walk over those that are set. */
