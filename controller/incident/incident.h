@@ -58,7 +58,7 @@ struct incident {
 	struct list hosts;   /* names: every host it ever had */
 	struct list failing; /* names: those that are not healthy now */
 	struct list probes;  /* names of probes that failed */
-	uint64_t fault_ms;   /* when the fault began, by the first transition */
+	uint64_t fault_ms;   /* when the fault (its last relapse) began, by the first transition */
 	uint64_t opened_ms, acknowledged_ms, investigating_ms, identified_ms, resolving_ms, resolved_ms, closed_ms;
 	uint64_t state_since_ms;
 	const char *acknowledged_by;

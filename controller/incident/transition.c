@@ -148,6 +148,7 @@ static enum err_code relapse(struct turn *t, const struct incident_config *c, st
     const struct health_transition *tr, enum severity severity, struct err *reterr)
 {
 	i->relapses++;
+	i->fault_ms = tr->since_ms; /* what changed before the first fault may not explain this one */
 	i->acknowledged_ms = 0; /* whoever had it thought that it was over */
 	i->acknowledged_by = NULL;
 	i->resolution = NULL;
