@@ -298,6 +298,7 @@ static enum err_code do_rollback_plan(struct job *j, struct err *reterr)
 	if (undo == (j->a->service != NULL) || undo == (j->a->hosts.count > 0))
 		return err_set(reterr, ERR_INVALID, "rollback plan needs either \"service\" and \"hosts\", or \"rollback\" to see its undoing");
 	enum err_code rc = wish_of(j, undo ? ORDER_UNDO : ORDER_ROLLBACK, &w, reterr);
+	w.reason = j->a->text ? j->a->text : "no reason was given yet"; /* a plan without one is none; its digest changes with it */
 	if (rc != ERR_OK || (rc = recovery_plan(j->t, &j->c->recovery, &w, &plan, reterr)) != ERR_OK ||
 	    (rc = covering_policy(j, &plan, &policy, &covered, reterr)) != ERR_OK)
 		return rc;
