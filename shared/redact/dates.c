@@ -65,6 +65,8 @@ static size_t year_after(const struct scan *s, size_t at)
 	if (left(s, at) > 3 && memcmp(s->text + at, "of ", 3) == 0)
 		at += 3;
 	unsigned v = number_at(s, at, &n);
+	if (n == 2 && at > from && s->text[at - 1] == '\'' && !is_alnum(byte_at(s, at + n)))
+		return at + n; /* '23 */
 	return at > from && n == 4 && is_year(v, n) && !is_alnum(byte_at(s, at + n)) ? at + n : 0;
 }
 

@@ -271,6 +271,8 @@ static size_t take_name(struct scan *s, struct value v, unsigned kinds)
 		return take_array(s, v, emit(s, v.start, v.end, REDACT_NAME), REDACT_NAME);
 	}
 	size_t end = match_name(s, v.start, NAME_WORDS_MAX);
+	if (end && is_digit(byte_at(s, end)))
+		return 0; /* an identifier that begins with letters */
 	if (v.separator == '=' && !end)
 		for (end = v.start; end < s->size && is_letter(s->text[end]);)
 			end++;
@@ -322,7 +324,7 @@ static size_t take_number(struct scan *s, struct value v, unsigned kinds)
 	unsigned least = kinds & WORD_PHONE ? 7 : v.separator || v.linked || v.quoted ? 3 : 4;
 	if (digits < least || end <= v.start)
 		return 0;
-	return emit(s, v.start, end, type);
+	return emit(s, v.start - (v.start > 0 && s->text[v.start - 1] == '#'), end, type);
 }
 
 static size_t take_birth(struct scan *s, struct value v)
@@ -338,7 +340,7 @@ static size_t take_birth(struct scan *s, struct value v)
 
 static size_t take_address(struct scan *s, struct value v, unsigned kinds)
 {
-	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key)
+	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key && !(clinical(s) && v.separator == ':'))
 		return 0;
 	if (!v.separator && !v.quoted)
 		return 0;

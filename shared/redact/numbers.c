@@ -49,14 +49,17 @@ static bool ipv4_is_public(const uint8_t a[4])
 	       !(a[0] == 203 && a[1] == 0 && a[2] == 113);
 }
 
-/* RFC 4291 text, loosely: groups of hex and at least two colons, "::" at most once. */
-static size_t match_ipv6(const struct scan *s, size_t at)
+/* RFC 4291 text, loosely: groups of hex and at least two colons, "::" at most once, perhaps with an IPv4 address at its
+ * end, whose bytes then go to quad. */
+static size_t match_ipv6(const struct scan *s, size_t at, uint8_t quad[4], bool *ret_quad)
 {
-	size_t groups = 0, colons = 0, digits = 0, end = at;
+	size_t groups = 0, colons = 0, digits = 0, end = at, last = at;
 	bool gap = false;
+	*ret_quad = false;
 	for (size_t i = at;; i++) {
 		uint8_t b = byte_at(s, i);
 		if (is_hex(b) && digits < 4) {
+			last = digits ? last : i;
 			groups += digits++ == 0;
 			end = i + 1;
 			continue;
@@ -75,12 +78,27 @@ static size_t match_ipv6(const struct scan *s, size_t at)
 			break;
 		digits = 0;
 	}
+	size_t four = digits && byte_at(s, end) == '.' ? match_ipv4(s, last, quad) : 0;
+	if (four) {
+		end = four;
+		groups++;
+		*ret_quad = true;
+	}
 	if (is_alnum(byte_at(s, end)) || colons < 2 || groups > 8 || (!gap && groups != 8) || (gap && groups < 1))
 		return 0;
 	if (byte_at(s, end) == '%') /* the zone */
 		for (end++; is_alnum(byte_at(s, end));)
 			end++;
 	return end;
+}
+
+/* "/24" behind an address. */
+static size_t prefix_end(const struct scan *s, size_t at)
+{
+	size_t n = 0;
+	while (byte_at(s, at) == '/' && n < 3 && is_digit(byte_at(s, at + 1 + n)))
+		n++;
+	return n && !word_byte(byte_at(s, at + 1 + n)) ? at + 1 + n : at;
 }
 
 /* 00:1b:44:11:3a:b7, 00-1b-…, 001b.4411.3ab7 */
@@ -118,19 +136,28 @@ static bool hides_ip(const struct scan *s, bool is_public, bool loopback)
 	return clinical(s);
 }
 
+static bool ipv6_is_local(const struct scan *s, size_t at)
+{
+	uint8_t first = lower(s->text[at]), second = lower(byte_at(s, at + 1));
+	return first == ':' || (first == 'f' && (second == 'c' || second == 'd' || second == 'e' || second == 'f'));
+}
+
 static size_t rule_network(struct scan *s, size_t at, size_t stop)
 {
 	uint8_t a[4];
+	bool quad;
 	size_t end = match_mac(s, at);
 	if (end)
 		return clinical(s) || s->options->ips == REDACT_IPS_ALL ? emit(s, at, end, REDACT_MAC) : end;
-	if ((end = match_ipv4(s, at, a)))
+	if ((end = match_ipv4(s, at, a))) {
+		end = prefix_end(s, end);
 		return hides_ip(s, ipv4_is_public(a), a[0] == 127) ? emit(s, at, end, REDACT_IP) : end;
-	if (memchr(s->text + at, ':', stop - at) && (end = match_ipv6(s, at))) {
-		uint8_t first = lower(s->text[at]), second = lower(byte_at(s, at + 1));
-		bool local = first == ':' ||
-			     (first == 'f' && (second == 'c' || second == 'd' || second == 'e' || second == 'f'));
-		return hides_ip(s, !local, end - at == 3 && first == ':') ? emit(s, at, end, REDACT_IP) : end;
+	}
+	if (memchr(s->text + at, ':', stop - at) && (end = match_ipv6(s, at, a, &quad))) {
+		bool is_public = quad ? ipv4_is_public(a) : !ipv6_is_local(s, at),
+		     loopback = quad ? a[0] == 127 : end - at == 3;
+		end = prefix_end(s, end);
+		return hides_ip(s, is_public, loopback && s->text[at] == ':') ? emit(s, at, end, REDACT_IP) : end;
 	}
 	return 0;
 }
@@ -148,6 +175,16 @@ static bool separates(uint8_t b)
 	return b == ' ' || b == '-' || b == '.' || b == '/' || b == '(' || b == ')';
 }
 
+static void note_separator(struct groups *g, uint8_t b)
+{
+	g->spaces |= b == ' ';
+	g->parens |= b == '(' || b == ')';
+	if (b == ' ' || b == '(' || b == ')')
+		return;
+	g->mixed |= g->separator && g->separator != b;
+	g->separator = b;
+}
+
 static void read_groups(const struct scan *s, size_t at, struct groups *g)
 {
 	size_t stop = left(s, at) > 40 ? at + 40 : s->size;
@@ -163,15 +200,12 @@ static void read_groups(const struct scan *s, size_t at, struct groups *g)
 		at += n;
 		g->end = at;
 		size_t gap = 0;
-		while (gap < 2 && at + gap < stop && separates(s->text[at + gap])) {
-			uint8_t b = s->text[at + gap++];
-			g->spaces |= b == ' ';
-			g->parens |= b == '(' || b == ')';
-			if (b != ' ' && b != '(' && b != ')') {
-				g->mixed |= g->separator && g->separator != b;
-				g->separator = b;
-			}
-		}
+		while (gap < 2 && at + gap < stop && separates(s->text[at + gap]))
+			gap++;
+		if (at + gap >= stop || !is_digit(s->text[at + gap]))
+			break; /* what follows the last group is not part of it */
+		for (size_t i = at; i < at + gap; i++)
+			note_separator(g, s->text[i]);
 		if (gap == 0)
 			break;
 		at += gap;
@@ -434,15 +468,42 @@ static size_t rule_identifier(struct scan *s, struct chunk c)
 	return emit(s, c.start, c.end, REDACT_ID);
 }
 
+static bool separates_time(uint8_t b)
+{
+	return b == ':' || b == '.' || b == '+' || b == '-' || b == 'Z';
+}
+
 static size_t rule_clinical_number(struct scan *s, struct chunk c)
 {
 	size_t end = match_date(s, c.start);
-	if (end)
-		return emit(s, c.start, end, REDACT_DATE);
+	if (end) {
+		if (byte_at(s, end) == 'T' && is_digit(byte_at(s, end + 1))) /* the time of RFC 3339 */
+			for (end++; is_digit(byte_at(s, end)) || separates_time(byte_at(s, end));)
+				end++;
+		return emit(s, c.start, s->text[end - 1] == '.' ? end - 1 : end, REDACT_DATE);
+	}
 	if (very_old(s, c.start)) {
 		for (end = c.start; is_digit(byte_at(s, end));)
 			end++;
 		return emit(s, c.start, end, REDACT_AGE);
+	}
+	return 0;
+}
+
+/* SW1A 1AA, with or without the blank: letters, digit, letter or digit; digit, two letters. */
+static size_t match_postcode(const struct scan *s, size_t at)
+{
+	size_t n = 0;
+	while (n < 2 && is_upper(byte_at(s, at + n)))
+		n++;
+	if (n == 0 || !is_digit(byte_at(s, at + n)))
+		return 0;
+	for (size_t district = 1; district <= 2; district++) {
+		size_t in = at + n + district;
+		in += byte_at(s, in) == ' ';
+		if (is_digit(byte_at(s, in)) && is_upper(byte_at(s, in + 1)) && is_upper(byte_at(s, in + 2)) &&
+		    !word_byte(byte_at(s, in + 3)) && (district == 1 || is_alnum(s->text[at + n + 1])))
+			return in + 3;
 	}
 	return 0;
 }
@@ -475,6 +536,8 @@ size_t rule_number(struct scan *s, struct chunk c)
 		return emit(s, at, end, REDACT_ACCOUNT);
 	if (!clinical(s))
 		return 0;
+	if (!leads && (end = match_postcode(s, at)))
+		return emit(s, at, end, REDACT_ADDRESS);
 	return is_wallet(s, c) ? emit(s, c.start, c.end, REDACT_ACCOUNT) : rule_identifier(s, c);
 }
 

@@ -164,6 +164,7 @@ struct chunk chunk_at(const struct scan *s, size_t at)
 
 static void remember(struct scan *s, struct recent word)
 {
+	s->words[2] = s->words[1];
 	s->words[1] = s->words[0];
 	s->words[0] = word;
 }
@@ -277,7 +278,7 @@ static size_t on_delimiter(struct scan *s, size_t at)
 	if (b == '(' && is_digit(byte_at(s, at + 1)) && (next = rule_phone_paren(s, at)))
 		return next;
 	if (b == '\n')
-		s->words[0].hash = s->words[1].hash = 0;
+		s->words[0].hash = s->words[1].hash = s->words[2].hash = 0;
 	return at + 1;
 }
 

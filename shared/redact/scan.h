@@ -91,6 +91,8 @@ enum word_kind {
 	WORD_LINKER = 1u << 23,     /* number, no, is: may stand between a label and its value */
 	WORD_EMAIL = 1u << 24,      /* label of an e-mail address */
 	WORD_INTRODUCES = 1u << 25, /* clinical: a name often follows (like, named, patient) */
+	WORD_VISIT = 1u << 26,      /* clinical: where a person was (lives, admitted, seen) */
+	WORD_SITE = 1u << 27,       /* clinic, branch: may end a place in small letters */
 };
 /* The label kinds, which take a value. */
 enum {
@@ -120,7 +122,7 @@ struct scan {
 	struct redact_stream *stream;
 	struct redact_span *spans;
 	size_t count, max;
-	struct recent words[2]; /* the last ones, newest first; hash 0: none */
+	struct recent words[3]; /* the last ones, newest first; hash 0: none */
 	bool full;
 };
 

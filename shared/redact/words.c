@@ -88,6 +88,10 @@ static const struct {
 		 "college institute "
 		 "foundation memorial rehabilitation pharmacy laboratories"},
     {WORD_PLACE_PREP, "at from near visiting outside via"},
+    {WORD_VISIT, "lives living lived resides residing resident admitted treated evaluated seen visited hospitalized "
+		 "hospitalised presented "
+		 "referred transferred diagnosed operated born moved discharged examined consulted followed"},
+    {WORD_SITE, "clinic clinics hospital facility office branch center centre campus location site practice"},
     {WORD_NO_VALUE,
 	"yes no true false null none nil empty unset undefined redacted hidden masked required invalid expired missing "
 	"incorrect wrong failed failure ok enabled disabled changed not is was has for and the a an in on must should "

@@ -168,6 +168,10 @@ static void addresses_of_machines_by_option(void **state)
 	    redact(&o, NULL, line), "from [IP]:53 and 10.1.2.3 and 127.0.0.1 and [IP] and ::1 and fe80::1");
 	o.ips = REDACT_IPS_ALL;
 	assert_string_equal(redact(&o, NULL, line), "from [IP]:53 and [IP] and 127.0.0.1 and [IP] and ::1 and [IP]");
+	o.ips = REDACT_IPS_PUBLIC;
+	assert_string_equal(
+	    redact(&o, NULL, "::ffff:8.8.8.8 ::ffff:10.0.0.1 [2001:db8::8.8.4.4]:80 8.8.8.0/24 10.0.0.0/8"),
+	    "[IP] ::ffff:10.0.0.1 [[IP]]:80 [IP] 10.0.0.0/8");
 	o = (struct redact_options){.users = true};
 	assert_string_equal(
 	    redact(&o, NULL, "user=bob id=3 {\"username\":\"eve\"}"), "user=[USER] id=3 {\"username\":\"[USER]\"}");
@@ -179,11 +183,12 @@ static void clinical_prose(void **state)
 	static const struct example examples[] = {
 	    {"34-year-old female like Anna S., treated at Methodist Hospital on April 12, 2023?",
 		"34-year-old female like [NAME], treated at [PLACE] on [DATE]?"},
-	    {"seen by Dr. John L. at Mt. Sinai on Feb 21, 2023.", "seen by Dr. [NAME] at [PLACE] on [DATE]."},
+	    {"seen by Dr. John L. at Mt. Sinai on Feb 21, 2023.", "seen by [NAME] at [PLACE] on [DATE]."},
 	    {"operated at St. Vincent's on May 30th, 2022", "operated at [PLACE] on [DATE]"},
 	    {"Guidelines for ACE inhibitors in a 55-year-old male with CKD, diagnosed back in 2021.",
 		"Guidelines for ACE inhibitors in a 55-year-old male with CKD, diagnosed back in 2021."},
 	    {"The 94-year-old was admitted on 12/03/2022.", "The [AGE]-year-old was admitted on [DATE]."},
+	    {"of SW1A 1AA, seen 2024-03-15T14:30:00.123Z.", "of [ADDRESS], seen [DATE]."},
 	    {"HbA1c 7.2 %, BP 120/80, COVID-19 negative, 500 mg twice daily",
 		"HbA1c 7.2 %, BP 120/80, COVID-19 negative, 500 mg twice daily"},
 	};
