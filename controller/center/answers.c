@@ -26,6 +26,7 @@ static const struct field answer_fields[] = {
 static const struct record_type answer_type =
     RECORD_TYPE("request_answer", struct answer, answer_fields, "the first answer to a request that may be repeated");
 const struct table answer_table = {.name = "request_answer", .type = &answer_type};
+const struct record_type *const center_types[] = {&answer_type, NULL};
 
 static uint64_t hash_text(uint64_t h, const char *s, size_t n)
 {

@@ -84,5 +84,6 @@ ERR_CHECK enum err_code center_step(struct center *c, struct input **inputs, siz
 uint64_t center_now_ms(const struct center *c); /* time of the last step, or of the store's last commit */
 
 extern const struct table answer_table; /* request_answer: for the list of tables */
+extern const struct record_type *const center_types[];
 
 #endif

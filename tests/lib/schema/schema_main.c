@@ -3,30 +3,14 @@
  *   kedge_schema > docs/SCHEMA.md          write it anew
  *   kedge_schema --check docs/SCHEMA.md    0: it says what the code says; 1: it does not, and where
  *
- * A folder that has record types gets a line in `folders` and one in `chapters`. */
+ * A folder that has record types gets a line in folders.h. */
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/config/config.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/file.h"
 #include "shared/base/limits.h"
-#include "shared/message/message.h"
-#include "shared/record/registry.h"
-
-static const struct record_folder folders[] = {
-    {"shared/message", message_types},
-    {"agent/config", agent_config_types},
-};
-/* Of the same index. */
-static const struct {
-	const char *title, *text;
-} chapters[] = {
-    {"Messages", "What agent and controller say to each other; docs/PROTOCOL.md tells when and why."},
-    {"agent.yaml", "What a host declares, and therefore allows."},
-};
-enum { FOLDERS = sizeof(folders) / sizeof(folders[0]) };
-_Static_assert(sizeof(chapters) / sizeof(chapters[0]) == FOLDERS, "a chapter for every folder");
+#include "tests/lib/schema/folders.h"
 
 static void write_schema(struct buf *out)
 {
