@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "certs/chain.h"
 #include "certs/exchange.h"
 #include "certs/files.h"
 #include "shared/base/cleanup.h"
@@ -63,9 +64,7 @@ struct join {
 	struct buf root_pem;
 	EVP_PKEY *key;
 	struct arena *arena;
-	struct certificate answer; /* in the arena */
-	X509 *chain[TLS_CHAIN_MAX];
-	size_t chain_count;
+	struct certificate answer;  /* in the arena */
 	char temporary[PATH_LIMIT]; /* the folder that becomes o->folder; "" while there is none */
 	struct new_files files;
 };
@@ -74,8 +73,6 @@ static void join_done(struct join *j)
 {
 	if (j->temporary[0])
 		rmdir(j->temporary);
-	for (size_t i = 0; i < j->chain_count; i++)
-		tls_certificate_free(j->chain[i]);
 	tls_certificate_free(j->root);
 	tls_key_free(j->key);
 	buf_done(&j->root_pem);
@@ -174,31 +171,6 @@ static enum err_code ask(struct join *j, struct err *reterr)
 
 /* ---- is it what was asked for? ---- */
 
-static enum err_code verify_chain(struct join *j, struct err *reterr)
-{
-	X509_STORE *store = X509_STORE_new();
-	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-	STACK_OF(X509) *between = sk_X509_new_null();
-	bool ready = store && ctx && between && X509_STORE_add_cert(store, j->root) == 1;
-	for (size_t i = 1; ready && i < j->chain_count; i++)
-		ready = sk_X509_push(between, j->chain[i]) > 0;
-	ready = ready && X509_STORE_CTX_init(ctx, store, j->chain[0], between) == 1 &&
-		X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_CLIENT) == 1;
-	enum err_code rc = ERR_OK;
-	if (!ready) {
-		rc = tls_openssl_error(reterr, ERR_NOMEM, "verifying the new certificate");
-	} else {
-		X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(ctx), (time_t)(j->o->now_ms / 1000));
-		if (X509_verify_cert(ctx) != 1)
-			rc = err_set(reterr, ERR_CORRUPT, "the certificate that came back is not good: %s",
-			    X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
-	}
-	sk_X509_free(between); /* the certificates are the join's */
-	X509_STORE_CTX_free(ctx);
-	X509_STORE_free(store);
-	return rc;
-}
-
 static enum err_code corrupt(struct err *reterr, enum err_code rc)
 {
 	err_prefix(reterr, rc, "the certificate that came back");
@@ -209,17 +181,25 @@ static enum err_code corrupt(struct err *reterr, enum err_code rc)
 
 static enum err_code check_answer(struct join *j, struct tls_peer *ret, struct err *reterr)
 {
-	enum err_code rc =
-	    tls_certificates_from_pem(j->answer.chain, strlen(j->answer.chain), j->chain, &j->chain_count, reterr);
-	if (rc != ERR_OK || (rc = tls_certificate_peer(j->chain[0], ret, reterr)) != ERR_OK)
+	const char *chain = j->answer.chain;
+	X509 *all[TLS_CHAIN_MAX];
+	size_t count;
+	enum err_code rc = tls_certificates_from_pem(chain, strlen(chain), all, &count, reterr);
+	if (rc != ERR_OK)
 		return corrupt(reterr, rc);
-	if (X509_check_private_key(j->chain[0], j->key) != 1)
+	bool our_key = X509_check_private_key(all[0], j->key) == 1;
+	for (size_t i = 0; i < count; i++)
+		tls_certificate_free(all[i]);
+	if (!our_key)
 		return err_set(reterr, ERR_CORRUPT, "the certificate that came back is for another key");
+	if ((rc = chain_check(chain, strlen(chain), j->root_pem.data, j->root_pem.size, j->o->now_ms, ret, reterr)) !=
+	    ERR_OK)
+		return corrupt(reterr, rc);
 	if (ret->role != j->name.role || !text_equal(ret->name, j->name.name) ||
 	    !text_equal(ret->domain, j->name.domain))
 		return err_set(reterr, ERR_CORRUPT, "the certificate that came back is for %s %s of %s",
 		    tls_role_text(ret->role), ret->name, ret->domain);
-	return verify_chain(j, reterr);
+	return ERR_OK;
 }
 
 /* ---- the folder ---- */

@@ -1,0 +1,148 @@
+/* controller/cli/generic.c: what most commands do: list a table, show a record, ask for a change. */
+#include <string.h>
+
+#include "controller/cli/command.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/text.h"
+
+/* "number" options that are numbers. */
+static enum err_code row_limit(struct cli *c, size_t *ret)
+{
+	const char *text = words_option(&c->w, "limit");
+	uint64_t n = words_flag(&c->w, "all") ? CLI_ROWS_MAX : CLI_LIMIT_DEFAULT;
+	if (text && (text_u64(text, &n, NULL) != ERR_OK || n == 0 || n > CLI_ROWS_MAX))
+		return err_set(
+		    &c->err, ERR_INVALID, "--limit: expected a number from 1 to %d, got \"%.40s\"", CLI_ROWS_MAX, text);
+	*ret = (size_t)n;
+	return ERR_OK;
+}
+
+/* "INC-3" becomes the id that the field holds. */
+static enum err_code add_filter(
+    struct cli *c, const struct record_type *t, const char *field, const char *value, struct filter *f, size_t *n)
+{
+	const struct field *known = record_field(t, field);
+	enum err_code rc = ERR_OK;
+	if (*n == QUERY_FILTERS_MAX)
+		return err_set(&c->err, ERR_INVALID, "at most %d fields to select by", QUERY_FILTERS_MAX);
+	if (known && known->kind == FIELD_ID && known->id_kind == ID_INCIDENT)
+		rc = api_id(c, "incident", value, &value);
+	else if (known && known->kind == FIELD_ID && known->id_kind == ID_ROLLBACK)
+		rc = api_id(c, "rollback", value, &value);
+	else if (known && known->kind == FIELD_ID && known->id_kind == ID_CHANGE)
+		rc = api_id(c, "change", value, &value);
+	if (rc == ERR_OK)
+		f[(*n)++] = (struct filter){known ? known->name : field, value};
+	return rc;
+}
+
+static enum err_code filters_from_options(struct cli *c, const struct record_type *t, struct filter *f, size_t *n)
+{
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && i < c->w.value_count; i++) {
+		const struct cli_value *v = &c->w.values[i];
+		if (text_equal(v->option->name, "where")) {
+			const char *equals = strchr(v->text, '=');
+			const char *field =
+			    equals ? arena_strndup(c->arena, v->text, (size_t)(equals - v->text)) : NULL;
+			rc = field ? add_filter(c, t, field, equals + 1, f, n)
+				   : err_set(
+					 &c->err, ERR_INVALID, "--where: expected field=value, got \"%.40s\"", v->text);
+		} else if (v->option->field) {
+			rc = add_filter(c, t, v->option->field, v->text, f, n);
+		}
+	}
+	return rc;
+}
+
+static int list_of(struct cli *c, const char *noun)
+{
+	struct filter filters[QUERY_FILTERS_MAX];
+	struct rows rows;
+	size_t count = 0, limit;
+	enum err_code rc = row_limit(c, &limit);
+	if (rc != ERR_OK || (rc = filters_from_options(c, query_table(noun)->type, filters, &count)) != ERR_OK)
+		return cli_fail(c, rc);
+	bool newest = c->w.command->newest && !words_flag(&c->w, "oldest");
+	rc = api_list(c, noun, filters, count, newest, limit, &rows);
+	return rc == ERR_OK ? out_rows(c, &rows) : cli_fail(c, rc);
+}
+
+static int show_of(struct cli *c, const char *noun, const char *key)
+{
+	const struct record_type *t = query_table(noun)->type;
+	void *record = arena_alloc(c->arena, t->size);
+	enum err_code rc = record ? api_one(c, noun, key, record) : err_set(&c->err, ERR_NOMEM, "out of memory");
+	return rc == ERR_OK ? out_record(c, t, record) : cli_fail(c, rc);
+}
+
+int run_list(struct cli *c)
+{
+	return list_of(c, c->w.command->reads);
+}
+int run_show(struct cli *c)
+{
+	return show_of(c, c->w.command->reads, c->w.words[0]);
+}
+
+int run_get(struct cli *c)
+{
+	if (!query_table(c->w.words[0])) {
+		size_t count;
+		CLEANUP(buf_done) struct buf all = BUF_INIT;
+		const struct query_noun *nouns = query_nouns(&count);
+		for (size_t i = 0; i < count; i++)
+			buf_printf(&all, " %s", nouns[i].noun);
+		return cli_usage(c, "there is no table \"%.40s\"; there are:%s", c->w.words[0], buf_str(&all));
+	}
+	return c->w.word_count > 1 ? show_of(c, c->w.words[0], c->w.words[1]) : list_of(c, c->w.words[0]);
+}
+
+int run_post(struct cli *c)
+{
+	const struct request_verb *v = request_verb_of(c->w.command->posts);
+	struct request_args a;
+	CLEANUP(buf_done) struct buf json = BUF_INIT;
+	void *record = v->answer ? arena_alloc(c->arena, v->answer->size) : NULL;
+	enum err_code rc = request_from_words(c, &a);
+	if (rc == ERR_OK)
+		rc = request_json(c, &a, &json);
+	if (rc == ERR_OK)
+		rc = api_post(c, c->w.command->posts, buf_str(&json), false, v->answer, record);
+	if (rc != ERR_OK)
+		return cli_fail(c, rc);
+	if (!v->answer) {
+		if (cli_for_people(c))
+			cli_say(c, "done\n");
+		else
+			cli_print(c, "{}\n");
+		return CLI_DONE;
+	}
+	const void *row = record;
+	return cli_for_people(c) ? out_rows(c, &(struct rows){v->answer, &row, 1, false})
+				 : out_record(c, v->answer, record);
+}
+
+int run_audit_verify(struct cli *c)
+{
+	struct audit_verdict v;
+	enum err_code rc = api_get(c, "/api/v1/audit/verify", &audit_verdict_type, &v);
+	if (rc != ERR_OK)
+		return cli_fail(c, rc);
+	int code = out_record(c, &audit_verdict_type, &v);
+	if (code == CLI_DONE && v.problem != AUDIT_SOUND) {
+		cli_say(c, "kedge: the audit trail is not what was written: keep this controller's store as evidence "
+			   "and compare it with its backups\n");
+		return CLI_FAILED;
+	}
+	return code;
+}
+
+int run_controller_show(struct cli *c)
+{
+	struct brakes b = {.scope = "fleet"};
+	enum err_code rc = api_one(c, "controller", "fleet", &b);
+	if (rc == ERR_NOT_FOUND) /* nobody ever touched them */
+		rc = ERR_OK;
+	return rc == ERR_OK ? out_record(c, &brakes_type, &b) : cli_fail(c, rc);
+}

@@ -1,0 +1,26 @@
+/* controller/cli/limits.h: bounds of the command line, each with its reason. */
+#ifndef KEDGE_CONTROLLER_CLI_LIMITS_H
+#define KEDGE_CONTROLLER_CLI_LIMITS_H
+
+enum {
+	CLI_WORDS_MAX = 64,      /* words of a command that are no options: a sentence, typed without quotes */
+	CLI_VALUES_MAX = 1100,   /* options of one command: every host of the largest plan */
+	CLI_COLUMNS_MAX = 64,    /* of a table: RECORD_FIELDS_MAX */
+	CLI_LIMIT_DEFAULT = 50,  /* rows of a list: a screen or two */
+	CLI_PAGE_ROWS = 500,     /* asked for at a time */
+	CLI_ROWS_MAX = 100000,   /* of one list, with --all */
+	CLI_TRIES = 3,           /* of a change that got no answer; the idempotency key makes it safe */
+	CLI_RETRY_MS = 500,      /* before the second try, doubled after */
+	CLI_POLL_FAST_MS = 250,  /* while following a rollback: at first … */
+	CLI_POLL_SLOW_MS = 1000, /* … and after CLI_POLL_FAST_FOR_MS */
+	CLI_POLL_FAST_FOR_MS = 20 * 1000,
+	CLI_WAIT_MS = 30 * 60 * 1000, /* --timeout of a wait: twice what a rollback may take */
+	CLI_RECONNECT_LEAST_MS = 250, /* of `kedge watch`; full jitter, doubled up to … */
+	CLI_RECONNECT_MOST_MS = 10 * 1000,
+	CLI_EVENT_LINE_MAX = 64 << 10,    /* one line of a stream */
+	CLI_FILE_MAX = 64 << 10,          /* a policy, a signature, a public key */
+	CLI_SIGN_TIMEOUT_MS = 120 * 1000, /* a passphrase is typed, a token is touched */
+	CLI_LINE_WIDTH = 96,              /* help is folded here */
+};
+
+#endif

@@ -1,0 +1,86 @@
+/* controller/cli/options.c: every option there is, once. */
+#include "controller/cli/command.h"
+
+#include <string.h>
+
+#include "shared/base/text.h"
+
+const struct option options[] = {
+    /* for every command */
+    {"output", 'o', "FORMAT", NULL, "table, wide, json or yaml"},
+    {"columns", 0, "NAMES", NULL, "columns of the table, divided by commas"},
+    {"config", 'c', "FILE", NULL, "kedge.yaml; else $KEDGE_CONFIG, ~/.config/kedge/kedge.yaml, /etc/kedge/kedge.yaml"},
+    {"no-colour", 0, NULL, NULL, "no colours, as with $NO_COLOR"},
+    {"help", 'h', NULL, NULL, "what a command does, with examples"},
+    /* lists */
+    {"limit", 'n', "N", NULL, "at most so many rows (50)"},
+    {"all", 0, NULL, NULL, "every row there is"},
+    {"oldest", 0, NULL, NULL, "the oldest first"},
+    {"where", 0, "FIELD=VALUE", NULL, "only rows with this value"},
+    {"state", 0, "STATE", "state", "only those in this state"},
+    {"from", 0, "N", NULL, "go on behind this event's number"},
+    /* what it is about */
+    {"service", 0, "SERVICE", "service", "the service"},
+    {"host", 0, "HOST", "host", "a host; may be given more than once where more than one makes sense"},
+    {"component", 0, "COMPONENT", "components", "config, code, data or database; none: all"},
+    {"to", 0, "SNAPSHOT", "snapshot", "the restore point: its id, or last-good"},
+    {"incident", 0, "INCIDENT", "incident", "the incident that it answers, as in INC-3"},
+    {"change", 0, "CHANGE", "change", "the change, as in CHG-7"},
+    {"rollback", 0, "ROLLBACK", "rollback", "the rollback, as in RB-2"},
+    {"reason", 'm', "TEXT", "text", "why"},
+    {"normal", 0, NULL, "normal", "ask for a normal change even where a standing policy would do"},
+    {"severity", 0, "SEVERITY", "severity", "low, medium, high or critical"},
+    {"no-wait", 0, NULL, NULL, "do not wait for the end"},
+    {"timeout", 0, "DURATION", NULL, "wait no longer than this (30m)"},
+    {"for", 0, "DURATION", NULL, "from now on, as in 2h"},
+    {"until", 0, "TIME", "until_ms", "until then, as in 2026-11-23T06:00:00Z"},
+    {"end", 0, NULL, NULL, "end it now"},
+    {"keep", 0, "BOOT", "keep", "the run of the agent that counts; none: whoever comes first"},
+    /* approvals and policies */
+    {"key", 'k', "FILE", NULL, "OpenSSH private key that signs; else approval_key of kedge.yaml"},
+    {"yes", 'y', NULL, NULL, "do not ask"},
+    {"signature", 0, "FILE", NULL, "an OpenSSH signature (FILE.sig)"},
+    /* people, certificates */
+    {"role", 0, "ROLE", NULL, "a role"},
+    {"public-key", 0, "FILE", NULL, "an OpenSSH public key file, or the line itself"},
+    {"disable", 0, NULL, NULL, "they may do nothing from now on"},
+    {"enable", 0, NULL, NULL, "they may act again"},
+    {"lifetime", 0, "DURATION", "lifetime_ms", "of the token (1h)"},
+    {"dir", 0, "DIR", NULL, "the authority's folder"},
+    {"domain", 0, "DOMAIN", NULL, "the trust domain"},
+    {"address", 0, "ADDRESS", NULL, "an IP address or DNS name that the controller is reached at"},
+    {"days", 0, "N", NULL, "life of the certificate in days"},
+    {"out", 0, "DIR", NULL, "where key.pem and cert.pem go"},
+    {"authority", 0, "FILE", NULL, "PEM file of the authority"},
+    {"token", 0, "TOKEN", NULL, "as `kedge ca token` printed it"},
+    {"controller", 0, "URL", NULL, "https://host:port of the controller's port for operators"},
+    {"controller-name", 0, "NAME", NULL, "its name, as its certificate must say (main)"},
+};
+const size_t option_count = sizeof options / sizeof options[0];
+
+const struct option *option_find(const char *name, size_t size)
+{
+	for (size_t i = 0; i < option_count; i++)
+		if (strlen(options[i].name) == size && memcmp(options[i].name, name, size) == 0)
+			return &options[i];
+	return NULL;
+}
+
+bool option_is_global(const struct option *o)
+{
+	return o < options + 5;
+}
+
+bool spec_next(const char **at, struct spec_item *ret)
+{
+	const char *p = *at ? *at + strspn(*at, " ") : "";
+	size_t n = strcspn(p, " "), name = strcspn(p, " !*.");
+	if (n == 0)
+		return false;
+	*ret = (struct spec_item){.name = p,
+	    .size = name,
+	    .needed = memchr(p, '!', n) != NULL,
+	    .repeated = memchr(p, '*', n) || memchr(p, '.', n)};
+	*at = p + n;
+	return true;
+}

@@ -1,0 +1,5 @@
+/* controller/cli/types.c: what `-o json` shows that is not a record of the domain. */
+#include "controller/cli/command.h"
+
+const struct record_type *const cli_types[] = {&incident_page_type, &change_page_type, &rollback_page_type,
+    &host_page_type, &service_page_type, &certificate_view_type, NULL};
