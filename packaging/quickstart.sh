@@ -82,6 +82,7 @@ trap 'stop_all; exit 130' INT TERM
 step "services: two nginx that serve a site kept in git, one PostgreSQL that the site's health depends on"
 choose_ports || exit 1
 services_create
+services_start
 say "http://127.0.0.1:$web1_port/ (web-1)   http://127.0.0.1:$web2_port/ (web-2)   PostgreSQL in $dir/services/db-1"
 
 step "Kedge: authority, controller, three agents"

@@ -60,7 +60,7 @@ policy_sign() {
 		max_hosts: 1
 		max_per_hour: 6
 		cool_down: 1s
-		expires_ms: $(date -u -d '+30 days' +%Y-%m-%dT%H:%M:%SZ)
+		expires: $(date -u -d '+30 days' +%Y-%m-%dT%H:%M:%SZ)
 		reason: quickstart's drill
 	YAML
 	rm -f "$dir/operator/policy.yaml.sig"
