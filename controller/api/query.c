@@ -69,6 +69,8 @@ static enum err_code by_number(struct turn *read, const struct table *table, con
 		return rc;
 	rc = turn_scan_next(&scan, ret, ret_found, reterr);
 	turn_scan_done(&scan);
+	if (rc == ERR_OK && !*ret_found) /* a number is no id: there is nothing else that it could mean */
+		return err_set(reterr, ERR_NOT_FOUND, "there is no %s", text);
 	return rc;
 }
 
