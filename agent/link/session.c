@@ -78,9 +78,9 @@ static void tell_down(struct session *s, const char *why)
 }
 
 /* The attempt or connection is no more. */
-static void ended(struct session *s, const char *why, bool slow, uint64_t now_ms)
+static void ended(struct session *s, const char *why, uint64_t now_ms)
 {
-	enum reconnect_why reason = s->said_bye ? reconnect_why(s->bye) : slow ? RECONNECT_SLOW : RECONNECT_FAILED;
+	enum reconnect_why reason = s->said_bye ? reconnect_why(s->bye) : RECONNECT_FAILED;
 	if (s->was_live && now_ms - s->live_since_ms >= SESSION_STABLE_MS)
 		reconnect_good(&s->reconnect);
 	s->dial_at_ms = now_ms;
@@ -96,10 +96,10 @@ static void ended(struct session *s, const char *why, bool slow, uint64_t now_ms
 	s->finished = s->stopping;
 }
 
-void session_on_closed(struct session *s, const char *why, bool slow, uint64_t now_ms)
+void session_on_closed(struct session *s, const char *why, uint64_t now_ms)
 {
 	if (s->state != SESSION_WAITING)
-		ended(s, why, slow, now_ms);
+		ended(s, why, now_ms);
 }
 
 static bool is_all_acknowledged(const struct session *s)
@@ -132,7 +132,7 @@ static void dial(struct session *s, uint64_t now_ms)
 	s->state = SESSION_DIALLING;
 	s->deadline_ms = now_ms + SESSION_DIAL_MS;
 	if (s->io.dial(s->io.ctx, &err) != ERR_OK)
-		ended(s, err.msg, false, now_ms);
+		ended(s, err.msg, now_ms);
 }
 
 static void say_hello(struct session *s, uint64_t now_ms)
@@ -161,8 +161,10 @@ static void say_hello(struct session *s, uint64_t now_ms)
 
 enum err_code session_on_connected(struct session *s, uint64_t now_ms, struct err *reterr)
 {
+	if (s->state == SESSION_CLOSING) /* it was to end before it began */
+		s->io.close(s->io.ctx, false, s->why);
 	if (s->state != SESSION_DIALLING)
-		return ERR_OK; /* abandoned */
+		return ERR_OK;
 	s->state = SESSION_GREETING;
 	s->deadline_ms = now_ms + SESSION_GREETING_MS;
 	enum err_code rc = session_forget(s, reterr); /* so that hello offers only what is wanted */
@@ -319,7 +321,7 @@ enum err_code session_on_tick(struct session *s, uint64_t now_ms, struct err *re
 		if (now_ms < s->deadline_ms)
 			break;
 		s->io.abandon(s->io.ctx);
-		ended(s, "the attempt did not end by itself", false, now_ms);
+		ended(s, "the attempt did not end by itself", now_ms);
 		break;
 	case SESSION_LIVE:
 		rc = live_tick(s, now_ms, reterr);

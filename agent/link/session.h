@@ -76,8 +76,7 @@ bool session_is_finished(const struct session *s);
 ERR_CHECK enum err_code session_on_connected(struct session *s, uint64_t now_ms, struct err *reterr);
 ERR_CHECK enum err_code session_on_frame(struct session *s, struct bytes frame, uint64_t now_ms, struct err *reterr);
 ERR_CHECK enum err_code session_on_drained(struct session *s, uint64_t now_ms, struct err *reterr);
-/* why: for people.  slow: the attempt shows that a person must act first (a certificate that is refused). */
-void session_on_closed(struct session *s, const char *why, bool slow, uint64_t now_ms);
+void session_on_closed(struct session *s, const char *why, uint64_t now_ms); /* why: for people */
 
 /* ---- time ---- */
 

@@ -105,7 +105,7 @@ static void replay_begins_after_what_is_acknowledged(void **state)
 	rig_until_due(&r);
 	spool_state(r.spool, &spool);
 	assert_int_equal(spool.first, 5);
-	session_on_closed(r.s, "the connection broke", false, r.now_ms);
+	session_on_closed(r.s, "the connection broke", r.now_ms);
 	expect(&r, "down: the connection broke; ");
 	rig_until_due(&r);
 	ok(session_on_connected(r.s, r.now_ms, &rig_err));
@@ -202,7 +202,7 @@ static void dropped_reports_leave_no_hole(void **state)
 	expect(&r, "dial; hello 1-5; up; report 1; lost 2-4; report 5; ");
 	rig_ack(&r, 3); /* within the run, as after a restart of the controller */
 	assert_int_equal(session_in_flight(r.s), 2);
-	session_on_closed(r.s, "x", false, r.now_ms);
+	session_on_closed(r.s, "x", r.now_ms);
 	rig_until_due(&r);
 	ok(session_on_connected(r.s, r.now_ms, &rig_err));
 	rig_welcome(&r, 3);
@@ -219,7 +219,7 @@ static void a_restored_controller_is_told_what_it_lost(void **state)
 	for (int i = 0; i < 9; i++)
 		rig_report(&r);
 	rig_live(&r, 9);
-	session_on_closed(r.s, "x", false, r.now_ms);
+	session_on_closed(r.s, "x", r.now_ms);
 	rig_live(&r, 4); /* a backup from before 5 */
 	rig_report(&r);
 	expect(&r, "spooled 10; lost 5-9; report 10; ");
@@ -247,7 +247,7 @@ static void a_new_spool_counts_on_from_the_controller(void **state)
 	rig_report(&r);
 	rig_welcome(&r, 1000);
 	expect(&r, "dial; hello 0-0; spooled 1; close: the first reports of a new spool: hello again; ");
-	session_on_closed(r.s, "closed", false, r.now_ms);
+	session_on_closed(r.s, "closed", r.now_ms);
 	rig_until_due(&r);
 	ok(session_on_connected(r.s, r.now_ms, &rig_err));
 	rig_welcome(&r, 0);
@@ -342,7 +342,7 @@ static void certificate_requests_are_asked_until_answered(void **state)
 	ok(session_on_certificate_request(r.s, &request, &rig_err));
 	expect(&r, "certificate_request; ");
 	rig_frame(&r, FRAME_CERTIFICATE, &certificate);
-	session_on_closed(r.s, "x", false, r.now_ms);
+	session_on_closed(r.s, "x", r.now_ms);
 	rig_live(&r, 0);
 	expect(&r, "");
 	rig_done(&r);
@@ -412,7 +412,7 @@ static void wrong_frames_end_the_connection(void **state)
 		spool_state(r.spool, &spool);
 		assert_int_equal(spool.count, 2);
 		expect(&r, "");
-		session_on_closed(r.s, "closed", false, r.now_ms);
+		session_on_closed(r.s, "closed", r.now_ms);
 		snprintf(want, sizeof(want), "down: %s; ", cases[i].want);
 		expect(&r, want);
 		rig_done(&r);
@@ -451,7 +451,7 @@ static void an_old_acknowledgement_is_nothing(void **state)
 /* ---- attempts ---- */
 
 /* How long after it ended the next attempt comes, at most, over many draws. */
-static uint64_t longest_wait(const struct bye *b, bool slow, uint64_t *ret_least)
+static uint64_t longest_wait(const struct bye *b, uint64_t *ret_least)
 {
 	uint64_t most = 0, least = UINT64_MAX;
 	for (uint64_t seed = 0; seed < 200; seed++) {
@@ -462,7 +462,7 @@ static uint64_t longest_wait(const struct bye *b, bool slow, uint64_t *ret_least
 		rig_live(&r, 0);
 		if (b)
 			rig_frame(&r, FRAME_BYE, b);
-		session_on_closed(r.s, "gone", slow, r.now_ms);
+		session_on_closed(r.s, "gone", r.now_ms);
 		uint64_t wait = session_due_ms(r.s) - r.now_ms;
 		most = wait > most ? wait : most;
 		least = wait < least ? wait : least;
@@ -492,13 +492,12 @@ static void a_goodbye_says_how_long(void **state)
 	uint64_t least;
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		uint64_t most = longest_wait(&cases[i].bye, false, &least);
+		uint64_t most = longest_wait(&cases[i].bye, &least);
 		assert_in_range(most, cases[i].most * 9 / 10, cases[i].most);
 		assert_in_range(
 		    least, cases[i].slow ? cases[i].most / 2 : 0, cases[i].slow ? cases[i].most : cases[i].most / 10);
 	}
-	assert_in_range(longest_wait(NULL, false, &least), RECONNECT_BASE_MS * 9 / 10, RECONNECT_BASE_MS);
-	assert_in_range(longest_wait(NULL, true, &least), RECONNECT_SLOW_MS * 9 / 10, RECONNECT_SLOW_MS);
+	assert_in_range(longest_wait(NULL, &least), RECONNECT_BASE_MS * 9 / 10, RECONNECT_BASE_MS);
 }
 
 static void the_keeper_hears_of_a_change_once(void **state)
@@ -509,7 +508,7 @@ static void the_keeper_hears_of_a_change_once(void **state)
 	rig_ready(&r);
 	for (int i = 0; i < 3; i++) {
 		rig_until_due(&r);
-		session_on_closed(r.s, i < 2 ? "refused" : "no route\xff", false, r.now_ms);
+		session_on_closed(r.s, i < 2 ? "refused" : "no route\xff", r.now_ms);
 	}
 	expect(&r, "dial; down: refused; dial; dial; down: no route?; ");
 	r.dial_fails = true;
@@ -517,7 +516,7 @@ static void the_keeper_hears_of_a_change_once(void **state)
 	expect(&r, "dial; down: no such address; ");
 	r.dial_fails = false;
 	rig_live(&r, 0);
-	session_on_closed(r.s, "no such address", false, r.now_ms);
+	session_on_closed(r.s, "no such address", r.now_ms);
 	expect(&r, "down: no such address; "); /* it was up in between */
 	rig_done(&r);
 }
@@ -562,14 +561,14 @@ static void waits_grow_until_a_connection_lasts(void **state)
 	rig_ready(&r);
 	for (int i = 0; i < 40; i++) { /* welcomed, and thrown out at once */
 		rig_live(&r, 0);
-		session_on_closed(r.s, "thrown out", false, r.now_ms);
+		session_on_closed(r.s, "thrown out", r.now_ms);
 		uint64_t wait = session_due_ms(r.s) - r.now_ms;
 		most = wait > most ? wait : most;
 	}
 	assert_in_range(most, 4000, 8000); /* welcome's retry_ms is the cap */
 	rig_live(&r, 0);
 	r.now_ms += SESSION_STABLE_MS;
-	session_on_closed(r.s, "gone", false, r.now_ms);
+	session_on_closed(r.s, "gone", r.now_ms);
 	assert_in_range(session_due_ms(r.s) - r.now_ms, 0, RECONNECT_BASE_MS);
 	rig_done(&r);
 }
@@ -594,7 +593,7 @@ static void a_new_certificate_is_used_soon(void **state)
 	expect(&r, "spooled 2; ");
 	rig_ack(&r, 1);
 	expect(&r, "close: reconnecting with a new certificate or declaration; ");
-	session_on_closed(r.s, "closed", false, r.now_ms);
+	session_on_closed(r.s, "closed", r.now_ms);
 	assert_int_equal(session_due_ms(r.s), r.now_ms); /* at once */
 	rig_tick(&r);
 	ok(session_on_connected(r.s, r.now_ms, &rig_err));
@@ -620,7 +619,7 @@ static void a_new_certificate_ends_a_long_wait(void **state)
 	rig_ready(&r);
 	rig_live(&r, 0);
 	rig_frame(&r, FRAME_BYE, &revoked);
-	session_on_closed(r.s, "x", false, r.now_ms);
+	session_on_closed(r.s, "x", r.now_ms);
 	assert_true(session_due_ms(r.s) > r.now_ms + 60000);
 	session_on_identity(r.s, 777, r.now_ms);
 	assert_int_equal(session_due_ms(r.s), r.now_ms);
@@ -642,7 +641,7 @@ static void a_stop_sends_what_can_be_sent(void **state)
 	assert_false(session_is_finished(r.s));
 	rig_ack(&r, 2);
 	expect(&r, "close: the agent stops; ");
-	session_on_closed(r.s, "closed", false, r.now_ms);
+	session_on_closed(r.s, "closed", r.now_ms);
 	assert_true(session_is_finished(r.s));
 	rig_done(&r);
 }
