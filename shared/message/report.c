@@ -173,7 +173,8 @@ const struct record_type order_step_type = RECORD_TYPE(
 static const struct field order_report_fields[] = {
     F_ID(struct order_report, order, ORDER, FIELD_REQUIRED | FIELD_COLUMN, "the order"),
     F_ENUM(struct order_report, kind, &order_kind_enum, MUST | FIELD_COLUMN, "what it asked for"),
-    F_STRING(struct order_report, service, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "the service"),
+    F_STRING(struct order_report, service, NAME_MAX_BYTES, FIELD_COLUMN,
+	"the service; not there when an order was cancelled before it came"),
     F_ENUM(struct order_report, outcome, &order_outcome_enum, FIELD_ALWAYS | FIELD_COLUMN,
 	"open: accepted, or a step further; else how it ended"),
     F_TIME(struct order_report, at_ms, FIELD_COLUMN, "when this was so, by the host's clock"),
