@@ -34,6 +34,7 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
+cd "$here" || exit 1 # the folder that it was called from may go away
 bin=${programs:-$build/bin}
 # shellcheck source=quickstart/packages.sh
 . "$here/packaging/quickstart/packages.sh"

@@ -26,7 +26,7 @@ enum {
 
 struct incident_config {
 	uint64_t prove_ms;   /* healthy for this long before it counts as resolved; default 2 s */
-	uint64_t relapse_ms; /* a fault this soon after resolving is the same incident; default 30 min */
+	uint64_t relapse_ms; /* a fault of one of its hosts this soon after resolving is the same incident; default 30 min */
 	uint64_t release_ms; /* after its cause resolved, a suppressed incident gets this long to heal; default 60 s */
 	uint64_t review_ms;  /* after resolving; default 24 h */
 	/* how long each state may last before somebody is told again; doubles each time, up to 24 h */

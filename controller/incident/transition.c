@@ -200,7 +200,8 @@ static enum err_code bad(struct turn *t, const struct incident_config *c, const 
 	if (rc != ERR_OK)
 		return rc;
 	if (found && ret->state == INCIDENT_RESOLVED) {
-		if (turn_now_ms(t) - ret->resolved_ms <= c->relapse_ms) {
+		/* another host of the service is another fault */
+		if (turn_now_ms(t) - ret->resolved_ms <= c->relapse_ms && list_has_name(&ret->hosts, tr->host)) {
 			*ret_event = INCIDENT_RELAPSED;
 			return relapse(t, c, ret, tr, severity, reterr);
 		}
