@@ -1,11 +1,15 @@
 /* agent/rollback/converge.h: make live trees equal a restore point, writing only what differs.
  *
- * Two steps.  Staging reads and authenticates everything that will be needed and writes it beside the live trees (same file system, a
- * folder `.kedge-<token>` next to each root), while the service still runs; nothing live changes.  Applying renames it into place, file by
- * file, removes what was added, sets metadata that differs, and makes it durable.  An interrupted apply is repaired by doing both again,
- * towards the same restore point or another: the difference is always computed anew, so the way there does not matter.
- * Paths are walked from each root with openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS): a symlink planted meanwhile leads nowhere.
- * Blocking; one thread. */
+ * Staging reads and authenticates everything that will be needed and writes it beside the live trees (a folder
+ * `.kedge-…` on the file system of each root, named after token and root), while the service still runs; nothing live
+ * changes.  Applying renames it into place, file by file, removes what was added, sets metadata that differs, and makes
+ * it durable.  An interrupted apply is repaired by doing both again, towards the same restore point or another: the
+ * difference is always computed anew, so the way there does not matter.
+ *
+ * Left alone: what the restore point left out, what agent.yaml excludes or never restores, and folders that only stay
+ * because they hold such.  Nothing is ever removed that was not seen by the comparison, but below a root that the
+ * restore point names as absent. Paths are walked from each root with openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS): a
+ * symlink planted meanwhile leads nowhere. Blocking; one thread. */
 #ifndef KEDGE_AGENT_ROLLBACK_CONVERGE_H
 #define KEDGE_AGENT_ROLLBACK_CONVERGE_H
 
@@ -13,24 +17,60 @@
 
 enum {
 	CONVERGE_CHANGES_MAX = 8 << 20, /* entries that differ: a whole tree of eight million can be put back */
-	CONVERGE_EXCEPTIONS_KEPT = 8,   /* paths named in the result */
+	CONVERGE_EXCEPTIONS_KEPT = 8,   /* paths named in a result: a person reads them */
+	CONVERGE_TOKEN_MAX = 64,        /* an order's id */
 };
 
 struct converge; /* one staged difference */
 
-struct converge_counts { uint64_t made, replaced, removed, metadata, bytes, skipped; };
+struct converge_counts {
+	uint64_t made, replaced, removed, metadata; /* as they were done, or (converge_compare) are to be done */
+	uint64_t bytes;                             /* staged, or to be */
+	uint64_t left;                              /* differ, and are left alone */
+};
 
-/* Compare and stage.  components: bits; never a database (agent/database does those).  ERR_FULL: not enough room (1.2 times what is
- * needed), nothing was changed and nothing is left behind.  ERR_CORRUPT names what cannot be trusted. */
-ERR_CHECK enum err_code converge_stage(struct snapshot *s, const struct service_config *service, uint32_t components, const char *token,
-    struct converge **ret, struct err *reterr);
+/* Where and towards what; borrowed while the call, and for converge_stage() while its result lives. */
+struct converge_spec {
+	struct snapshot *snapshot;
+	const struct service_config *service;
+	uint32_t components;           /* bits; a database is passed over (agent/database does those) */
+	const char *token;             /* names the staging folders */
+	snapshot_change_fn *on_change; /* every difference that will be dealt with; may be NULL */
+	void *ctx;
+};
+
+/* Only look: *ret as in converge_counts. */
+ERR_CHECK enum err_code converge_compare(
+    const struct converge_spec *spec, struct converge_counts *ret, struct err *reterr);
+
+/* Compare and stage.  ERR_FULL: not enough room (1.2 times what is needed).  ERR_CORRUPT names what cannot be trusted.
+ * After any error nothing was changed and nothing is left behind. */
+ERR_CHECK enum err_code converge_stage(const struct converge_spec *spec, struct converge **ret, struct err *reterr);
+/* Compare once more (the service has stopped now) and stage what has come to differ since.  After an error:
+ * converge_free(). */
+ERR_CHECK enum err_code converge_refresh(struct converge *c, struct err *reterr);
 const struct converge_counts *converge_counts(const struct converge *c);
-bool converge_is_empty(const struct converge *c); /* live equals the restore point already */
+const struct diff_result *converge_live(const struct converge *c); /* of the last comparison */
+/* The service as it is compared: our own staging folders left out. */
+const struct service_config *converge_service(const struct converge *c);
+bool converge_is_empty(const struct converge *c); /* there is nothing to do */
 /* After an error the live trees are in between: stage and apply again, here or towards another restore point. */
 ERR_CHECK enum err_code converge_apply(struct converge *c, struct err *reterr);
 /* Removes the staging folders, applied or not. */
 void converge_free(struct converge *c); /* NULL is a no-op */
-/* Remove what an interrupted run of this token left beside the roots of the service. */
-ERR_CHECK enum err_code converge_clean(struct snapshot *s, uint32_t components, const char *token, struct err *reterr);
+/* Remove what an interrupted run of this token left beside the roots of the restore point. */
+ERR_CHECK enum err_code converge_clean(const struct converge_spec *spec, struct err *reterr);
+
+/* Do the live trees equal the restore point in everything that is not left alone? */
+struct converge_check {
+	bool equal;
+	uint64_t differences, left;
+	char difference[TEXT_LINE_MAX]; /* the first one */
+	char exceptions[TEXT_LINE_MAX]; /* those left alone that never_restore names, up to CONVERGE_EXCEPTIONS_KEPT; ""
+					   for none */
+	struct diff_result live;
+};
+ERR_CHECK enum err_code converge_verify(
+    const struct converge_spec *spec, struct converge_check *ret, struct err *reterr);
 
 #endif

@@ -11,26 +11,33 @@
 #include "shared/base/file.h"
 #include "shared/base/text.h"
 
-enum { JOURNAL_SIZE_MAX = 64 << 10, JOURNALS_MAX = 4096 };
-
-static const char *const phase_names[] = { [JOURNAL_PLANNED] = "planned", [JOURNAL_STOPPING] = "stopping", [JOURNAL_APPLYING] = "applying",
-	[JOURNAL_PROVING] = "proving", [JOURNAL_UNDOING] = "undoing", [JOURNAL_ENDED] = "ended" };
+static const char *const phase_names[] = {[JOURNAL_PLANNED] = "planned",
+    [JOURNAL_STOPPING] = "stopping",
+    [JOURNAL_APPLYING] = "applying",
+    [JOURNAL_PROVING] = "proving",
+    [JOURNAL_UNDOING] = "undoing",
+    [JOURNAL_ENDED] = "ended"};
 const struct enum_type journal_phase_enum = ENUM_TYPE("journal_phase", phase_names);
 
 #define S struct journal
 static const struct field journal_fields[] = {
-	F_ID(S, order, ORDER, FIELD_KEY | FIELD_REQUIRED, "the order"),
-	F_STRING(S, service, NAME_MAX_BYTES, FIELD_REQUIRED, "the service"),
-	F_U64(S, components, 0, FIELD_REQUIRED, "bits of enum component"),
-	F_ID(S, snapshot, SNAPSHOT, FIELD_REQUIRED, "the restore point it goes to"),
-	F_ID(S, safety, SNAPSHOT, 0, "the restore point of what was there before"),
-	F_ENUM(S, phase, &journal_phase_enum, FIELD_ALWAYS, "how far it is"),
-	F_TIME(S, began_ms, 0, "when it began"),
-	F_U64(S, database_inode, 0, 0, "of the staged data directory, once its exchange was begun"),
-	F_ENUM(S, outcome, &order_outcome_enum, 0, "how it ended"),
+    F_ID(S, order, ORDER, FIELD_KEY | FIELD_REQUIRED, "the order"),
+    F_STRING(S, service, NAME_MAX_BYTES, FIELD_REQUIRED, "the service"),
+    F_U64(S, components, 0, FIELD_REQUIRED, "bits of enum component"),
+    F_ID(S, snapshot, SNAPSHOT, FIELD_REQUIRED, "the restore point it goes to"),
+    F_ID(S, safety, SNAPSHOT, 0, "the restore point of what was there before"),
+    F_ENUM(S, phase, &journal_phase_enum, FIELD_ALWAYS, "how far it is"),
+    F_TIME(S, began_ms, 0, "when it began"),
+    F_U64(S, database_inode, 0, 0, "of the staged data directory, once its exchange was begun"),
+    F_ENUM(S, outcome, &order_outcome_enum, 0, "how it ended"),
+    F_STRING(S, text, TEXT_LINE_MAX, 0, "why, for people"),
+    F_BOOL(S, digests_match, 0, "the live state equals the restore point"),
+    F_BOOL(S, healthy, 0, "its probes passed"),
+    F_LIST(S, points, &component_point_type, COMPONENT_COUNT, 0, "the live state afterwards"),
 };
 #undef S
-const struct record_type journal_type = RECORD_TYPE("rollback_journal", struct journal, journal_fields, "how far one rollback on this host is");
+const struct record_type journal_type =
+    RECORD_TYPE("rollback_journal", struct journal, journal_fields, "how far one rollback on this host is");
 
 static bool path_of(const char *folder, struct id order, char out[PATH_LIMIT])
 {
@@ -42,7 +49,9 @@ enum err_code rollback_journal_write(const char *folder, const struct journal *j
 {
 	char path[PATH_LIMIT];
 	struct buf text = BUF_INIT;
-	enum err_code rc = path_of(folder, j->order, path) ? record_to_json(&journal_type, j, 0, &text, reterr) : err_set(reterr, ERR_LIMIT, "%s is too long a path", folder);
+	enum err_code rc = path_of(folder, j->order, path)
+			       ? record_to_json(&journal_type, j, 0, &text, reterr)
+			       : err_set(reterr, ERR_LIMIT, "%s is too long a path", folder);
 	if (rc == ERR_OK)
 		rc = file_make_dirs(folder, 0700, reterr);
 	if (rc == ERR_OK)
@@ -54,21 +63,34 @@ enum err_code rollback_journal_write(const char *folder, const struct journal *j
 static enum err_code read_file(const char *path, struct arena *arena, struct journal *ret, struct err *reterr)
 {
 	struct buf text = BUF_INIT;
-	enum err_code rc = file_read(path, JOURNAL_SIZE_MAX, &text, reterr);
+	enum err_code rc = file_read(path, JOURNAL_FILE_MAX, &text, reterr);
 	if (rc == ERR_OK)
 		rc = record_from_json(&journal_type, buf_str(&text), text.size, 0, arena, ret, reterr);
 	buf_done(&text);
 	return rc;
 }
 
-enum err_code rollback_journal_read(const char *folder, struct id order, struct arena *arena, struct journal *ret, struct err *reterr)
+enum err_code rollback_journal_read(
+    const char *folder, struct id order, struct arena *arena, struct journal *ret, struct err *reterr)
 {
 	char path[PATH_LIMIT];
-	return path_of(folder, order, path) ? read_file(path, arena, ret, reterr) : err_set(reterr, ERR_LIMIT, "%s is too long a path", folder);
+	if (!path_of(folder, order, path))
+		return err_set(reterr, ERR_LIMIT, "%s is too long a path", folder);
+	enum err_code rc = read_file(path, arena, ret, reterr);
+	return rc == ERR_OK ? ERR_OK : err_prefix(reterr, rc, "%s", path);
+}
+
+enum err_code rollback_journal_remove(const char *folder, struct id order, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	if (!path_of(folder, order, path))
+		return err_set(reterr, ERR_LIMIT, "%s is too long a path", folder);
+	return unlink(path) == 0 || errno == ENOENT ? ERR_OK : err_sys(reterr, errno, "%s cannot be removed", path);
 }
 
 /* Calls fn for each journal of the folder. */
-static enum err_code each(const char *folder, enum err_code (*fn)(void *ctx, const char *path, struct err *reterr), void *ctx, struct err *reterr)
+static enum err_code each(const char *folder, enum err_code (*fn)(void *ctx, const char *path, struct err *reterr),
+    void *ctx, struct err *reterr)
 {
 	CLEANUP(cleanup_dir) DIR *dir = opendir(folder);
 	char path[PATH_LIMIT];
@@ -76,42 +98,56 @@ static enum err_code each(const char *folder, enum err_code (*fn)(void *ctx, con
 		return errno == ENOENT ? ERR_OK : err_sys(reterr, errno, "%s cannot be read", folder);
 	enum err_code rc = ERR_OK;
 	for (struct dirent *e; rc == ERR_OK && (e = readdir(dir));)
-		if (e->d_name[0] != '.' && text_ends(e->d_name, ".json") && text_format(path, sizeof path, "%s/%s", folder, e->d_name))
+		if (e->d_name[0] != '.' && text_ends(e->d_name, ".json") &&
+		    text_format(path, sizeof path, "%s/%s", folder, e->d_name))
 			rc = fn(ctx, path, reterr);
 	return rc;
 }
 
-struct collect { struct arena *arena; struct journal *all; size_t count; };
+struct collect {
+	struct arena *arena;
+	struct journal *all;
+	size_t count;
+};
 
 static enum err_code collect_open(void *ctx, const char *path, struct err *reterr)
 {
 	struct collect *c = ctx;
 	struct journal j;
 	enum err_code rc = read_file(path, c->arena, &j, reterr);
-	if (rc == ERR_OK && j.phase != JOURNAL_ENDED && c->count < JOURNALS_MAX)
-		c->all[c->count++] = j;
-	return err_prefix(reterr, rc, "journal");
+	if (rc != ERR_OK)
+		return err_prefix(reterr, rc, "%s", path);
+	if (j.phase == JOURNAL_ENDED)
+		return ERR_OK;
+	if (c->count == JOURNAL_OPEN_MAX)
+		return err_set(reterr, ERR_LIMIT, "more than %d interrupted rollbacks", JOURNAL_OPEN_MAX);
+	c->all[c->count++] = j;
+	return ERR_OK;
 }
 
 enum err_code rollback_journal_open(const char *folder, struct arena *arena, struct list *ret, struct err *reterr)
 {
-	struct collect c = { arena, arena_array(arena, JOURNALS_MAX, sizeof *c.all), 0 };
+	struct collect c = {arena, arena_array(arena, JOURNAL_OPEN_MAX, sizeof *c.all), 0};
 	if (!c.all)
 		return err_set(reterr, ERR_NOMEM, "out of memory for journals");
 	enum err_code rc = each(folder, collect_open, &c, reterr);
 	if (rc == ERR_OK)
-		*ret = (struct list){ c.all, c.count };
+		*ret = (struct list){c.all, c.count};
 	return rc;
 }
 
-struct sweep { struct arena *arena; uint64_t before_ms; };
+struct sweep {
+	struct arena *arena;
+	uint64_t before_ms;
+};
 
 static enum err_code sweep_one(void *ctx, const char *path, struct err *reterr)
 {
 	struct sweep *s = ctx;
 	struct journal j;
 	arena_reset(s->arena);
-	if (read_file(path, s->arena, &j, NULL) == ERR_OK && j.phase == JOURNAL_ENDED && j.began_ms < s->before_ms && unlink(path) != 0 && errno != ENOENT)
+	if (read_file(path, s->arena, &j, NULL) == ERR_OK && j.phase == JOURNAL_ENDED && j.began_ms < s->before_ms &&
+	    unlink(path) != 0 && errno != ENOENT)
 		return err_sys(reterr, errno, "%s cannot be removed", path);
 	return ERR_OK;
 }
@@ -119,6 +155,6 @@ static enum err_code sweep_one(void *ctx, const char *path, struct err *reterr)
 enum err_code rollback_journal_sweep(const char *folder, uint64_t now_ms, uint64_t keep_ms, struct err *reterr)
 {
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(1 << 20);
-	struct sweep s = { arena, now_ms > keep_ms ? now_ms - keep_ms : 0 };
+	struct sweep s = {arena, now_ms > keep_ms ? now_ms - keep_ms : 0};
 	return arena ? each(folder, sweep_one, &s, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 }

@@ -1,15 +1,21 @@
-/* agent/rollback/journal.h: how far one rollback is, durably.  One file an order: <state>/rollback/<order>.json.  Old or new, never half. */
+/* agent/rollback/journal.h: how far one rollback is, durably.  One file an order: <state>/rollback/<order>.json.  Old
+ * or new, never half. An ended one holds the answer: whoever asks again is told, and nothing is done again. */
 #ifndef KEDGE_AGENT_ROLLBACK_JOURNAL_H
 #define KEDGE_AGENT_ROLLBACK_JOURNAL_H
 
-#include "shared/message/types.h"
+#include "shared/message/report.h"
+
+enum {
+	JOURNAL_FILE_MAX = 64 << 10, /* four components and two lines of text are some 2 KiB */
+	JOURNAL_OPEN_MAX = 256,      /* interrupted at once: one a service, and services are at most 64 */
+};
 
 enum journal_phase {
-	JOURNAL_PLANNED,    /* nothing is changed; staging may be under way */
-	JOURNAL_STOPPING,   /* the service may be stopped; nothing is changed */
-	JOURNAL_APPLYING,   /* towards the restore point */
-	JOURNAL_PROVING,    /* it is in place; start, check, verify */
-	JOURNAL_UNDOING,    /* back to the safety restore point */
+	JOURNAL_PLANNED,  /* nothing is changed; staging may be under way */
+	JOURNAL_STOPPING, /* the service may be stopped; nothing is changed */
+	JOURNAL_APPLYING, /* towards the restore point */
+	JOURNAL_PROVING,  /* it is in place; start, check, verify */
+	JOURNAL_UNDOING,  /* back to the safety restore point */
 	JOURNAL_ENDED,
 	JOURNAL_PHASE_COUNT
 };
@@ -18,20 +24,31 @@ extern const struct enum_type journal_phase_enum;
 struct journal {
 	struct id order;
 	const char *service;
-	uint64_t components;       /* bits */
+	uint64_t components; /* bits */
 	struct id snapshot, safety;
 	uint32_t phase;
 	uint64_t began_ms;
-	uint64_t database_inode;   /* of the staged data directory, once its exchange was begun: tells afterwards which is which */
-	uint32_t outcome;          /* enum order_outcome, once ENDED */
+	uint64_t database_inode; /* of the staged data directory, once its exchange was begun: tells afterwards which is
+				    which */
+	/* once ENDED: */
+	uint32_t outcome; /* enum order_outcome */
+	const char *text;
+	bool digests_match, healthy;
+	struct list points; /* struct component_point */
 };
 extern const struct record_type journal_type;
 
 ERR_CHECK enum err_code rollback_journal_write(const char *folder, const struct journal *j, struct err *reterr);
-ERR_CHECK enum err_code rollback_journal_read(const char *folder, struct id order, struct arena *arena, struct journal *ret, struct err *reterr);
+/* ERR_NOT_FOUND: this order was never begun here. */
+ERR_CHECK enum err_code rollback_journal_read(
+    const char *folder, struct id order, struct arena *arena, struct journal *ret, struct err *reterr);
+/* When an end cannot be written: no trace is better than one that says it is still under way. */
+ERR_CHECK enum err_code rollback_journal_remove(const char *folder, struct id order, struct err *reterr);
 /* Every journal of the folder that has not ended; *ret: struct journal.  A folder that is not there has none. */
-ERR_CHECK enum err_code rollback_journal_open(const char *folder, struct arena *arena, struct list *ret, struct err *reterr);
+ERR_CHECK enum err_code rollback_journal_open(
+    const char *folder, struct arena *arena, struct list *ret, struct err *reterr);
 /* Ended ones are kept for a while as a trace, then removed: those older than keep_ms. */
-ERR_CHECK enum err_code rollback_journal_sweep(const char *folder, uint64_t now_ms, uint64_t keep_ms, struct err *reterr);
+ERR_CHECK enum err_code rollback_journal_sweep(
+    const char *folder, uint64_t now_ms, uint64_t keep_ms, struct err *reterr);
 
 #endif

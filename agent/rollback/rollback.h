@@ -1,17 +1,19 @@
-/* agent/rollback/rollback.h: bring components of one service on this host back to a restore point, or leave it as it was.
+/* agent/rollback/rollback.h: bring components of one service on this host back to a restore point, or leave it as it
+ * was.
  *
- *   plan     compare; nothing differs: done
- *   stage    read, authenticate and write beside the live trees all that is needed; the service still runs
- *   safety   a restore point of what is about to be replaced
- *   stop     the service's declared step
- *   restore  rename into place
- *   check, start   the service's declared steps
- *   verify   digests of the live trees against the restore point, then the service's probes
- *   undo     when any of that fails after the first change: the same way back to the safety restore point
+ *   stage    compare, then read, authenticate and write beside the live trees all that is needed; the service still
+ * runs safety   a restore point of what is about to be replaced stop     the service's declared step; then a second
+ * look: what has changed since is staged and saved too restore  rename into place check, start   the service's declared
+ * steps (reload, where no start is declared) verify   the live trees against the restore point, then the service's
+ * probes undo     when any of that fails after the first change: the same way back to the safety restore point
  *
- * A journal (one small file an order, replaced atomically and synced before each phase begins) makes a crash at any instruction end, after
- * rollback_recover(), in the old state or the new one, whole.
- * Blocking; a worker process or a person's command line, one rollback of a service at a time (an exclusive lock says who else). */
+ * Where nothing differs nothing is stopped, unless the probes do not pass: then the service is started anew, and
+ * proven.
+ *
+ * A journal (one small file an order, replaced atomically and synced before each phase begins) makes a crash at any
+ * instruction end, after rollback_recover(), in the old state or the new one, whole.  A journal that cannot be written
+ * stops what has not begun, and nothing else: what is written stays true enough to recover by. Blocking; a worker
+ * process or a person's command line, one rollback of a service at a time (an exclusive lock says who else). */
 #ifndef KEDGE_AGENT_ROLLBACK_ROLLBACK_H
 #define KEDGE_AGENT_ROLLBACK_ROLLBACK_H
 
@@ -21,11 +23,12 @@
 enum {
 	ROLLBACK_STEPS_MAX = REPORT_STEPS_MAX,
 	ROLLBACK_TEXT_MAX = TEXT_LINE_MAX,
+	ROLLBACK_JOURNAL_KEEP_DAYS = 30, /* an order is asked for again within its plan's day; the rest is trace */
 };
 
 struct rollback_io { /* what a rollback asks of the world; borrowed */
 	void *ctx;
-	/* A step ended (or, took_ms 0 and text "…", began). */
+	/* A step ended. */
 	void (*step)(void *ctx, const struct order_step *step);
 	/* Do the service's probes pass now?  deep: the deep ones too.  text: what failed, redacted. */
 	bool (*prove)(void *ctx, const char *service, bool deep, char text[ROLLBACK_TEXT_MAX]);
@@ -35,40 +38,55 @@ struct rollback_io { /* what a rollback asks of the world; borrowed */
 };
 
 struct rollback_request {
-	struct id order;             /* also names the journal and the staging folders */
+	struct id order; /* also names the journal and the staging folders */
 	const struct service_config *service;
-	uint32_t components;         /* bits; 0: all that the restore point and agent.yaml have */
+	uint32_t components; /* bits; 0: all that the restore point and agent.yaml have */
 	struct id snapshot;
-	uint64_t run_limit_ms;       /* 0: none; beyond it a rollback that has not been proven is undone */
+	uint64_t run_limit_ms; /* 0: none; beyond it a rollback that has not been proven is undone */
 	bool deep;
-	bool no_prove;               /* a service that consists of paths only: digests alone */
+	bool no_prove;  /* ask no probes: the digests decide, and `healthy` is told as not known (false) */
+	bool as_it_was; /* an undo: the state before may well have been broken, so that a check or start step that
+			 * fails, and probes that do not pass, are told but do not stand in the way */
 };
 
-struct rollback_result { /* strings and lists live in the arena given */
-	enum order_outcome outcome;  /* never OPEN */
-	struct list steps;           /* struct order_step */
-	struct id safety_snapshot;   /* zero: nothing was changed */
-	struct list components;      /* struct component_point: live state after */
-	bool digests_match;
-	bool healthy;                /* its probes passed, or it declares none */
-	const char *text;            /* why, for people */
+struct rollback_result {            /* strings and lists live in the arena given */
+	enum order_outcome outcome; /* never OPEN */
+	struct list steps;          /* struct order_step; empty when it is answered from the journal */
+	struct id safety_snapshot;  /* zero: nothing was changed */
+	struct list components;     /* struct component_point: live state after */
+	bool digests_match;         /* live equals the restore point in everything that may be put back */
+	bool healthy;               /* its probes passed, or it declares none */
+	const char *text;           /* why, for people */
 };
 
-/* state_directory: journals and locks live in state_directory/rollback.  ERR_OK whatever the outcome; an error only when nothing could even be
- * begun (ERR_BUSY: another rollback of the service, ERR_NOT_FOUND: no such restore point, ERR_INVALID). */
-ERR_CHECK enum err_code rollback_run(struct repo *repo, const char *state_directory, const struct rollback_request *r, const struct rollback_io *io,
-    struct arena *arena, struct rollback_result *ret, struct err *reterr);
+/* state_directory: journals and locks live in state_directory/rollback.  ERR_OK whatever the outcome; an error only
+ * when nothing could even be begun (ERR_BUSY: another rollback of the service, ERR_NOT_FOUND: no such restore point,
+ * ERR_INVALID).  An order that has ended is answered from its journal, one that was interrupted is recovered: nothing
+ * is done twice.  What other orders have left unfinished in this service is closed as failed_dirty: this one goes on
+ * from there. */
+ERR_CHECK enum err_code rollback_run(struct repo *repo, const char *state_directory, const struct rollback_request *r,
+    const struct rollback_io *io, struct arena *arena, struct rollback_result *ret, struct err *reterr);
 
-/* What would be done: counts and every path, on the calling thread; nothing is written. */
-struct rollback_plan { uint64_t changed, added, removed, metadata, bytes; };
-ERR_CHECK enum err_code rollback_plan(struct repo *repo, const struct rollback_request *r, snapshot_change_fn *on_change, void *ctx,
-    struct rollback_plan *ret, struct err *reterr);
+/* What would be done, seen by the same eyes: counts and every path, on the calling thread; nothing is written.  A
+ * database is always put back whole; its size is in bytes. */
+struct rollback_plan {
+	uint64_t changed, added, removed, metadata, bytes;
+};
+ERR_CHECK enum err_code rollback_plan(struct repo *repo, const struct rollback_request *r,
+    snapshot_change_fn *on_change, void *ctx, struct rollback_plan *ret, struct err *reterr);
 
 /* Journals of rollbacks that did not end: *ret: struct rollback_pending. */
-struct rollback_pending { struct id order; const char *service; const char *phase; };
-ERR_CHECK enum err_code rollback_pending(const char *state_directory, struct arena *arena, struct list *ret, struct err *reterr);
-/* Finish one of them.  request: service from the configuration of now; snapshot and components come from the journal. */
-ERR_CHECK enum err_code rollback_recover(struct repo *repo, const char *state_directory, const struct rollback_request *r, const struct rollback_io *io,
-    struct arena *arena, struct rollback_result *ret, struct err *reterr);
+struct rollback_pending {
+	struct id order;
+	const char *service;
+	const char *phase;
+};
+ERR_CHECK enum err_code rollback_pending(
+    const char *state_directory, struct arena *arena, struct list *ret, struct err *reterr);
+/* Finish one of them, or tell how it ended.  request: service from the configuration of now; snapshot and components
+ * come from the journal. ERR_NOT_FOUND: it was never begun, so that nothing was done. */
+ERR_CHECK enum err_code rollback_recover(struct repo *repo, const char *state_directory,
+    const struct rollback_request *r, const struct rollback_io *io, struct arena *arena, struct rollback_result *ret,
+    struct err *reterr);
 
 #endif

@@ -69,6 +69,7 @@ extern const struct record_type snapshot_root_type, snapshot_component_type, sna
 extern const struct record_type *const snapshot_types[]; /* all of this folder, NULL-ended */
 
 const struct snapshot_component *snapshot_summary_component(const struct snapshot_summary *s, enum component which); /* NULL: not in it */
+bool snapshot_summary_absent(const struct snapshot_summary *s, enum component which); /* a root of it was not there */
 /* Not suspect in either way, not an emergency or safety one, verified, healthy since some time, no damage known. */
 bool snapshot_is_good(const struct snapshot_summary *s);
 

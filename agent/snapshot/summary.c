@@ -134,6 +134,14 @@ const struct snapshot_component *snapshot_summary_component(const struct snapsho
 	return NULL;
 }
 
+bool snapshot_summary_absent(const struct snapshot_summary *s, enum component which)
+{
+	for (size_t i = 0; i < s->absent.count; i++)
+		if (LIST_AT(s->absent, struct snapshot_absent, i).component == (uint32_t)which)
+			return true;
+	return false;
+}
+
 bool snapshot_is_good(const struct snapshot_summary *s)
 {
 	return !s->suspect && !s->marks.suspect && s->reason != SNAPSHOT_EMERGENCY && s->reason != SNAPSHOT_SAFETY &&

@@ -1,0 +1,281 @@
+/* Converging, the act: renames and removals, metadata, folders' times, then durable; and the look afterwards. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/rollback/converge_internal.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/text.h"
+
+enum { NAME_TEXT = 24 };
+
+static enum err_code failed(const struct change *ch, int code, const char *what, struct err *reterr)
+{
+	char shown[PATH_LIMIT];
+	return err_sys(reterr, code, "%.400s cannot be %s", site_text(ch->site, ch->path, shown), what);
+}
+
+/* ---- what goes ---- */
+
+/* Not below it: what is in a folder is a change of its own, and what is not told stays, and the folder with it. */
+static enum err_code remove_added(
+    struct converge *c, const struct change *ch, int dirfd, const char *name, struct err *reterr)
+{
+	if (ch->site->absent) {
+		c->counts.removed++;
+		return remove_below(dirfd, name, reterr);
+	}
+	if (unlinkat(dirfd, name, ch->was_directory ? AT_REMOVEDIR : 0) == 0)
+		c->counts.removed++;
+	else if (ch->was_directory && (errno == ENOTEMPTY || errno == EEXIST))
+		c->counts.left++;
+	else if (errno != ENOENT)
+		return failed(ch, errno, "removed", reterr);
+	return ERR_OK;
+}
+
+/* Whatever stands where something of another type belongs.  A folder must be empty by now. */
+static enum err_code clear_way(
+    const struct change *ch, int dirfd, const char *name, bool want_directory, struct err *reterr)
+{
+	struct stat st;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? ERR_OK : failed(ch, errno, "looked at", reterr);
+	if (S_ISDIR(st.st_mode) == want_directory)
+		return ERR_OK; /* renaming replaces it */
+	if (unlinkat(dirfd, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) == 0 || errno == ENOENT)
+		return ERR_OK;
+	if (errno == ENOTEMPTY || errno == EEXIST)
+		return failed(ch, errno, "replaced: it holds what may not be touched, or what came only now", reterr);
+	return failed(ch, errno, "removed", reterr);
+}
+
+/* ---- what comes ---- */
+
+static enum err_code put(struct converge *c, const struct change *ch, int dirfd, const char *name, struct err *reterr)
+{
+	char staged[NAME_TEXT];
+	enum err_code rc = clear_way(ch, dirfd, name, ch->directory, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	text_format(staged, sizeof staged, "%llu", (unsigned long long)ch->staged);
+	if (ch->directory ? mkdirat(dirfd, name, 0700) != 0 && errno != EEXIST
+			  : renameat(ch->site->stage_fd, staged, dirfd, name) != 0)
+		return failed(ch, errno, ch->directory ? "made" : "put in place", reterr);
+	c->counts.made += ch->kind == CHANGE_REMOVED;
+	c->counts.replaced += ch->kind == CHANGE_CONTENT;
+	return ERR_OK;
+}
+
+static enum err_code set_metadata(
+    struct converge *c, const struct change *ch, int dirfd, const char *name, struct err *reterr)
+{
+	struct snapshot_entry e;
+	char shown[PATH_LIMIT];
+	if (!change_entry(c, ch, &e))
+		return err_set(reterr, ERR_CORRUPT, "%.400s is not in the restore point any more",
+		    site_text(ch->site, ch->path, shown));
+	c->counts.metadata++;
+	return snapshot_set_metadata(&e, dirfd, name, reterr);
+}
+
+static enum err_code apply_one(struct converge *c, const struct change *ch, struct err *reterr)
+{
+	const char *name;
+	int dirfd;
+	bool removal = ch->kind == CHANGE_ADDED;
+	enum err_code rc = site_open_folder(ch->site, ch->path, !removal, &dirfd, &name, reterr);
+	if (rc == ERR_NOT_FOUND && removal)
+		return ERR_OK; /* somebody was quicker */
+	if (rc != ERR_OK)
+		return rc;
+	if (removal)
+		return remove_added(c, ch, dirfd, name, reterr);
+	return ch->kind == CHANGE_METADATA ? set_metadata(c, ch, dirfd, name, reterr) : put(c, ch, dirfd, name, reterr);
+}
+
+/* What was added goes first, for it may stand in the way, the deepest before what it lies in. */
+static enum err_code apply_all(struct converge *c, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	for (size_t i = c->changes.count; rc == ERR_OK && i-- > 0;)
+		if (c->changes.items[i].kind == CHANGE_ADDED)
+			rc = apply_one(c, &c->changes.items[i], reterr);
+	for (size_t i = 0; rc == ERR_OK && i < c->changes.count; i++)
+		if (c->changes.items[i].kind != CHANGE_ADDED)
+			rc = apply_one(c, &c->changes.items[i], reterr);
+	return rc;
+}
+
+/* ---- folders ---- */
+
+struct folder {
+	struct site *site;
+	char *path;
+};
+
+static int deepest_first(const void *a, const void *b)
+{
+	const struct folder *x = a, *y = b;
+	if (x->site != y->site)
+		return x->site < y->site ? -1 : 1;
+	return strcmp(y->path, x->path); /* "a/b" before "a" */
+}
+
+static bool add_folder(struct folder *all, size_t *count, struct site *p, const char *path, size_t size)
+{
+	char *copy = strndup(path, size);
+	if (!copy)
+		return false;
+	all[(*count)++] = (struct folder){p, copy};
+	return true;
+}
+
+/* Every folder that was made or in which something was made or removed. */
+static bool list_folders(const struct converge *c, struct folder *all, size_t *count)
+{
+	for (size_t i = 0; i < c->changes.count; i++) {
+		const struct change *ch = &c->changes.items[i];
+		const char *slash = strrchr(ch->path, '/');
+		if (ch->site->absent)
+			continue;
+		if (*ch->path && !add_folder(all, count, ch->site, ch->path, slash ? (size_t)(slash - ch->path) : 0))
+			return false;
+		if (ch->directory && !add_folder(all, count, ch->site, ch->path, strlen(ch->path)))
+			return false;
+	}
+	return true;
+}
+
+static enum err_code settle(struct converge *c, const struct folder *f, struct err *reterr)
+{
+	struct snapshot_entry e;
+	const char *name;
+	int dirfd;
+	if (!snapshot_lookup(c->spec.snapshot, f->site->component, f->site->root, f->path, &e) ||
+	    e.type != ENTRY_DIRECTORY)
+		return ERR_OK; /* it went, or stays only for what is left alone */
+	enum err_code rc = site_open_folder(f->site, f->path, false, &dirfd, &name, reterr);
+	return rc == ERR_OK ? snapshot_set_metadata(&e, dirfd, name, reterr) : rc;
+}
+
+/* Folders get their own metadata last, the deepest first: changing what is in them touched their times. */
+static enum err_code settle_folders(struct converge *c, struct err *reterr)
+{
+	struct folder *all = calloc(2 * c->changes.count + 1, sizeof *all);
+	size_t count = 0;
+	enum err_code rc =
+	    all && list_folders(c, all, &count) ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory for a rollback");
+	if (count)
+		qsort(all, count, sizeof *all, deepest_first);
+	for (size_t i = 0; rc == ERR_OK && i < count; i++)
+		if (!i || deepest_first(&all[i - 1], &all[i]) != 0)
+			rc = settle(c, &all[i], reterr);
+	for (size_t i = 0; i < count; i++)
+		free(all[i].path);
+	free(all);
+	return rc;
+}
+
+/* ---- the whole ---- */
+
+static enum err_code make_durable(struct converge *c, struct err *reterr)
+{
+	for (size_t i = 0; i < c->site_count; i++) {
+		const char *name;
+		int dirfd;
+		bool done = false;
+		for (size_t k = 0; !done && k < i; k++)
+			done = c->sites[k].mount == c->sites[i].mount;
+		if (done)
+			continue;
+		enum err_code rc = site_open_folder(&c->sites[i], "", false, &dirfd, &name, reterr);
+		if (rc == ERR_NOT_FOUND)
+			continue; /* it is absent, with the folder that held it */
+		if (rc != ERR_OK)
+			return rc;
+		CLEANUP(cleanup_fd)
+		int root = openat(
+		    dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); /* its own, if a mount point */
+		if (syncfs(root >= 0 ? root : dirfd) != 0)
+			return err_sys(reterr, errno, "%s cannot be made durable", c->sites[i].path);
+	}
+	return ERR_OK;
+}
+
+/* Write order: removals, renames, metadata, the staging folders, folders' metadata, one syncfs a file system; only then
+ * may the caller's journal say that it is done. */
+enum err_code converge_apply(struct converge *c, struct err *reterr)
+{
+	if (converge_is_empty(c))
+		return ERR_OK;
+	enum err_code rc = apply_all(c, reterr);
+	for (size_t i = 0; rc == ERR_OK && i < c->site_count; i++)
+		if (c->sites[i].stage_fd >= 0)
+			rc = site_remove_stage(&c->sites[i], reterr);
+	if (rc == ERR_OK)
+		rc = settle_folders(c, reterr);
+	return rc == ERR_OK ? make_durable(c, reterr) : rc;
+}
+
+/* ---- afterwards ---- */
+
+/* A folder that the restore point does not have may stay when it holds what is left alone. */
+static bool is_left(const struct change *ch)
+{
+	const char *name;
+	int dirfd;
+	if (ch->kind != CHANGE_ADDED || !ch->was_directory || ch->site->absent ||
+	    site_open_folder(ch->site, ch->path, false, &dirfd, &name, NULL) != ERR_OK)
+		return false;
+	CLEANUP(cleanup_fd) int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	CLEANUP(cleanup_dir) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!dir)
+		return false;
+	fd = -1; /* the stream's now */
+	unsigned names = 0;
+	while (names < 3 && readdir(dir))
+		names++;
+	return names > 2; /* more than . and .. */
+}
+
+static void tell_difference(const struct change *ch, char out[TEXT_LINE_MAX])
+{
+	/* Seen from the restore point. */
+	static const char *const words[] = {[CHANGE_ADDED] = "is not in the restore point",
+	    [CHANGE_REMOVED] = "is not there",
+	    [CHANGE_CONTENT] = "has another content",
+	    [CHANGE_METADATA] = "has other metadata"};
+	char shown[PATH_LIMIT], name[TEXT_LINE_MAX - 64];
+	text_copy(name, sizeof name, site_text(ch->site, ch->path, shown)); /* at the end of a character */
+	(void)text_format(out, TEXT_LINE_MAX, "%s %s", name, words[ch->kind]);
+}
+
+enum err_code converge_verify(const struct converge_spec *spec, struct converge_check *ret, struct err *reterr)
+{
+	struct converge *c = NULL;
+	enum err_code rc = converge_new(spec, &c, reterr);
+	if (rc == ERR_OK)
+		rc = converge_collect(c, reterr);
+	if (rc != ERR_OK) {
+		converge_free(c);
+		return rc;
+	}
+	struct converge_check out = {.left = c->counts.left, .live = c->live};
+	for (size_t i = 0; i < c->changes.count; i++) {
+		const struct change *ch = &c->changes.items[i];
+		if (is_left(ch))
+			out.left++;
+		else if (out.differences++ == 0)
+			tell_difference(ch, out.difference);
+	}
+	out.equal = out.differences == 0;
+	text_copy(out.exceptions, sizeof out.exceptions, c->exceptions);
+	*ret = out;
+	converge_free(c);
+	return ERR_OK;
+}

@@ -1,0 +1,62 @@
+/* agent/rollback/converge_internal.h: what converge*.c share. */
+#ifndef KEDGE_AGENT_ROLLBACK_CONVERGE_INTERNAL_H
+#define KEDGE_AGENT_ROLLBACK_CONVERGE_INTERNAL_H
+
+#include <sys/types.h>
+
+#include "agent/rollback/converge.h"
+#include "agent/rollback/site.h"
+#include "shared/base/arena.h"
+#include "shared/base/map.h"
+
+struct change {
+	enum change_kind kind;
+	struct site *site;  /* its root */
+	char *path;         /* below the root; "" is the root itself */
+	bool directory;     /* what the restore point has there */
+	bool was_directory; /* what is there now */
+	bool sparse;
+	uint64_t link; /* hard link group, or 0 */
+	uint64_t size;
+	uint64_t staged; /* its name in the staging folder of its root; 0: nothing is staged */
+};
+struct changes {
+	struct change *items;
+	size_t count, room;
+	struct map *by_path; /* key_of() -> 1 + index */
+};
+
+struct converge {
+	struct converge_spec spec;
+	struct arena *arena;           /* of service and its lists */
+	struct service_config service; /* as configured, and leaving our own folders out */
+	struct site *sites;
+	size_t site_count;
+	struct changes changes;
+	struct map *staged_links; /* link_key -> struct staged_link */
+	uint64_t last_staged;
+	struct converge_counts counts;
+	struct diff_result live;
+	char exceptions[TEXT_LINE_MAX]; /* paths that never_restore names and that differ */
+	unsigned exception_count;
+	bool failed; /* out of memory while collecting */
+};
+
+/* converge_compare.c */
+ERR_CHECK enum err_code converge_new(const struct converge_spec *spec, struct converge **ret, struct err *reterr);
+/* Collects what is to be dealt with into c->changes (names of hard links completed), counts what is left alone. */
+ERR_CHECK enum err_code converge_collect(struct converge *c, struct err *reterr);
+void changes_done(struct changes *all);
+struct change *changes_find(const struct changes *all, const struct site *site, const char *path);
+/* The restore point's entry of a change. */
+bool change_entry(const struct converge *c, const struct change *ch, struct snapshot_entry *ret);
+static inline bool change_needs_stage(const struct change *ch)
+{
+	return (ch->kind == CHANGE_REMOVED || ch->kind == CHANGE_CONTENT) && !ch->directory;
+}
+
+/* converge_stage.c: room, then everything that is not staged yet, durable. */
+ERR_CHECK enum err_code converge_stage_all(struct converge *c, struct err *reterr);
+void converge_forget_staged(struct converge *c);
+
+#endif

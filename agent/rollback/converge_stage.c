@@ -1,0 +1,284 @@
+/* Converging, the staging: everything that will be needed, authenticated and durable, beside the live trees. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "agent/rollback/converge_internal.h"
+#include "shared/base/text.h"
+
+enum { NAME_TEXT = 24, BLOCK = 4096 };
+
+/* ---- room ---- */
+
+struct need {
+	uint64_t bytes, files;
+	dev_t device;
+	bool known;
+};
+
+static struct need *need_of(const struct converge *c, struct need *needs, const struct site *p)
+{
+	size_t own = (size_t)(p - c->sites);
+	char holder[PATH_LIMIT];
+	struct stat st;
+	if (!needs[own].known) {
+		text_copy(holder, sizeof holder, p->stage);
+		*strrchr(holder, '/') = '\0';
+		needs[own].device = stat(*holder ? holder : "/", &st) == 0 ? st.st_dev : 0;
+		needs[own].known = true;
+	}
+	for (size_t i = 0; i < own; i++) /* those that share a file system add up in the first of them */
+		if (needs[i].known && needs[i].device == needs[own].device)
+			return &needs[i];
+	return &needs[own];
+}
+
+static enum err_code check_need(const struct site *p, const struct need *need, struct err *reterr)
+{
+	char holder[PATH_LIMIT], wanted[TEXT_TIME_MAX], there[TEXT_TIME_MAX];
+	struct statvfs fs;
+	text_copy(holder, sizeof holder, p->stage);
+	*strrchr(holder, '/') = '\0';
+	if (!need->files || statvfs(*holder ? holder : "/", &fs) != 0)
+		return ERR_OK;
+	uint64_t bytes = need->bytes + need->bytes / 5, files = need->files + need->files / 5;
+	uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (free_bytes < bytes)
+		return err_set(reterr, ERR_FULL,
+		    "not enough room beside %s: %s are needed, %s are free; nothing was changed", p->path,
+		    text_size_human(bytes, wanted), text_size_human(free_bytes, there));
+	if (fs.f_files && fs.f_favail < files)
+		return err_set(reterr, ERR_FULL,
+		    "not enough inodes beside %s: %llu are needed, %llu are free; nothing was changed", p->path,
+		    (unsigned long long)files, (unsigned long long)fs.f_favail);
+	return ERR_OK;
+}
+
+/* Sparse files are not counted: what they take is not known, and running out is harmless here. */
+static enum err_code check_room(const struct converge *c, struct err *reterr)
+{
+	struct need *needs = calloc(c->site_count + 1, sizeof *needs);
+	if (!needs)
+		return err_set(reterr, ERR_NOMEM, "out of memory for a rollback");
+	const struct site *last = NULL;
+	struct need *need = NULL;
+	for (size_t i = 0; i < c->changes.count; i++) {
+		const struct change *ch = &c->changes.items[i];
+		if (!change_needs_stage(ch) || ch->staged)
+			continue;
+		if (ch->site != last)
+			need = need_of(c, needs, last = ch->site);
+		need->bytes += ch->sparse ? BLOCK : (ch->size + BLOCK - 1) / BLOCK * BLOCK;
+		need->files++;
+	}
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && i < c->site_count; i++)
+		rc = check_need(&c->sites[i], &needs[i], reterr);
+	free(needs);
+	return rc;
+}
+
+/* ---- one ---- */
+
+struct staged_link {
+	const struct site *site;
+	uint64_t staged;
+};
+struct link_key {
+	uint64_t component, link;
+};
+
+static char *name_of(uint64_t staged, char out[NAME_TEXT])
+{
+	text_format(out, NAME_TEXT, "%llu", (unsigned long long)staged);
+	return out;
+}
+
+static enum err_code remember_link(struct converge *c, const struct change *ch, struct err *reterr)
+{
+	struct link_key key = {ch->site->component, ch->link};
+	struct staged_link *l = ch->link ? arena_alloc(c->arena, sizeof *l) : NULL;
+	if (!ch->link)
+		return ERR_OK;
+	if (!c->staged_links)
+		c->staged_links = map_new();
+	if (!l || !c->staged_links || !map_put(c->staged_links, &key, sizeof key, l))
+		return err_set(reterr, ERR_NOMEM, "out of memory for a rollback");
+	*l = (struct staged_link){ch->site, ch->staged};
+	return ERR_OK;
+}
+
+static enum err_code link_twin(
+    const struct staged_link *twin, const struct site *p, const char *name, const char *shown, struct err *reterr)
+{
+	char first[NAME_TEXT];
+	if (linkat(twin->site->stage_fd, name_of(twin->staged, first), p->stage_fd, name, 0) != 0)
+		return err_sys(reterr, errno, "%s cannot be linked to its other names", shown);
+	return ERR_OK;
+}
+
+static enum err_code stage_one(
+    struct converge *c, struct snapshot_reader *reader, struct change *ch, struct err *reterr)
+{
+	struct link_key key = {ch->site->component, ch->link};
+	const struct staged_link *twin =
+	    ch->link && c->staged_links ? map_get(c->staged_links, &key, sizeof key) : NULL;
+	struct snapshot_entry e;
+	char name[NAME_TEXT], shown[PATH_LIMIT];
+	enum err_code rc = site_check_mount(ch->site, ch->path, reterr);
+	if (rc == ERR_OK)
+		rc = site_open_stage(ch->site, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	name_of(c->last_staged + 1, name);
+	site_text(ch->site, ch->path, shown);
+	if (twin)
+		rc = link_twin(twin, ch->site, name, shown, reterr);
+	else if (!change_entry(c, ch, &e))
+		rc = err_set(reterr, ERR_CORRUPT, "%s is not in the restore point any more", shown);
+	else
+		rc = snapshot_make(reader, &e, ch->site->stage_fd, name, reterr); /* its errors name the path */
+	if (rc != ERR_OK)
+		return rc;
+	ch->staged = ++c->last_staged;
+	c->counts.bytes += twin ? 0 : ch->size;
+	return twin ? ERR_OK : remember_link(c, ch, reterr);
+}
+
+/* ---- all ---- */
+
+struct turn {
+	uint64_t place;
+	size_t change;
+};
+
+static int by_place(const void *a, const void *b)
+{
+	const struct turn *x = a, *y = b;
+	return x->place != y->place ? (x->place > y->place) - (x->place < y->place)
+				    : (x->change > y->change) - (x->change < y->change);
+}
+
+/* In the order in which the repository holds them. */
+static enum err_code stage_in_order(struct converge *c, struct snapshot_reader *reader, struct err *reterr)
+{
+	struct turn *turns = calloc(c->changes.count + 1, sizeof *turns);
+	struct snapshot_entry e;
+	size_t count = 0;
+	if (!turns)
+		return err_set(reterr, ERR_NOMEM, "out of memory for a rollback");
+	for (size_t i = 0; i < c->changes.count; i++) {
+		const struct change *ch = &c->changes.items[i];
+		if (change_needs_stage(ch) && !ch->staged)
+			turns[count++] = (struct turn){change_entry(c, ch, &e) ? snapshot_place(reader, &e) : 0, i};
+	}
+	qsort(turns, count, sizeof *turns, by_place);
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && i < count; i++)
+		rc = stage_one(c, reader, &c->changes.items[turns[i].change], reterr);
+	free(turns);
+	return rc;
+}
+
+static enum err_code sync_stages(const struct converge *c, struct err *reterr)
+{
+	for (size_t i = 0; i < c->site_count; i++) {
+		bool done = c->sites[i].stage_fd < 0;
+		for (size_t k = 0; !done && k < i; k++)
+			done = c->sites[k].stage_fd >= 0 && c->sites[k].mount == c->sites[i].mount;
+		if (!done && syncfs(c->sites[i].stage_fd) != 0)
+			return err_sys(reterr, errno, "%s cannot be made durable", c->sites[i].stage);
+	}
+	return ERR_OK;
+}
+
+enum err_code converge_stage_all(struct converge *c, struct err *reterr)
+{
+	struct snapshot_reader *reader = NULL;
+	uint64_t before = c->last_staged;
+	enum err_code rc = check_room(c, reterr);
+	if (rc == ERR_OK)
+		rc = snapshot_reader_new(c->spec.snapshot, &reader, reterr);
+	if (rc == ERR_OK)
+		rc = stage_in_order(c, reader, reterr);
+	snapshot_reader_free(reader);
+	return rc == ERR_OK && c->last_staged != before ? sync_stages(c, reterr) : rc;
+}
+
+void converge_forget_staged(struct converge *c)
+{
+	map_free(c->staged_links);
+	c->staged_links = NULL;
+}
+
+enum err_code converge_stage(const struct converge_spec *spec, struct converge **ret, struct err *reterr)
+{
+	struct converge *c = NULL;
+	enum err_code rc = converge_new(spec, &c, reterr);
+	for (size_t i = 0; rc == ERR_OK && i < c->site_count; i++)
+		rc = site_remove_stage(&c->sites[i], reterr);
+	if (rc == ERR_OK)
+		rc = converge_collect(c, reterr);
+	if (rc == ERR_OK)
+		rc = converge_stage_all(c, reterr);
+	if (rc == ERR_OK)
+		*ret = c;
+	else
+		converge_free(c);
+	return rc;
+}
+
+/* What is staged already is taken over: the restore point is the same, so what its paths need is, too. */
+static void take_over(struct converge *c, const struct changes *before)
+{
+	for (size_t i = 0; i < c->changes.count; i++) {
+		struct change *ch = &c->changes.items[i];
+		const struct change *known = change_needs_stage(ch) ? changes_find(before, ch->site, ch->path) : NULL;
+		if (known)
+			ch->staged = known->staged;
+	}
+}
+
+enum err_code converge_refresh(struct converge *c, struct err *reterr)
+{
+	struct changes before = c->changes;
+	c->changes = (struct changes){0};
+	enum err_code rc = converge_collect(c, reterr);
+	if (rc == ERR_OK) {
+		take_over(c, &before);
+		rc = converge_stage_all(c, reterr);
+	}
+	changes_done(&before);
+	return rc;
+}
+
+enum err_code converge_clean(const struct converge_spec *spec, struct err *reterr)
+{
+	struct converge *c = NULL;
+	enum err_code rc = converge_new(spec, &c, reterr);
+	for (size_t i = 0; rc == ERR_OK && i < c->site_count; i++)
+		rc = site_remove_stage(&c->sites[i], reterr);
+	converge_free(c);
+	return rc;
+}
+
+const struct converge_counts *converge_counts(const struct converge *c)
+{
+	return &c->counts;
+}
+const struct diff_result *converge_live(const struct converge *c)
+{
+	return &c->live;
+}
+const struct service_config *converge_service(const struct converge *c)
+{
+	return &c->service;
+}
+bool converge_is_empty(const struct converge *c)
+{
+	return c->changes.count == 0;
+}

@@ -1,0 +1,105 @@
+/* The proof of a rollback: what lies there now, and whether the service is well. */
+#include <string.h>
+
+#include "agent/database/database.h"
+#include "agent/rollback/walk.h"
+#include "shared/base/clock.h"
+#include "shared/base/text.h"
+
+bool proof_is_swapped(const struct walk *w)
+{
+	return w->j.database_inode && database_inode(w->r->service, NULL) == w->j.database_inode;
+}
+
+/* A running database changes its files: what counts is which of the two directories is in place.  What was put there
+ * was authenticated chunk by chunk. */
+static enum err_code prove_database(
+    struct walk *w, const struct snapshot_component *want, struct component_point *p, struct err *reterr)
+{
+	bool in_place = w->target && snapshot_summary_component(snapshot_about(w->target), COMPONENT_DATABASE) == want
+			    ? proof_is_swapped(w)
+			    : !proof_is_swapped(w);
+	if (!in_place || !database_inode(w->r->service, NULL))
+		return err_set(reterr, ERR_CORRUPT, "the data directory of %s is not the one that was to be in place",
+		    w->r->service->name);
+	p->digest = want->digest;
+	p->entries = want->entries;
+	p->size_bytes = want->size_bytes;
+	return ERR_OK;
+}
+
+static enum err_code tell_points(struct walk *w, struct snapshot *s, const struct diff_result *live, struct err *reterr)
+{
+	w->point_count = 0;
+	for (unsigned i = 0; i < COMPONENT_COUNT; i++) {
+		const struct snapshot_component *want =
+		    snapshot_summary_component(snapshot_about(s), (enum component)i);
+		if (!(w->j.components & 1u << i) || !want)
+			continue;
+		struct component_point *p = &w->points[w->point_count++];
+		*p = (struct component_point){.component = i,
+		    .version = arena_strdup(w->arena, want->version),
+		    .digest = live->component[i].digest,
+		    .entries = live->component[i].entries,
+		    .size_bytes = live->component[i].size_bytes};
+		enum err_code rc = i == COMPONENT_DATABASE ? prove_database(w, want, p, reterr) : ERR_OK;
+		if (rc != ERR_OK)
+			return rc;
+	}
+	return ERR_OK;
+}
+
+enum err_code proof_trees(struct walk *w, struct snapshot *s, struct err *reterr)
+{
+	struct converge_spec spec = walk_towards(w, s);
+	struct converge_check check;
+	w->digests_match = false;
+	enum err_code rc = converge_verify(&spec, &check, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	rc = tell_points(w, s, &check.live, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	if (!check.equal)
+		return err_set(reterr, ERR_CORRUPT, "something else writes there: %.300s (%llu in all)",
+		    check.difference, (unsigned long long)check.differences);
+	w->exceptions = *check.exceptions ? walk_text(w, check.exceptions, sizeof check.exceptions) : NULL;
+	w->digests_match = true;
+	return ERR_OK;
+}
+
+static bool is_late(const struct walk *w)
+{
+	return w->r->run_limit_ms && clock_mono_ms() - w->began_mono_ms > w->r->run_limit_ms;
+}
+
+static enum err_code prove_health(struct walk *w, const char **ret_text, struct err *reterr)
+{
+	char why[ROLLBACK_TEXT_MAX] = "";
+	if (!w->r->service->probes.count) {
+		w->healthy = true;
+		return ERR_OK;
+	}
+	if (w->r->no_prove)
+		return ERR_OK;
+	w->healthy = w->io->prove(w->io->ctx, w->r->service->name, w->r->deep, why);
+	if (w->healthy)
+		return ERR_OK;
+	if (!w->r->as_it_was)
+		return err_set(reterr, ERR_STATE, "its probes do not pass: %s", why);
+	*ret_text = walk_text(w, why, sizeof why - 1);
+	return ERR_OK;
+}
+
+enum err_code proof_verify(struct walk *w, struct err *reterr)
+{
+	struct step_timer t = step_begin(w, STEP_VERIFY);
+	const char *text = NULL;
+	w->healthy = false;
+	enum err_code rc = proof_trees(w, w->target, reterr);
+	if (rc == ERR_OK)
+		rc = prove_health(w, &text, reterr);
+	if (rc == ERR_OK && is_late(w))
+		rc = err_set(reterr, ERR_TIMEOUT, "it took longer than it may");
+	return step_end(w, t, rc, reterr, text);
+}

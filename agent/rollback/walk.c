@@ -1,0 +1,420 @@
+/* One rollback, phase by phase.  The journal says what is about to happen before it happens. */
+#include "agent/rollback/walk.h"
+
+#include <string.h>
+
+#include "agent/database/database.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+#include "shared/base/text.h"
+
+enum { REASON_MAX = 220 }; /* bytes of each of two reasons that must fit one line */
+
+static enum err_code enter(struct walk *w, enum journal_phase phase, struct err *reterr)
+{
+	w->j.phase = phase;
+	return rollback_journal_write(w->folder, &w->j, reterr);
+}
+
+/* Where what the journal says already is true enough to recover by: going on is safer than stopping half way. */
+static void enter_anyway(struct walk *w, enum journal_phase phase)
+{
+	struct err err = ERR_INIT;
+	if (enter(w, phase, &err) != ERR_OK)
+		log_warn("rollback", "order=%s service=%s %s", w->token, w->r->service->name, err.msg);
+}
+
+static const char *reason(struct walk *w, const struct err *why)
+{
+	return walk_text(w, why->msg, TEXT_LINE_MAX);
+}
+
+static const char *two_reasons(struct walk *w, const char *first, const char *join, const char *second)
+{
+	const char *text =
+	    arena_printf(w->arena, "%s; %s%s", walk_text(w, first, REASON_MAX), join, walk_text(w, second, REASON_MAX));
+	return text ? text : first;
+}
+
+/* ---- ends ---- */
+
+void walk_answer(const struct journal *j, struct rollback_result *ret)
+{
+	*ret = (struct rollback_result){.outcome = j->outcome,
+	    .safety_snapshot = j->safety,
+	    .components = j->points,
+	    .digests_match = j->digests_match,
+	    .healthy = j->healthy,
+	    .text = j->text};
+}
+
+static void discard_database(struct walk *w, enum order_outcome outcome, const char **text)
+{
+	struct err err = ERR_INIT;
+	if (walk_has_database(w) && outcome != ORDER_FAILED_DIRTY &&
+	    database_discard(w->r->service, w->token, &err) != ERR_OK)
+		*text = two_reasons(w, *text, "", err.msg);
+}
+
+/* What happened has happened, whether or not the journal can say so. */
+static enum err_code finish(struct walk *w, enum order_outcome outcome, const char *text, struct rollback_result *ret)
+{
+	struct err err = ERR_INIT;
+	discard_database(w, outcome, &text);
+	struct component_point *points = arena_dup(w->arena, w->points, sizeof w->points);
+	w->j.outcome = outcome;
+	w->j.text = text;
+	w->j.digests_match = w->digests_match;
+	w->j.healthy = w->healthy;
+	w->j.points = (struct list){points, points ? w->point_count : 0};
+	if (enter(w, JOURNAL_ENDED, &err) != ERR_OK) {
+		w->j.text = two_reasons(w, text, "its journal could not be closed: ", err.msg);
+		(void)!rollback_journal_remove(w->folder, w->j.order, NULL);
+	}
+	walk_answer(&w->j, ret);
+	ret->steps = (struct list){w->steps, w->step_count};
+	return ERR_OK;
+}
+
+/* Nothing is changed: the service runs again as it did. */
+static enum err_code leave(struct walk *w, enum order_outcome outcome, const char *why, struct rollback_result *ret)
+{
+	struct err err = ERR_INIT;
+	if (w->stopped && step_start(w, &err) != ERR_OK)
+		why = two_reasons(w, why, "", err.msg);
+	w->j.safety = (struct id){0};
+	return finish(w, outcome, why, ret);
+}
+
+/* ---- undo ---- */
+
+/* Trees by the safety restore point.  It has none of them when only a database was to be put back, and that was gone.
+ */
+static enum err_code put_trees_back(struct walk *w, struct err *reterr)
+{
+	struct snapshot *safety = NULL;
+	struct converge *c = NULL;
+	if (id_is_zero(w->j.safety))
+		return ERR_OK;
+	enum err_code rc = snapshot_open(w->repo, w->j.safety, &safety, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	struct converge_spec spec = walk_towards(w, safety);
+	rc = converge_stage(&spec, &c, reterr);
+	if (rc == ERR_OK)
+		rc = converge_apply(c, reterr);
+	converge_free(c);
+	if (rc == ERR_OK && proof_is_swapped(w))
+		rc = database_swap(w->r->service, w->token, reterr);
+	if (rc == ERR_OK)
+		rc = proof_trees(w, safety, reterr);
+	snapshot_close(safety);
+	return rc;
+}
+
+static enum err_code put_back(struct walk *w, struct err *reterr)
+{
+	struct err stop = ERR_INIT;
+	enum err_code stopped = step_stop(
+	    w, &stop); /* what does not stop gets its own files back under it: still better than half of each */
+	enum err_code rc = put_trees_back(w, reterr);
+	if (rc == ERR_OK && id_is_zero(w->j.safety) && proof_is_swapped(w))
+		rc = database_swap(w->r->service, w->token, reterr);
+	if (rc != ERR_OK && stopped != ERR_OK)
+		rc = err_prefix(reterr, rc, "%.120s", stop.msg);
+	return rc;
+}
+
+static enum err_code undo(struct walk *w, const char *why, struct rollback_result *ret)
+{
+	struct err err = ERR_INIT, start = ERR_INIT;
+	enter_anyway(w, JOURNAL_UNDOING);
+	struct step_timer t = step_begin(w, STEP_UNDO);
+	bool whole = step_end(w, t, put_back(w, &err), &err, NULL) == ERR_OK;
+	(void)!step_start(w, &start);          /* it may well not run: it did not before */
+	w->digests_match = w->healthy = false; /* this is not the restore point that was asked for */
+	if (!whole)
+		return finish(w, ORDER_FAILED_DIRTY, two_reasons(w, why, "putting it back failed too: ", err.msg), ret);
+	return finish(w, ORDER_REVERTED, why, ret);
+}
+
+/* ---- from "it is in place" on ---- */
+
+static enum err_code start_and_verify(struct walk *w, const char **ret_trouble, struct err *reterr)
+{
+	enum err_code rc = step_run(w, STEP_CHECK, &w->r->service->steps.check, reterr);
+	if (rc == ERR_OK)
+		rc = step_start(w, reterr);
+	if (rc != ERR_OK && w->r->as_it_was) {
+		*ret_trouble = reason(w, reterr);
+		rc = ERR_OK;
+	}
+	return rc == ERR_OK ? proof_verify(w, reterr) : rc;
+}
+
+static enum err_code end_well(struct walk *w, const char *text, const char *trouble, struct rollback_result *ret)
+{
+	if (trouble) {
+		w->healthy = false;
+		return finish(w, ORDER_OK_WITH_EXCEPTIONS, two_reasons(w, text, "but ", trouble), ret);
+	}
+	if (w->exceptions)
+		return finish(w, ORDER_OK_WITH_EXCEPTIONS, two_reasons(w, text, "not put back: ", w->exceptions), ret);
+	return finish(w, ORDER_OK, text, ret);
+}
+
+static enum err_code prove_or_undo(struct walk *w, struct rollback_result *ret)
+{
+	struct err err = ERR_INIT;
+	const char *trouble = NULL;
+	if (!w->target)
+		return undo(w, "its restore point cannot be opened any more", ret);
+	enter_anyway(w, JOURNAL_PROVING);
+	if (start_and_verify(w, &trouble, &err) != ERR_OK)
+		return undo(w, reason(w, &err), ret);
+	return end_well(w, "equals its restore point", trouble, ret);
+}
+
+/* ---- before the first change ---- */
+
+static enum err_code interrupted(struct walk *w, enum order_outcome *outcome, struct err *reterr)
+{
+	if (w->io->cancelled(w->io->ctx)) {
+		*outcome = ORDER_CANCELLED;
+		return err_set(reterr, ERR_CANCELLED, "cancelled before anything changed");
+	}
+	if (w->r->run_limit_ms && clock_mono_ms() - w->began_mono_ms > w->r->run_limit_ms)
+		return err_set(reterr, ERR_TIMEOUT, "it took longer than it may, before anything changed");
+	return ERR_OK;
+}
+
+static enum err_code stage(struct walk *w, struct converge **ret, struct err *reterr)
+{
+	struct step_timer t = step_begin(w, STEP_STAGE);
+	struct converge_spec spec = walk_towards(w, w->target);
+	char size[TEXT_TIME_MAX], text[TEXT_LINE_MAX] = "";
+	enum err_code rc = converge_stage(&spec, ret, reterr);
+	if (rc == ERR_OK && walk_has_database(w) &&
+	    (rc = database_stage(w->target, w->r->service, w->token, reterr)) != ERR_OK)
+		converge_free(*ret);
+	if (rc == ERR_OK)
+		(void)text_format(text, sizeof text, "%s staged", text_size_human(converge_counts(*ret)->bytes, size));
+	return step_end(w, t, rc, reterr, text);
+}
+
+/* A database that is gone altogether cannot be saved, and need not be. */
+static enum err_code take_safety(struct walk *w, const struct converge *c, struct err *reterr)
+{
+	uint32_t components = (uint32_t)w->j.components;
+	bool with_database = walk_has_database(w) && database_inode(w->r->service, NULL);
+	if (!with_database)
+		components &= ~(1u << COMPONENT_DATABASE);
+	if (!components)
+		return ERR_OK;
+	struct step_timer t = step_begin(w, STEP_SAFETY);
+	struct snapshot_options o = {.components = components,
+	    .reason = SNAPSHOT_SAFETY,
+	    .suspect = true,
+	    .now_ms = w->io->now_ms(w->io->ctx),
+	    .like = w->target};
+	enum err_code rc =
+	    with_database ? database_snapshot_stopped(w->repo, converge_service(c), &o, w->arena, &w->saved, reterr)
+			  : snapshot_create(w->repo, converge_service(c), &o, w->arena, &w->saved, reterr);
+	if (rc == ERR_OK)
+		w->j.safety = w->saved.snapshot;
+	return step_end(w, t, rc, reterr, NULL);
+}
+
+/* Is what was saved before the service stopped still what is there? */
+static bool is_saved(const struct walk *w, const struct converge *c)
+{
+	const struct diff_result *live = converge_live(c);
+	if (id_is_zero(w->j.safety))
+		return false;
+	for (unsigned i = 0; i < COMPONENT_COUNT; i++) {
+		const struct snapshot_component *saved = snapshot_summary_component(&w->saved, (enum component)i);
+		if (w->j.components & 1u << i && live->component[i].entries + (saved ? saved->entries : 0) &&
+		    (!saved || memcmp(&saved->digest, &live->component[i].digest, sizeof saved->digest) != 0))
+			return false;
+	}
+	return true;
+}
+
+/* The service has stopped: what it wrote since it was staged and saved counts too. */
+static enum err_code look_again(struct walk *w, struct converge *c, enum order_outcome *outcome, struct err *reterr)
+{
+	enum err_code rc = interrupted(w, outcome, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	rc = writers_refuse(snapshot_about(w->target), w->r->service, (uint32_t)w->j.components, reterr);
+	if (rc != ERR_OK) {
+		*outcome = ORDER_REFUSED;
+		return rc;
+	}
+	struct step_timer t = step_begin(w, STEP_PLAN);
+	rc = step_end(w, t, converge_refresh(c, reterr), reterr, "compared again, stopped");
+	if (rc == ERR_OK && !is_saved(w, c))
+		rc = take_safety(w, c, reterr);
+	return rc == ERR_OK ? interrupted(w, outcome, reterr) : rc;
+}
+
+/* A database is saved when it stands still; the rest before the service stops, which is then down for less. */
+static enum err_code prepare(struct walk *w, struct converge *c, enum order_outcome *outcome, struct err *reterr)
+{
+	*outcome = ORDER_REVERTED;
+	enum err_code rc = interrupted(w, outcome, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	*outcome = ORDER_REFUSED;
+	if (!walk_has_database(w))
+		rc = take_safety(w, c, reterr);
+	if (rc == ERR_OK)
+		rc = interrupted(w, outcome, reterr);
+	if (rc == ERR_OK)
+		rc = enter(w, JOURNAL_STOPPING, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	*outcome = ORDER_REVERTED;
+	rc = step_stop(w, reterr);
+	return rc == ERR_OK ? look_again(w, c, outcome, reterr) : rc;
+}
+
+/* ---- the change ---- */
+
+/* Journal which folder is which, then exchange them. */
+static enum err_code swap_in(struct walk *w, struct err *reterr)
+{
+	w->j.database_inode = database_inode(w->r->service, w->token);
+	if (!w->j.database_inode)
+		return err_set(reterr, ERR_NOT_FOUND, "the staged data directory of %s is gone", w->r->service->name);
+	enum err_code rc = rollback_journal_write(w->folder, &w->j, reterr);
+	return rc == ERR_OK ? database_swap(w->r->service, w->token, reterr) : rc;
+}
+
+static enum err_code apply(struct walk *w, struct converge *c, struct err *reterr)
+{
+	struct step_timer t = step_begin(w, STEP_RESTORE);
+	char text[TEXT_LINE_MAX];
+	enum err_code rc = converge_apply(c, reterr);
+	if (rc == ERR_OK && walk_has_database(w) && !proof_is_swapped(w))
+		rc = swap_in(w, reterr);
+	const struct converge_counts *n = converge_counts(c);
+	(void)text_format(text, sizeof text, "%llu replaced, %llu made, %llu removed, %llu metadata only",
+	    (unsigned long long)n->replaced, (unsigned long long)n->made, (unsigned long long)n->removed,
+	    (unsigned long long)n->metadata);
+	return step_end(w, t, rc, reterr, text);
+}
+
+/* ---- nothing differs ---- */
+
+static enum err_code start_anew(struct walk *w, struct err *reterr)
+{
+	const char *trouble = NULL;
+	enum err_code rc = enter(w, JOURNAL_STOPPING, reterr);
+	if (rc == ERR_OK)
+		rc = step_stop(w, reterr);
+	return rc == ERR_OK ? start_and_verify(w, &trouble, reterr) : rc;
+}
+
+static enum err_code already_there(struct walk *w, struct rollback_result *ret)
+{
+	struct err err = ERR_INIT, again = ERR_INIT;
+	if (proof_verify(w, &err) == ERR_OK)
+		return end_well(w, "equals its restore point already; nothing was changed", NULL, ret);
+	if (!w->digests_match) /* it changed under our eyes */
+		return leave(w, ORDER_REVERTED, reason(w, &err), ret);
+	enum order_outcome outcome = ORDER_REVERTED;
+	if (interrupted(w, &outcome, &again) != ERR_OK)
+		return leave(w, outcome, reason(w, &again), ret);
+	if (start_anew(w, &again) == ERR_OK)
+		return end_well(w, "equals its restore point already; it was started anew", NULL, ret);
+	return finish(
+	    w, ORDER_REVERTED, two_reasons(w, "it equals its restore point already, and yet", "", again.msg), ret);
+}
+
+/* ---- the whole ---- */
+
+enum err_code walk_go(struct walk *w, struct rollback_result *ret, struct err *reterr)
+{
+	struct err err = ERR_INIT;
+	struct converge *c = NULL;
+	enum order_outcome outcome;
+	enum err_code rc = enter(w, JOURNAL_PLANNED, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	if (stage(w, &c, &err) != ERR_OK)
+		return leave(w, ORDER_REFUSED, reason(w, &err), ret);
+	if (converge_is_empty(c) && !walk_has_database(w)) {
+		converge_free(c);
+		return already_there(w, ret);
+	}
+	rc = prepare(w, c, &outcome, &err);
+	if (rc == ERR_OK)
+		rc = enter(w, JOURNAL_APPLYING, &err);
+	if (rc != ERR_OK) {
+		converge_free(c);
+		return leave(w, outcome, reason(w, &err), ret);
+	}
+	rc = apply(w, c, &err);
+	converge_free(c);
+	return rc == ERR_OK ? prove_or_undo(w, ret) : undo(w, reason(w, &err), ret);
+}
+
+/* ---- after an interruption ---- */
+
+static enum err_code go_on_applying(struct walk *w, struct rollback_result *ret)
+{
+	struct err err = ERR_INIT;
+	struct converge *c = NULL;
+	if (!w->target)
+		return undo(w, "its restore point cannot be opened any more", ret);
+	struct converge_spec spec = walk_towards(w, w->target);
+	enum err_code rc = step_stop(w, &err);
+	if (rc == ERR_OK)
+		rc = converge_stage(&spec, &c, &err);
+	if (rc == ERR_OK)
+		rc = apply(w, c, &err);
+	converge_free(c);
+	return rc == ERR_OK ? prove_or_undo(w, ret) : undo(w, reason(w, &err), ret);
+}
+
+/* What the interrupted run left beside the roots; they are the same in both restore points. */
+static void clean(struct walk *w)
+{
+	struct snapshot *safety = NULL;
+	struct err err = ERR_INIT;
+	enum err_code rc = ERR_OK;
+	if (!w->target)
+		rc = snapshot_open(w->repo, w->j.safety, &safety, &err);
+	struct converge_spec spec = walk_towards(w, w->target ? w->target : safety);
+	if (rc == ERR_OK)
+		rc = converge_clean(&spec, &err);
+	snapshot_close(safety);
+	if (rc != ERR_OK)
+		log_warn("rollback", "order=%s service=%s %s", w->token, w->r->service->name, err.msg);
+}
+
+/* Where it was interrupted decides: untouched before APPLYING; forward from there; back if it was on its way back. */
+enum err_code walk_resume(struct walk *w, struct rollback_result *ret, struct err *reterr)
+{
+	clean(w);
+	switch ((enum journal_phase)w->j.phase) {
+	case JOURNAL_PLANNED:
+		return leave(w, ORDER_REVERTED, "interrupted before anything changed", ret);
+	case JOURNAL_STOPPING:
+		w->stopped = true;
+		return leave(w, ORDER_REVERTED, "interrupted before anything changed", ret);
+	case JOURNAL_APPLYING:
+		return go_on_applying(w, ret);
+	case JOURNAL_PROVING:
+		return prove_or_undo(w, ret);
+	case JOURNAL_UNDOING:
+		return undo(w, "interrupted while it was put back", ret);
+	case JOURNAL_ENDED:
+		walk_answer(&w->j, ret);
+		return ERR_OK;
+	case JOURNAL_PHASE_COUNT:
+		break;
+	}
+	return err_set(reterr, ERR_STATE, "the journal of %s is in no phase that is known here", w->token);
+}

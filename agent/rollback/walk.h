@@ -1,0 +1,72 @@
+/* agent/rollback/walk.h: one rollback at work, phase by phase; what rollback.c, walk.c, steps.c and proof.c share. */
+#ifndef KEDGE_AGENT_ROLLBACK_WALK_H
+#define KEDGE_AGENT_ROLLBACK_WALK_H
+
+#include "agent/rollback/converge.h"
+#include "agent/rollback/journal.h"
+#include "agent/rollback/rollback.h"
+
+struct walk {
+	struct repo *repo;
+	const struct rollback_request *r;
+	const struct rollback_io *io;
+	struct arena *arena;
+	char folder[PATH_LIMIT], token[CONVERGE_TOKEN_MAX];
+	struct journal j;
+	struct snapshot *target;       /* NULL when recovering and it cannot be opened any more */
+	struct snapshot_summary saved; /* the safety restore point, once taken by this process */
+	struct order_step *steps;
+	size_t step_count;
+	uint64_t began_mono_ms;
+	bool stopped; /* the stop step was run */
+	bool digests_match, healthy;
+	struct component_point points[COMPONENT_COUNT];
+	size_t point_count;
+	const char *exceptions; /* what never_restore left different; "" or NULL: none */
+};
+
+static inline bool walk_has_database(const struct walk *w)
+{
+	return (w->j.components & 1u << COMPONENT_DATABASE) != 0;
+}
+static inline struct converge_spec walk_towards(const struct walk *w, struct snapshot *s)
+{
+	return (struct converge_spec){
+	    .snapshot = s, .service = w->r->service, .components = (uint32_t)w->j.components, .token = w->token};
+}
+
+/* walk.c: from the beginning, or from where the journal says it was interrupted.  ERR_OK whatever the outcome. */
+ERR_CHECK enum err_code walk_go(struct walk *w, struct rollback_result *ret, struct err *reterr);
+ERR_CHECK enum err_code walk_resume(struct walk *w, struct rollback_result *ret, struct err *reterr);
+/* The answer that an ended journal holds. */
+void walk_answer(const struct journal *j, struct rollback_result *ret);
+
+/* steps.c: as they are told, and the service's own. */
+struct step_timer {
+	struct order_step *step;
+	uint64_t began_mono_ms;
+};
+struct step_timer step_begin(struct walk *w, enum step_kind kind);
+/* Returns rc.  text: what to say of one that went well, or NULL. */
+enum err_code step_end(struct walk *w, struct step_timer t, enum err_code rc, const struct err *why, const char *text);
+ERR_CHECK enum err_code step_run(struct walk *w, enum step_kind kind, const struct list *argv, struct err *reterr);
+ERR_CHECK enum err_code step_stop(struct walk *w, struct err *reterr);
+ERR_CHECK enum err_code step_start(struct walk *w, struct err *reterr); /* or reload, where no start is declared */
+/* At most n bytes of it, cut at the end of a character; in the walk's arena. */
+const char *walk_text(struct walk *w, const char *text, size_t n);
+
+/* proof.c */
+/* Compare the live trees with s: points, digests_match and exceptions of the walk.  ERR_CORRUPT names the first
+ * difference. */
+ERR_CHECK enum err_code proof_trees(struct walk *w, struct snapshot *s, struct err *reterr);
+/* STEP_VERIFY: trees, then (with_probes) probes. */
+ERR_CHECK enum err_code proof_verify(struct walk *w, struct err *reterr);
+/* The staged data directory is the live one now. */
+bool proof_is_swapped(const struct walk *w);
+
+/* writers.c: ERR_BUSY names a process that has a file below a declared path of these components open for writing, where
+ * refuse_open_writers says that this matters.  Files that are only mapped are not seen. */
+ERR_CHECK enum err_code writers_refuse(const struct snapshot_summary *about, const struct service_config *service,
+    uint32_t components, struct err *reterr);
+
+#endif
