@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -59,7 +60,8 @@ struct loop_signal {
 
 struct loop {
 	int epoll_fd, wake_fd;
-	bool stopping, in_turn;
+	atomic_bool stopping; /* set by any thread */
+	bool in_turn;
 	uint64_t now_ms, wall_ms, lag_ms;
 	struct loop_fd *fds, *dead_fds;
 	struct loop_timer *timers, *dead_timers;

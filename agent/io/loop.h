@@ -27,7 +27,7 @@ void loop_free(struct loop *l); /* NULL is a no-op; frees every handle, closes n
 ERR_CHECK enum err_code loop_run(struct loop *l, struct err *reterr);
 /* One turn: waits for something, at most timeout_ms (< 0: until something comes). */
 ERR_CHECK enum err_code loop_turn(struct loop *l, int timeout_ms, struct err *reterr);
-void loop_stop(struct loop *l);
+void loop_stop(struct loop *l); /* any thread */
 void loop_wake(struct loop *l); /* any thread and signal handlers: the current or next wait returns at once */
 uint64_t loop_now_ms(const struct loop *l);  /* monotonic (clock_mono_ms), read when the turn began */
 uint64_t loop_wall_ms(const struct loop *l); /* wall clock of the same moment */

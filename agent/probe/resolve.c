@@ -18,7 +18,8 @@ enum { STACK_BYTES = 256 << 10 };
 struct question {
 	char host[256], port[8];
 	struct resolved answer;
-	int ready; /* eventfd */
+	int ready; /* eventfd, wakes the asker */
+	atomic_bool answered;
 	atomic_int owners;
 };
 
@@ -96,6 +97,7 @@ static void *answer(void *arg)
 	struct question *q = arg;
 	uint64_t one = 1;
 	look_up(q->host, q->port, 0, &q->answer);
+	atomic_store(&q->answered, true);
 	ssize_t n = write(q->ready, &one, sizeof one);
 	(void)n;
 	let_go(q);
@@ -107,6 +109,8 @@ static void on_ready(void *ctx, unsigned events)
 {
 	struct resolution *r = ctx;
 	(void)events;
+	if (!atomic_load(&r->question->answered))
+		return;
 	struct resolved answer_copy = r->question->answer;
 	void (*done)(void *, const struct resolved *) = r->done;
 	void *done_ctx = r->ctx;

@@ -132,10 +132,12 @@ size_t rule_secret(struct scan *s, struct chunk c)
 	}
 	if (at >= c.end)
 		return 0;
-	if (is_issued(s, at, c.end) || (mixed && is_jwt(s, at, c.end)))
-		return emit(s, at, run_end(s, at), REDACT_SECRET);
-	if (mixed && c.end - at >= RANDOM_LEAST && is_random(s, at, c.end))
-		return emit(s, at, run_end(s, at), REDACT_SECRET);
+	bool secret = is_issued(s, at, c.end) || (mixed && is_jwt(s, at, c.end)) ||
+		      (mixed && c.end - at >= RANDOM_LEAST && is_random(s, at, c.end));
+	if (secret) {
+		size_t end = run_end(s, at); /* goes on over '=', and at least over what was judged */
+		return emit(s, at, end > c.end ? end : c.end, REDACT_SECRET);
+	}
 	return 0;
 }
 
