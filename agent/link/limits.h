@@ -10,9 +10,10 @@
 #define SPOOL_LIMIT_MAX_BYTES   ((uint64_t)16 << 30)
 
 enum {
-	SPOOL_BATCH_MAX = 64,      /* reports that one sync makes durable */
-	SPOOL_RESERVE_PAGES = 256, /* of disk, held ready: forgetting what was acknowledged must work on a full one */
-	SPOOL_CHUNK = 64,          /* reports that one transaction drops or forgets: it fits the reserve three times */
+	SPOOL_BATCH_MAX = 64,       /* reports that one sync makes durable */
+	SPOOL_RESERVE_PAGES = 256,  /* of disk, held ready: forgetting what was acknowledged must work on a full one */
+	SPOOL_TRIM_BYTES = 1 << 20, /* of reports read and forgotten: then their pages leave our memory */
+	SPOOL_CHUNK = 64,           /* reports that one transaction drops or forgets: it fits the reserve three times */
 	SPOOL_GROW_BYTES =
 	    256 << 10, /* the file grows by this: fewer changes of its size, which a sync must write too */
 
@@ -39,6 +40,7 @@ enum {
 	LINK_FULL_MS = 1000,         /* the disk was full: try again */
 	LINK_TURN_MAX = 256,         /* messages of the keeper before the network gets its turn */
 	LINK_BATCH_BYTES = 1 << 20,  /* decoded reports that wait for one sync */
+	LINK_TRIM_MS = 3000,         /* after a connection: what the handshake needed is given back */
 	LINK_DESCRIPTORS = 256,      /* libwebsockets takes memory for every one that the limit allows */
 	LINK_OUTBOX_BYTES = 2 << 20, /* the window, a certificate request and progress */
 };

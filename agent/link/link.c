@@ -6,6 +6,7 @@
 
 #include "agent/link/sandbox.h"
 #include "agent/link/session.h"
+#include "agent/link/trim.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
@@ -19,7 +20,7 @@ struct link {
 	struct tls_trust *trust;
 	struct tls_identity *identity;
 	struct ws_loop *loop;
-	struct ws_timer *tick, *flush, *again;
+	struct ws_timer *tick, *flush, *again, *trim;
 	uint64_t tick_at_ms;
 	struct ws_dialer *dialer;
 	struct ws_conn *conn; /* the attempt or connection that counts */
@@ -85,6 +86,13 @@ static void on_tick(void *user)
 	check(l, session_on_tick(l->session, clock_mono_ms(), &err), &err);
 }
 
+/* Some seconds after a connection was made or lost. */
+static void on_trim(void *user)
+{
+	(void)user;
+	trim_memory();
+}
+
 /* ---- the network ---- */
 
 static void on_open(void *user, struct ws_conn *conn)
@@ -94,6 +102,7 @@ static void on_open(void *user, struct ws_conn *conn)
 	if (conn != l->conn)
 		return;
 	l->open = true;
+	ws_timer_set(l->trim, LINK_TRIM_MS);
 	log_debug("link", "connected to %s", ws_address(conn));
 	check(l, session_on_connected(l->session, clock_mono_ms(), &err), &err);
 }
@@ -125,6 +134,7 @@ static void on_ended(void *user, struct ws_conn *conn, const struct ws_ended *en
 	text_format(why, sizeof(why), "%s%s%s%s%.255s", ws_end_text(ended->end), ended->verdict ? ": " : "",
 	    ended->verdict ? tls_verdict_text(ended->verdict) : "", ended->detail[0] ? ": " : "", ended->detail);
 	session_on_closed(l->session, why, clock_mono_ms());
+	ws_timer_set(l->trim, LINK_TRIM_MS);
 	settle(l);
 }
 
@@ -355,8 +365,9 @@ static enum err_code open_loop(struct link *l, struct err *reterr)
 	l->tick = ws_timer_new(l->loop, on_tick, l);
 	l->flush = ws_timer_new(l->loop, flush_channel, l);
 	l->again = ws_timer_new(l->loop, on_again, l);
+	l->trim = ws_timer_new(l->loop, on_trim, l);
 	l->arena = arena_new(SESSION_ARENA_BYTES);
-	if (!l->tick || !l->flush || !l->again || !l->arena)
+	if (!l->tick || !l->flush || !l->again || !l->trim || !l->arena)
 		return err_set(reterr, ERR_NOMEM, "out of memory for the link");
 	return ws_watch_new(l->loop, channel_fd(l->channel), on_channel, l, &l->watch, reterr);
 }

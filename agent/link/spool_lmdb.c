@@ -8,9 +8,12 @@
  * memory and disk may differ (after a failed sync the next one "succeeds"), and only opening anew tells. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "agent/link/spool_tree.h"
 #include "shared/base/cleanup.h"
@@ -26,6 +29,9 @@ struct lmdb {
 	MDB_dbi dbi;
 	MDB_txn *reader; /* reset between reads */
 	uint64_t file_bytes, page_bytes;
+	void *map; /* LMDB's, NULL if it was not found */
+	size_t map_bytes;
+	uint64_t forgotten_bytes; /* since the map was trimmed */
 };
 
 static struct lmdb *of(struct spool *s)
@@ -192,9 +198,20 @@ static enum err_code lmdb_read(struct spool *s, uint64_t from, bool (*visit)(voi
 	return rc ? failed(l, rc, "read", reterr) : ERR_OK;
 }
 
+/* Pages of the map that were read count as ours until somebody says that they are not needed.  No transaction is open.
+ */
+static void trim_map(struct lmdb *l)
+{
+	if (!l->map || l->forgotten_bytes < SPOOL_TRIM_BYTES)
+		return;
+	(void)madvise(l->map, l->map_bytes, MADV_DONTNEED);
+	l->forgotten_bytes = 0;
+}
+
 static enum err_code lmdb_acknowledge(struct spool *s, uint64_t through, struct err *reterr)
 {
 	struct lmdb *l = of(s);
+	uint64_t before = s->state.bytes;
 	while (s->state.first <= through) {
 		struct change c;
 		enum err_code rc = begin(l, &c, reterr);
@@ -210,6 +227,8 @@ static enum err_code lmdb_acknowledge(struct spool *s, uint64_t through, struct 
 		if (rc != ERR_OK)
 			return rc;
 	}
+	l->forgotten_bytes += before - s->state.bytes;
+	trim_map(l);
 	return ERR_OK;
 }
 
@@ -247,6 +266,23 @@ static int load(struct lmdb *l)
 	return rc ? rc : ended;
 }
 
+/* LMDB does not tell where its map is. */
+static void find_map(struct lmdb *l, const struct stat *st)
+{
+	CLEANUP(cleanup_file) FILE *maps = fopen("/proc/self/maps", "re");
+	char line[PATH_LIMIT + 128];
+	while (maps && fgets(line, sizeof(line), maps)) {
+		unsigned long from, to, inode;
+		unsigned high, low;
+		char flags[8];
+		if (sscanf(line, "%lx-%lx %7s %*x %x:%x %lu", &from, &to, flags, &high, &low, &inode) == 6 &&
+		    flags[3] == 's' && inode == st->st_ino && makedev(high, low) == st->st_dev) {
+			l->map = (void *)from;
+			l->map_bytes = to - from;
+		}
+	}
+}
+
 static int env_open(struct lmdb *l)
 {
 	struct stat st;
@@ -268,6 +304,7 @@ static int env_open(struct lmdb *l)
 		return rc;
 	l->file_bytes = (uint64_t)st.st_size;
 	l->page_bytes = stat.ms_psize;
+	find_map(l, &st);
 	return load(l);
 }
 
