@@ -200,7 +200,7 @@ static enum err_code fill_options(struct keeper *k, struct link_options *o, char
 	if (!text_format(spool, PATH_LIMIT, "%s/spool", c->state_directory) || !text_format(authority, PATH_LIMIT, "%s/identity/authority.pem", c->state_directory))
 		return err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
 	*o = (struct link_options){ .url = c->controller->url, .controller = c->controller->name, .domain = c->domain, .host = c->host, .authority = authority,
-		.spool = spool, .spool_limit_bytes = c->spool_limit_bytes };
+		.spool = spool, .spool_limit_bytes = c->spool_limit_bytes, .boot = k->boot };
 	if (geteuid() != 0)
 		return ERR_OK;
 	if (getpwnam_r(c->user, &entry, room, sizeof room, &found) != 0 || !found)

@@ -44,6 +44,7 @@ struct keeper {
 	struct loop_timer *tick;
 	int lock;
 	/* guard.c */
+	struct id boot;                           /* this run */
 	pid_t link_pid;
 	struct channel *channel;
 	struct loop_fd *channel_fd;

@@ -113,6 +113,9 @@ static void end(struct keeper *k)
 enum err_code keeper_run(const struct agent_config *c, struct err *reterr)
 {
 	struct keeper k = { .c = c, .lock = -1, .heartbeat_ms = KEEPER_HEARTBEAT_MS, .arena = arena_new(0) };
+	struct random random;
+	random_init_system(&random);
+	k.boot = id_new(clock_wall_ms(), &random);
 	signal(SIGPIPE, SIG_IGN);
 	enum err_code rc = k.arena ? take_state(&k, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 	if (rc == ERR_OK)
