@@ -51,7 +51,7 @@ site_deploy() { # site_deploy HOST: what a deployment does there
 web_create() { # web_create HOST PORT
 	base=$dir/services/$1
 	mkdir -p "$base/conf/conf.d" "$base/uploads" "$base/logs" "$base/run"
-	git_quiet clone -b main "$dir/services/site.git" "$base/site"
+	git_quiet clone --no-hardlinks -b main "$dir/services/site.git" "$base/site"
 	cat >"$base/conf/nginx.conf" <<-CONF
 		# Workers keep the user that starts them: \$dir may lie where another user cannot read.
 		user root;
