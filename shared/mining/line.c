@@ -127,7 +127,7 @@ static void note_component(struct reader *r, struct line_part c)
 		r->out->component = c;
 }
 
-/* sshd[123]: or app/1[22]: — the component, its pid, and the end behind the colon; NULL: none. */
+/* name[123]: or app/1[22]: — the component, its pid, and the end behind the colon; NULL: none. */
 static const char *tag_end(struct reader *r)
 {
 	const char *p = r->p, *end = r->limit;
