@@ -141,10 +141,10 @@ static enum err_code take_component(struct creating *c, enum component which, st
 	struct scan_totals totals;
 	CLEANUP(scan_cleanup) struct scan *scan = NULL;
 	const struct component_config *now = components_get(&c->service->components, which);
-	enum err_code rc = c->o->like
-			       ? roots_like(snapshot_about(c->o->like), which, c->o->sources, c->o->source_count,
-				     c->arena, &roots, &c->result.summary.absent, reterr)
-			       : roots_declared(now, which, c->o->sources, c->o->source_count, c->arena, &roots, reterr);
+	enum err_code rc =
+	    c->o->like ? roots_like(snapshot_about(c->o->like), which, c->o->sources, c->o->source_count, c->arena,
+			     &roots, &c->result.summary.absent, reterr)
+		       : roots_declared(now, which, c->o->sources, c->o->source_count, c->arena, &roots, reterr);
 	if (rc || !roots.roots.count) /* nothing of it is there: all of it is absent */
 		return rc;
 	load_base(c, which, &base);
@@ -271,7 +271,8 @@ static enum err_code create(struct creating *c, uint64_t began_ms, struct err *r
 	c->result.summary.took_ms = clock_mono_ms() - began_ms;
 	/* Longer than this, and prune might have taken away what the beginning leaned on. */
 	if (c->result.summary.took_ms > PRUNE_GRACE_MS / 2)
-		return err_set(reterr, ERR_TIMEOUT, "no snapshot of %s: it took longer than %d h; take its components apart", c->service->name,
+		return err_set(reterr, ERR_TIMEOUT,
+		    "no snapshot of %s: it took longer than %d h; take its components apart", c->service->name,
 		    PRUNE_GRACE_MS / 2 / (60 * 60 * 1000));
 	return manifest_write(c->repo, &c->result, reterr);
 }

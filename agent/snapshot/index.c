@@ -319,10 +319,29 @@ enum err_code index_each(struct index_reader *r, index_visit_fn *visit, void *ct
 
 typedef int change_fn(struct index *x, MDB_txn *txn, void *ctx);
 
+/* Another process may have found the file damaged and made it anew; what we hold is then nobody's any more. */
+static enum err_code check_same_file(const struct index *x, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	struct stat ours, there;
+	int fd;
+	enum err_code rc = path_of(x->folder, "data.mdb", path, reterr);
+	if (rc)
+		return rc;
+	if (mdb_env_get_fd(x->env, &fd) || fstat(fd, &ours) || stat(path, &there) || ours.st_ino != there.st_ino ||
+	    ours.st_dev != there.st_dev)
+		return err_set(
+		    reterr, ERR_STATE, "%s was made anew by another process; open the repository again", path);
+	return ERR_OK;
+}
+
 /* Commit, then seal: a crash between the two leaves a file that is not trusted, and rebuilt. */
 static enum err_code change_locked(struct index *x, change_fn *change, void *ctx, struct err *reterr)
 {
 	MDB_txn *txn;
+	enum err_code rc = check_same_file(x, reterr);
+	if (rc)
+		return rc;
 	int code = mdb_txn_begin(x->env, NULL, 0, &txn);
 	if (code)
 		return lmdb_failed(x, code, "write", reterr);

@@ -7,6 +7,7 @@
  *
  * Write order: index (condemned), manifests removed; index (packs forgotten), pack files removed.  A crash leaves a
  * pack without a name in the index, which the next run finds. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "agent/snapshot/opened.h"
 #include "agent/snapshot/retention.h"
 #include "shared/base/map.h"
+#include "shared/base/text.h"
 
 enum { ARENA_LIMIT = 256 << 20 };
 
@@ -198,6 +200,20 @@ static enum err_code remove_strays(struct pruning *p, uint64_t grace_ms, struct 
 	return rc;
 }
 
+/* Temporary files of a manifest or mark that a crash left. */
+static void remove_temporaries(const struct pruning *p, uint64_t grace_ms)
+{
+	int fd = openat(p->repo->snapshots_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP(cleanup_dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	for (struct dirent *e; p->o->apply && dir && (e = readdir(dir));) {
+		struct stat st;
+		if (text_starts(e->d_name, ".snap-") &&
+		    !fstatat(p->repo->snapshots_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
+		    (uint64_t)st.st_mtim.tv_sec * 1000 + grace_ms <= p->o->now_ms)
+			(void)unlinkat(p->repo->snapshots_fd, e->d_name, 0);
+	}
+}
+
 static enum err_code delete_packs(struct pruning *p, const struct index_pack *packs, size_t count, struct err *reterr)
 {
 	enum err_code rc = index_remove(p->repo->index, packs, count, reterr);
@@ -241,6 +257,7 @@ static enum err_code collect_garbage(struct pruning *p, struct err *reterr)
 		rc = remove_points(p, reterr);
 	if (!rc && p->o->apply && deleted_count)
 		rc = delete_packs(p, deleted, deleted_count, reterr);
+	remove_temporaries(p, grace_ms);
 	return rc ? rc : remove_strays(p, grace_ms, reterr);
 }
 

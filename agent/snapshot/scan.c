@@ -226,6 +226,11 @@ static enum err_code scan_new(const struct scan_options *o, struct scan **ret, s
 	s->top = scan_node_new(NULL, TREE_ROOTS, "");
 	if (!s->top || !push(s, s->top))
 		return err_set(reterr, ERR_NOMEM, "out of memory");
+	struct stat st;
+	if (stat(o->repo->path, &st))
+		return err_sys(reterr, errno, "%s", o->repo->path);
+	s->repo_device = st.st_dev;
+	s->repo_inode = st.st_ino;
 	match_roots(s);
 	*ret = TAKE_PTR(s);
 	return ERR_OK;

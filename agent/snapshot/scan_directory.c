@@ -376,6 +376,8 @@ static enum err_code scan_name(struct scan_worker *w, struct scan_node *n, int d
 			return rc;
 		if (is_gone)
 			break;
+		if (st.st_ino == w->scan->repo_inode && st.st_dev == w->scan->repo_device)
+			return ERR_OK;
 		if (!type_of(st.st_mode, &f.type))
 			return err_set(reterr, ERR_UNSUPPORTED, "is of a kind that is not known here");
 		if (base && w->scan->o.trust_base && known_by_metadata(base, f.type, &st)) {

@@ -36,6 +36,7 @@ struct scan_big {
 struct scan {
 	struct scan_options o;
 	int root_fds[SNAPSHOT_ROOTS_MAX];
+	uint64_t repo_device, repo_inode; /* a repository below a root is no part of it */
 	uint16_t base_roots[SNAPSHOT_ROOTS_MAX]; /* index in the base, or TREE_ROOTS: it has none */
 	struct scan_node *top;
 	pthread_mutex_t mutex;

@@ -103,7 +103,7 @@ struct snapshot_options {
 };
 /* Takes a restore point.  Its strings live in arena.  Any failure leaves no manifest: ERR_NOT_FOUND (a component that is not there),
  * ERR_DENIED or ERR_IO (a path that cannot be read), ERR_FULL, ERR_INVALID (a declared path that is a symlink to somewhere undeclared,
- * roots inside one another, a database without source), each naming the path. */
+ * roots inside one another, a database without source), each naming the path.  The repository itself is left out where it lies below a root. */
 ERR_CHECK enum err_code snapshot_create(struct repo *r, const struct service_config *service, const struct snapshot_options *o,
     struct arena *arena, struct snapshot_summary *ret, struct err *reterr);
 

@@ -98,7 +98,7 @@ static const struct field summary_fields[] = {
     F_LIST(struct snapshot_summary, versions, &snapshot_version_type, SNAPSHOT_VERSIONS_MAX, 0,
 	"versions that it depends on"),
     F_LIST(struct snapshot_summary, components, &snapshot_component_type, COMPONENT_COUNT, 0, "its components"),
-    F_LIST(struct snapshot_summary, absent, &snapshot_absent_type, COMPONENT_COUNT * SNAPSHOT_ROOTS_MAX, 0,
+    F_LIST(struct snapshot_summary, absent, &snapshot_absent_type, COMPONENT_COUNT *SNAPSHOT_ROOTS_MAX, 0,
 	"roots that were not there"),
     F_INLINE(struct snapshot_summary, marks, struct snapshot_marks, &snapshot_marks_type, 0, "what was learnt since"),
 };
@@ -122,7 +122,8 @@ const struct record_type repo_stats_type =
     RECORD_TYPE("repo_stats", struct repo_stats, stats_fields, "The repository in numbers.");
 
 const struct record_type *const snapshot_types[] = {&snapshot_root_type, &snapshot_component_type,
-    &snapshot_absent_type, &snapshot_version_type, &snapshot_marks_type, &snapshot_summary_type, &repo_stats_type, NULL};
+    &snapshot_absent_type, &snapshot_version_type, &snapshot_marks_type, &snapshot_summary_type, &repo_stats_type,
+    NULL};
 
 const struct snapshot_component *snapshot_summary_component(const struct snapshot_summary *s, enum component which)
 {

@@ -287,7 +287,7 @@ static void test_killed_at_random(void **state)
 			_exit(repo_open(w.repo_path, WORLD_HOST, &w.repo, &w.err) || world_create(&w, &s));
 		}
 		w.now_ms += 1000;
-		usleep((useconds_t)random_below(&random, 14000));
+		usleep((useconds_t)random_below(&random, 40000));
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		killed += WIFSIGNALED(status);

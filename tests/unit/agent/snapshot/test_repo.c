@@ -329,6 +329,50 @@ static void test_rebuild(void **state)
 	assert_true(again.stored_bytes < 4096);
 }
 
+/* Another process finds the index damaged and makes it anew while we have it open: what we would write to the old one
+ * must not be lost. */
+static void test_index_replaced_under_us(void **state)
+{
+	(void)state;
+	struct snapshot_summary s;
+	struct verify_result v;
+	int status;
+	WORLD_OK(&w, world_create(&w, &s));
+	pid_t pid = fork();
+	if (pid == 0) {
+		world_text(w.repo_path, "index/seal", "not a seal");
+		struct repo *r;
+		_exit(repo_open(w.repo_path, WORLD_HOST, &r, &w.err) != ERR_OK);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	world_noise(w.data_dir, "f", 5000, 99);
+	expect(world_create(&w, &s), ERR_STATE, "made anew");
+	world_close(&w);
+	world_open(&w);
+	WORLD_OK(&w, world_create(&w, &s));
+	WORLD_OK(&w, world_verify(&w, s.snapshot, &v));
+}
+
+/* A repository below what it keeps would grow by itself for ever. */
+static void test_repository_below_a_root(void **state)
+{
+	(void)state;
+	struct snapshot_summary s, again;
+	struct snapshot *opened;
+	struct snapshot_entry e;
+	w.data_paths[0] = w.dir; /* holds the repository, and the configuration too */
+	WORLD_OK(&w, world_create(&w, &s));
+	WORLD_OK(&w, snapshot_open(w.repo, s.snapshot, &opened, &w.err));
+	assert_false(snapshot_lookup(opened, COMPONENT_DATA, 0, "repo", &e));
+	assert_true(snapshot_lookup(opened, COMPONENT_DATA, 0, "var/f", &e));
+	snapshot_close(opened);
+	world_settle();
+	WORLD_OK(&w, world_create(&w, &s));
+	WORLD_OK(&w, world_create(&w, &again));
+	assert_int_equal(again.stored_bytes, 0);
+}
+
 /* ---- code: what a work tree and a release say ---- */
 
 static void git(const char *const *args, size_t count)
@@ -439,6 +483,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_prune_refuses_damage, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_prune_takes_strays, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_rebuild, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_index_replaced_under_us, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_repository_below_a_root, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_git, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_release, setup, teardown),
 	};
