@@ -42,8 +42,8 @@ static enum err_code check_header(struct pack *p, const struct keys *k, struct e
 	enum err_code rc = io_pread_exact(p->fd, bytes, sizeof bytes, 0, reterr);
 	if (!rc)
 		rc = pack_header_parse(bytes, &h, reterr);
-	if (rc)
-		return rc;
+	if (rc) /* a version that is not known is as good as damaged to who needs what is inside */
+		return rc == ERR_UNSUPPORTED ? ERR_CORRUPT : rc;
 	if (memcmp(h.pack.b, p->id.b, PACK_ID_SIZE))
 		return err_set(reterr, ERR_CORRUPT, "holds another pack's bytes: a copy under a wrong name");
 	if (memcmp(h.repo, keys_repo_id(k), REPO_ID_SIZE))

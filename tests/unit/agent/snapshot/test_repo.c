@@ -214,6 +214,7 @@ static void test_prune_in_two_phases(void **state)
 	struct verify_result v;
 	struct repo_stats before, after;
 	uint64_t now;
+	world_settle();
 	WORLD_OK(&w, world_create(&w, &s[0])); /* what all have in common lies in a pack of its own */
 	for (int i = 0; i < 4; i++) {
 		world_noise(w.data_dir, "f", 200000, (uint64_t)i + 10);
