@@ -99,15 +99,13 @@ static enum err_code on_decoded(struct session *s, const struct frame *f, uint64
 		on_bye(s, f->bye, now_ms);
 		return ERR_OK;
 	}
-	if ((s->state == SESSION_GREETING) != (f->type == FRAME_WELCOME)) {
-		session_end(s, true, f->type == FRAME_WELCOME ? "a second welcome" : "the first frame is not a welcome",
-		    now_ms);
-		return ERR_OK;
-	}
+	bool greeting = s->state == SESSION_GREETING;
+	if (f->type == FRAME_WELCOME && !greeting)
+		session_end(s, true, "a second welcome", now_ms);
 	if (f->type == FRAME_WELCOME)
-		return on_welcome(s, f->welcome, now_ms, reterr);
-	if (f->type == FRAME_ACK)
-		return session_on_acknowledged(s, f->ack->sequence, now_ms, reterr);
+		return greeting ? on_welcome(s, f->welcome, now_ms, reterr) : ERR_OK;
+	if (f->type == FRAME_ACK) /* before the welcome: for an earlier connection of ours; the welcome says it again */
+		return greeting ? ERR_OK : session_on_acknowledged(s, f->ack->sequence, now_ms, reterr);
 	pass_on(s, f);
 	return ERR_OK;
 }

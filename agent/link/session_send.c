@@ -83,13 +83,17 @@ enum err_code session_on_acknowledged(struct session *s, uint64_t sequence, uint
 {
 	struct spool_state spool;
 	enum err_code rc = ERR_OK;
-	if (sequence > s->sent) {
+	/* It may have got some over an earlier connection, and committed them after the welcome; those the hello named.
+	 */
+	if (sequence > s->sent && sequence > s->hello_last) {
 		session_end(s, true, "it acknowledges what was not sent", now_ms);
 		return ERR_OK;
 	}
 	if (sequence <= s->acknowledged)
 		return ERR_OK;
 	s->acknowledged = sequence;
+	if (s->sent < sequence)
+		s->sent = sequence;
 	s->moved_ms = now_ms;
 	while (s->ring_count && s->ring[s->ring_at].through <= sequence) {
 		s->ring_bytes -= s->ring[s->ring_at].bytes;

@@ -368,7 +368,7 @@ static void wrong_frames_end_the_connection(void **state)
 	struct welcome w = {
 	    .version = 1, .controller = "c", .epoch = 1, .clock_ms = 1, .heartbeat_ms = 1, .acknowledged = 0};
 	struct welcome new_version = w, beyond = w, too_far = w;
-	struct ack none = {0}, far = {3};
+	struct ack far = {3};
 	struct hello hello = {
 	    .version = 1, .version_least = 1, .agent_version = "x", .host = "x", .boot = an_order, .clock_ms = 1};
 	new_version.version = MESSAGE_VERSION + 1;
@@ -380,7 +380,6 @@ static void wrong_frames_end_the_connection(void **state)
 		const void *body;
 		const char *want;
 	} cases[] = {
-	    {false, FRAME_ACK, &none, "the first frame is not a welcome"},
 	    {false, FRAME_HELLO, &hello, "frame: hello is not for a controller to send"},
 	    {false, FRAME_WELCOME, &new_version, "no version of the protocol that both speak"},
 	    {false, FRAME_WELCOME, &beyond, "it acknowledges what the spool does not hold"},
@@ -428,6 +427,36 @@ static void nonsense_ends_the_connection(void **state)
 	rig_live(&r, 0);
 	ok(session_on_frame(r.s, (struct bytes){(const uint8_t *)"\xff\x00", 2}, r.now_ms, &rig_err));
 	assert_int_equal(session_state(r.s), SESSION_CLOSING);
+	rig_done(&r);
+}
+
+/* The controller still had frames of an earlier connection in hand. */
+static void acknowledgements_of_an_earlier_connection_count(void **state)
+{
+	struct rig r;
+	(void)state;
+	rig_open(&r);
+	rig_ready(&r);
+	for (int i = 0; i < 5; i++)
+		rig_report(&r);
+	rig_until_due(&r);
+	ok(session_on_connected(r.s, r.now_ms, &rig_err));
+	r.log[0] = '\0';
+	rig_ack(&r, 2);
+	expect(&r, "");
+	r.send_room = 1;
+	rig_welcome(&r, 2);
+	expect(&r, "up; report 3; ");
+	rig_ack(&r, 4); /* 4 was sent over the earlier one only */
+	assert_int_equal(session_in_flight(r.s), 0);
+	r.send_room = SIZE_MAX;
+	ok(session_on_drained(r.s, r.now_ms, &rig_err));
+	expect(&r, "report 5; ");
+	rig_report(&r);
+	rig_report(&r);
+	r.log[0] = '\0';
+	rig_ack(&r, 8);
+	expect(&r, "close wrong: it acknowledges what was not sent; ");
 	rig_done(&r);
 }
 
@@ -691,6 +720,7 @@ int main(void)
 	    cmocka_unit_test(progress_is_sent_now_or_never),
 	    cmocka_unit_test(wrong_frames_end_the_connection),
 	    cmocka_unit_test(nonsense_ends_the_connection),
+	    cmocka_unit_test(acknowledgements_of_an_earlier_connection_count),
 	    cmocka_unit_test(an_old_acknowledgement_is_nothing),
 	    cmocka_unit_test(a_goodbye_says_how_long),
 	    cmocka_unit_test(the_keeper_hears_of_a_change_once),
