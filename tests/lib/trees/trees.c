@@ -331,6 +331,116 @@ void tree_make(const char *path, struct random *r, unsigned size)
 	all_done(all);
 }
 
+/* ---- fingerprints ---- */
+
+struct printing {
+	uint64_t hash;
+	struct {
+		dev_t device;
+		ino_t inode;
+	} links[ALL_MAX];
+	uint64_t link_count;
+};
+
+static void add(struct printing *p, const void *data, size_t size)
+{
+	const uint8_t *at = data;
+	for (size_t i = 0; i < size; i++) /* FNV-1a, a byte at a time */
+		p->hash = (p->hash ^ at[i]) * 0x100000001b3u;
+	p->hash = (p->hash ^ 0xff) * 0x100000001b3u + size;
+}
+
+static void add_number(struct printing *p, uint64_t v)
+{
+	add(p, &v, sizeof v);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void add_xattrs(struct printing *p, const char *path)
+{
+	char names[8192], value[8192], *sorted[64];
+	size_t count = 0;
+	ssize_t n = llistxattr(path, names, sizeof names);
+	for (char *at = names; n > 0 && at < names + n && count < 64; at += strlen(at) + 1)
+		sorted[count++] = at;
+	qsort(sorted, count, sizeof *sorted, by_text);
+	for (size_t i = 0; i < count; i++) {
+		ssize_t size = lgetxattr(path, sorted[i], value, sizeof value);
+		add(p, sorted[i], strlen(sorted[i]));
+		add(p, value, size > 0 ? (size_t)size : 0);
+	}
+}
+
+static void add_link(struct printing *p, const struct stat *st)
+{
+	for (uint64_t i = 0; i < p->link_count; i++)
+		if (p->links[i].device == st->st_dev && p->links[i].inode == st->st_ino) {
+			add_number(p, i + 1);
+			return;
+		}
+	must(p->link_count < ALL_MAX, "count", "links");
+	p->links[p->link_count].device = st->st_dev;
+	p->links[p->link_count++].inode = st->st_ino;
+	add_number(p, p->link_count);
+}
+
+static void add_content(struct printing *p, const char *path, const struct stat *st)
+{
+	char bytes[8192];
+	ssize_t n;
+	if (S_ISLNK(st->st_mode)) {
+		n = readlink(path, bytes, sizeof bytes);
+		add(p, bytes, n > 0 ? (size_t)n : 0);
+	} else if (S_ISREG(st->st_mode)) {
+		CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		must(fd >= 0, "open", path);
+		while ((n = read(fd, bytes, sizeof bytes)) > 0)
+			add(p, bytes, (size_t)n);
+	}
+}
+
+static void print_one(struct printing *p, const char *path, size_t top)
+{
+	struct stat st;
+	must(lstat(path, &st) == 0, "stat", path);
+	add(p, path + top, strlen(path + top));
+	add_number(p, st.st_mode);
+	add_number(p, st.st_uid);
+	add_number(p, st.st_gid);
+	add_number(p, S_ISDIR(st.st_mode) ? 0 : (uint64_t)st.st_size);
+	add_number(p, (uint64_t)st.st_mtim.tv_sec);
+	add_number(p, (uint64_t)st.st_mtim.tv_nsec);
+	if (!S_ISDIR(st.st_mode) && st.st_nlink > 1)
+		add_link(p, &st);
+	add_content(p, path, &st);
+	add_xattrs(p, path);
+}
+
+uint64_t tree_fingerprint(const char *path)
+{
+	struct stat st;
+	if (lstat(path, &st) != 0)
+		return 0;
+	struct printing *p = calloc(1, sizeof *p);
+	struct all *all = calloc(1, sizeof *all);
+	must(p && all, "memory", "");
+	p->hash = 0xcbf29ce484222325u;
+	if (S_ISDIR(st.st_mode))
+		list(all, path, 0);
+	qsort(all->paths, all->count, sizeof *all->paths, by_text);
+	print_one(p, path, strlen(path));
+	for (unsigned i = 0; i < all->count; i++)
+		print_one(p, all->paths[i], strlen(path));
+	uint64_t hash = p->hash ? p->hash : 1;
+	all_done(all);
+	free(p);
+	return hash;
+}
+
 /* ---- tools ---- */
 
 int tool_run(const char *const *argv, char *out, unsigned size)

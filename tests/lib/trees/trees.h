@@ -6,6 +6,7 @@
 #define KEDGE_TESTS_LIB_TREES_TREES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "shared/base/random.h"
 
@@ -13,6 +14,10 @@
 void tree_make(const char *path, struct random *r, unsigned size);
 /* `count` changes of any kind below path, times of folders included. */
 void tree_mutate(const char *path, struct random *r, unsigned count);
+
+/* A number that differs when anything does that a restore must bring back: names, types, content, holes aside, mode,
+ * owner, modification time, xattrs, which names are one file.  0: nothing is there. */
+uint64_t tree_fingerprint(const char *path);
 
 /* A program by argv, its output in out (NUL-ended, cut).  Its exit status; -1: not exited. */
 int tool_run(const char *const *argv, char *out, unsigned size);

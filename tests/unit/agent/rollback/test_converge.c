@@ -54,9 +54,9 @@ static void roots_of_every_kind(void **state)
 	struct stat x, y;
 	struct world w;
 	world_init(&w);
-	world_configure(
-	    &w, "    components:\n      config: { paths: [DIR/live, DIR/other, DIR/single.conf] }\n      code: { "
-		"release: DIR/current }\n");
+	world_configure(&w,
+	    "    components:\n      config: { paths: [DIR/live, DIR/other, DIR/single.conf] }\n      code: { "
+	    "release: DIR/current }\n");
 	world_folder(&w, "live");
 	world_folder(&w, "other");
 	world_folder(&w, "r1");
@@ -98,8 +98,7 @@ static void look_at_all(const char *folder, struct touched *t)
 	assert_non_null(d);
 	for (struct dirent *e; (e = readdir(d));)
 		if (strcmp(e->d_name, "..") != 0 && t->count < 64)
-			assert_int_equal(
-			    fstatat(dirfd(d), e->d_name, &t->at[t->count++], AT_SYMLINK_NOFOLLOW), 0);
+			assert_int_equal(fstatat(dirfd(d), e->d_name, &t->at[t->count++], AT_SYMLINK_NOFOLLOW), 0);
 	closedir(d);
 }
 
@@ -291,8 +290,7 @@ static void what_was_absent_goes_again(void **state)
 	assert_int_equal(tool_run(again, NULL, 0), 0);
 	world_write(&w, "other/conf", "bad");
 	MUST(snapshot_open(w.repo, point, &target, err));
-	struct snapshot_options o = {
-	    .reason = SNAPSHOT_SAFETY, .now_ms = ++w.now_ms, .like = target, .components = 5};
+	struct snapshot_options o = {.reason = SNAPSHOT_SAFETY, .now_ms = ++w.now_ms, .like = target, .components = 5};
 	MUST(snapshot_create(w.repo, w.service, &o, w.arena, &safety, err));
 	snapshot_close(target);
 	assert_int_equal(safety.components.count, 1);
@@ -444,8 +442,7 @@ static void a_root_that_is_a_mount_point(void **state)
 	time_of(w.live, &before);
 	MUST(converge_stage(&spec, &c, err));
 	assert_int_equal(world_leftovers(w.live), 1);
-	struct snapshot_options o = {
-	    .reason = SNAPSHOT_SAFETY, .now_ms = ++w.now_ms, .like = s, .components = 1};
+	struct snapshot_options o = {.reason = SNAPSHOT_SAFETY, .now_ms = ++w.now_ms, .like = s, .components = 1};
 	MUST(snapshot_create(w.repo, converge_service(c), &o, w.arena, &safety, err));
 	MUST(converge_refresh(c, err));
 	assert_memory_equal(&converge_live(c)->component[0].digest,
