@@ -26,20 +26,20 @@ static const struct field error_fields[] = {
     F_STRING(S, text, TEXT_PAGE_MAX, 0, "for people"),
 };
 #undef S
-static const struct record_type error_type =
-    RECORD_TYPE("error", struct error_body, error_fields, "why a request was refused");
+const struct record_type api_error_type =
+    RECORD_TYPE("api_error", struct error_body, error_fields, "why a request was refused");
 struct error_answer {
 	struct error_body error;
 };
 static const struct field answer_fields[] = {
-    F_INLINE(struct error_answer, error, struct error_body, &error_type, 0, "why")};
-static const struct record_type error_answer_type =
-    RECORD_TYPE("error_answer", struct error_answer, answer_fields, "the answer to a refused request");
+    F_INLINE(struct error_answer, error, struct error_body, &api_error_type, 0, "why")};
+const struct record_type api_refusal_type =
+    RECORD_TYPE("api_refusal", struct error_answer, answer_fields, "the answer to a refused request");
 
 static enum err_code refused(struct cli *c, int status, const struct buf *body)
 {
 	struct error_answer e;
-	if (record_from_json(&error_answer_type, buf_str(body), body->size, 0, c->arena, &e, NULL) == ERR_OK &&
+	if (record_from_json(&api_refusal_type, buf_str(body), body->size, 0, c->arena, &e, NULL) == ERR_OK &&
 	    e.error.text)
 		return err_set(&c->err, error_of_answer(status, e.error.code), "%s", e.error.text);
 	return err_set(&c->err, error_of_answer(status, NULL), "the controller answers with HTTP status %d", status);
@@ -158,27 +158,6 @@ enum err_code api_list(struct cli *c, const char *noun, const struct filter *fil
 	} while (page.next && rows.count < limit && page.items.count > 0);
 	rows.more = page.next != NULL;
 	*ret = rows;
-	return ERR_OK;
-}
-
-enum err_code api_id(struct cli *c, const char *noun, const char *text, const char **ret)
-{
-	const struct record_type *t = query_table(noun)->type;
-	void *record = arena_alloc(c->arena, t->size);
-	CLEANUP(buf_done) struct buf id = BUF_INIT;
-	struct id parsed;
-	if (id_parse(t->fields[0].id_kind, text, &parsed, NULL) == ERR_OK) {
-		*ret = text;
-		return ERR_OK;
-	}
-	enum err_code rc = record ? api_one(c, noun, text, record) : err_set(&c->err, ERR_NOMEM, "out of memory");
-	if (rc != ERR_OK)
-		return rc;
-	record_field_text(&t->fields[0], record, &id);
-	const char *kept = arena_strdup(c->arena, buf_str(&id));
-	if (!kept)
-		return err_set(&c->err, ERR_NOMEM, "out of memory");
-	*ret = kept;
 	return ERR_OK;
 }
 

@@ -35,6 +35,23 @@ static const struct field view_fields[] = {
 const struct record_type certificate_view_type =
     RECORD_TYPE("certificate_view", struct certificate_view, view_fields, "what a certificate says");
 
+/* What `kedge host enrol -o json` says: programs too want the one string. */
+struct token_view {
+	const char *token, *name;
+	uint32_t role;
+	uint64_t expires_ms;
+};
+#define S struct token_view
+static const struct field token_fields[] = {
+    F_STRING(S, token, ENROL_TOKEN_MAX, FIELD_REQUIRED, "shown once"),
+    F_STRING(S, name, NAME_MAX_BYTES, FIELD_REQUIRED, "whom it is for"),
+    F_ENUM(S, role, &certificate_role_enum, FIELD_ALWAYS, "host or operator"),
+    F_TIME(S, expires_ms, 0, "when it lapses"),
+};
+#undef S
+const struct record_type token_view_type =
+    RECORD_TYPE("token_view", struct token_view, token_fields, "a one-time token as it is carried to whom it is for");
+
 /* ---- the authority ---- */
 
 int run_ca_init(struct cli *c)
@@ -240,8 +257,7 @@ int run_token(struct cli *c)
 		secret_wipe(token, sizeof token);
 		return CLI_DONE;
 	}
-	t.secret = token; /* programs too want the one string */
-	return out_record(c, &enrolment_token_type, &t);
+	return out_record(c, &token_view_type, &(struct token_view){token, t.name, t.role, t.expires_ms});
 }
 
 /* ---- an operator's own certificate ---- */

@@ -49,6 +49,7 @@ int cli_run(int argc, const char *const *argv, const struct cli_io *io);
 /* The real world; one in a program. */
 const struct cli_io *cli_system(void);
 
-extern const struct record_type *const cli_types[]; /* what `-o json` adds to the domain's types */
+extern const struct record_type
+    *const cli_types[]; /* what `-o json` adds to the domain's types, and what the API says beside them */
 
 #endif

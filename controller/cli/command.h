@@ -123,8 +123,6 @@ ERR_CHECK enum err_code api_post(
     struct cli *c, const char *verb, const char *json, bool once, const struct record_type *type, void *record);
 ERR_CHECK enum err_code api_get(struct cli *c, const char *path, const struct record_type *type, void *record);
 void url_encode(struct buf *out, const char *text);
-/* "INC-3" as the id that filters want; noun "incident", "change", "rollback". */
-ERR_CHECK enum err_code api_id(struct cli *c, const char *noun, const char *text, const char **ret);
 
 /* ---- requests (request.c) ---- */
 
@@ -183,7 +181,8 @@ int run_completion(struct cli *c);
 int run_help(struct cli *c);
 
 extern const struct record_type incident_page_type, change_page_type, rollback_page_type, host_page_type,
-    service_page_type, certificate_view_type;
+    service_page_type, certificate_view_type, token_view_type;
+extern const struct record_type api_error_type, api_refusal_type, watched_event_type;
 
 /* A change that was asked for, and its rollback if it began: tells, waits unless --no-wait, prints the end. */
 int follow(struct cli *c, const struct rollback_answer *a);

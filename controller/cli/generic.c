@@ -5,7 +5,6 @@
 #include "shared/base/cleanup.h"
 #include "shared/base/text.h"
 
-/* "number" options that are numbers. */
 static enum err_code row_limit(struct cli *c, size_t *ret)
 {
 	const char *text = words_option(&c->w, "limit");
@@ -17,23 +16,14 @@ static enum err_code row_limit(struct cli *c, size_t *ret)
 	return ERR_OK;
 }
 
-/* "INC-3" becomes the id that the field holds. */
 static enum err_code add_filter(
     struct cli *c, const struct record_type *t, const char *field, const char *value, struct filter *f, size_t *n)
 {
-	const struct field *known = record_field(t, field);
-	enum err_code rc = ERR_OK;
+	const struct field *known = record_field(t, field); /* "opened" is opened_ms */
 	if (*n == QUERY_FILTERS_MAX)
 		return err_set(&c->err, ERR_INVALID, "at most %d fields to select by", QUERY_FILTERS_MAX);
-	if (known && known->kind == FIELD_ID && known->id_kind == ID_INCIDENT)
-		rc = api_id(c, "incident", value, &value);
-	else if (known && known->kind == FIELD_ID && known->id_kind == ID_ROLLBACK)
-		rc = api_id(c, "rollback", value, &value);
-	else if (known && known->kind == FIELD_ID && known->id_kind == ID_CHANGE)
-		rc = api_id(c, "change", value, &value);
-	if (rc == ERR_OK)
-		f[(*n)++] = (struct filter){known ? known->name : field, value};
-	return rc;
+	f[(*n)++] = (struct filter){known ? known->name : field, value};
+	return ERR_OK;
 }
 
 static enum err_code filters_from_options(struct cli *c, const struct record_type *t, struct filter *f, size_t *n)

@@ -127,7 +127,7 @@ static void help_all(struct buf *out)
 int run_help(struct cli *c)
 {
 	CLEANUP(buf_done) struct buf out = BUF_INIT;
-	bool by_word = c->w.command && text_equal(c->w.command->noun, "help");
+	bool by_word = !c->w.help && c->w.command && text_equal(c->w.command->noun, "help");
 	const char *noun = by_word ? (c->w.word_count > 0 ? c->w.words[0] : NULL) : c->w.noun;
 	const char *verb = by_word ? (c->w.word_count > 1 ? c->w.words[1] : NULL) : c->w.verb;
 	const struct command *k = noun ? command_find(noun, verb) : NULL;

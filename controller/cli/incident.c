@@ -66,7 +66,7 @@ static void field_line(struct buf *out, const struct incident *i, const char *la
 	CLEANUP(buf_done) struct buf text = BUF_INIT;
 	record_field_text(f, i, &text);
 	if (!text_equal(buf_str(&text), "-"))
-		buf_printf(out, "  %-13s%s\n", label, buf_str(&text));
+		buf_printf(out, "  %-14s%s\n", label, buf_str(&text));
 }
 
 static void head(struct cli *c, struct buf *out, const struct incident *i)
@@ -205,13 +205,19 @@ static void stages(struct cli *c, struct buf *out, const struct incident *i)
 		count++;
 	}
 	out_heading(out, c, "Stages");
+	uint64_t before = first;
 	for (size_t n = 0; n < count; n++) {
-		uint64_t at = all[order[n]].at_ms, before = n ? all[order[n - 1]].at_ms : at;
+		uint64_t at = all[order[n]].at_ms;
 		char took[TEXT_TIME_MAX];
 		CLEANUP(buf_done) struct buf late = BUF_INIT;
 		after(&late, first, at);
-		buf_printf(out, "  %-14s%12s%12s\n", all[order[n]].name,
-		    n ? text_duration_human(at - before, took) : "", buf_str(&late));
+		if (n)
+			buf_printf(out, "  %-14s%12s%12s\n", all[order[n]].name, text_duration_human(at - before, took),
+			    buf_str(&late));
+		else
+			buf_printf(out, "  %s\n", all[order[n]].name);
+		if (!text_equal(all[order[n]].name, "acknowledged")) /* the work goes on beside it */
+			before = at;
 	}
 }
 

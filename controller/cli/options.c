@@ -25,7 +25,6 @@ const struct option options[] = {
     {"component", 0, "COMPONENT", "components", "config, code, data or database; none: all"},
     {"to", 0, "SNAPSHOT", "snapshot", "the restore point: its id, or last-good"},
     {"incident", 0, "INCIDENT", "incident", "the incident that it answers, as in INC-3"},
-    {"change", 0, "CHANGE", "change", "the change, as in CHG-7"},
     {"rollback", 0, "ROLLBACK", "rollback", "the rollback, as in RB-2"},
     {"reason", 'm', "TEXT", "text", "why"},
     {"normal", 0, NULL, "normal", "ask for a normal change even where a standing policy would do"},

@@ -8,15 +8,16 @@
 
 static void set_id(struct sse *s, const char *value, size_t size)
 {
-	if (size < sizeof s->id && !memchr(value, '\0', size)) {
-		memcpy(s->id, value, size);
-		s->id[size] = '\0';
+	if (size < sizeof s->next_id && !memchr(value, '\0', size)) {
+		memcpy(s->next_id, value, size);
+		s->next_id[size] = '\0';
 	}
 }
 
 static bool dispatch(struct sse *s)
 {
 	bool on = true;
+	memcpy(s->id, s->next_id, sizeof s->id); /* only now: an event that was cut off is asked for again */
 	if (s->has_data && !s->too_long && !s->data.failed)
 		on = s->on_event(s->ctx, s->id, buf_str(&s->data));
 	buf_clear(&s->data);
@@ -67,6 +68,7 @@ bool sse_feed(struct sse *s, const char *bytes, size_t size)
 
 void sse_break(struct sse *s)
 {
+	memcpy(s->next_id, s->id, sizeof s->id);
 	buf_clear(&s->line);
 	buf_clear(&s->data);
 	s->has_data = s->too_long = false;

@@ -7,8 +7,8 @@
 #include "shared/base/buf.h"
 
 struct sse {
-	struct buf line, data; /* of the event that is being read */
-	char id[64];           /* of the last event; "" before the first */
+	struct buf line, data;    /* of the event that is being read */
+	char id[64], next_id[64]; /* of the last whole event, "" before the first; of the one that is being read */
 	bool has_data, too_long;
 	/* One whole event; data is borrowed and valid for the call.  False: enough. */
 	bool (*on_event)(void *ctx, const char *id, const char *data);

@@ -21,7 +21,7 @@ static const struct field event_fields[] = {
     F_STRING(S, text, TEXT_PAGE_MAX, FIELD_COLUMN, "what happened"),
 };
 #undef S
-static const struct record_type event_type =
+const struct record_type watched_event_type =
     RECORD_TYPE("watched_event", struct event, event_fields, "one line of `kedge watch`");
 
 struct watch {
@@ -52,7 +52,7 @@ static bool on_event(void *ctx, const char *id, const char *data)
 		return true;
 	}
 	arena_reset(w->arena);
-	if (record_from_json(&event_type, data, strlen(data), 0, w->arena, &e, NULL) != ERR_OK)
+	if (record_from_json(&watched_event_type, data, strlen(data), 0, w->arena, &e, NULL) != ERR_OK)
 		return true; /* of a newer version: not for us */
 	CLEANUP(buf_done) struct buf line = BUF_INIT;
 	const char *colour = colour_of(c, e.severity);
@@ -116,8 +116,12 @@ int run_watch(struct cli *c)
 	enum err_code rc = w.arena ? cli_config(c, &config) : err_set(&c->err, ERR_NOMEM, "out of memory");
 	w.sse.on_event = on_event;
 	w.sse.ctx = &w;
-	if (from)
+	uint64_t number;
+	if (from && text_u64(from, &number, NULL) != ERR_OK)
+		rc = err_set(&c->err, ERR_INVALID, "--from: expected an event's number, got \"%.40s\"", from);
+	else if (from)
 		text_copy(w.sse.id, sizeof w.sse.id, from);
+	sse_break(&w.sse);
 	while (rc == ERR_OK) {
 		w.any = false;
 		rc = watch_once(&w, config);

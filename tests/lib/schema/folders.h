@@ -10,6 +10,7 @@
 #include "controller/api/query.h"
 #include "controller/center/center.h"
 #include "controller/center/requests.h"
+#include "controller/cli/cli.h"
 #include "controller/config/config.h"
 #include "controller/store/backup.h"
 #include "controller/turn/system.h"
@@ -45,6 +46,7 @@ static const struct record_folder folders[] = {
     {"controller/center (requests)", request_types},
     {"controller/api", query_types},
     {"certs", enrol_types},
+    {"controller/cli", cli_types},
 };
 /* Of the same index. */
 static const struct {
@@ -71,6 +73,8 @@ static const struct {
     {"Requests", "What operators may ask, and what they are answered."},
     {"Queries", "What the API shows that no table holds."},
     {"Enrolment", "How a host gets its first certificate."},
+    {"The command line",
+	"What `kedge -o json` shows that is put together from several tables, and what the API says beside records."},
 };
 enum { FOLDERS = sizeof(folders) / sizeof(folders[0]) };
 _Static_assert(sizeof(chapters) / sizeof(chapters[0]) == FOLDERS, "a chapter for every folder");
