@@ -397,7 +397,8 @@ static void clean(struct walk *w)
 /* Where it was interrupted decides: untouched before APPLYING; forward from there; back if it was on its way back. */
 enum err_code walk_resume(struct walk *w, struct rollback_result *ret, struct err *reterr)
 {
-	clean(w);
+	if (w->j.phase != JOURNAL_ENDED)
+		clean(w);
 	switch ((enum journal_phase)w->j.phase) {
 	case JOURNAL_PLANNED:
 		return leave(w, ORDER_REVERTED, "interrupted before anything changed", ret);

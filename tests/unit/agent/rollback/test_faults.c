@@ -1,0 +1,255 @@
+/* A rollback is cut short, or told no, at every system call that changes something: afterwards the trees are the old
+ * ones or the new ones, whole.  KEDGE_FAULTS=all goes through all of them; without it some forty of each kind. */
+#include "tests/unit/agent/rollback/service.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "tests/lib/faults/faults.h"
+
+enum { SOME = 40, EXIT_RC = 100 };
+
+struct arena_world {
+	struct world w;
+	struct id a, b; /* restore points: what was, and what it became */
+	struct prints a_is, b_is;
+};
+
+/* On a file system of its own in memory: what is tested is the order of calls, not the disk. */
+static void fast_disk(struct world *w)
+{
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("none", w->dir, "tmpfs", 0, "size=256m") != 0)
+		printf("no file system in memory: this takes longer\n");
+}
+
+static void begin(struct arena_world *s, const char *yaml)
+{
+	s->w = (struct world){.now_ms = clock_wall_ms()};
+	scratch_make(s->w.dir);
+	fast_disk(&s->w);
+	world_path(&s->w, "repo", s->w.repo_path);
+	world_path(&s->w, "state", s->w.state);
+	world_path(&s->w, "live", s->w.live);
+	s->w.arena = arena_new(512 << 20);
+	MUST(repo_init(s->w.repo_path, "h1", err));
+	MUST(repo_open(s->w.repo_path, "h1", &s->w.repo, err));
+	service_make(&s->w, yaml, 21, 40);
+	s->a = world_snapshot(&s->w);
+	s->a_is = prints_of(&s->w);
+	service_break(&s->w, 22, 25);
+	world_write(&s->w, "live/conf", "good, but another\n");
+	s->b = world_snapshot(&s->w);
+	s->b_is = prints_of(&s->w);
+	repo_close(s->w.repo); /* a child must not inherit it */
+	s->w.repo = NULL;
+}
+
+static void end(struct arena_world *s)
+{
+	(void)!umount2(s->w.dir, MNT_DETACH);
+	arena_free(s->w.arena);
+	scratch_remove(s->w.dir);
+}
+
+static char state_of(const struct arena_world *s)
+{
+	struct prints now = prints_of(&s->w);
+	return prints_equal(now, s->a_is) ? 'a' : prints_equal(now, s->b_is) ? 'b' : '?';
+}
+
+/* In a child: its outcome, EXIT_RC + error, or -1 when it was killed.  fault 0: none. */
+static int attempt(struct arena_world *s, const struct rollback_request *r, bool recover, enum fault_kind kind,
+    int code, uint64_t at, uint64_t *ret_calls)
+{
+	int said[2];
+	assert_int_equal(pipe2(said, O_CLOEXEC), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct levers l = {.w = &s->w};
+		struct rollback_io io = levers_io(&l);
+		struct rollback_result done = {.outcome = ORDER_OPEN};
+		struct err why = ERR_INIT;
+		if (repo_open(s->w.repo_path, "h1", &s->w.repo, &why) != ERR_OK)
+			_exit(99);
+		faults_arm(kind, code, at);
+		enum err_code rc =
+		    (recover ? rollback_recover : rollback_run)(s->w.repo, s->w.state, r, &io, s->w.arena, &done, &why);
+		faults_disarm();
+		uint64_t calls = faults_count();
+		(void)!write(said[1], &calls, sizeof calls);
+		if (getenv("KEDGE_FAULTS_TELL"))
+			fprintf(stderr, "%s %llu %s: %s\n", recover ? "recover" : "run", (unsigned long long)at,
+			    faults_name(), rc == ERR_OK ? done.text : why.msg);
+		repo_close(s->w.repo);
+		_exit(rc == ERR_OK ? (int)done.outcome : EXIT_RC + (int)rc);
+	}
+	close(said[1]);
+	uint64_t calls = 0;
+	if (read(said[0], &calls, sizeof calls) == sizeof calls && ret_calls)
+		*ret_calls = calls;
+	close(said[0]);
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void whole_and_clean(struct arena_world *s, char want, const char *what, uint64_t at)
+{
+	struct list pending;
+	char is = state_of(s);
+	if (is != want)
+		fail_msg("%s at call %llu: the trees are '%c', not '%c'", what, (unsigned long long)at, is, want);
+	if (world_leftovers(s->w.dir) != 0)
+		fail_msg("%s at call %llu: something is left behind", what, (unsigned long long)at);
+	MUST(rollback_pending(s->w.state, s->w.arena, &pending, err));
+	if (pending.count != 0)
+		fail_msg("%s at call %llu: a journal is still open", what, (unsigned long long)at);
+	if (!world_has(&s->w, "running"))
+		fail_msg("%s at call %llu: the service does not run", what, (unsigned long long)at);
+}
+
+static void fresh(struct arena_world *s)
+{
+	arena_reset(s->w.arena); /* the configuration lives in it */
+	world_configure(&s->w, service_yaml);
+}
+
+/* Back to where the next attempt begins. */
+static void go_to(struct arena_world *s, char where)
+{
+	if (state_of(s) == where)
+		return;
+	struct rollback_request r = service_request(&s->w, where == 'a' ? s->a : s->b);
+	assert_int_equal(attempt(s, &r, false, FAULT_NONE, 0, 0, NULL), ORDER_OK);
+	assert_int_equal(state_of(s), where);
+}
+
+static uint64_t calls_of(struct arena_world *s)
+{
+	uint64_t calls = 0;
+	struct rollback_request r = service_request(&s->w, s->a);
+	go_to(s, 'b');
+	assert_int_equal(attempt(s, &r, false, FAULT_NONE, 0, 0, &calls), ORDER_OK);
+	assert_true(calls > 60);
+	return calls;
+}
+
+static uint64_t stride(uint64_t calls)
+{
+	const char *given = getenv("KEDGE_FAULTS");
+	return (given && strcmp(given, "all") == 0) || calls <= SOME ? 1 : calls / SOME + 1;
+}
+
+/* ---- killed ---- */
+
+static void finish_after_kill(struct arena_world *s, const struct rollback_request *r, uint64_t at)
+{
+	int outcome = attempt(s, r, true, FAULT_NONE, 0, 0, NULL);
+	if (outcome == EXIT_RC + ERR_NOT_FOUND) /* it was not even begun */
+		whole_and_clean(s, 'b', "killed before it began", at);
+	else if (outcome == ORDER_OK)
+		whole_and_clean(s, 'a', "killed, went on", at);
+	else if (outcome == ORDER_REVERTED)
+		whole_and_clean(s, 'b', "killed, went back", at);
+	else
+		fail_msg("killed at call %llu: recovering ended %d", (unsigned long long)at, outcome);
+}
+
+static void killed_anywhere(void **state)
+{
+	(void)state;
+	struct arena_world s;
+	begin(&s, service_yaml);
+	uint64_t calls = calls_of(&s), step = stride(calls), forward = 0, back = 0;
+	struct random r;
+	random_init_seed(&r, 5);
+	for (uint64_t at = 1 + random_below(&r, step); at <= calls; at += step) {
+		fresh(&s);
+		go_to(&s, 'b');
+		struct rollback_request request = service_request(&s.w, s.a);
+		assert_int_equal(attempt(&s, &request, false, FAULT_KILL, 0, at, NULL), -1);
+		finish_after_kill(&s, &request, at);
+		forward += state_of(&s) == 'a';
+		back += state_of(&s) == 'b';
+	}
+	assert_true(forward > 0 && back > 0);
+	printf("%llu calls; %llu times it went on, %llu times it went back\n", (unsigned long long)calls,
+	    (unsigned long long)forward, (unsigned long long)back);
+	end(&s);
+}
+
+/* Killed again while recovering, and again: it still ends. */
+static void killed_again_and_again(void **state)
+{
+	(void)state;
+	struct arena_world s;
+	begin(&s, service_yaml);
+	uint64_t calls = calls_of(&s);
+	struct random r;
+	random_init_seed(&r, 6);
+	for (unsigned round = 0; round < (stride(calls) == 1 ? 100 : 12); round++) {
+		fresh(&s);
+		go_to(&s, 'b');
+		struct rollback_request request = service_request(&s.w, s.a);
+		uint64_t at = 1 + random_below(&r, calls);
+		assert_int_equal(attempt(&s, &request, false, FAULT_KILL, 0, at, NULL), -1);
+		for (unsigned more = 0; more < 3; more++)
+			(void)attempt(&s, &request, true, FAULT_KILL, 0, 1 + random_below(&r, calls / 2), NULL);
+		int outcome = attempt(&s, &request, true, FAULT_NONE, 0, 0, NULL);
+		char is = state_of(&s);
+		assert_true(is == 'a' || is == 'b');
+		assert_true(outcome == ORDER_OK ? is == 'a' : is == 'b');
+		whole_and_clean(&s, is, "killed again and again", at);
+	}
+	end(&s);
+}
+
+/* ---- told no ---- */
+
+static void told(struct arena_world *s, const char *name, int code)
+{
+	uint64_t calls = calls_of(s), step = stride(calls);
+	unsigned done = 0, reverted = 0, refused = 0;
+	struct random r;
+	random_init_seed(&r, (uint64_t)code);
+	for (uint64_t at = 1 + random_below(&r, step); at <= calls; at += step) {
+		fresh(s);
+		go_to(s, 'b');
+		struct rollback_request request = service_request(&s->w, s->a);
+		int outcome = attempt(s, &request, false, FAULT_ERRNO, code, at, NULL);
+		done += outcome == ORDER_OK;
+		reverted += outcome == ORDER_REVERTED;
+		refused += outcome == ORDER_REFUSED || outcome > EXIT_RC;
+		if (outcome != ORDER_OK && outcome != ORDER_REVERTED && outcome != ORDER_REFUSED && outcome <= EXIT_RC)
+			fail_msg("%s at call %llu: ended %d", name, (unsigned long long)at, outcome);
+		whole_and_clean(s, outcome == ORDER_OK ? 'a' : 'b', name, at);
+	}
+	printf("%s: %u done, %u reverted, %u refused\n", name, done, reverted, refused);
+	assert_true(reverted > 0 && refused > 0);
+}
+
+static void told_no_anywhere(void **state)
+{
+	(void)state;
+	struct arena_world s;
+	begin(&s, service_yaml);
+	told(&s, "EIO", EIO);
+	told(&s, "ENOSPC", ENOSPC);
+	end(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(killed_anywhere),
+	    cmocka_unit_test(killed_again_and_again),
+	    cmocka_unit_test(told_no_anywhere),
+	};
+	if (!tree_can_compare())
+		return 0;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
