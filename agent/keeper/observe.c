@@ -144,10 +144,9 @@ static bool is_news(struct watched *w, const struct drift_report *d)
 	const char *version = d->version_now ? d->version_now : "";
 	bool same = s->known && id_equal(s->snapshot, d->snapshot) && s->changed == d->changed && s->added == d->added && s->removed == d->removed &&
 	    s->newest_ms == d->newest_change_ms && text_starts(version, s->version);
-	bool dull = !s->known && !d->changed && !d->added && !d->removed;
 	*s = (struct seen_drift){ true, d->snapshot, d->changed, d->added, d->removed, d->newest_change_ms, "" };
 	text_copy(s->version, sizeof s->version, version);
-	return !same && !dull;
+	return !same;
 }
 
 void observe_report(struct keeper *k, const struct report *r)

@@ -1,0 +1,92 @@
+"""tests/e2e/world.py: a real controller on loopback, with a real authority, for the tests beside it."""
+import json
+import os
+import pathlib
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+
+BIN = pathlib.Path(sys.argv[1])
+DOMAIN = "e2e.kedge"
+
+
+def run(*argv, **more):
+    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=60, **more)
+    if done.returncode != 0:
+        sys.exit("%s failed: %s%s" % (argv[0], done.stdout, done.stderr))
+    return done.stdout
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class World:
+    def __init__(self, folder):
+        self.dir = pathlib.Path(folder)
+        self.agents, self.operators = free_port(), free_port()
+        run(BIN / "kedge", "ca", "init", "--dir", self.dir / "ca", "--domain", DOMAIN)
+        run(BIN / "kedge", "ca", "issue", "controller", "main", "--dir", self.dir / "ca", "--address", "127.0.0.1", "--out", self.dir / "id")
+        run(BIN / "kedge", "ca", "issue", "operator", "founder", "--dir", self.dir / "ca", "--out", self.dir / "op")
+        (self.dir / "controller.yaml").write_text(
+            "name: main\ndomain: %s\nstate_directory: %s/state\nagents: { listen: \"127.0.0.1:%d\" }\noperators: { listen: \"127.0.0.1:%d\" }\n"
+            "identity: { certificate: %s/id/cert.pem, key: %s/id/key.pem, authority: %s/ca/authority.pem }\n"
+            "issuing: { certificate: %s/ca/issuing.pem, key: %s/ca/issuing.key }\nadministrators: [ founder ]\nheartbeat: 1s\nproof: 1s\nbake: 200ms\nincident: { prove: 500ms }\n"
+            "notify: { channels: { note: { kind: file, url: %s/notes.jsonl } } }\n"
+            % (DOMAIN, self.dir, self.agents, self.operators, *[self.dir] * 6))
+        self.start()
+
+    def start(self):
+        """Begin the controller (again) and wait until it is ready."""
+        with open(self.dir / "controller.log", "a") as log:
+            begun = log.tell()
+            self.process = subprocess.Popen([BIN / "kedge-controller", "run", "--config", self.dir / "controller.yaml"], stderr=log)
+        self.wait(lambda: "ready" in (self.dir / "controller.log").read_text()[begun:], "the controller")
+
+    def stop(self):
+        """True: it stopped cleanly."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20) == 0
+
+    def wait(self, condition, what, seconds=15):
+        until = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > until:
+                sys.exit("waited in vain for %s\n%s" % (what, (self.dir / "controller.log").read_text()[-3000:]))
+            time.sleep(0.05)
+
+    def issue(self, name, uri, days=2, usage="clientAuth", at=None, ca=None):
+        """A certificate by our issuing authority (or another one), as odd as wished."""
+        folder = self.dir / "certs" / name
+        folder.mkdir(parents=True)
+        ca = ca or self.dir / "ca"
+        run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder / "key.pem", "-out",
+            folder / "csr.pem", "-subj", "/CN=" + name)
+        (folder / "ext").write_text("basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=%s\nsubjectAltName=URI:%s\n"
+                                    % (usage, uri))
+        sign = ["openssl", "x509", "-req", "-in", folder / "csr.pem", "-CA", ca / "issuing.pem", "-CAkey", ca / "issuing.key", "-set_serial",
+                str(int.from_bytes(os.urandom(8), "big") | 1 << 62), "-days", str(days), "-extfile", folder / "ext", "-out", folder / "leaf.pem"]
+        run(*((["faketime", at] if at else []) + sign))
+        (folder / "cert.pem").write_text((folder / "leaf.pem").read_text() + (ca / "issuing.pem").read_text())
+        return folder
+
+    def context(self, folder=None):
+        c = ssl.create_default_context(cafile=str(self.dir / "ca" / "authority.pem"))
+        c.check_hostname = False
+        if folder:
+            c.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+        return c
+
+    def api(self, path, body=None):
+        request = urllib.request.Request("https://127.0.0.1:%d/api/v1/%s" % (self.operators, path), data=None if body is None else json.dumps(body).encode())
+        with urllib.request.urlopen(request, context=self.context(self.dir / "op"), timeout=10) as answer:
+            return json.load(answer)
+
+    def audited(self, text):
+        return any(text in (e.get("text") or "") for e in self.api("audit?limit=1000&order=desc")["items"])
