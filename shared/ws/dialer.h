@@ -18,7 +18,7 @@ struct ws_dialer_config {
 	const char *subprotocol;
 	size_t message_limit_bytes; /* 0: MESSAGE_SIZE_MAX */
 	size_t outbox_limit_bytes;  /* 0: WS_OUTBOX_DEFAULT */
-	uint32_t ping_ms;           /* 0: WS_PING_DEFAULT_MS; whole seconds count, at least one */
+	uint32_t ping_ms;           /* 0: WS_PING_DEFAULT_MS */
 	uint32_t timeout_ms;        /* of one attempt; 0: WS_CONNECT_TIMEOUT_MS */
 	void *user;
 	void (*on_open)(void *user, struct ws_conn *conn);

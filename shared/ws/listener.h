@@ -35,7 +35,7 @@ struct ws_listener_config {
 	const char *subprotocol;    /* "kedge.agent.v1" */
 	size_t message_limit_bytes; /* 0: MESSAGE_SIZE_MAX */
 	size_t outbox_limit_bytes;  /* 0: WS_OUTBOX_DEFAULT */
-	uint32_t ping_ms;           /* 0: WS_PING_DEFAULT_MS; whole seconds count, at least one */
+	uint32_t ping_ms;           /* 0: WS_PING_DEFAULT_MS */
 	uint32_t connections_max;   /* 0: as many as descriptors allow; further peers are refused with BARRED */
 	void *user;
 	/* The peer has shown a good certificate.  False refuses it: write why into ret_reason. */

@@ -3,7 +3,8 @@
  * Everything in shared/ws belongs to the thread that made the loop and runs it, except ws_loop_wake() and
  * ws_loop_stop(). Callbacks come on that thread, must not block, and may call anything here except ws_loop_free() and
  * ws_loop_run(). No process-wide state is touched: signals stay as the program set them (libuv's handlers are never
- * left installed), the operating system's trust store is not read, SIGPIPE must be ignored by the program. */
+ * left installed), the operating system's trust store and its proxies are not read.  But for SIGPIPE, which is ignored
+ * from the first ws_loop_new on. */
 #ifndef KEDGE_SHARED_WS_LOOP_H
 #define KEDGE_SHARED_WS_LOOP_H
 
@@ -28,7 +29,7 @@ ERR_CHECK enum err_code ws_loop_new(const struct ws_loop_config *config, struct 
 /* Ends whatever is left (each connection's last callback is called with WS_STOPPED), frees listeners, dialers, timers,
  * watches. */
 void ws_loop_free(struct ws_loop *loop); /* NULL is a no-op */
-/* Serves until ws_loop_stop().  May be called again afterwards (poll only). */
+/* Serves until ws_loop_stop().  May be called again afterwards. */
 ERR_CHECK enum err_code ws_loop_run(struct ws_loop *loop, struct err *reterr);
 /* Any thread; remembered if the loop does not run yet.  A loop that has returned from ws_loop_run may be freed although
  * this call has not returned yet. */

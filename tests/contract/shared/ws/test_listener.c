@@ -114,14 +114,17 @@ static void impatient(struct ws_listener_config *c)
 }
 
 /* What is not a websocket with our subprotocol, on a good certificate. */
+#define H2C                                                                                                            \
+	"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"                         \
+	"HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
 static void other_tongues(void **state)
 {
 	struct rig *r = *state;
 	static const char *const says[] = {
 	    "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
 	    "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
-	    "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
-	    "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+	    H2C,
 	    "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n",
 	    "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\nhello",
 	    "\x16\x03\x01garbage\r\n\r\n",
@@ -147,6 +150,24 @@ static void other_tongues(void **state)
 		rough_free(c);
 	}
 	assert_int_equal(rig_count(r, "open"), 0);
+}
+
+/* PLATFORM's fourteenth trap: compression is asked for by every browser, and never granted. */
+static void no_compression(void **state)
+{
+	struct rig *r = *state;
+	char answer[2048];
+	rig_listen(r, NULL, 0);
+	struct rough *c = rough_connect(rig_port(r), rig_issuing(), &host, 0);
+	assert_true(rough_say(c, "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+				 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+				 "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+				 "Sec-WebSocket-Protocol: " RIG_PROTOCOL "\r\n\r\n"));
+	assert_true(rough_until(c, "\r\n\r\n", answer, sizeof(answer)));
+	assert_memory_equal(answer, "HTTP/1.1 101", 12);
+	assert_null(strcasestr(answer, "extensions"));
+	rough_free(c);
+	rig_expect(r, "closed", NULL, 0);
 }
 
 static bool says_no(void *user, const struct tls_peer *peer, const char *address, char reason[WS_DETAIL_MAX])
@@ -620,6 +641,7 @@ int main(void)
 	    RIG_TEST(old_tls_is_refused),
 	    RIG_TEST(no_ticket_is_issued),
 	    RIG_TEST(other_tongues),
+	    RIG_TEST(no_compression),
 	    RIG_TEST(the_program_may_refuse),
 	    RIG_TEST(silent_connections_are_closed),
 	    RIG_TEST(too_many_connections),
