@@ -12,7 +12,7 @@ build_needs="build-essential cmake ninja-build pkg-config libwebsockets-dev libw
 	liblmdb-dev libcurl4-openssl-dev libzstd-dev libjansson-dev libyaml-dev libcmocka-dev libseccomp-dev libsystemd-dev
 	libacl1-dev libattr1-dev"
 test_needs="nginx-light postgresql-15 git python3 python3-aiosmtpd openssl strace rsync curl attr acl procps iproute2
-	openssh-client shellcheck"
+	openssh-client shellcheck faketime"
 
 # Those of the given packages that are not installed.
 missing() {
