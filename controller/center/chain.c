@@ -306,21 +306,26 @@ static enum err_code rollback_failed(struct turn *t, const struct workflow_confi
 	if (incident_is_open(i) && (rc = incident_investigate(t, &c->incident, &actor_controller, i->incident,
 	                                stopped_by_person ? "the rollback was stopped" : "the rollback did not help", &now, reterr)) != ERR_OK)
 		return rc;
-	/* Its hosts may be well all the same; while the rollback ran, that proof did not count. */
-	if (incident_is_open(i) && i->healthy_since_ms && (rc = turn_timer_set(t, INCIDENT_TIMER_PROVE, i->incident, NULL,
-	                                                       turn_now_ms(t) + c->incident.prove_ms, reterr)) != ERR_OK)
-		return rc;
 	if (stopped_by_person) /* who stopped it knows */
 		return ERR_OK;
 	return say(t, c, i, NOTIFY_FAILED, arena_printf(turn_arena(t), "RB-%llu", (unsigned long long)r->number), reterr);
 }
 
-enum err_code chain_on_recovery(struct turn *t, const struct workflow_config *c, const struct rollback *r, enum recovery_event event, struct err *reterr)
+/* The service's hosts may have been well for long; while a rollback of it ran, that proof did not count. */
+static enum err_code prove_again(struct turn *t, const struct workflow_config *c, const char *service, struct err *reterr)
+{
+	struct incident i;
+	bool open;
+	enum err_code rc = incident_of_service(t, service, &i, &open, reterr);
+	if (rc != ERR_OK || !open || !i.healthy_since_ms)
+		return rc;
+	return turn_timer_set(t, INCIDENT_TIMER_PROVE, i.incident, NULL, turn_now_ms(t) + c->incident.prove_ms, reterr);
+}
+
+static enum err_code on_recovery(struct turn *t, const struct workflow_config *c, const struct rollback *r, enum recovery_event event, struct err *reterr)
 {
 	struct incident i;
 	bool found = false;
-	if (event == RECOVERY_NOTHING)
-		return ERR_OK;
 	enum err_code rc = id_is_zero(r->incident) ? ERR_OK : incident_get(t, r->incident, &i, &found, reterr);
 	if (rc != ERR_OK)
 		return rc;
@@ -335,4 +340,12 @@ enum err_code chain_on_recovery(struct turn *t, const struct workflow_config *c,
 	if (r->outcome != ORDER_OK && r->outcome != ORDER_OK_WITH_EXCEPTIONS)
 		return rollback_failed(t, c, r, &i, reterr);
 	return incident_is_open(&i) ? resolve_if_done(t, c, &i, r->text, reterr) : ERR_OK;
+}
+
+enum err_code chain_on_recovery(struct turn *t, const struct workflow_config *c, const struct rollback *r, enum recovery_event event, struct err *reterr)
+{
+	if (event == RECOVERY_NOTHING)
+		return ERR_OK;
+	enum err_code rc = on_recovery(t, c, r, event, reterr);
+	return rc == ERR_OK && event == RECOVERY_ENDED ? prove_again(t, c, r->service, reterr) : rc;
 }

@@ -69,6 +69,7 @@ struct letter {
 	struct daemon *d;
 	char *host;
 	struct id boot;
+	enum frame_type frame;
 	enum bye_reason bye;
 	uint64_t token;
 	enum err_code code;
@@ -111,17 +112,17 @@ static void send_letter(struct letter *l, void (*fn)(void *))
 static void deliver_frame(void *arg)
 {
 	struct letter *l = arg;
-	gate_send(l->d->gate, l->host, l->boot, buf_bytes(&l->bytes));
+	gate_send(l->d->gate, l->host, l->boot, l->frame, buf_bytes(&l->bytes));
 	letter_free(l);
 }
 
 static void on_frame(void *ctx, const char *host, struct id boot, enum frame_type type, struct bytes encoded)
 {
-	(void)type;
 	struct letter *l = letter_new(ctx, host, NULL);
 	if (!l)
 		return;
 	l->boot = boot;
+	l->frame = type;
 	buf_append(&l->bytes, encoded.data, encoded.size);
 	if (l->bytes.failed)
 		letter_free(l);

@@ -18,6 +18,7 @@ struct session {
 	uint64_t since_ms;                     /* monotonic */
 	struct input *held[GATE_HELD_MAX];     /* wait for room in the center's queue, in order */
 	size_t held_count;
+	bool welcomed;                         /* its welcome is on the way, and nothing went before it */
 	bool closing;
 };
 
@@ -362,10 +363,14 @@ static struct session *find(struct gate *g, const char *host, struct id boot)
 	return NULL;
 }
 
-void gate_send(struct gate *g, const char *host, struct id boot, struct bytes frame)
+void gate_send(struct gate *g, const char *host, struct id boot, enum frame_type type, struct bytes frame)
 {
 	struct session *s = find(g, host, boot);
 	struct err err = ERR_INIT;
+	if (s && s->welcomed == (type == FRAME_WELCOME))
+		return;
+	if (s)
+		s->welcomed = true;
 	if (s && ws_send(s->conn, frame.data, frame.size, &err) == ERR_FULL)
 		bye(s, BYE_OVERLOAD, "this agent does not read what it is sent", 0); /* what matters is a record and comes again */
 }

@@ -32,8 +32,10 @@ ERR_CHECK enum err_code gate_new(struct ws_loop *loop, const struct gate_config 
 void gate_free(struct gate *g); /* before the loop; NULL is a no-op */
 struct ws_listener *gate_listener(struct gate *g);
 
-/* Send an encoded frame to the connection of (host, boot); boot zero: whichever run of the host said hello last.  Nobody there: dropped. */
-void gate_send(struct gate *g, const char *host, struct id boot, struct bytes frame);
+/* Send an encoded frame to the connection of (host, boot); boot zero: whichever run of the host said hello last.  Nobody there: dropped.  So is
+ * what comes before the connection's welcome (an order that is sent again while its hello still waits in the queue: the welcome brings it), and
+ * a second welcome (for a hello over a connection that is gone). */
+void gate_send(struct gate *g, const char *host, struct id boot, enum frame_type type, struct bytes frame);
 void gate_close(struct gate *g, const char *host, struct id boot, enum bye_reason why, const char *text);
 void gate_drained(struct gate *g);              /* the center takes again */
 void gate_goodbye(struct gate *g, uint64_t retry_ms); /* SIGTERM: say so to everybody */
