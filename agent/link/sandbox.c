@@ -24,7 +24,7 @@ enum {
 	HEAP_PIECE = 64 << 10, /* what is larger goes back to the kernel when it is freed */
 };
 
-static enum err_code limit(int what, rlim_t most, struct err *reterr)
+static enum err_code limit(__rlimit_resource_t what, rlim_t most, struct err *reterr)
 {
 	struct rlimit now;
 	if (getrlimit(what, &now) != 0)
@@ -182,9 +182,9 @@ static int add_rules(scmp_filter_ctx filter)
 		rc = seccomp_rule_add_array(
 		    filter, action, conditional[i].call, conditional[i].mask ? 1 : 0, &condition);
 	}
+	struct scmp_arg_cmp ourselves = {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)getpid()};
 	if (!rc) /* abort() */
-		rc = seccomp_rule_add(
-		    filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+		rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &ourselves);
 	return rc;
 }
 

@@ -444,7 +444,7 @@ static void a_broken_connection_is_made_again(void **state)
 	controller_start(w);
 	wait_for(w, all_received);
 	received_in_order(w);
-	assert_true(w->hello.first_sequence == 11 && w->hellos >= 2);
+	assert_true(w->hello.first_sequence <= 11 && w->hello.last_sequence >= 20 && w->hellos >= 2);
 }
 
 static void a_renewed_certificate_is_used(void **state)

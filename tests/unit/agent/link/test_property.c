@@ -106,12 +106,14 @@ static void drop_all(struct queue *q)
 		free(q->items[--q->count].data);
 }
 
-static void tidy(struct connection *c)
+static void tidy(struct world *w, struct connection *c)
 {
 	if (c->to_agent_ended)
 		drop_all(&c->to_agent);
 	if (c->to_controller_ended)
 		drop_all(&c->to_controller);
+	if (c->to_controller_ended && w->live == c)
+		w->live = NULL;
 	if (c->to_agent_ended && c->to_controller_ended)
 		*c = (struct connection){0};
 }
@@ -463,7 +465,7 @@ static void step(struct world *w)
 			controller_gets(w, c);
 		if (c->used && c->to_agent_ended && !c->to_controller.count && chance(w, 20))
 			hang_up(w, c); /* its pings are not answered */
-		tidy(c);
+		tidy(w, c);
 	}
 	if (w->taken != w->acknowledged && chance(w, 40))
 		controller_commit(w);
