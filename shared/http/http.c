@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,43 @@ static CURLcode prepare_tls(CURL *curl, void *ssl_ctx, void *user)
 	return CURLE_OK;
 }
 
+/* Under TLS 1.3 a server that does not take our certificate says so after our side of the handshake is done.  If it also ends the connection
+ * while we send, the sending fails and nobody reads why (and libcurl keeps only the first error's text).  So we connect once more, send
+ * nothing, and listen for a moment: a server that then hangs up has nothing against us but the certificate. */
+static bool is_refused(struct http_client *c)
+{
+	curl_socket_t fd;
+	char byte;
+	size_t n = 1;
+	if (!c->certificate)
+		return false;
+	curl_easy_setopt(c->curl, CURLOPT_CONNECT_ONLY, 1L);
+	if (curl_easy_perform(c->curl) != CURLE_OK || curl_easy_getinfo(c->curl, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD)
+		return false;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	if (poll(&p, 1, HTTP_ALERT_MS) <= 0)
+		return false;
+	CURLcode rc = curl_easy_recv(c->curl, &byte, 1, &n);
+	if (rc == CURLE_AGAIN || (rc == CURLE_OK && n > 0))
+		return false;
+	if (!strstr(c->error, " alert "))
+		text_format(c->error, sizeof c->error, "the server ends the connection once it has seen our certificate");
+	return true;
+}
+
+static CURLcode perform(struct http_client *c)
+{
+	char why[CURL_ERROR_SIZE];
+	CURLcode rc = curl_easy_perform(c->curl);
+	if (rc != CURLE_SEND_ERROR && (rc != CURLE_RECV_ERROR || strstr(c->error, " alert ")))
+		return rc;
+	text_copy(why, sizeof why, c->error);
+	if (is_refused(c))
+		return CURLE_SSL_CERTPROBLEM;
+	text_copy(c->error, sizeof c->error, why);
+	return rc;
+}
+
 /* ---- one transfer ---- */
 
 struct transfer {
@@ -161,7 +199,8 @@ static enum err_code failure(struct http_client *c, CURLcode rc, const char *url
 	case CURLE_GOT_NOTHING:
 	case CURLE_SEND_ERROR:
 		return err_set(reterr, ERR_UNREACHABLE, "%s: %s", url, why);
-	case CURLE_RECV_ERROR: /* under TLS 1.3 a refused client certificate shows only now */
+	case CURLE_RECV_ERROR: /* under TLS 1.3 a refused client certificate shows only now, by its alert; without one the connection broke */
+		return err_set(reterr, strstr(why, " alert ") ? ERR_DENIED : ERR_UNREACHABLE, "%s: %s", url, why);
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CERTPROBLEM:
@@ -202,7 +241,7 @@ enum err_code http_ask(struct http_client *c, const struct http_request *r, stru
 	} else {
 		curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
 	}
-	CURLcode rc = curl_easy_perform(c->curl);
+	CURLcode rc = perform(c);
 	long status = 0;
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_slist_free_all(headers);

@@ -14,6 +14,7 @@ enum {
 	HTTP_TIMEOUT_MS = 30 * 1000,
 	HTTP_CONNECT_TIMEOUT_MS = 5 * 1000,
 	HTTP_HEADERS_MAX = 16,
+	HTTP_ALERT_MS = 1000,         /* for a server to say why it ended a connection */
 };
 
 struct http_options {
@@ -44,7 +45,7 @@ struct http_answer {
 	long status;
 	struct buf body;                  /* the caller's: buf_done */
 };
-/* ERR_UNREACHABLE (no connection), ERR_DENIED (TLS: one side refused the other's certificate), ERR_TIMEOUT, ERR_LIMIT, ERR_CANCELLED.  Any HTTP status is ERR_OK. */
+/* ERR_UNREACHABLE (no connection, or it broke before an answer), ERR_DENIED (TLS: one side refused the other's certificate), ERR_TIMEOUT, ERR_LIMIT, ERR_CANCELLED.  Any HTTP status is ERR_OK. */
 ERR_CHECK enum err_code http_ask(struct http_client *c, const struct http_request *r, struct http_answer *ret, struct err *reterr);
 
 struct mail {
