@@ -4,6 +4,7 @@
 #include <sys/statvfs.h>
 
 #include "agent/keeper/internal.h"
+#include "agent/link/trim.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
 #include "shared/base/log.h"
@@ -90,6 +91,12 @@ static void renew(struct keeper *k)
 
 void host_tick(struct keeper *k, uint64_t now_ms)
 {
+	if (!k->next_trim_ms)
+		k->next_trim_ms = now_ms + KEEPER_TRIM_MS / 30;
+	if (now_ms >= k->next_trim_ms) { /* what starting up or an order needed need not stay */
+		k->next_trim_ms = now_ms + KEEPER_TRIM_MS;
+		trim_memory();
+	}
 	bool lagging = probe_set_lagging(k->probes);
 	if (now_ms >= k->next_host_ms || lagging != k->lagging) {
 		k->lagging = lagging;

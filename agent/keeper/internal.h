@@ -53,7 +53,7 @@ struct keeper {
 	bool connected;
 	uint64_t heartbeat_ms;
 	/* host.c */
-	uint64_t next_host_ms, next_certificate_ms;
+	uint64_t next_host_ms, next_certificate_ms, next_trim_ms;
 	uint64_t cpu_busy, cpu_total;
 	bool lagging;
 	/* stopping */

@@ -17,6 +17,7 @@ enum {
 	KEEPER_LINK_STOP_MS = 3 * 1000,
 	KEEPER_LINK_RESTART_MS = 1000,         /* doubles up to … */
 	KEEPER_LINK_RESTART_MAX_MS = 60 * 1000,
+	KEEPER_TRIM_MS = 5 * 60 * 1000,        /* how often memory that is not used is given back; first after ten seconds */
 	KEEPER_CERTIFICATE_MS = 10 * 1000,     /* how often the certificate's age is looked at */
 };
 
