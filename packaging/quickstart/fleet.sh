@@ -116,7 +116,7 @@ agent_service_db() {
 		          socket_directory: $base/run
 		          port: $1
 		          user: kedge
-		          run_as: [ unshare, --user, --map-user=$(id -u postgres), -- ]
+		          run_as: [ $(printf '%s' "$pg_as" | sed 's/ /, /g') ]
 		    steps: { stop: [ $base/ctl, stop ], start: [ $base/ctl, start ], reload: [ $base/ctl, reload ], check: [ $base/ctl, check ] }
 		    probes:
 		      - { name: socket, every: 1s, timeout: 900ms, rise: 1, fall: 2, tcp: { address: "unix:$base/run/.s.PGSQL.$1" } }

@@ -3,7 +3,8 @@
 # Two nginx instances that serve a site kept in git, and one PostgreSQL cluster that the site's health check queries.  Everything lives
 # below $dir/services; each service has a small control program `ctl start|stop|reload|check` that its agent.yaml declares as steps.
 # PostgreSQL refuses to run as root and its usual user may not reach $dir, so it runs in a user namespace in which root goes by
-# postgres' number: no user, folder mode or file outside $dir is changed.
+# postgres' number: no user, folder mode or file outside $dir is changed.  Where the kernel allows no such namespace (a chroot, some
+# containers) it becomes the user postgres, who must then be able to reach $dir.
 
 pg_bin() { for b in /usr/lib/postgresql/*/bin; do [ -x "$b/postgres" ] && printf '%s\n' "$b"; done | sort -V | tail -n 1; }
 
@@ -110,6 +111,7 @@ web_ctl() { # the control program of one nginx
 db_create() { # db_create HOST PORT
 	base=$dir/services/$1
 	mkdir -p "$base/run" "$base/logs"
+	case $pg_as in setpriv*) chown -R postgres: "$base" ;; esac
 	[ "$(printf '%s/run/.s.PGSQL.%s' "$base" "$2" | wc -c)" -le 107 ] ||
 		die "the path $base is too long for a PostgreSQL socket (107 bytes): choose a shorter --dir"
 	as_postgres "$(pg_bin)/initdb" -D "$base/data" -U kedge -A trust --no-sync -E UTF8 --locale=C >>"$base/logs/initdb.log" 2>&1 ||
@@ -133,14 +135,27 @@ db_create() { # db_create HOST PORT
 	SQL
 }
 
-as_postgres() { unshare --user --map-user="$(id -u postgres)" -- "$@"; }
+postgres_choose() { # sets pg_as: the words before every program of PostgreSQL
+	number=$(id -u postgres) || die "there is no user postgres: is the package postgresql-15 installed?"
+	pg_as="unshare --user --map-user=$number --"
+	# shellcheck disable=SC2086 # the words are to be split, here and below
+	$pg_as true 2>/dev/null && return
+	pg_as="setpriv --reuid=$number --regid=$(id -g postgres) --clear-groups --"
+	# shellcheck disable=SC2086
+	$pg_as test -x "$dir" || die "user postgres cannot reach $dir, and this kernel allows no user namespace here: choose another --dir, such as /srv/kedge"
+}
+
+as_postgres() {
+	# shellcheck disable=SC2086
+	$pg_as "$@"
+}
 
 db_ctl() {
 	cat <<-CTL
 		#!/bin/sh
-		# ctl start|stop|reload|check: the PostgreSQL cluster of $1, in a user namespace where root goes by postgres' number
+		# ctl start|stop|reload|check: the PostgreSQL cluster of $1
 		base=$dir/services/$1
-		pg() { command=\$1; shift; unshare --user --map-user=$(id -u postgres) -- $(pg_bin)/\$command "\$@"; }
+		pg() { command=\$1; shift; $pg_as $(pg_bin)/\$command "\$@"; }
 		case \$1 in
 		start) pg pg_ctl -D "\$base/data" -s status >/dev/null 2>&1 || pg pg_ctl -D "\$base/data" -s -w -t 60 -l "\$base/logs/postgres.log" start ;;
 		stop) if pg pg_ctl -D "\$base/data" status >/dev/null 2>&1; then pg pg_ctl -D "\$base/data" -s -w -t 60 -m fast stop; fi ;;
@@ -155,6 +170,7 @@ db_ctl() {
 
 services_create() {
 	mkdir -p "$dir/services"
+	postgres_choose
 	site_create
 	db_create db-1 "$pg_port"
 	web_create web-1 "$web1_port"
