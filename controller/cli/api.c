@@ -184,7 +184,7 @@ enum err_code api_post(
 	int status = 0;
 	for (unsigned try = 0; try < (once ? 1 : CLI_TRIES); try++) {
 		if (try)
-			c->io->pause(c->io->ctx, CLI_RETRY_MS << (try - 1));
+			c->io->pause(c->io->ctx, (uint32_t)CLI_RETRY_MS << (try - 1));
 		buf_clear(&body);
 		rc = c->io->ask(c->io->ctx, config, &r, &status, &body, &c->err);
 		if (!worth_another_try(rc, status))

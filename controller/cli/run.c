@@ -51,7 +51,7 @@ static const char *advice(const struct cli *c, enum err_code code)
 	case ERR_BUSY:
 		return "try again in a moment";
 	case ERR_DENIED:
-		return network && strstr(c->err.msg, "certificate")
+		return network && (strstr(c->err.msg, "certificate") || strstr(c->err.msg, " alert "))
 			   ? "`kedge ca verify` tells whether a certificate is good"
 			   : NULL;
 	default:

@@ -53,7 +53,7 @@ static void of_changes(void **state)
 	(void)state;
 	for (int s = 0; s <= CHANGE_STATE_COUNT; s++)
 		for (int o = 0; o < ORDER_OUTCOME_COUNT; o++) {
-			int code = exit_of_change((enum change_state)s, (enum order_outcome)o);
+			int code = (int)exit_of_change((enum change_state)s, (enum order_outcome)o);
 			assert_true(
 			    code != 0 || (s == CHANGE_COMPLETED && o == ORDER_OK)); /* the only success there is */
 			if (s == CHANGE_COMPLETED)
