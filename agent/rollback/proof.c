@@ -73,33 +73,36 @@ static bool is_late(const struct walk *w)
 	return w->r->run_limit_ms && clock_mono_ms() - w->began_mono_ms > w->r->run_limit_ms;
 }
 
-static enum err_code prove_health(struct walk *w, const char **ret_text, struct err *reterr)
+/* Good is only what was seen to be good. */
+static enum err_code prove_health(struct walk *w, struct err *reterr)
 {
 	char why[ROLLBACK_TEXT_MAX] = "";
 	if (!w->r->service->probes.count) {
 		w->healthy = true;
 		return ERR_OK;
 	}
-	if (w->r->no_prove)
+	if (w->r->no_prove) {
+		w->trouble = "its probes were not asked";
 		return ERR_OK;
+	}
 	w->healthy = w->io->prove(w->io->ctx, w->r->service->name, w->r->deep, why);
 	if (w->healthy)
 		return ERR_OK;
+	enum err_code rc = err_set(reterr, ERR_STATE, "its probes do not pass: %s", why);
 	if (!w->r->as_it_was)
-		return err_set(reterr, ERR_STATE, "its probes do not pass: %s", why);
-	*ret_text = walk_text(w, why, sizeof why - 1);
+		return rc;
+	w->trouble = walk_text(w, reterr->msg, TEXT_LINE_MAX);
 	return ERR_OK;
 }
 
 enum err_code proof_verify(struct walk *w, struct err *reterr)
 {
 	struct step_timer t = step_begin(w, STEP_VERIFY);
-	const char *text = NULL;
 	w->healthy = false;
 	enum err_code rc = proof_trees(w, w->target, reterr);
 	if (rc == ERR_OK)
-		rc = prove_health(w, &text, reterr);
+		rc = prove_health(w, reterr);
 	if (rc == ERR_OK && is_late(w))
 		rc = err_set(reterr, ERR_TIMEOUT, "it took longer than it may");
-	return step_end(w, t, rc, reterr, text);
+	return step_end(w, t, rc, reterr, w->trouble);
 }

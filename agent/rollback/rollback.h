@@ -44,9 +44,11 @@ struct rollback_request {
 	struct id snapshot;
 	uint64_t run_limit_ms; /* 0: none; beyond it a rollback that has not been proven is undone */
 	bool deep;
-	bool no_prove;  /* ask no probes: the digests decide, and `healthy` is told as not known (false) */
-	bool as_it_was; /* an undo: the state before may well have been broken, so that a check or start step that
-			 * fails, and probes that do not pass, are told but do not stand in the way */
+	bool no_prove; /* ask no probes: the digests decide, `healthy` is told as not known (false), and the end is at
+			* best ok_with_exceptions */
+	bool
+	    as_it_was; /* an undo: the state before may well have been broken, so that a check or start step that fails,
+			* and probes that do not pass, are told (ok_with_exceptions) but do not stand in the way */
 };
 
 struct rollback_result {            /* strings and lists live in the arena given */

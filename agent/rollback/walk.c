@@ -140,39 +140,41 @@ static enum err_code undo(struct walk *w, const char *why, struct rollback_resul
 
 /* ---- from "it is in place" on ---- */
 
-static enum err_code start_and_verify(struct walk *w, const char **ret_trouble, struct err *reterr)
+static enum err_code start_and_verify(struct walk *w, struct err *reterr)
 {
 	enum err_code rc = step_run(w, STEP_CHECK, &w->r->service->steps.check, reterr);
 	if (rc == ERR_OK)
 		rc = step_start(w, reterr);
-	if (rc != ERR_OK && w->r->as_it_was) {
-		*ret_trouble = reason(w, reterr);
-		rc = ERR_OK;
+	if (rc != ERR_OK && !w->r->as_it_was)
+		return rc;
+	const char *trouble = rc != ERR_OK ? reason(w, reterr) : NULL;
+	rc = proof_verify(w, reterr);
+	if (trouble) {
+		w->trouble = trouble;
+		w->healthy = false;
 	}
-	return rc == ERR_OK ? proof_verify(w, reterr) : rc;
+	return rc;
 }
 
-static enum err_code end_well(struct walk *w, const char *text, const char *trouble, struct rollback_result *ret)
+/* "ok" is what was proven whole and healthy; anything less is said. */
+static enum err_code end_well(struct walk *w, const char *text, struct rollback_result *ret)
 {
-	if (trouble) {
-		w->healthy = false;
-		return finish(w, ORDER_OK_WITH_EXCEPTIONS, two_reasons(w, text, "but ", trouble), ret);
-	}
+	if (w->trouble)
+		text = two_reasons(w, text, "but ", w->trouble);
 	if (w->exceptions)
-		return finish(w, ORDER_OK_WITH_EXCEPTIONS, two_reasons(w, text, "not put back: ", w->exceptions), ret);
-	return finish(w, ORDER_OK, text, ret);
+		text = two_reasons(w, text, "not put back: ", w->exceptions);
+	return finish(w, w->trouble || w->exceptions ? ORDER_OK_WITH_EXCEPTIONS : ORDER_OK, text, ret);
 }
 
 static enum err_code prove_or_undo(struct walk *w, struct rollback_result *ret)
 {
 	struct err err = ERR_INIT;
-	const char *trouble = NULL;
 	if (!w->target)
 		return undo(w, "its restore point cannot be opened any more", ret);
 	enter_anyway(w, JOURNAL_PROVING);
-	if (start_and_verify(w, &trouble, &err) != ERR_OK)
+	if (start_and_verify(w, &err) != ERR_OK)
 		return undo(w, reason(w, &err), ret);
-	return end_well(w, "equals its restore point", trouble, ret);
+	return end_well(w, "equals its restore point", ret);
 }
 
 /* ---- before the first change ---- */
@@ -309,25 +311,24 @@ static enum err_code apply(struct walk *w, struct converge *c, struct err *reter
 
 static enum err_code start_anew(struct walk *w, struct err *reterr)
 {
-	const char *trouble = NULL;
 	enum err_code rc = enter(w, JOURNAL_STOPPING, reterr);
 	if (rc == ERR_OK)
 		rc = step_stop(w, reterr);
-	return rc == ERR_OK ? start_and_verify(w, &trouble, reterr) : rc;
+	return rc == ERR_OK ? start_and_verify(w, reterr) : rc;
 }
 
 static enum err_code already_there(struct walk *w, struct rollback_result *ret)
 {
 	struct err err = ERR_INIT, again = ERR_INIT;
 	if (proof_verify(w, &err) == ERR_OK)
-		return end_well(w, "equals its restore point already; nothing was changed", NULL, ret);
+		return end_well(w, "equals its restore point already; nothing was changed", ret);
 	if (!w->digests_match) /* it changed under our eyes */
 		return leave(w, ORDER_REVERTED, reason(w, &err), ret);
 	enum order_outcome outcome = ORDER_REVERTED;
 	if (interrupted(w, &outcome, &again) != ERR_OK)
 		return leave(w, outcome, reason(w, &again), ret);
 	if (start_anew(w, &again) == ERR_OK)
-		return end_well(w, "equals its restore point already; it was started anew", NULL, ret);
+		return end_well(w, "equals its restore point already; it was started anew", ret);
 	return finish(
 	    w, ORDER_REVERTED, two_reasons(w, "it equals its restore point already, and yet", "", again.msg), ret);
 }
@@ -340,8 +341,10 @@ enum err_code walk_go(struct walk *w, struct rollback_result *ret, struct err *r
 	struct converge *c = NULL;
 	enum order_outcome outcome;
 	enum err_code rc = enter(w, JOURNAL_PLANNED, reterr);
-	if (rc != ERR_OK)
+	if (rc != ERR_OK) { /* it may stand there all the same: only that it lasts was not certain */
+		(void)!rollback_journal_remove(w->folder, w->j.order, NULL);
 		return rc;
+	}
 	if (stage(w, &c, &err) != ERR_OK)
 		return leave(w, ORDER_REFUSED, reason(w, &err), ret);
 	if (converge_is_empty(c) && !walk_has_database(w)) {

@@ -22,7 +22,8 @@ struct walk {
 	bool digests_match, healthy;
 	struct component_point points[COMPONENT_COUNT];
 	size_t point_count;
-	const char *exceptions; /* what never_restore left different; "" or NULL: none */
+	const char *exceptions; /* what never_restore left different; NULL: nothing */
+	const char *trouble; /* what does not stand in the way of an end, but of its being a good one; NULL: nothing */
 };
 
 static inline bool walk_has_database(const struct walk *w)
