@@ -588,9 +588,22 @@ static void renewed_while_running(void **state)
 	rough_free(after);
 }
 
-static void free_listener(void *arg)
+static struct rig *reopening;
+static enum err_code reopened_rc;
+static void reopen(void *arg)
 {
+	struct ws_listener *l;
+	struct ws_listener_config config = {.port = {.address = "127.0.0.1",
+						.port = rig_port(reopening),
+						.identity = rig_controller(),
+						.trust = rig_trust(),
+						.domain = PKI_DOMAIN,
+						.roles = 1},
+	    .subprotocol = RIG_PROTOCOL};
 	ws_listener_free(arg);
+	reopened_rc = ws_listener_new(rig_loop(reopening), &config, &l, NULL); /* the port is free at once */
+	if (reopened_rc == ERR_OK)
+		ws_listener_free(l);
 }
 
 static void closed_and_opened_again(void **state)
@@ -601,7 +614,9 @@ static void closed_and_opened_again(void **state)
 	struct rough *c = rough_connect(port, rig_issuing(), &host, 0);
 	assert_true(rough_upgrade(c, RIG_PROTOCOL));
 	rig_expect(r, "open", NULL, 0);
-	rig_call(r, free_listener, l);
+	reopening = r;
+	rig_call(r, reopen, l);
+	assert_int_equal(reopened_rc, ERR_OK);
 	assert_int_equal(rig_count(r, "closed stopped"), 1);
 	assert_true(rough_ended(c, 5000));
 	rough_free(c);
