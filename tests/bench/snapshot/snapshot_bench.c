@@ -47,6 +47,16 @@ static long peak_kib(void)
 	return getrusage(RUSAGE_SELF, &usage) ? 0 : usage.ru_maxrss;
 }
 
+/* Of a busy machine this is what can be relied on. */
+static double cpu_seconds(void)
+{
+	struct rusage u;
+	if (getrusage(RUSAGE_SELF, &u))
+		return 0;
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
 static void tell(void *ctx, const char *text)
 {
 	(void)ctx;
@@ -179,11 +189,11 @@ static int open_and_run(const char *repo, const char *verb, char **trees, int tr
 /* ---- the table ---- */
 
 /* A process of its own for each measurement: that is how the command line is used, and peak memory is told apart. */
-static double measure(const char *repo, const char *verb, char *tree, long *ret_peak_kib)
+static double measure(const char *repo, const char *verb, char *tree, long *ret_peak_kib, double *ret_cpu)
 {
 	int pipe_fds[2];
 	struct {
-		double seconds;
+		double seconds, cpu;
 		long peak;
 		int rc;
 	} result = {0};
@@ -198,6 +208,7 @@ static double measure(const char *repo, const char *verb, char *tree, long *ret_
 		result.rc = open_and_run(repo, verb, &tree, 1);
 		result.seconds = seconds_since(began_us);
 		result.peak = peak_kib();
+		result.cpu = cpu_seconds();
 		_exit(write(pipe_fds[1], &result, sizeof result) != sizeof result);
 	}
 	close(pipe_fds[1]);
@@ -205,8 +216,8 @@ static double measure(const char *repo, const char *verb, char *tree, long *ret_
 		result.seconds = -1;
 	close(pipe_fds[0]);
 	waitpid(pid, NULL, 0);
-	if (ret_peak_kib)
-		*ret_peak_kib = result.peak;
+	*ret_peak_kib = result.peak;
+	*ret_cpu = result.cpu;
 	return result.seconds;
 }
 
@@ -233,13 +244,15 @@ struct row {
 	bool fresh_repo, fresh_tree;
 	double seconds[ROUNDS_MAX];
 	long peak_kib;
+	double cpu[ROUNDS_MAX];
 };
 
 static void print_row(struct row *r, int rounds)
 {
 	qsort(r->seconds, (size_t)rounds, sizeof r->seconds[0], compare_doubles);
-	printf("%-28s %8.3f s   (%.3f to %.3f)   peak %.1f MiB\n", r->name, r->seconds[rounds / 2], r->seconds[0],
-	    r->seconds[rounds - 1], (double)r->peak_kib / 1024);
+	qsort(r->cpu, (size_t)rounds, sizeof r->cpu[0], compare_doubles);
+	printf("%-28s %8.3f s   (%.3f to %.3f)   cpu %.3f s   peak %.1f MiB\n", r->name, r->seconds[rounds / 2],
+	    r->seconds[0], r->seconds[rounds - 1], r->cpu[rounds / 2], (double)r->peak_kib / 1024);
 }
 
 static int bench(const char *kind, int rounds)
@@ -248,11 +261,12 @@ static int bench(const char *kind, int rounds)
 	const char *temporary = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
 	char generator[PATH_LIMIT], base[PATH_LIMIT], tree[PATH_LIMIT], repo[PATH_LIMIT], out[PATH_LIMIT],
 	    generation[16];
-	struct row rows[] = {{"first snapshot", "create", true, false, {0}, 0},
-	    {"nothing changed", "create", false, false, {0}, 0}, {"verify, all data", "verify", false, false, {0}, 0},
-	    {"live comparison", "diff", false, false, {0}, 0},
-	    {"restore to an empty place", "restore", false, true, {0}, 0},
-	    {"1 % changed", "create", false, false, {0}, 0}};
+	struct row rows[] = {{"first snapshot", "create", true, false, {0}, 0, {0}},
+	    {"nothing changed", "create", false, false, {0}, 0, {0}},
+	    {"verify, all data", "verify", false, false, {0}, 0, {0}},
+	    {"live comparison", "diff", false, false, {0}, 0, {0}},
+	    {"restore to an empty place", "restore", false, true, {0}, 0, {0}},
+	    {"1 % changed", "create", false, false, {0}, 0, {0}}};
 	(void)text_format(generator, sizeof generator, "%s/bench/gen.py", shared);
 	if (!file_exists(generator)) {
 		printf("skipped: there is no %s (set KEDGE_SHARED)\n", generator);
@@ -280,7 +294,8 @@ static int bench(const char *kind, int rounds)
 				return 1;
 			(void)execute((char *[]){"sync", NULL});
 			long peak;
-			r->seconds[round] = measure(repo, r->verb, text_equal(r->verb, "restore") ? out : tree, &peak);
+			r->seconds[round] =
+			    measure(repo, r->verb, text_equal(r->verb, "restore") ? out : tree, &peak, &r->cpu[round]);
 			if (peak > r->peak_kib)
 				r->peak_kib = peak;
 			if (r->seconds[round] < 0)
