@@ -80,16 +80,17 @@ static enum err_code run(const struct postgres_config *pg, const char *program, 
 
 /* ---- taking ---- */
 
+/* Whoever owns the cluster writes the copy, whichever way it is become. */
 static enum err_code prepare_folder(const struct postgres_config *pg, const char *folder, struct err *reterr)
 {
-	struct process_spec who = {0};
+	struct stat owner;
 	enum err_code rc = remove_tree(folder, reterr);
 	if (rc == ERR_OK)
 		rc = file_make_dirs(folder, 0700, reterr);
-	if (rc == ERR_OK)
-		rc = become(pg, &who, reterr);
-	if (rc == ERR_OK && who.set_user && chown(folder, who.uid, who.gid) != 0)
-		rc = err_sys(reterr, errno, "%s cannot be given to %s", folder, pg->user);
+	if (rc == ERR_OK && stat(pg->data_directory, &owner) != 0)
+		rc = err_sys(reterr, errno, "%s", pg->data_directory);
+	if (rc == ERR_OK && geteuid() == 0 && chown(folder, owner.st_uid, owner.st_gid) != 0)
+		rc = err_sys(reterr, errno, "%s cannot be given to the owner of %s", folder, pg->data_directory);
 	return rc;
 }
 

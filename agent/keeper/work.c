@@ -114,8 +114,11 @@ static void tell_snapshot(struct work *w, const struct snapshot_summary *s, bool
 static void tell_snapshot_failed(struct work *w, const char *service, uint32_t reason, const char *why)
 {
 	char line[TEXT_LINE_MAX];
+	struct random random;
 	text_copy(line, sizeof line, why);
-	struct snapshot_report body = { .service = service, .reason = reason, .taken_ms = clock_wall_ms(), .error = line };
+	random_init_system(&random);
+	struct snapshot_report body = { .snapshot = id_new(clock_wall_ms(), &random), /* of the attempt */
+		.service = service, .reason = reason, .taken_ms = clock_wall_ms(), .error = line };
 	struct report r = { .snapshot = &body };
 	log_error("snapshot", "service=%s not taken: %s", service, why);
 	tell(w, IMPORTANCE_EVENT, &r);
