@@ -1,6 +1,4 @@
 /* controller/cli/certificates.c: the authority on files, tokens, and an operator's own enrolment. */
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -52,6 +50,48 @@ static const struct field token_fields[] = {
 const struct record_type token_view_type =
     RECORD_TYPE("token_view", struct token_view, token_fields, "a one-time token as it is carried to whom it is for");
 
+static enum err_code view(struct cli *c, X509 *x, struct certificate_view *ret)
+{
+	struct tls_facts *f = arena_alloc(c->arena, sizeof *f);
+	struct tls_name n;
+	char *uri = arena_alloc(c->arena, TLS_URI_MAX);
+	if (!f || !uri)
+		return err_set(&c->err, ERR_NOMEM, "out of memory");
+	enum err_code rc = tls_certificate_facts(x, f, &c->err);
+	if (rc != ERR_OK)
+		return rc;
+	bool named = tls_certificate_name(x, &n, NULL) == ERR_OK;
+	*ret = (struct certificate_view){.kind = f->authority ? "authority"
+						 : named      ? tls_role_text(n.role)
+							      : "other",
+	    .name = named ? tls_name_format(&n, uri) : f->subject,
+	    .subject = f->subject,
+	    .issuer = f->issuer,
+	    .serial = f->serial,
+	    .fingerprint = f->fingerprint,
+	    .not_before_ms = f->not_before_ms,
+	    .not_after_ms = f->not_after_ms,
+	    .server = f->server_auth,
+	    .client = f->client_auth};
+	return ERR_OK;
+}
+
+/* For programs: the first certificate of a file that was just made or checked. */
+static int out_file(struct cli *c, const char *path)
+{
+	X509 *all[TLS_CHAIN_MAX];
+	struct certificate_view v;
+	size_t count = 0;
+	CLEANUP(buf_done) struct buf pem = BUF_INIT;
+	enum err_code rc =
+	    path ? file_read(path, TLS_PEM_MAX, &pem, &c->err) : err_set(&c->err, ERR_NOMEM, "out of memory");
+	if (rc == ERR_OK && (rc = tls_certificates_from_pem(pem.data, pem.size, all, &count, &c->err)) == ERR_OK)
+		rc = view(c, all[0], &v);
+	for (size_t i = 0; i < count; i++)
+		tls_certificate_free(all[i]);
+	return rc == ERR_OK ? out_record(c, &certificate_view_type, &v) : cli_fail(c, rc);
+}
+
 /* ---- the authority ---- */
 
 int run_ca_init(struct cli *c)
@@ -60,6 +100,8 @@ int run_ca_init(struct cli *c)
 	enum err_code rc = authority_init(dir, domain, c->io->now_ms(c->io->ctx), &c->err);
 	if (rc != ERR_OK)
 		return cli_fail(c, rc);
+	if (!cli_for_people(c))
+		return out_file(c, arena_printf(c->arena, "%s/authority.pem", dir));
 	cli_print(c, "%s/authority.pem\n", dir);
 	cli_say(c,
 	    "an authority for %s is made.  authority.pem is for everybody; issuing.pem and issuing.key are for the "
@@ -114,6 +156,8 @@ int run_ca_issue(struct cli *c)
 		ERR_OK)
 		return cli_fail(c, rc);
 	buf_done(&made.chain);
+	if (!cli_for_people(c))
+		return out_file(c, arena_printf(c->arena, "%s/cert.pem", out));
 	cli_print(c, "%s/cert.pem\n%s/key.pem\n", out, out);
 	cli_say(c, "%s %s of %s, serial %s, until %s\n", tls_role_text(name.role), name.name, name.domain, made.serial,
 	    text_time(made.not_after_ms, when));
@@ -121,32 +165,6 @@ int run_ca_issue(struct cli *c)
 }
 
 /* ---- looking ---- */
-
-static enum err_code view(struct cli *c, X509 *x, struct certificate_view *ret)
-{
-	struct tls_facts *f = arena_alloc(c->arena, sizeof *f);
-	struct tls_name n;
-	char *uri = arena_alloc(c->arena, TLS_URI_MAX);
-	if (!f || !uri)
-		return err_set(&c->err, ERR_NOMEM, "out of memory");
-	enum err_code rc = tls_certificate_facts(x, f, &c->err);
-	if (rc != ERR_OK)
-		return rc;
-	bool named = tls_certificate_name(x, &n, NULL) == ERR_OK;
-	*ret = (struct certificate_view){.kind = f->authority ? "authority"
-						 : named      ? tls_role_text(n.role)
-							      : "other",
-	    .name = named ? tls_name_format(&n, uri) : f->subject,
-	    .subject = f->subject,
-	    .issuer = f->issuer,
-	    .serial = f->serial,
-	    .fingerprint = f->fingerprint,
-	    .not_before_ms = f->not_before_ms,
-	    .not_after_ms = f->not_after_ms,
-	    .server = f->server_auth,
-	    .client = f->client_auth};
-	return ERR_OK;
-}
 
 int run_ca_show(struct cli *c)
 {
@@ -193,6 +211,8 @@ int run_ca_verify(struct cli *c)
 		return cli_fail(c, rc);
 	if ((rc = chain_check(chain.data, chain.size, root.data, root.size, now, &peer, &c->err)) != ERR_OK)
 		return err_prefix(&c->err, rc, "%s", c->w.words[0]), cli_fail(c, rc);
+	if (!cli_for_people(c))
+		return out_file(c, c->w.words[0]);
 	struct tls_name n = {.role = peer.role};
 	text_copy(n.domain, sizeof n.domain, peer.domain);
 	text_copy(n.name, sizeof n.name, peer.name);
@@ -296,6 +316,8 @@ int run_ca_join(struct cli *c)
 	if (rc != ERR_OK || (rc = absolute(c, words_option(&c->w, "out"), &o.folder)) != ERR_OK ||
 	    (rc = enrol_join(&o, &us, &c->err)) != ERR_OK)
 		return cli_fail(c, rc);
+	if (!cli_for_people(c))
+		return out_file(c, arena_printf(c->arena, "%s/cert.pem", o.folder));
 	cli_print(c, "%s/cert.pem\n%s/key.pem\n%s/authority.pem\n", o.folder, o.folder, o.folder);
 	cli_say(c, "you are operator %s of %s until %s\n", us.name, us.domain, text_time(us.not_after_ms, when));
 	return CLI_DONE;

@@ -132,7 +132,13 @@ static int post_approval(struct cli *c, const struct change *x, const char *sign
 	enum err_code rc = request_json(c, &a, &json);
 	if (rc == ERR_OK)
 		rc = api_post(c, "change/approve", buf_str(&json), false, &rollback_answer_type, &answer);
-	return rc == ERR_OK ? follow(c, &answer) : cli_fail(c, rc);
+	if (rc != ERR_OK)
+		return cli_fail(c, rc);
+	if (answer.rollback)
+		return follow(c, &answer);
+	cli_say(c, "CHG-%llu has your approval%s\n", (unsigned long long)x->number,
+	    answer.change->state == CHANGE_REQUESTED ? " and waits for others" : "");
+	return out_record(c, &change_type, answer.change);
 }
 
 int run_change_approve(struct cli *c)

@@ -133,6 +133,9 @@ ERR_CHECK enum err_code request_from_words(struct cli *c, struct request_args *r
 ERR_CHECK enum err_code request_set(struct cli *c, struct request_args *a, const char *field, const char *text);
 ERR_CHECK enum err_code request_json(struct cli *c, const struct request_args *a, struct buf *out);
 
+/* Asks for it and prints the answer; `done` is said to people when there is none. */
+int request_post(struct cli *c, const struct request_args *a, const char *done);
+
 /* ---- output (output.c) ---- */
 
 int out_record(struct cli *c, const struct record_type *t, const void *record);

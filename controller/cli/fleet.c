@@ -106,19 +106,6 @@ int run_service_show(struct cli *c)
 
 /* ---- requests ---- */
 
-static int post(struct cli *c, const struct request_args *a)
-{
-	const struct request_verb *v = request_verb_of(c->w.command->posts);
-	CLEANUP(buf_done) struct buf json = BUF_INIT;
-	void *record = v->answer ? arena_alloc(c->arena, v->answer->size) : NULL;
-	enum err_code rc = request_json(c, a, &json);
-	if (rc == ERR_OK)
-		rc = api_post(c, c->w.command->posts, buf_str(&json), false, v->answer, record);
-	if (rc != ERR_OK)
-		return cli_fail(c, rc);
-	return v->answer ? out_record(c, v->answer, record) : CLI_DONE;
-}
-
 int run_maintenance(struct cli *c)
 {
 	struct request_args a;
@@ -134,15 +121,11 @@ int run_maintenance(struct cli *c)
 		a.until_ms = c->io->now_ms(c->io->ctx) + ms;
 	if (rc != ERR_OK)
 		return cli_fail(c, rc);
-	int code = post(c, &a);
-	if (code == CLI_DONE && cli_for_people(c)) {
-		char when[TEXT_TIME_MAX];
-		if (end)
-			cli_say(c, "the window over %s is ended\n", a.service);
-		else
-			cli_say(c, "%s is in maintenance until %s\n", a.service, text_time(a.until_ms, when));
-	}
-	return code;
+	char when[TEXT_TIME_MAX];
+	const char *done =
+	    end ? arena_printf(c->arena, "the window over %s is ended", a.service)
+		: arena_printf(c->arena, "%s is in maintenance until %s", a.service, text_time(a.until_ms, when));
+	return request_post(c, &a, done ? done : "done");
 }
 
 /* The request names service and host too; the restore point knows them. */
@@ -155,7 +138,7 @@ int run_snapshot_verify(struct cli *c)
 		return cli_fail(c, rc);
 	a.service = s.service;
 	a.host = s.host;
-	return post(c, &a);
+	return request_post(c, &a, "done");
 }
 
 /* Adds, or changes what is given: what is not given stays. */
@@ -185,5 +168,5 @@ int run_operator_put(struct cli *c)
 	if (!a.keys.count)
 		a.keys = was.keys;
 	a.disabled = words_flag(&c->w, "disable") || (was.disabled && !words_flag(&c->w, "enable"));
-	return post(c, &a);
+	return request_post(c, &a, "done");
 }

@@ -252,8 +252,8 @@ static void say_what_it_waits_for(struct cli *c, const struct change *x)
 {
 	unsigned long long n = (unsigned long long)x->number;
 	if (x->state == CHANGE_REQUESTED)
-		cli_say(c, "CHG-%llu waits for %u approval%s of others than %s: kedge change approve CHG-%llu\n", n,
-		    x->approvals_needed, x->approvals_needed == 1 ? "" : "s",
+		cli_say(c, "CHG-%llu waits: it needs %u approval%s of others than %s: kedge change approve CHG-%llu\n",
+		    n, x->approvals_needed, x->approvals_needed == 1 ? "" : "s",
 		    x->requested_by ? x->requested_by : "its author", n);
 	else if (x->state == CHANGE_APPROVED)
 		cli_say(c, "CHG-%llu is approved and has not begun: kedge change start CHG-%llu\n", n, n);

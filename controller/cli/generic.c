@@ -88,22 +88,19 @@ int run_get(struct cli *c)
 	return c->w.word_count > 1 ? show_of(c, c->w.words[0], c->w.words[1]) : list_of(c, c->w.words[0]);
 }
 
-int run_post(struct cli *c)
+int request_post(struct cli *c, const struct request_args *a, const char *done)
 {
 	const struct request_verb *v = request_verb_of(c->w.command->posts);
-	struct request_args a;
 	CLEANUP(buf_done) struct buf json = BUF_INIT;
 	void *record = v->answer ? arena_alloc(c->arena, v->answer->size) : NULL;
-	enum err_code rc = request_from_words(c, &a);
-	if (rc == ERR_OK)
-		rc = request_json(c, &a, &json);
+	enum err_code rc = request_json(c, a, &json);
 	if (rc == ERR_OK)
 		rc = api_post(c, c->w.command->posts, buf_str(&json), false, v->answer, record);
 	if (rc != ERR_OK)
 		return cli_fail(c, rc);
 	if (!v->answer) {
 		if (cli_for_people(c))
-			cli_say(c, "done\n");
+			cli_say(c, "%s\n", done);
 		else
 			cli_print(c, "{}\n");
 		return CLI_DONE;
@@ -111,6 +108,13 @@ int run_post(struct cli *c)
 	const void *row = record;
 	return cli_for_people(c) ? out_rows(c, &(struct rows){v->answer, &row, 1, false})
 				 : out_record(c, v->answer, record);
+}
+
+int run_post(struct cli *c)
+{
+	struct request_args a;
+	enum err_code rc = request_from_words(c, &a);
+	return rc == ERR_OK ? request_post(c, &a, "done") : cli_fail(c, rc);
 }
 
 int run_audit_verify(struct cli *c)

@@ -20,6 +20,7 @@ enum {
 	CLI_EVENT_LINE_MAX = 64 << 10,    /* one line of a stream */
 	CLI_FILE_MAX = 64 << 10,          /* a policy, a signature, a public key */
 	CLI_SIGN_TIMEOUT_MS = 120 * 1000, /* a passphrase is typed, a token is touched */
+	CLI_WIDTH_LEAST = 20,             /* a narrower terminal gets tables as wide as they are */
 	CLI_LINE_WIDTH = 96,              /* help is folded here */
 };
 

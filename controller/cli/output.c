@@ -96,7 +96,7 @@ void out_list(struct cli *c, struct buf *out, const struct record_type *t, const
 	CLEANUP(buf_done) struct buf table = BUF_INIT;
 	const void **rows = arena_array(c->arena, items->count, sizeof *rows);
 	o.columns = columns;
-	o.width = o.width > indent + 20 ? o.width - indent : o.width;
+	o.width = o.width > indent + CLI_WIDTH_LEAST ? o.width - indent : o.width;
 	for (size_t i = 0; rows && i < items->count; i++)
 		rows[i] = (const char *)items->items + i * t->size;
 	if (!rows || record_table(t, rows, items->count, &o, &table, &c->err) != ERR_OK) {

@@ -103,6 +103,10 @@ static void signs_what_it_shows(void **state)
 	fake_forget(f);
 	assert_int_equal(fake_run(f, "change approve CHG-7 --key /tmp/other --yes --no-wait"), CLI_DONE);
 	assert_string_equal(f->signed_with, "kedge-plan /tmp/other");
+	fake_forget(f); /* the approver's part is done: nobody is kept waiting for the other one */
+	assert_int_equal(fake_run(f, "change approve CHG-7 --yes"), CLI_DONE);
+	assert_int_equal(f->asked_count, 2);
+	assert_non_null(strstr(buf_str(&f->error), "waits for others"));
 }
 
 static void asks_a_person(void **state)

@@ -59,6 +59,15 @@ static void as_the_quickstart_does(void **state)
 	assert_string_equal(buf_str(&f->out),
 	    "good: spiffe://quickstart.kedge/operator/founder until 2026-10-21T14:13:20.000Z (30 d left)\n");
 	assert_int_equal(run("ca verify @/controller/identity/cert.pem --authority @/ca/authority.pem"), CLI_DONE);
+	static const char *const for_programs[] = {"ca verify @/operator/cert.pem --dir @/ca",
+	    "ca init --dir @/json-ca --domain d.example", "ca issue host h --dir @/json-ca --out @/json-host"};
+	for (size_t i = 0; i < 3; i++) {
+		char line[256];
+		text_format(line, sizeof line, "%s -o json", for_programs[i]);
+		assert_int_equal(run(line), CLI_DONE);
+		assert_non_null(strstr(buf_str(&f->out), "\"fingerprint\":"));
+		assert_int_equal(f->out.data[0], '{');
+	}
 	assert_int_equal(run("ca show @/controller/identity/cert.pem -o json"), CLI_DONE);
 	assert_non_null(
 	    strstr(buf_str(&f->out), "\"kind\":\"controller\",\"name\":\"spiffe://quickstart.kedge/controller/main\""));

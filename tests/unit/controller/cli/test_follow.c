@@ -26,7 +26,7 @@ static const char *change_json(char out[2048], const char *state, const char *ou
 {
 	text_format(out, 2048,
 	    "{\"change\":\"" CHG "\",\"number\":7,\"kind\":\"normal\",\"state\":\"%s\",\"service\":\"portal\","
-				 "\"title\":\"roll back portal\",\"requested_by\":\"ada\",\"approvals_needed\":2%s%s}",
+	    "\"title\":\"roll back portal\",\"requested_by\":\"ada\",\"approvals_needed\":2%s%s}",
 	    state, outcome ? outcome : "", begun ? ",\"rollback\":\"" RB "\"" : "");
 	return out;
 }
@@ -169,7 +169,7 @@ static void without_waiting(void **state)
 	    answer_json(answer, change_json(change, "requested", NULL, false), NULL));
 	assert_int_equal(fake_run(f, line), CLI_DONE);
 	assert_string_equal(
-	    buf_str(&f->error), "CHG-7 waits for 2 approvals of others than ada: kedge change approve CHG-7\n");
+	    buf_str(&f->error), "CHG-7 waits: it needs 2 approvals of others than ada: kedge change approve CHG-7\n");
 	fake_free(f);
 }
 

@@ -77,9 +77,9 @@ static void watching(void **state)
 	f->answers[2].times = 1;
 	fake_fails(f, "GET /api/v1/event/watch", ERR_DENIED, 0);
 	assert_int_equal(fake_run(f, "watch"), CLI_REFUSED);
-	assert_string_equal(
-	    buf_str(&f->out), "2026-09-21T14:12:34.020Z  high      incident      INC-3 "
-			      "opened?[2J\n2026-09-21T14:12:35.000Z  low       host          web-1 is back\n");
+	assert_string_equal(buf_str(&f->out),
+	    "2026-09-21T14:12:34.020Z  high      incident      INC-3 "
+	    "opened?[2J\n2026-09-21T14:12:35.000Z  low       host          web-1 is back\n");
 	assert_int_equal(f->asked_count, 6);
 	assert_non_null(strstr(buf_str(&f->error), "unreachable; trying again"));
 	assert_true(f->paused_ms >= 5 && f->paused_ms <= 5 * CLI_RECONNECT_MOST_MS);
