@@ -41,6 +41,7 @@ struct orders {
 	size_t count;
 	uint64_t epoch;
 	bool halted;
+	bool complained; /* that the journal takes no end: once is enough */
 };
 
 /* ---- items ---- */
@@ -151,10 +152,13 @@ static bool settle(struct orders *o, struct item *i)
 	struct err err = ERR_INIT;
 	struct item *end = i->end;
 	if (o->io.put(o->io.ctx, &end->e, &err) != ERR_OK) {
-		log_error(
-		    "keeper", "order=%s its end cannot be journalled: %s", id_text(ID_ORDER, i->e.order_id), err.msg);
+		if (!o->complained)
+			log_error("keeper", "order=%s its end cannot be journalled: %s",
+			    id_text(ID_ORDER, i->e.order_id), err.msg);
+		o->complained = true;
 		return false;
 	}
+	o->complained = false;
 	i->end = NULL;
 	arena_free(i->arena);
 	i->arena = end->arena;
@@ -173,6 +177,11 @@ static void settle_all(struct orders *o)
 	for (size_t n = 0; n < o->count; n++)
 		if (o->items[n]->end && !settle(o, o->items[n]))
 			return; /* the disk is no better for the next */
+}
+
+void orders_on_tick(struct orders *o)
+{
+	settle_all(o);
 }
 
 static void done(struct orders *o, struct item *i, const struct order_report *r)

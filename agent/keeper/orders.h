@@ -9,7 +9,7 @@
  * An id that was seen before is answered from the journal and never done again.  A crash in STARTED is recovered by
  * orders_resume(): the job is asked to finish or revert what it finds, never blindly repeated; what was only PREPARED
  * is judged anew.  Refusals are journalled and told too.  An end that the journal does not take is not told either: it
- * is tried again whenever anything happens here (a controller that gets no answer asks again, so that something does).
+ * is tried again whenever anything happens here, and by orders_on_tick().
  * An undo may only go to the restore point that this host itself took before the order that it undoes.
  * Loop thread only. */
 #ifndef KEDGE_AGENT_KEEPER_ORDERS_H
@@ -73,6 +73,8 @@ void orders_on_halt(struct orders *o, bool on);
 void orders_on_job_report(struct orders *o, const struct order_report *r);
 /* A job is gone without an end: it crashed.  It is begun again in resume mode a few times, then ends FAILED_DIRTY. */
 void orders_on_job_lost(struct orders *o, struct id order);
+/* Every second or so: an accepted order is not asked for again, so that nothing else may happen here before its end is told. */
+void orders_on_tick(struct orders *o);
 void orders_on_told(struct orders *o, struct id order);
 bool orders_is_running(const struct orders *o, const char *service); /* a changing order */
 size_t orders_running(const struct orders *o);

@@ -27,9 +27,11 @@ enum {
 	SESSION_FORGET_MS = 2000,        /* … or after this */
 	SESSION_RENEW_SPREAD_MS = 30 * 1000, /* a renewed certificate is used within this: a fleet renews at once */
 	SESSION_REDECLARE_MS = 1000,         /* a new declaration needs a new hello: several in a row need one */
-	SESSION_DRAIN_MS = 10 * 1000,        /* how long such a reconnect waits for reports under way */
-	SESSION_STABLE_MS = 10 * 1000,       /* a connection that lasted this long was a good one: waits begin anew */
-	SESSION_ARENA_BYTES = 8 << 20,       /* one decoded frame of the largest size with its structs */
+	SESSION_CLOCK_STEP_MS =
+	    5 * 1000,                  /* the host's clock was set, or drifted so far: the controller must hear of it */
+	SESSION_DRAIN_MS = 10 * 1000,  /* how long such a reconnect waits for reports under way */
+	SESSION_STABLE_MS = 10 * 1000, /* a connection that lasted this long was a good one: waits begin anew */
+	SESSION_ARENA_BYTES = 8 << 20, /* one decoded frame of the largest size with its structs */
 
 	RECONNECT_BASE_MS = 250,
 	RECONNECT_CAP_MS = 30 * 1000,      /* until a controller says otherwise */

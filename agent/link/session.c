@@ -120,7 +120,7 @@ void session_settle(struct session *s, uint64_t now_ms)
 		session_end(s, false, "the agent stops", now_ms);
 	} else if (s->drain_until_ms != UINT64_MAX && (now_ms >= s->drain_until_ms || !s->ring_count)) {
 		s->planned = true;
-		session_end(s, false, "reconnecting with a new certificate or declaration", now_ms);
+		session_end(s, false, "reconnecting with a new certificate, declaration or clock", now_ms);
 	}
 }
 
@@ -153,6 +153,7 @@ static void say_hello(struct session *s, uint64_t now_ms)
 	    .services = s->declared.services,
 	    .certificate_expires_ms = s->expires_ms,
 	};
+	s->hello_offset_ms = hello.clock_ms - now_ms;
 	s->hello_first = hello.first_sequence;
 	s->hello_last = hello.last_sequence;
 	if (!session_say(s, FRAME_HELLO, &hello))
@@ -199,6 +200,21 @@ static void tell_spooled(struct session *s, uint64_t token)
 	s->io.tell(s->io.ctx, &m);
 }
 
+static void refresh_at(struct session *s, uint64_t at_ms)
+{
+	if (s->state != SESSION_WAITING && s->state != SESSION_CLOSING && at_ms < s->refresh_at_ms)
+		s->refresh_at_ms = at_ms;
+}
+
+/* Times in reports are read by the clock of the hello: one that was set since makes them lie, so another hello says the
+ * new one. */
+static void watch_clock(struct session *s, uint64_t now_ms)
+{
+	uint64_t step = s->io.wall_ms(s->io.ctx) - now_ms - s->hello_offset_ms;
+	if (s->state == SESSION_LIVE && step > SESSION_CLOCK_STEP_MS && -step > SESSION_CLOCK_STEP_MS)
+		refresh_at(s, now_ms);
+}
+
 enum err_code session_on_reports(
     struct session *s, const struct session_report *reports, size_t count, uint64_t now_ms, struct err *reterr)
 {
@@ -220,6 +236,7 @@ enum err_code session_on_reports(
 	s->last_token = reports[count - 1].token;
 	for (size_t i = 0; i < count; i++)
 		tell_spooled(s, reports[i].token);
+	watch_clock(s, now_ms);
 	return session_pump(s, now_ms, reterr);
 }
 
@@ -240,12 +257,6 @@ enum err_code session_on_certificate_request(struct session *s, const struct cer
 	if (s->state == SESSION_LIVE)
 		(void)session_say(s, FRAME_CERTIFICATE_REQUEST, r);
 	return ERR_OK;
-}
-
-static void refresh_at(struct session *s, uint64_t at_ms)
-{
-	if (s->state != SESSION_WAITING && s->state != SESSION_CLOSING && at_ms < s->refresh_at_ms)
-		s->refresh_at_ms = at_ms;
 }
 
 void session_on_identity(struct session *s, uint64_t expires_ms, uint64_t now_ms)

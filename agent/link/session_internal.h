@@ -38,6 +38,7 @@ struct session {
 
 	/* the connection */
 	uint64_t hello_first, hello_last; /* as the hello said */
+	uint64_t hello_offset_ms;         /* wall clock minus now_ms, then (modulo 2^64) */
 	uint64_t sent, acknowledged;
 	struct in_flight ring[SESSION_WINDOW_COUNT];
 	size_t ring_at, ring_count, ring_bytes;

@@ -311,6 +311,28 @@ static void any_io_call_fails(void **state)
 	}
 }
 
+/* The disk was full when it ended; nobody asks again for an order that was accepted. */
+static void an_end_is_journalled_when_the_disk_is_well_again(void **state)
+{
+	(void)state;
+	struct host *h = host_new();
+	give(h, 1);
+	h->fail_at = (int)h->calls + 1;
+	h->fail_for = 3;
+	host_end_job(h, 1, ORDER_OK);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(host_told(h, host_id(1))->ends, 0);
+		assert_int_equal(orders_running(h->orders), 1);
+		orders_on_tick(h->orders);
+	}
+	orders_on_tick(h->orders);
+	ended(h, 1, ORDER_OK, "done");
+	assert_int_equal(orders_running(h->orders), 0);
+	orders_on_tick(h->orders);
+	assert_int_equal(host_told(h, host_id(1))->ends, 1);
+	host_free(h);
+}
+
 /* The power goes at any io call, before or after it was made; the order comes again. */
 static void any_io_call_is_the_last(void **state)
 {
@@ -356,6 +378,7 @@ int main(void)
 	    cmocka_unit_test(it_may_be_cancelled_before_it_is_resumed),
 	    cmocka_unit_test(room),
 	    cmocka_unit_test(any_io_call_fails),
+	    cmocka_unit_test(an_end_is_journalled_when_the_disk_is_well_again),
 	    cmocka_unit_test(any_io_call_is_the_last),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@ struct rig {
 	uint64_t now_ms, token;
 	/* what the session did, as text: "dial; hello 0-0; report 1; close wrong: …; spooled 1; up; down: …" */
 	char log[1 << 16];
+	int64_t skew_ms;  /* its wall clock was set */
 	size_t send_room; /* frames that the connection takes; SIZE_MAX: any number */
 	bool dial_fails;
 	struct arena *arena; /* of the last frame and message */
@@ -48,7 +49,8 @@ __attribute__((format(printf, 2, 3))) static inline void rig_log(struct rig *r, 
 
 static inline uint64_t rig_wall(void *ctx)
 {
-	return 1700000000000 + ((struct rig *)ctx)->now_ms;
+	const struct rig *r = ctx;
+	return (uint64_t)((int64_t)(1700000000000 + r->now_ms) + r->skew_ms);
 }
 
 static inline enum err_code rig_dial(void *ctx, struct err *reterr)

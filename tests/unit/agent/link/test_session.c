@@ -621,13 +621,13 @@ static void a_new_certificate_is_used_soon(void **state)
 	rig_report(&r);
 	expect(&r, "spooled 2; ");
 	rig_ack(&r, 1);
-	expect(&r, "close: reconnecting with a new certificate or declaration; ");
+	expect(&r, "close: reconnecting with a new certificate, declaration or clock; ");
 	session_on_closed(r.s, "closed", r.now_ms);
 	assert_int_equal(session_due_ms(r.s), r.now_ms); /* at once */
 	rig_tick(&r);
 	ok(session_on_connected(r.s, r.now_ms, &rig_err));
 	rig_welcome(&r, 1);
-	expect(&r, "down: reconnecting with a new certificate or declaration; dial; hello 2-2; up; report 2; ");
+	expect(&r, "down: reconnecting with a new certificate, declaration or clock; dial; hello 2-2; up; report 2; ");
 	/* a declaration too; and one that is never acknowledged does not hold it up for long */
 	struct channel_declare d = {0};
 	ok(session_on_declare(r.s, &d, r.now_ms, &rig_err));
@@ -635,8 +635,39 @@ static void a_new_certificate_is_used_soon(void **state)
 	rig_until_due(&r);
 	rig_until_due(&r);
 	assert_int_equal(r.now_ms - began, SESSION_REDECLARE_MS + SESSION_DRAIN_MS);
-	expect(&r, "close: reconnecting with a new certificate or declaration; ");
+	expect(&r, "close: reconnecting with a new certificate, declaration or clock; ");
 	rig_done(&r);
+}
+
+static void a_clock_that_was_set_is_told_by_another_hello(void **state)
+{
+	struct rig r;
+	(void)state;
+	for (int back = 0; back < 2; back++) {
+		rig_open(&r);
+		rig_ready(&r);
+		rig_live(&r, 0);
+		r.skew_ms = back ? -SESSION_CLOCK_STEP_MS : SESSION_CLOCK_STEP_MS; /* a little is no matter */
+		rig_report(&r);
+		rig_ack(&r, 1);
+		expect(&r, "spooled 1; report 1; ");
+		r.skew_ms += back ? -1 : 1;
+		rig_report(&r);
+		rig_ack(&r, 2);
+		rig_until_due(&r);
+		expect(&r, "spooled 2; report 2; close: reconnecting with a new certificate, declaration or clock; ");
+		session_on_closed(r.s, "closed", r.now_ms);
+		assert_int_equal(session_due_ms(r.s), r.now_ms);
+		rig_tick(&r);
+		ok(session_on_connected(r.s, r.now_ms, &rig_err));
+		rig_welcome(&r, 2);
+		rig_report(&r); /* known now */
+		rig_ack(&r, 3);
+		rig_until_due(&r);
+		expect(&r, "down: reconnecting with a new certificate, declaration or clock; dial; hello 0-0; up; "
+			   "spooled 3; report 3; ");
+		rig_done(&r);
+	}
 }
 
 static void a_new_certificate_ends_a_long_wait(void **state)
@@ -727,6 +758,7 @@ int main(void)
 	    cmocka_unit_test(nothing_waits_for_ever),
 	    cmocka_unit_test(waits_grow_until_a_connection_lasts),
 	    cmocka_unit_test(a_new_certificate_is_used_soon),
+	    cmocka_unit_test(a_clock_that_was_set_is_told_by_another_hello),
 	    cmocka_unit_test(a_new_certificate_ends_a_long_wait),
 	    cmocka_unit_test(a_stop_sends_what_can_be_sent),
 	    cmocka_unit_test(a_stop_has_its_time),
