@@ -221,7 +221,7 @@ const struct command commands[] = {
 	.examples = {"kedge ca revoke 4f21 a lost laptop"}},
     {"ca", "init", .options = "dir! domain!", .run = run_ca_init, .doc = "make an authority",
 	.more =
-	    "Works on files alone. Keep root.key off the network: only `kedge ca init` of a successor needs it again.",
+	    "Works on files alone. Keep root.key off the network: nothing in daily work needs it.",
 	.examples = {"kedge ca init --dir ca --domain fleet.example"}},
     {"ca", "issue", .args = "kind! name!", .options = "dir! out! address* days", .run = run_ca_issue,
 	.doc = "make a key and a certificate for a controller, operator or host", .more = "Works on files alone.",
