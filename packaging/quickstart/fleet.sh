@@ -25,7 +25,7 @@ controller_configure() {
 		  key: $dir/ca/issuing.key
 		administrators: [ founder ]   # operators who may everything on an empty store
 		heartbeat: 2s                 # a fleet would say 30s
-		proof: 1s                     # how long a restore point must have run healthy to count as known good; a fleet would say 5m
+		proof: 10s                    # how long a restore point must have run healthy to count as known good; a fleet would say 5m
 		bake: 500ms                   # evidence of health a wave must show before the next
 		incident: { prove: 500ms }
 		administrator_keys: [ "$(cat "$dir/operator/approval.pub")" ]

@@ -26,6 +26,7 @@ dice = random.Random(SEED)
 POLICY = """name: night
 services: [ "notes-*" ]
 components: [ config ]
+least_severity: critical
 least_confidence: 0.5
 max_hosts: 1
 max_per_hour: 60
