@@ -42,7 +42,7 @@ static const struct field outbox_fields[] = {
     F_STRING(struct outbox, recipient, NOTIFY_ADDRESS_MAX, FIELD_COLUMN, "the address"),
     F_STRING(struct outbox, subject, NOTIFY_SUBJECT_MAX, FIELD_COLUMN, "one line"),
     F_STRING(struct outbox, body, NOTIFY_BODY_MAX, 0, "the rest"),
-    F_STRING(struct outbox, payload, NOTIFY_BODY_MAX, 0, "JSON for webhooks"),
+    F_STRING(struct outbox, payload, NOTIFY_BODY_MAX, 0, "JSON for webhooks and files"),
     F_U32(struct outbox, attempts, 0, FIELD_COLUMN, "how often it was tried"),
     F_TIME(struct outbox, due_ms, FIELD_COLUMN, "when it is tried again", .column = "DUE"),
 };

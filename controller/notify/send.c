@@ -43,7 +43,7 @@ enum err_code send_begin(struct turn *t, const struct notify_channel *ch, struct
 	    .recipient = n->recipient,
 	    .subject = n->subject,
 	    .body = n->body,
-	    .payload = ch->kind == NOTIFY_WEBHOOK ? payload : NULL,
+	    .payload = payload, /* mail too: the channel that takes over when mail fails may want it */
 	};
 	n->state = NOTIFICATION_PENDING;
 	return hold_ms ? wait_for(t, n, &o, turn_now_ms(t) + hold_ms, reterr) : attempt(t, n, &o, reterr);

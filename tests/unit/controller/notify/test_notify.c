@@ -529,17 +529,15 @@ static void test_message_says_what_is_known(void **state)
 	assert_non_null(strstr(o[0].body, "hosts     web-1\n"));
 	assert_non_null(strstr(o[0].body, "probes    http\n"));
 	assert_null(strstr(o[0].body, "resolved"));
-	assert_null(o[0].payload); /* mail has none */
+	assert_non_null(o[0].payload); /* for the channel that takes over when mail fails */
 	world_close(&w);
 }
 
-static void test_webhook_is_given_the_fields(void **state)
+static void given_the_fields(struct notify_channel *channel)
 {
-	(void)state;
 	struct world w;
 	struct incident i = fault(&w);
-	struct notify_channel hook[] = {{.name = "hook", .kind = NOTIFY_WEBHOOK, .url = "https://example.org/h"}};
-	rules.channels = (struct list){hook, 1};
+	rules.channels = (struct list){channel, 1};
 	rules.levels.count = 0;
 	struct outbox o[4];
 	assert_int_equal(say(&w, &i, NOTIFY_OPENED, NULL), 1);
@@ -549,6 +547,20 @@ static void test_webhook_is_given_the_fields(void **state)
 	assert_non_null(strstr(o[0].payload, "\"number\":1"));
 	assert_null(strstr(o[0].payload, "said the probe"));
 	world_close(&w);
+}
+
+static void test_webhook_is_given_the_fields(void **state)
+{
+	(void)state;
+	struct notify_channel hook = {.name = "hook", .kind = NOTIFY_WEBHOOK, .url = "https://example.org/h"};
+	given_the_fields(&hook);
+}
+
+static void test_file_is_given_the_fields(void **state)
+{
+	(void)state;
+	struct notify_channel file = {.name = "file", .kind = NOTIFY_FILE, .url = "/var/log/kedge/pages"};
+	given_the_fields(&file);
 }
 
 static struct notification newest(struct world *w)
@@ -589,6 +601,9 @@ static void test_tries_wait_longer_each_time_and_the_other_way_begins_anew(void 
 	assert_null(file.error);
 	assert_int_equal(file.attempts, 1);
 	assert_false(id_is_zero(file.instead_of));
+	struct outbox o[4];
+	assert_int_equal(outbox(&w, o, 4), 1);
+	assert_non_null(strstr(o[0].payload, "\"service\":\"portal\""));
 	deliver_all(&w, ERR_OK);
 	file = newest(&w);
 	assert_int_equal(file.state, NOTIFICATION_SENT);
@@ -776,6 +791,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_longest_names_fit_the_store, setup),
 	    cmocka_unit_test_setup(test_message_says_what_is_known, setup),
 	    cmocka_unit_test_setup(test_webhook_is_given_the_fields, setup),
+	    cmocka_unit_test_setup(test_file_is_given_the_fields, setup),
 	    cmocka_unit_test_setup(test_tries_wait_longer_each_time_and_the_other_way_begins_anew, setup),
 	    cmocka_unit_test_setup(test_p37_timer_looks_at_the_incident, setup),
 	    cmocka_unit_test_setup(test_news_goes_to_everybody_who_was_told, setup),
