@@ -139,7 +139,7 @@ static inline void rig_open(struct rig *r)
 	r->now_ms = 1000;
 	r->send_room = SIZE_MAX;
 	r->arena = arena_new(0);
-	ok(spool_open_memory(1 << 20, &r->spool, &rig_err));
+	ok(spool_open_memory(1 << 22, &r->spool, &rig_err));
 	rig_begin(r, rig_boot);
 }
 

@@ -146,18 +146,16 @@ static void the_window_counts_bytes(void **state)
 		    (struct log_template){.template_text = text.text, .sample = text.text, .first_ms = 1, .last_ms = 1};
 	rig_open(&r);
 	rig_ready(&r);
-	for (uint64_t i = 1; i <= 4; i++) { /* of 220 KiB each */
+	for (uint64_t i = 1; i <= 6; i++) { /* of 220 KiB each */
 		struct session_report one = {i, &big};
 		ok(session_on_reports(r.s, &one, 1, r.now_ms, &rig_err));
 	}
 	rig_live(&r, 0);
 	assert_int_equal(session_in_flight(r.s), 4);
-	for (uint64_t i = 5; i <= 6; i++) {
-		rig_ack(&r, i - 4);
-		struct session_report one = {i, &big};
-		ok(session_on_reports(r.s, &one, 1, r.now_ms, &rig_err));
-		assert_int_equal(session_in_flight(r.s), 4);
-	}
+	rig_ack(&r, 1);
+	assert_int_equal(session_in_flight(r.s), 4);
+	rig_ack(&r, 4);
+	assert_int_equal(session_in_flight(r.s), 2);
 	rig_done(&r);
 }
 

@@ -167,6 +167,30 @@ static void a_disk_that_others_fill_breaks_nothing(void **state)
 	assert_true(refused > 20 && taken > 100);
 }
 
+/* A spool at its limit drops to make room, but not for reports that the disk then refuses. */
+static void nothing_is_dropped_in_vain(void **state)
+{
+	struct spool *second;
+	struct spool_state before, after;
+	char path[192];
+	(void)state;
+	NEEDS_MOUNT();
+	snprintf(path, sizeof(path), "%s/second", folder);
+	ok(spool_open(path, SPOOL_LIMIT_LEAST_BYTES, &second, &err));
+	do {
+		ok(spool_add(second, 4, 300, &seeded));
+		spool_state(second, &before);
+	} while (before.dropped == 0);
+	take(DISK);
+	assert_int_equal(spool_add(second, SPOOL_BATCH_MAX, LINK_REPORT_TEXT, &seeded), ERR_FULL);
+	spool_state(second, &after);
+	assert_int_equal(after.next, before.next);
+	assert_int_equal(after.count, before.count);
+	ok(spool_add(second, 4, 300, &seeded)); /* small ones have room in the file */
+	spool_check(second);
+	spool_close(second);
+}
+
 static void a_new_spool_needs_room(void **state)
 {
 	struct spool *second;
@@ -188,6 +212,7 @@ int main(void)
 	    TEST(reports_are_refused_whole),
 	    TEST(what_is_acknowledged_makes_room),
 	    TEST(a_disk_that_others_fill_breaks_nothing),
+	    TEST(nothing_is_dropped_in_vain),
 	    TEST(a_new_spool_needs_room),
 	};
 	return cmocka_run_group_tests(tests, setup_all, NULL);
