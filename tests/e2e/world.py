@@ -28,7 +28,7 @@ def free_port():
 
 
 class World:
-    def __init__(self, folder):
+    def __init__(self, folder, issuing=""):
         self.dir = pathlib.Path(folder)
         self.agents, self.operators = free_port(), free_port()
         run(BIN / "kedge", "ca", "init", "--dir", self.dir / "ca", "--domain", DOMAIN)
@@ -37,9 +37,9 @@ class World:
         (self.dir / "controller.yaml").write_text(
             "name: main\ndomain: %s\nstate_directory: %s/state\nagents: { listen: \"127.0.0.1:%d\" }\noperators: { listen: \"127.0.0.1:%d\" }\n"
             "identity: { certificate: %s/id/cert.pem, key: %s/id/key.pem, authority: %s/ca/authority.pem }\n"
-            "issuing: { certificate: %s/ca/issuing.pem, key: %s/ca/issuing.key }\nadministrators: [ founder ]\nheartbeat: 1s\nproof: 10s\nbake: 200ms\nincident: { prove: 500ms }\n"
+            "issuing: { certificate: %s/ca/issuing.pem, key: %s/ca/issuing.key%s }\nadministrators: [ founder ]\nheartbeat: 1s\nproof: 10s\nbake: 200ms\nincident: { prove: 500ms }\n"
             "notify: { channels: { note: { kind: file, url: %s/notes.jsonl } } }\n"
-            % (DOMAIN, self.dir, self.agents, self.operators, *[self.dir] * 6))
+            % (DOMAIN, self.dir, self.agents, self.operators, *[self.dir] * 5, ", " + issuing if issuing else "", self.dir))
         self.start()
 
     def start(self):

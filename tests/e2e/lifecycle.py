@@ -1,0 +1,128 @@
+#!/usr/bin/python3
+"""tests/e2e/lifecycle.py BIN: enrolment, renewal over the live connection, a second instance, backup and restore, clean stops.  Real programs."""
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+
+from world import BIN, DOMAIN, World, run
+
+failures = []
+
+
+def check(name, ok):
+    print("%-78s %s" % (name, "ok" if ok else "FAILED"), flush=True)
+    if not ok:
+        failures.append(name)
+
+
+def start_agent(w):
+    with open(w.dir / "agent.log", "a") as log:
+        w.agent = subprocess.Popen([BIN / "kedge-agent", "run", "--config", w.dir / "agent.yaml"], stderr=log)
+
+
+def enrol(w):
+    (w.dir / "tree").mkdir()
+    (w.dir / "tree" / "note").write_text("good\n")
+    os.chmod(w.dir, 0o755)
+    (w.dir / "agent.yaml").write_text(
+        "host: web-1\ndomain: %s\nstate_directory: %s/agent\nuser: nobody\ncontroller: { url: \"wss://127.0.0.1:%d\", name: main }\n"
+        "services:\n  notes:\n    components: { config: { paths: [ %s/tree ] } }\n"
+        "    probes: [ { name: note, every: 1s, timeout: 900ms, age: { path: %s/tree/note, warn: 30d, critical: 60d } } ]\n"
+        % (DOMAIN, w.dir, w.agents, w.dir, w.dir))
+    token = w.api("ca/token", {"name": "web-1", "role": "host"})
+    pem = run("openssl", "x509", "-in", w.dir / "ca/authority.pem", "-noout", "-fingerprint", "-sha256")
+    word = "kedge1.%s.%s.%s" % (token["enrolment"], token["secret"], pem.strip().split("=")[1].replace(":", "").lower())
+    join = [BIN / "kedge-agent", "join", "--config", w.dir / "agent.yaml", "--token", word, "--authority", w.dir / "ca/authority.pem", "--controller",
+            "https://127.0.0.1:%d" % w.operators]
+    run(*join)
+    key = w.dir / "agent/identity/key.pem"
+    check("the host's key is made on the host, 0600", key.exists() and key.stat().st_mode & 0o777 == 0o600)
+    (w.dir / "agent/identity").rename(w.dir / "kept")
+    again = subprocess.run([str(a) for a in join], capture_output=True, text=True, timeout=30)
+    check("a token works once", again.returncode != 0 and not (w.dir / "agent/identity").exists())
+    (w.dir / "kept").rename(w.dir / "agent/identity")
+
+
+def serial(w):
+    return run("openssl", "x509", "-in", w.dir / "agent/identity/cert.pem", "-noout", "-serial").strip()
+
+
+def connected(w):
+    hosts = w.api("host")["items"]
+    return bool(hosts) and hosts[0]["state"] == "connected"
+
+
+def agent(w):
+    first = serial(w)
+    start_agent(w)
+    w.wait(lambda: connected(w), "the agent")
+    check("an enrolled agent connects", True)
+    second = subprocess.run([BIN / "kedge-agent", "run", "--config", w.dir / "agent.yaml"], capture_output=True, text=True, timeout=30)
+    check("a second agent on the same state is refused, by name of the first", second.returncode != 0 and str(w.agent.pid) in second.stderr)
+    second = subprocess.run([BIN / "kedge-controller", "run", "--config", w.dir / "controller.yaml"], capture_output=True, text=True, timeout=30)
+    check("a second controller too", second.returncode != 0 and str(w.process.pid) in second.stderr)
+    # Its certificate lives so short here that two thirds of its life are over at once.
+    w.wait(lambda: serial(w) != first, "a renewed certificate", 40)
+    check("the certificate is renewed over the live connection", "a new certificate is in use" in (w.dir / "agent.log").read_text())
+    w.wait(lambda: connected(w), "the agent, renewed")
+    issued = [c for c in w.api("ca?limit=100")["items"] if c.get("name") == "web-1"]
+    check("both certificates stand in the controller's list", len(issued) == 2)
+
+
+def revoke(w):
+    for c in w.api("ca?limit=100")["items"]:
+        if c.get("name") == "web-1":
+            w.api("ca/revoke", {"serial": c["serial"], "text": "e2e"})
+    w.wait(lambda: not connected(w), "the end of the revoked connection", 15)
+    check("revoking its certificate ends its live connection", True)
+    w.wait(lambda: "revoked" in (w.dir / "controller.log").read_text(), "the refusal at the next handshake", 30)
+    check("and the next handshake is refused", True)
+
+
+def restore(w):
+    run(BIN / "kedge-controller", "backup", "--config", w.dir / "controller.yaml", w.dir / "backup")
+    check("a backup is taken while the controller runs", (w.dir / "backup").is_dir())
+    check("SIGTERM ends the controller cleanly", w.stop())
+    (w.dir / "state").rename(w.dir / "lost")
+    run(BIN / "kedge-controller", "restore", "--config", w.dir / "controller.yaml", w.dir / "backup")
+    w.start()
+    check("a restored controller only observes", w.api("status")["observing"])
+    try:
+        w.api("snapshot/create", {"service": "notes", "host": "web-1"})
+        commanded = True
+    except urllib.error.HTTPError as e:
+        commanded = e.code != 409
+    check("and commands nothing", not commanded)
+    epoch = w.api("status")["epoch"]
+    w.api("controller/confirm", {"text": "e2e"})
+    status = w.api("status")
+    check("until an operator confirms, which raises the epoch", not status["observing"] and status["epoch"] > epoch)
+    check("its audit trail is sound", w.api("audit/verify")["problem"] == "sound")
+
+
+def main():
+    if os.geteuid() != 0:
+        print("skipped: needs root")
+        sys.exit(77)
+    with tempfile.TemporaryDirectory(prefix="kedge-life.", dir="/tmp") as folder:
+        w = World(folder, "host_life: 60s")
+        try:
+            enrol(w)
+            agent(w)
+            restore(w)
+            revoke(w)
+            w.agent.send_signal(signal.SIGTERM)
+            check("SIGTERM ends the agent cleanly", w.agent.wait(90) == 0)
+        finally:
+            for p in (getattr(w, "agent", None), w.process):
+                if p and p.poll() is None:
+                    p.send_signal(signal.SIGTERM)
+                    p.wait(90)
+    sys.exit("failed: " + ", ".join(failures) if failures else 0)
+
+
+main()
