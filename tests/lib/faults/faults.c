@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
@@ -17,6 +18,7 @@ static struct {
 	uint64_t at;
 	pid_t pid;
 	atomic_ullong count;
+	const char *only; /* calls of this name; NULL: all */
 	const char *name;
 } armed;
 
@@ -26,8 +28,15 @@ void faults_arm(enum fault_kind kind, int sys_errno, uint64_t at)
 	armed.sys_errno = sys_errno;
 	armed.at = at;
 	armed.pid = getpid();
+	armed.only = NULL;
 	armed.name = "none";
 	atomic_store(&armed.count, 0);
+}
+
+void faults_arm_call(enum fault_kind kind, int sys_errno, const char *name, uint64_t at)
+{
+	faults_arm(kind, sys_errno, at);
+	armed.only = name;
 }
 
 void faults_disarm(void)
@@ -48,12 +57,12 @@ const char *faults_name(void)
 /* True: the call is to fail. */
 static bool hit(const char *name)
 {
-	if (!armed.pid || armed.pid != getpid())
+	if (!armed.pid || armed.pid != getpid() || (armed.only && strcmp(armed.only, name) != 0))
 		return false;
 	uint64_t n = atomic_fetch_add(&armed.count, 1) + 1;
 	if (armed.kind == FAULT_NONE || n <= armed.at)
 		armed.name = name;
-	if (armed.kind == FAULT_NONE || n != armed.at)
+	if (armed.kind == FAULT_NONE || armed.kind == FAULT_KILL_AFTER || n != armed.at)
 		return false;
 	if (armed.kind == FAULT_KILL)
 		kill(getpid(), SIGKILL);
@@ -61,12 +70,23 @@ static bool hit(const char *name)
 	return true;
 }
 
+static void made(const char *name)
+{
+	if (armed.kind == FAULT_KILL_AFTER && armed.pid == getpid() && (!armed.only || strcmp(armed.only, name) == 0) &&
+	    atomic_load(&armed.count) == armed.at)
+		kill(getpid(), SIGKILL);
+}
+
 #define WRAP(R, NAME, PARAMETERS, ARGUMENTS)                                                                           \
 	R __real_##NAME PARAMETERS;                                                                                    \
 	R __wrap_##NAME PARAMETERS;                                                                                    \
 	R __wrap_##NAME PARAMETERS                                                                                     \
 	{                                                                                                              \
-		return hit(#NAME) ? -1 : __real_##NAME ARGUMENTS;                                                      \
+		if (hit(#NAME))                                                                                        \
+			return -1;                                                                                     \
+		R result_ = __real_##NAME ARGUMENTS;                                                                   \
+		made(#NAME);                                                                                           \
+		return result_;                                                                                        \
 	}
 
 WRAP(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size))
