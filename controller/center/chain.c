@@ -2,6 +2,7 @@
 #include "controller/center/chain.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "shared/base/text.h"
 
@@ -209,14 +210,30 @@ static enum err_code request_change(struct turn *t, const struct incident *i, co
 
 /* No policy lets it go by itself: propose the change and ask for a person's word. */
 static enum err_code propose(struct turn *t, const struct workflow_config *c, const struct incident *i, const struct diagnosis *d,
-    const struct plan *plan, struct err *reterr)
+    const struct plan *plan, const char *why, struct err *reterr)
 {
-	bool open;
 	struct change change;
-	enum err_code rc = has_open_change(t, i->incident, &open, reterr);
-	if (rc != ERR_OK || open || (rc = request_change(t, i, d, plan, NULL, &change, reterr)) != ERR_OK)
+	enum err_code rc = incident_tell(t, &actor_controller, i->incident, 0, "automation", reterr, "a person must decide: %s", why);
+	if (rc != ERR_OK || (rc = request_change(t, i, d, plan, NULL, &change, reterr)) != ERR_OK)
 		return rc;
 	return say(t, c, i, NOTIFY_APPROVAL, arena_printf(turn_arena(t), "CHG-%llu", (unsigned long long)change.number), reterr);
+}
+
+/* A policy covers it and a brake holds it.  Where a person may decide otherwise (it was tried once, it is too often, too many hosts), the
+ * change lies ready for their word; one page names the brake and the change. */
+static enum err_code braked(struct turn *t, const struct workflow_config *c, const struct incident *i, const struct diagnosis *d, struct plan *plan,
+    const char *why, struct err *reterr)
+{
+	struct change change;
+	int word = (int)strcspn(why, ":");
+	if (text_starts(why, "breaker:") || text_starts(why, "halt:") || text_starts(why, "observing:") || text_starts(why, "busy:"))
+		return stopped(t, c, i, why, reterr);
+	enum err_code rc = incident_tell(t, &actor_controller, i->incident, 0, "automation", reterr, "no automatic rollback: %s", why);
+	plan->author = "controller"; /* not the policy's any more */
+	if (rc != ERR_OK || (rc = request_change(t, i, d, plan, NULL, &change, reterr)) != ERR_OK)
+		return rc;
+	return say(t, c, i, NOTIFY_STOPPED,
+	    arena_printf(turn_arena(t), "%.*s; CHG-%llu waits for a word", word, why, (unsigned long long)change.number), reterr);
 }
 
 static enum err_code act(struct turn *t, const struct workflow_config *c, const struct incident *i, const struct diagnosis *d, const struct fix *fix,
@@ -238,14 +255,12 @@ static enum err_code act(struct turn *t, const struct workflow_config *c, const 
 		.author = covered ? arena_printf(turn_arena(t), "policy %s", policy.name) : "controller" };
 	if (recovery_plan(t, &c->recovery, &wish, &plan, &no_plan) != ERR_OK)
 		return stopped(t, c, i, arena_strdup(turn_arena(t), no_plan.msg), reterr);
-	if (!covered) {
-		rc = incident_tell(t, &actor_controller, i->incident, 0, "automation", reterr, "a person must decide: %s", why);
-		return rc == ERR_OK ? propose(t, c, i, d, &plan, reterr) : rc;
-	}
+	if (!covered)
+		return propose(t, c, i, d, &plan, why, reterr);
 	if ((rc = recovery_automatic_allowed(t, i->incident, fix->service, policy.policy, fix->hosts.count, &allowed, &why, reterr)) != ERR_OK)
 		return rc;
 	if (!allowed)
-		return stopped(t, c, i, why, reterr);
+		return braked(t, c, i, d, &plan, why, reterr);
 	if ((rc = request_change(t, i, d, &plan, policy.name, &change, reterr)) != ERR_OK)
 		return rc;
 	return chain_begin_change(t, c, &change, true, &r, reterr);
@@ -322,6 +337,14 @@ static enum err_code prove_again(struct turn *t, const struct workflow_config *c
 	return turn_timer_set(t, INCIDENT_TIMER_PROVE, i.incident, NULL, turn_now_ms(t) + c->incident.prove_ms, reterr);
 }
 
+/* The rollback did what it should, and other hosts of the incident still fail (or this service was not the cause of all of it). */
+static enum err_code look_further(struct turn *t, const struct workflow_config *c, const struct incident *i, struct err *reterr)
+{
+	struct incident now;
+	enum err_code rc = incident_investigate(t, &c->incident, &actor_controller, i->incident, "rolled back, and other hosts still fail", &now, reterr);
+	return rc == ERR_OK ? analyse(t, i->incident, reterr) : rc;
+}
+
 static enum err_code on_recovery(struct turn *t, const struct workflow_config *c, const struct rollback *r, enum recovery_event event, struct err *reterr)
 {
 	struct incident i;
@@ -339,7 +362,9 @@ static enum err_code on_recovery(struct turn *t, const struct workflow_config *c
 		return rc;
 	if (r->outcome != ORDER_OK && r->outcome != ORDER_OK_WITH_EXCEPTIONS)
 		return rollback_failed(t, c, r, &i, reterr);
-	return incident_is_open(&i) ? resolve_if_done(t, c, &i, r->text, reterr) : ERR_OK;
+	if (!incident_is_open(&i))
+		return ERR_OK;
+	return i.failing.count ? look_further(t, c, &i, reterr) : resolve_if_done(t, c, &i, r->text, reterr);
 }
 
 enum err_code chain_on_recovery(struct turn *t, const struct workflow_config *c, const struct rollback *r, enum recovery_event event, struct err *reterr)

@@ -625,8 +625,8 @@ void agent_crash(struct agent *a)
 	for (size_t i = 0; i < a->place_count; i++)
 		a->places[i].job.running = false;
 	sim_at(a->sim,
-	    a->sim->now_ms +
-		(sim_chance(a->sim, 850) ? sim_between(a->sim, 300, 8000) : sim_between(a->sim, 8000, 300000)),
+	    a->sim->now_ms + (a->sim->o.short_deaths || sim_chance(a->sim, 850) ? sim_between(a->sim, 300, 8000)
+										: sim_between(a->sim, 8000, 300000)),
 	    on_start, a, a->life, NULL);
 }
 

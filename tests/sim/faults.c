@@ -153,31 +153,38 @@ static void on_rollout(struct sim *s, void *ctx, uint64_t tag, void *owned)
 		place_deploy(p, r->which, r->generation);
 }
 
-/* Somebody rolls out a new generation, host after host, or on one of them only. */
-static void deploy(struct sim *s)
+void faults_deploy(
+    struct sim *s, unsigned service, enum component which, bool bad, unsigned most_hosts, uint64_t gap_ms)
 {
-	struct rollout r = {(unsigned)random_below(&s->random, SIM_SERVICES),
-	    sim_chance(s, 500) ? COMPONENT_CONFIG : COMPONENT_CODE, 0};
-	bool bad = sim_chance(s, s->o.rates.bad_permille), one = sim_chance(s, 500);
+	struct rollout r = {service, which, ++s->newest[service][which]};
 	uint64_t at = s->now_ms;
-	r.generation = ++s->newest[r.service][r.which];
-	s->bad[r.service][r.which][r.generation] = bad;
+	s->bad[service][which][r.generation] = bad;
 	if (!bad)
-		s->good[r.service][r.which] = r.generation;
+		s->good[service][which] = r.generation;
 	s->deploys++;
-	sim_trace(s, "deploy: %s %s %u%s", sim_services[r.service], enum_name(&component_enum, r.which), r.generation,
+	sim_trace(s, "deploy: %s %s %u%s", sim_services[service], enum_name(&component_enum, which), r.generation,
 	    bad ? ", which is bad" : "");
-	for (unsigned i = 0, first = (unsigned)random_below(&s->random, s->agent_count); i < s->agent_count; i++) {
-		struct place *p = place_of(&s->agents[(first + i) % s->agent_count], sim_services[r.service]);
+	for (unsigned i = 0, first = (unsigned)random_below(&s->random, s->agent_count), n = 0;
+	     i < s->agent_count && n < most_hosts; i++) {
+		struct place *p = place_of(&s->agents[(first + i) % s->agent_count], sim_services[service]);
 		struct rollout *kept = p ? malloc(sizeof(*kept)) : NULL;
 		if (!kept)
 			continue;
 		*kept = r;
 		sim_at(s, at, on_rollout, p, 0, kept);
-		at += sim_between(s, 100, 20000);
-		if (one)
-			break;
+		at += gap_ms ? sim_between(s, 1, 2 * gap_ms) : 0;
+		n++;
 	}
+}
+
+/* Somebody rolls out a new generation, host after host, or on one of them only. */
+static void deploy(struct sim *s)
+{
+	unsigned service = (unsigned)random_below(&s->random, SIM_SERVICES);
+	enum component which = sim_chance(s, 500) ? COMPONENT_CONFIG : COMPONENT_CODE;
+	bool bad = sim_chance(s, s->o.rates.bad_permille);
+	faults_deploy(
+	    s, service, which, bad, sim_chance(s, 500) ? 1 : s->agent_count, sim_chance(s, 500) ? 10000 : 300);
 }
 
 static void on_disk_well(struct sim *s, void *ctx, uint64_t tag, void *owned)

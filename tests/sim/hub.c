@@ -258,8 +258,10 @@ void hub_crash(struct sim *s)
 	net_hub_died(s);
 	control_crash(&h->control);
 	check_store(s);
-	sim_at(s, s->now_ms + (sim_chance(s, 800) ? sim_between(s, 200, 5000) : sim_between(s, 5000, 120000)), on_start,
-	    NULL, h->life, NULL);
+	sim_at(s,
+	    s->now_ms +
+		(s->o.short_deaths || sim_chance(s, 800) ? sim_between(s, 200, 5000) : sim_between(s, 5000, 120000)),
+	    on_start, NULL, h->life, NULL);
 }
 
 /* Operators are those of people.c. */

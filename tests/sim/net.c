@@ -122,7 +122,9 @@ void net_hub_died(struct sim *s)
 		c->dark_up = true;
 		if (c->client)
 			end_client_at(s, c,
-			    s->now_ms + (sim_chance(s, 900) ? delay(s) : sim_between(s, PING_LEAST_MS, PING_MOST_MS)));
+			    s->now_ms + (s->o.short_deaths || sim_chance(s, 900)
+						? delay(s)
+						: sim_between(s, PING_LEAST_MS, PING_MOST_MS)));
 		maybe_free(c);
 	}
 }

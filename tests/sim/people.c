@@ -142,17 +142,16 @@ static void undo(struct sim *s)
 	control_look_end(&look);
 }
 
-static void start(struct sim *s)
+void people_roll_back(struct sim *s, unsigned service)
 {
 	const char *hosts[SIM_HOSTS_MAX];
-	unsigned service = (unsigned)random_below(&s->random, SIM_SERVICES);
 	size_t n = 0;
 	for (unsigned i = 0; i < s->agent_count; i++)
 		if (place_of(&s->agents[i], sim_services[service]))
 			hosts[n++] = s->agents[i].name;
-	uint32_t which = COMPONENT_CONFIG;
+	uint32_t both[] = {COMPONENT_CONFIG, COMPONENT_CODE};
 	struct request_args a = {
-	    .service = sim_services[service], .hosts = {hosts, n}, .components = {&which, 1}, .text = "to be safe"};
+	    .service = sim_services[service], .hosts = {hosts, n}, .components = {both, 2}, .text = "to be safe"};
 	if (n)
 		people_ask(s, "ada", "rollback", "start", &a);
 }
@@ -203,7 +202,7 @@ static void something(struct sim *s)
 	else if (what < 68)
 		halt(s);
 	else if (what < 78)
-		start(s);
+		people_roll_back(s, (unsigned)random_below(&s->random, SIM_SERVICES));
 	else if (what < 82)
 		undo(s);
 	else if (what < 92)

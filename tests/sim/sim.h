@@ -48,6 +48,7 @@ struct sim_options {
 	bool verbose;
 	bool no_policy;
 	bool quiet_people; /* nobody does anything */
+	bool short_deaths; /* what dies is back within seconds */
 	uint64_t chaos_ms, calm_ms;
 	struct sim_rates rates;
 };
@@ -265,11 +266,16 @@ void hub_restore(struct sim *s);
 /* ---- people.c, faults.c, check.c ---- */
 
 void people_begin(struct sim *s);
-void people_repair(struct sim *s);    /* everything bad is put right by hand */
+void people_repair(struct sim *s); /* everything bad is put right by hand */
+/* Somebody asks for a rollback of the service on all its hosts. */
+void people_roll_back(struct sim *s, unsigned service);
 const char *people_key(unsigned who); /* public key lines of the approvers */
 void people_policy(struct sim *s);
 void people_ask(struct sim *s, const char *who, const char *noun, const char *verb, const struct request_args *a);
 void faults_begin(struct sim *s);
+/* A new generation on at most so many hosts, one after another (gap_ms 0: all at once). */
+void faults_deploy(
+    struct sim *s, unsigned service, enum component which, bool bad, unsigned most_hosts, uint64_t gap_ms);
 
 struct effect_seen { /* an order began to change a host */
 	struct id order, rollback;

@@ -1,0 +1,455 @@
+/* Pitfalls that want many hosts and much time: each a story told to the simulator. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/base/text.h"
+#include "tests/lib/unit.h"
+#include "tests/sim/sim.h"
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, PORTAL = 0, RECORDS = 1, BATCH = 2 };
+
+/* Nothing goes wrong by itself, and nobody does anything by themselves. */
+static struct sim *story(uint64_t seed, unsigned hosts)
+{
+	struct sim_options o = {.seed = seed, .hosts = hosts, .quiet_people = true, .short_deaths = true};
+	o.verbose = getenv("KEDGE_SIM_VERBOSE") != NULL;
+	return sim_new(&o);
+}
+
+static void lives(struct sim *s, uint64_t ms)
+{
+	if (!sim_until(s, s->now_ms + ms))
+		fail_msg("%s", s->failure);
+}
+
+static void ends(struct sim *s)
+{
+	sim_free(s);
+}
+
+static size_t pages(const struct sim *s, enum notify_event event)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s->hub.page_count; i++)
+		n += s->hub.pages[i].event == event;
+	return n;
+}
+
+/* How many records hold. */
+typedef bool (*holds_fn)(const void *record);
+static size_t count(struct sim *s, const struct table *table, holds_fn holds)
+{
+	struct control_look look;
+	struct turn *t = control_look(&s->hub.control, &look);
+	struct turn_scan scan;
+	struct err err;
+	bool found = true;
+	size_t n = 0;
+	char *record = calloc(1, table->type->size);
+	assert_int_equal(turn_scan_key(t, table, NULL, 0, false, &scan, &err), ERR_OK);
+	while (found) {
+		assert_int_equal(turn_scan_next(&scan, record, &found, &err), ERR_OK);
+		n += found && (!holds || holds(record));
+	}
+	turn_scan_done(&scan);
+	free(record);
+	control_look_end(&look);
+	return n;
+}
+static bool order_open(const void *r)
+{
+	return ((const struct order_record *)r)->outcome == ORDER_OPEN;
+}
+static bool order_accepted(const void *r)
+{
+	return order_open(r) && ((const struct order_record *)r)->accepted_ms;
+}
+static bool order_unreachable(const void *r)
+{
+	return ((const struct order_record *)r)->outcome == ORDER_UNREACHABLE;
+}
+static bool order_ok(const void *r)
+{
+	return ((const struct order_record *)r)->outcome == ORDER_OK;
+}
+static bool order_sent_often(const void *r)
+{
+	return ((const struct order_record *)r)->sends >
+	       2 + ORDER_BEGIN_MS / ORDER_RESEND_MS + ORDER_GRACE_MS / ORDER_RESEND_MS;
+}
+static bool rollback_open(const void *r)
+{
+	return ((const struct rollback *)r)->state != ROLLBACK_ENDED;
+}
+static bool rollback_proving(const void *r)
+{
+	return ((const struct rollback *)r)->state == ROLLBACK_PROVING;
+}
+static bool rollback_second_wave(const void *r)
+{
+	return rollback_open(r) && ((const struct rollback *)r)->wave == 1;
+}
+static bool rollback_good(const void *r)
+{
+	return ((const struct rollback *)r)->outcome == ORDER_OK;
+}
+static bool change_open(const void *r)
+{
+	return ((const struct change *)r)->ended_ms == 0;
+}
+static bool incident_open_is(const void *r)
+{
+	return incident_is_open(r);
+}
+static bool incident_suppressed(const void *r)
+{
+	return incident_is_open(r) && !id_is_zero(((const struct incident *)r)->suppressed_by);
+}
+
+/* Until that many records hold, or the time is over. */
+static bool until(struct sim *s, const struct table *table, holds_fn holds, uint64_t within_ms)
+{
+	uint64_t end = s->now_ms + within_ms;
+	while (s->now_ms < end && !count(s, table, holds))
+		lives(s, 100);
+	return count(s, table, holds) > 0;
+}
+
+static void cut_off(struct sim *s, unsigned i, bool off)
+{
+	struct connection *c = net_of(s, &s->agents[i]);
+	s->agents[i].partitioned = off;
+	if (off && c)
+		net_break(s, c);
+}
+
+/* ---- it works at all ---- */
+
+static void test_a_bad_change_heals_within_the_target(void **state)
+{
+	(void)state;
+	struct sim *s = story(1, 5);
+	lives(s, 6 * MINUTE);
+	faults_deploy(s, PORTAL, COMPONENT_CONFIG, true, 1, 0);
+	uint64_t began = s->now_ms;
+	assert_true(until(s, &incident_table, incident_open_is, MINUTE));
+	uint64_t seen = s->now_ms - began;
+	while (count(s, &incident_table, incident_open_is) && s->now_ms < began + 5 * MINUTE)
+		lives(s, 100);
+	assert_true(seen < 12 * SECOND); /* two probes five seconds apart */
+	assert_int_equal(count(s, &rollback_table, rollback_good), 1);
+	assert_true(s->now_ms - began < 2 * MINUTE);
+	lives(s, SECOND);
+	assert_int_equal(pages(s, NOTIFY_RESOLVED), 1);
+	ends(s);
+}
+
+static void test_the_same_seed_gives_the_same_trace(void **state)
+{
+	(void)state;
+	uint64_t digest[3];
+	static const uint64_t seeds[3] = {7, 7, 8};
+	for (int i = 0; i < 3; i++) {
+		struct sim_options o = sim_defaults(seeds[i]);
+		o.chaos_ms = 10 * MINUTE;
+		struct sim *s = sim_new(&o);
+		if (!sim_run(s))
+			fail_msg("%s", s->failure);
+		assert_true(s->lines > 300);
+		digest[i] = s->digest;
+		sim_free(s);
+	}
+	assert_true(digest[0] == digest[1]);
+	assert_true(digest[0] != digest[2]);
+}
+
+/* ---- P1 ---- */
+
+static void test_p1_all_agents_silent_from_each_state(void **state)
+{
+	(void)state;
+	static const struct {
+		const struct table *table;
+		holds_fn holds;
+	} moments[] = {
+	    {&incident_table, incident_open_is},
+	    {&order_table, order_open},
+	    {&order_table, order_accepted},
+	    {&rollback_table, rollback_proving},
+	    {&rollback_table, rollback_second_wave},
+	};
+	for (size_t m = 0; m < sizeof(moments) / sizeof(moments[0]); m++) {
+		struct sim *s = story(20 + m, 5);
+		lives(s, 6 * MINUTE);
+		faults_deploy(s, PORTAL, COMPONENT_CONFIG, m == 0, 4, 0);
+		lives(s, MINUTE * (m > 0));
+		if (m > 0)
+			people_roll_back(s, PORTAL);
+		assert_true(until(s, moments[m].table, moments[m].holds, 5 * MINUTE));
+		for (unsigned i = 0; i < s->agent_count; i++)
+			cut_off(s, i, true);
+		lives(s, ORDER_RUN_MS + ORDER_BEGIN_MS + 2 * ORDER_GRACE_MS + ROLLBACK_PROVE_MS);
+		assert_int_equal(count(s, &order_table, order_open), 0);
+		assert_int_equal(count(s, &rollback_table, rollback_open), 0);
+		assert_int_equal(count(s, &change_table, change_open), 0);
+		assert_true(pages(s, NOTIFY_OPENED) > 0);
+		ends(s);
+	}
+}
+
+/* ---- P5, P14 ---- */
+
+static void test_p5_hosts_that_leave_mid_wave_make_no_work(void **state)
+{
+	(void)state;
+	struct sim *s = story(31, 7);
+	lives(s, 6 * MINUTE);
+	faults_deploy(s, PORTAL, COMPONENT_CONFIG, true, 5, 0);
+	assert_true(until(s, &rollback_table, rollback_second_wave, 5 * MINUTE));
+	for (unsigned i = 0; i < s->agent_count; i += 2)
+		cut_off(s, i, true);
+	for (int k = 0; k < 10; k++) { /* they come and go */
+		lives(s, 2 * MINUTE);
+		for (unsigned i = 0; i < s->agent_count; i += 2)
+			cut_off(s, i, k & 1);
+	}
+	assert_true(count(s, &order_table, NULL) <= 6);
+	assert_int_equal(count(s, &order_table, order_sent_often), 0);
+	assert_int_equal(count(s, &order_table, order_open), 0);
+	ends(s);
+}
+
+static void test_p14_no_command_is_lost_or_done_twice(void **state)
+{
+	(void)state;
+	enum { HOSTS = 8, COMMANDS = 1500 };
+	struct sim_options o = {.seed = 41,
+	    .hosts = HOSTS,
+	    .quiet_people = true,
+	    .short_deaths = true,
+	    .chaos_ms = 0,
+	    .calm_ms = 30 * MINUTE};
+	o.rates.drop_permille = 200;
+	o.rates.twice_permille = 200;
+	o.rates.agent_crash_s = 20;
+	o.rates.link_crash_s = 20;
+	o.rates.break_s = 20;
+	o.rates.hub_crash_s = 60;
+	struct sim *s = sim_new(&o);
+	lives(s, 2 * MINUTE);
+	unsigned asked = 0;
+	while (asked < COMMANDS) {
+		if (s->hub.up) {
+			struct agent *a = &s->agents[asked % HOSTS];
+			struct request_args args = {.service = sim_services[a->places[0].service], .host = a->name};
+			people_ask(s, "ada", "service", "probe", &args);
+			asked++;
+		}
+		lives(s, 1500);
+	}
+	if (!sim_run(s)) /* calm, and every check */
+		fail_msg("%s", s->failure);
+	size_t all = count(s, &order_table, NULL), done = count(s, &order_table, order_ok);
+	assert_true(all > COMMANDS * 9 / 10); /* a request that died with the controller was never answered */
+	assert_int_equal(count(s, &order_table, order_open), 0);
+	assert_int_equal(count(s, &order_table, order_unreachable), 0);
+	assert_int_equal(done, all);
+	ends(s);
+}
+
+/* ---- P21 ---- */
+
+static void test_p21_a_thousand_agents_come_back(void **state)
+{
+	(void)state;
+	enum { HOSTS = 1000, SECONDS = 120 };
+	struct sim *s = story(51, HOSTS);
+	unsigned accepted[SECONDS] = {0}, first = SECONDS, last = 0, peak = 0, all = 0;
+	lives(s, MINUTE);
+	assert_int_equal(net_count(s), HOSTS);
+	s->hub.control.config.recovery.bake_ms = 1000;
+	hub_crash(s);
+	for (unsigned i = 0; i < SECONDS && all < HOSTS; i++) {
+		uint64_t before = s->hub.hellos;
+		lives(s, SECOND);
+		accepted[i] = (unsigned)(s->hub.hellos - before);
+		first = accepted[i] && i < first ? i : first;
+		last = accepted[i] ? i : last;
+		peak = accepted[i] > peak ? accepted[i] : peak;
+		all += accepted[i];
+	}
+	assert_int_equal(net_count(s), HOSTS);
+	double mean = (double)all / (last - first + 1);
+	print_message("a thousand agents: back within %u s, peak %u a second, mean %.0f\n", last + 1, peak, mean);
+	assert_true(last < 60);
+	assert_true(all < HOSTS + HOSTS / 10); /* nobody had to try again and again */
+	assert_true(peak <= 3 * mean);
+	ends(s);
+}
+
+/* ---- P33, P34, P35 ---- */
+
+static void test_p33_p34_one_cause_is_one_page_and_a_restart_is_none(void **state)
+{
+	(void)state;
+	enum { HOSTS = 200 };
+	struct sim_options o = {
+	    .seed = 61, .hosts = HOSTS, .quiet_people = true, .no_policy = true, .short_deaths = true};
+	struct sim *s = sim_new(&o);
+	s->hub.control.config.notify.hold_ms =
+	    15 * SECOND; /* longer than two of these hosts' probes: the cause shows in it */
+	lives(s, 6 * MINUTE);
+	faults_deploy(s, RECORDS, COMPONENT_CODE, true, 1, 0); /* 199 hosts lean on it */
+	lives(s, MINUTE);
+	assert_int_equal(count(s, &incident_table, incident_suppressed), 1);
+	assert_int_equal(pages(s, NOTIFY_OPENED), 1);
+	size_t all = s->hub.page_count;
+	struct request_args a = {.incident = "INC-1"};
+	people_ask(s, "ada", "incident", "acknowledge", &a);
+	a.incident = "INC-2";
+	people_ask(s, "ada", "incident", "acknowledge", &a);
+	lives(s, SECOND);
+	for (int i = 0; i < 3; i++) {
+		hub_crash(s);
+		lives(s, 2 * MINUTE);
+	}
+	assert_int_equal(s->hub.page_count, all);
+	ends(s);
+}
+
+static void test_p35_what_is_replayed_pages_nobody(void **state)
+{
+	(void)state;
+	struct sim *s = story(71, 4);
+	lives(s, 6 * MINUTE);
+	cut_off(s, 0, true);
+	lives(s, MINUTE);
+	size_t before = s->hub.page_count;
+	faults_deploy(s, PORTAL, COMPONENT_CODE, false, 3, 0);
+	for (int i = 0; i < 4; i++) { /* it fails and heals, unseen */
+		s->agents[0].places[0].stopped = i % 2 == 0;
+		lives(s, 30 * SECOND);
+	}
+	cut_off(s, 0, false);
+	lives(s, 3 * MINUTE);
+	assert_int_equal(s->hub.page_count, before);
+	assert_int_equal(count(s, &incident_table, incident_open_is), 0);
+	/* And one transition that many reports repeat, over broken connections and a restart, is one page. */
+	s->agents[0].places[0].stopped = true;
+	for (int i = 0; i < 10; i++) {
+		lives(s, 9 * SECOND);
+		net_break(s, net_of(s, &s->agents[0]) ? net_of(s, &s->agents[0]) : &s->connections[0]);
+		if (i == 5)
+			hub_crash(s);
+	}
+	lives(s, MINUTE);
+	assert_int_equal(pages(s, NOTIFY_OPENED), 1);
+	ends(s);
+}
+
+/* ---- P61 ---- */
+
+static void test_p61_a_restored_controller_commands_nothing(void **state)
+{
+	(void)state;
+	struct sim *s = story(81, 5);
+	lives(s, 6 * MINUTE);
+	hub_backup(s);
+	faults_deploy(s, PORTAL, COMPONENT_CONFIG, true, 1, 0);
+	assert_true(until(s, &rollback_table, rollback_proving, 5 * MINUTE));
+	uint64_t begun = s->rollbacks_begun;
+	hub_restore(s);
+	lives(s, MINUTE);
+	faults_deploy(s, BATCH, COMPONENT_CODE, true, 1, 0); /* a fault that it would repair */
+	lives(s, 10 * MINUTE);
+	assert_int_equal(s->rollbacks_begun, begun);
+	assert_int_equal(count(s, &order_table, NULL), 0);
+	struct request_args a = {.text = "it is the only one"};
+	people_ask(s, "ada", "controller", "confirm", &a);
+	lives(s, SECOND);
+	struct request_args probe = {.service = "portal", .host = "host-0"};
+	people_ask(s, "ada", "service", "probe", &probe);
+	lives(s, 10 * SECOND);
+	assert_int_equal(count(s, &order_table, order_ok), 1);
+	assert_int_equal(s->agents[0].journal_epoch, 2); /* no other is obeyed any more */
+	ends(s);
+}
+
+static void test_p61_an_empty_controller_commands_nothing(void **state)
+{
+	(void)state;
+	struct sim *s = story(82, 5);
+	hub_backup(s); /* of a store that has seen no host */
+	lives(s, 6 * MINUTE);
+	faults_deploy(s, PORTAL, COMPONENT_CONFIG, true, 1, 0);
+	hub_restore(s);
+	lives(s, 10 * MINUTE);
+	assert_int_equal(s->rollbacks_begun, 0);
+	assert_int_equal(net_count(s), 5);
+	ends(s);
+}
+
+/* ---- windows ---- */
+
+static void window(struct sim *s, uint64_t for_ms)
+{
+	struct request_args a = {.service = "portal", .until_ms = for_ms ? s->now_ms + for_ms : 0, .text = "works"};
+	people_ask(s, "ada", "service", "maintenance", &a);
+	lives(s, SECOND);
+}
+
+static void test_a_window_keeps_quiet_and_ends(void **state)
+{
+	(void)state;
+	struct sim *s = story(91, 4);
+	lives(s, 6 * MINUTE);
+	window(s, 5 * MINUTE);
+	s->agents[0].places[0].stopped = true;
+	lives(s, 4 * MINUTE);
+	hub_crash(s); /* it outlives a restart */
+	lives(s, 30 * SECOND);
+	assert_int_equal(s->hub.page_count, 0);
+	assert_int_equal(s->rollbacks_begun, 0);
+	lives(s, MINUTE); /* over: what is wrong shows */
+	assert_int_equal(pages(s, NOTIFY_OPENED), 1);
+	ends(s);
+}
+
+static void test_p40_a_window_over_a_live_page_stops_the_climb(void **state)
+{
+	(void)state;
+	struct sim *s = story(92, 4);
+	lives(s, 6 * MINUTE);
+	s->agents[0].places[0].stopped = true;
+	lives(s, MINUTE);
+	size_t before = s->hub.page_count;
+	assert_true(before > 0);
+	window(s, 30 * MINUTE);
+	s->agents[0].places[0].stopped = false;
+	lives(s, 25 * MINUTE);
+	assert_true(s->hub.page_count <= before + 1); /* resolved, at most */
+	window(s, 0);
+	lives(s, 5 * MINUTE);
+	assert_int_equal(count(s, &incident_table, incident_open_is), 0);
+	ends(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_a_bad_change_heals_within_the_target),
+	    cmocka_unit_test(test_the_same_seed_gives_the_same_trace),
+	    cmocka_unit_test(test_p1_all_agents_silent_from_each_state),
+	    cmocka_unit_test(test_p5_hosts_that_leave_mid_wave_make_no_work),
+	    cmocka_unit_test(test_p14_no_command_is_lost_or_done_twice),
+	    cmocka_unit_test(test_p21_a_thousand_agents_come_back),
+	    cmocka_unit_test(test_p33_p34_one_cause_is_one_page_and_a_restart_is_none),
+	    cmocka_unit_test(test_p35_what_is_replayed_pages_nobody),
+	    cmocka_unit_test(test_p61_a_restored_controller_commands_nothing),
+	    cmocka_unit_test(test_p61_an_empty_controller_commands_nothing),
+	    cmocka_unit_test(test_a_window_keeps_quiet_and_ends),
+	    cmocka_unit_test(test_p40_a_window_over_a_live_page_stops_the_climb),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
