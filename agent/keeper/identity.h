@@ -9,7 +9,7 @@
 #include "shared/base/buf.h"
 #include "shared/base/secret.h"
 
-enum { IDENTITY_RETRY_MS = 60 * 1000 }; /* after a refused or unanswered request */
+enum { IDENTITY_RETRY_MS = 20 * 1000 }; /* after a refused or unanswered request */
 
 struct identity;
 /* ERR_NOT_FOUND: not enrolled; the message says how (`kedge-agent join`). */

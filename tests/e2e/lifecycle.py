@@ -66,7 +66,7 @@ def agent(w):
     second = subprocess.run([BIN / "kedge-controller", "run", "--config", w.dir / "controller.yaml"], capture_output=True, text=True, timeout=30)
     check("a second controller too", second.returncode != 0 and str(w.process.pid) in second.stderr)
     # Its certificate lives so short here that two thirds of its life are over at once.
-    w.wait(lambda: serial(w) != first, "a renewed certificate", 40)
+    w.wait(lambda: serial(w) != first, "a renewed certificate", 100)
     check("the certificate is renewed over the live connection", "a new certificate is in use" in (w.dir / "agent.log").read_text())
     w.wait(lambda: connected(w), "the agent, renewed")
     issued = [c for c in w.api("ca?limit=100")["items"] if c.get("name") == "web-1"]
