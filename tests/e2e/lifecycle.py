@@ -70,7 +70,7 @@ def agent(w):
     check("the certificate is renewed over the live connection", "a new certificate is in use" in (w.dir / "agent.log").read_text())
     w.wait(lambda: connected(w), "the agent, renewed")
     issued = [c for c in w.api("ca?limit=100")["items"] if c.get("name") == "web-1"]
-    check("both certificates stand in the controller's list", len(issued) == 2)
+    check("every certificate stands in the controller's list", len(issued) >= 2)
 
 
 def revoke(w):
