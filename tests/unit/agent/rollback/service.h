@@ -2,6 +2,8 @@
 #ifndef KEDGE_TESTS_UNIT_AGENT_ROLLBACK_SERVICE_H
 #define KEDGE_TESTS_UNIT_AGENT_ROLLBACK_SERVICE_H
 
+#include <time.h>
+
 #include "tests/unit/agent/rollback/world.h"
 
 /* The state of the service is a file `running`; `log` tells what was asked of it; a file `fail-STEP` makes that step
@@ -32,7 +34,8 @@ struct levers {
 	struct world *w;
 	bool unwell;     /* probes never pass */
 	unsigned proofs; /* how often they were asked */
-	int cancel_at;   /* the n-th question is answered yes; 0: never */
+	unsigned proof_takes_ms;
+	int cancel_at; /* the n-th question is answered yes; 0: never */
 	int asked;
 	struct order_step steps[ROLLBACK_STEPS_MAX];
 	unsigned step_count;
@@ -54,7 +57,9 @@ static inline bool lever_prove(void *ctx, const char *service, bool deep, char t
 	(void)deep;
 	char conf[64];
 	assert_string_equal(service, "svc");
+	const struct timespec nap = {l->proof_takes_ms / 1000, l->proof_takes_ms % 1000 * 1000000L};
 	l->proofs++;
+	nanosleep(&nap, NULL);
 	bool ok = !l->unwell && world_has(l->w, "running") &&
 		  strstr(world_read(l->w, "live/conf", conf, sizeof conf), "good");
 	if (!ok)

@@ -220,11 +220,13 @@ static void a_planted_symlink_leads_nowhere(void **state)
 	world_configure(&w, one_root);
 	world_folder(&w, "live");
 	world_folder(&w, "live/sub");
+	world_folder(&w, "live/sub/inner");
 	world_folder(&w, "outside");
-	world_write(&w, "live/sub/passwd", "of the service");
-	world_write(&w, "outside/passwd", "of the system");
+	world_folder(&w, "outside/inner");
+	world_write(&w, "live/sub/inner/passwd", "of the service");
+	world_write(&w, "outside/inner/passwd", "of the system");
 	struct id point = world_snapshot(&w);
-	world_write(&w, "live/sub/passwd", "changed");
+	world_write(&w, "live/sub/inner/passwd", "changed");
 	MUST(snapshot_open(w.repo, point, &s, err));
 	struct converge_spec spec = world_spec(&w, s);
 	MUST(converge_stage(&spec, &c, err));
@@ -232,11 +234,11 @@ static void a_planted_symlink_leads_nowhere(void **state)
 	assert_int_equal(symlink("../outside", a), 0);
 	assert_int_not_equal(converge_apply(c, &why), ERR_OK);
 	converge_free(c);
-	assert_string_equal(world_read(&w, "outside/passwd", text, sizeof text), "of the system");
+	assert_string_equal(world_read(&w, "outside/inner/passwd", text, sizeof text), "of the system");
 	snapshot_close(s);
 	world_converge(&w, point); /* seen for what it is, it is repaired */
-	assert_string_equal(world_read(&w, "live/sub/passwd", text, sizeof text), "of the service");
-	assert_string_equal(world_read(&w, "outside/passwd", text, sizeof text), "of the system");
+	assert_string_equal(world_read(&w, "live/sub/inner/passwd", text, sizeof text), "of the service");
+	assert_string_equal(world_read(&w, "outside/inner/passwd", text, sizeof text), "of the system");
 	assert_int_equal(world_leftovers(w.dir), 0);
 	world_done(&w);
 }

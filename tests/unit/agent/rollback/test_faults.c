@@ -10,13 +10,29 @@
 
 #include "tests/lib/faults/faults.h"
 
-enum { SOME = 40, EXIT_RC = 100 };
+enum { SOME = 24, EDGE = 12, EXIT_RC = 100 };
 
 struct arena_world {
 	struct world w;
 	struct id a, b; /* restore points: what was, and what it became */
 	struct prints a_is, b_is;
+	bool unwell; /* nothing can be proven */
 };
+
+/* Which calls are hit: counted in a run that goes well. */
+struct calls {
+	uint64_t all, stopped, restored; /* stopped: when it was about to stop; restored: when all was in place */
+};
+static struct calls counted; /* in the child */
+
+static void count_at_step(struct world *w, const struct order_step *s)
+{
+	(void)w;
+	if (s->kind == STEP_SAFETY && !counted.stopped)
+		counted.stopped = faults_count();
+	if (s->kind == STEP_RESTORE)
+		counted.restored = faults_count();
+}
 
 /* On a file system of its own in memory: what is tested is the order of calls, not the disk. */
 static void fast_disk(struct world *w)
@@ -40,7 +56,7 @@ static void begin(struct arena_world *s, const char *yaml)
 	service_make(&s->w, yaml, 21, 40);
 	s->a = world_snapshot(&s->w);
 	s->a_is = prints_of(&s->w);
-	service_break(&s->w, 22, 25);
+	service_break(&s->w, 22, 5);
 	world_write(&s->w, "live/conf", "good, but another\n");
 	s->b = world_snapshot(&s->w);
 	s->b_is = prints_of(&s->w);
@@ -63,13 +79,13 @@ static char state_of(const struct arena_world *s)
 
 /* In a child: its outcome, EXIT_RC + error, or -1 when it was killed.  fault 0: none. */
 static int attempt(struct arena_world *s, const struct rollback_request *r, bool recover, enum fault_kind kind,
-    int code, uint64_t at, uint64_t *ret_calls)
+    int code, uint64_t at, struct calls *ret_calls)
 {
 	int said[2];
 	assert_int_equal(pipe2(said, O_CLOEXEC), 0);
 	pid_t child = fork();
 	if (child == 0) {
-		struct levers l = {.w = &s->w};
+		struct levers l = {.w = &s->w, .unwell = s->unwell, .on_step = count_at_step};
 		struct rollback_io io = levers_io(&l);
 		struct rollback_result done = {.outcome = ORDER_OPEN};
 		struct err why = ERR_INIT;
@@ -79,8 +95,8 @@ static int attempt(struct arena_world *s, const struct rollback_request *r, bool
 		enum err_code rc =
 		    (recover ? rollback_recover : rollback_run)(s->w.repo, s->w.state, r, &io, s->w.arena, &done, &why);
 		faults_disarm();
-		uint64_t calls = faults_count();
-		(void)!write(said[1], &calls, sizeof calls);
+		counted.all = faults_count();
+		(void)!write(said[1], &counted, sizeof counted);
 		if (getenv("KEDGE_FAULTS_TELL"))
 			fprintf(stderr, "%s %llu %s: %s\n", recover ? "recover" : "run", (unsigned long long)at,
 			    faults_name(), rc == ERR_OK ? done.text : why.msg);
@@ -88,7 +104,7 @@ static int attempt(struct arena_world *s, const struct rollback_request *r, bool
 		_exit(rc == ERR_OK ? (int)done.outcome : EXIT_RC + (int)rc);
 	}
 	close(said[1]);
-	uint64_t calls = 0;
+	struct calls calls = {0};
 	if (read(said[0], &calls, sizeof calls) == sizeof calls && ret_calls)
 		*ret_calls = calls;
 	close(said[0]);
@@ -128,20 +144,28 @@ static void go_to(struct arena_world *s, char where)
 	assert_int_equal(state_of(s), where);
 }
 
-static uint64_t calls_of(struct arena_world *s)
+static struct calls calls_of(struct arena_world *s, enum order_outcome outcome)
 {
-	uint64_t calls = 0;
+	struct calls calls = {0};
 	struct rollback_request r = service_request(&s->w, s->a);
 	go_to(s, 'b');
-	assert_int_equal(attempt(s, &r, false, FAULT_NONE, 0, 0, &calls), ORDER_OK);
-	assert_true(calls > 60);
+	assert_int_equal(attempt(s, &r, false, FAULT_NONE, 0, 0, &calls), outcome);
+	assert_true(calls.all > 60 && calls.stopped > 0 && calls.restored > calls.stopped + 10);
 	return calls;
 }
 
-static uint64_t stride(uint64_t calls)
+static bool all_of_them(void)
 {
 	const char *given = getenv("KEDGE_FAULTS");
-	return (given && strcmp(given, "all") == 0) || calls <= SOME ? 1 : calls / SOME + 1;
+	return given && strcmp(given, "all") == 0;
+}
+
+/* each: of those between stopping and proving every each-th. */
+static bool is_chosen(const struct calls *c, uint64_t at, unsigned each)
+{
+	bool inside = at >= c->stopped && at <= c->restored + EDGE;
+	return all_of_them() || at <= EDGE || at + EDGE > c->all || (inside && at % each == 0) ||
+	       at % (c->all / SOME + 1) == 0;
 }
 
 /* ---- killed ---- */
@@ -164,15 +188,16 @@ static void killed_anywhere(void **state)
 	(void)state;
 	struct arena_world s;
 	begin(&s, service_yaml);
-	uint64_t calls = calls_of(&s), step = stride(calls), forward = 0, back = 0;
-	struct random r;
-	random_init_seed(&r, 5);
-	for (uint64_t at = 1 + random_below(&r, step); at <= calls; at += step) {
+	struct calls calls = calls_of(&s, ORDER_OK);
+	unsigned forward = 0, back = 0;
+	for (uint64_t at = 1; at <= calls.all; at++) {
+		if (!is_chosen(&calls, at, 1))
+			continue;
 		fresh(&s);
 		go_to(&s, 'b');
 		struct rollback_request request = service_request(&s.w, s.a);
 		if (attempt(&s, &request, false, FAULT_KILL, 0, at, NULL) != -1) {
-			assert_true(at > calls * 3 / 4); /* not all runs are of one length */
+			assert_true(at > calls.all * 3 / 4); /* not all runs are of one length */
 			break;
 		}
 		finish_after_kill(&s, &request, at);
@@ -180,8 +205,29 @@ static void killed_anywhere(void **state)
 		back += state_of(&s) == 'b';
 	}
 	assert_true(forward > 0 && back > 0);
-	printf("%llu calls; %llu times it went on, %llu times it went back\n", (unsigned long long)calls,
-	    (unsigned long long)forward, (unsigned long long)back);
+	printf(
+	    "%llu calls; %u times it went on, %u times it went back\n", (unsigned long long)calls.all, forward, back);
+	end(&s);
+}
+
+/* It cannot be proven, is put back, and is killed on the way: it ends where it began. */
+static void killed_while_it_is_undone(void **state)
+{
+	(void)state;
+	struct arena_world s;
+	begin(&s, service_yaml);
+	s.unwell = true;
+	struct calls calls = calls_of(&s, ORDER_REVERTED);
+	for (uint64_t at = calls.restored; at <= calls.all; at++) {
+		if (!all_of_them() && at % 5 != 0)
+			continue;
+		fresh(&s);
+		struct rollback_request request = service_request(&s.w, s.a);
+		if (attempt(&s, &request, false, FAULT_KILL, 0, at, NULL) != -1)
+			break;
+		assert_int_equal(attempt(&s, &request, true, FAULT_NONE, 0, 0, NULL), ORDER_REVERTED);
+		whole_and_clean(&s, 'b', "killed while it was undone", at);
+	}
 	end(&s);
 }
 
@@ -191,17 +237,19 @@ static void killed_again_and_again(void **state)
 	(void)state;
 	struct arena_world s;
 	begin(&s, service_yaml);
-	uint64_t calls = calls_of(&s);
+	struct calls calls = calls_of(&s, ORDER_OK);
 	struct random r;
 	random_init_seed(&r, 6);
-	for (unsigned round = 0; round < (stride(calls) == 1 ? 100 : 12); round++) {
+	for (unsigned round = 0; round < (all_of_them() ? 100 : 12); round++) {
 		fresh(&s);
+		s.unwell = false;
 		go_to(&s, 'b');
+		s.unwell = round & 1;
 		struct rollback_request request = service_request(&s.w, s.a);
-		uint64_t at = 1 + random_below(&r, calls * 3 / 4);
+		uint64_t at = 1 + random_below(&r, calls.all * 3 / 4);
 		assert_int_equal(attempt(&s, &request, false, FAULT_KILL, 0, at, NULL), -1);
 		for (unsigned more = 0; more < 3; more++)
-			(void)attempt(&s, &request, true, FAULT_KILL, 0, 1 + random_below(&r, calls / 2), NULL);
+			(void)attempt(&s, &request, true, FAULT_KILL, 0, 1 + random_below(&r, calls.all / 2), NULL);
 		int outcome = attempt(&s, &request, true, FAULT_NONE, 0, 0, NULL);
 		char is = state_of(&s);
 		assert_true(is == 'a' || is == 'b');
@@ -215,11 +263,11 @@ static void killed_again_and_again(void **state)
 
 static void told(struct arena_world *s, const char *name, int code)
 {
-	uint64_t calls = calls_of(s), step = stride(calls);
+	struct calls calls = calls_of(s, ORDER_OK);
 	unsigned done = 0, reverted = 0, refused = 0;
-	struct random r;
-	random_init_seed(&r, (uint64_t)code);
-	for (uint64_t at = 1 + random_below(&r, step); at <= calls; at += step) {
+	for (uint64_t at = 1; at <= calls.all; at++) {
+		if (!is_chosen(&calls, at, 4))
+			continue;
 		fresh(s);
 		go_to(s, 'b');
 		struct rollback_request request = service_request(&s->w, s->a);
@@ -249,6 +297,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(killed_anywhere),
+	    cmocka_unit_test(killed_while_it_is_undone),
 	    cmocka_unit_test(killed_again_and_again),
 	    cmocka_unit_test(told_no_anywhere),
 	};

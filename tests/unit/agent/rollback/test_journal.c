@@ -5,7 +5,8 @@
 
 static struct journal sample(uint8_t n, enum journal_phase phase)
 {
-	static const struct component_point point = {.component = COMPONENT_DATA, .digest = {{1, 2}}, .entries = 3, .size_bytes = 4};
+	static const struct component_point point = {
+	    .component = COMPONENT_DATA, .digest = {{1, 2}}, .entries = 3, .size_bytes = 4};
 	return (struct journal){.order = {{1, n}},
 	    .service = "svc",
 	    .components = 5,
@@ -71,7 +72,8 @@ static void open_ones_and_old_ones(void **state)
 static void broken_ones_are_named(void **state)
 {
 	(void)state;
-	static const char *const broken[] = {"", "{", "{\"phase\":\"applying\"}", "{\"order\":\"snap-01\"}", "\xff\xff"};
+	static const char *const broken[] = {
+	    "", "{", "{\"phase\":\"applying\"}", "{\"order\":\"snap-01\"}", "\xff\xff"};
 	char dir[SCRATCH_PATH], path[WORLD_PATH], id[ID_TEXT_MAX];
 	struct arena *arena = arena_new(0);
 	struct list open;

@@ -350,12 +350,12 @@ static void cancelled_before_the_change(void **state)
 	scene_done(&s);
 }
 
-static void slow_step(struct world *w, const struct order_step *step)
+static bool has_step(const struct scene *s, enum step_kind kind)
 {
-	struct timespec nap = {0, 60 * 1000 * 1000};
-	(void)w;
-	if (step->kind == STEP_RESTORE)
-		nanosleep(&nap, NULL);
+	for (unsigned i = 0; i < s->l.step_count; i++)
+		if (s->l.steps[i].kind == kind)
+			return true;
+	return false;
 }
 
 static void it_takes_too_long(void **state)
@@ -364,12 +364,35 @@ static void it_takes_too_long(void **state)
 	struct scene s;
 	scene_make(&s, service_yaml);
 	struct rollback_request r = service_request(&s.w, s.good);
-	s.l.on_step = slow_step;
 	r.run_limit_ms = 1; /* over before anything changes */
 	struct rollback_result done = run_request(&s, &r);
 	assert_true(done.outcome == ORDER_REVERTED || done.outcome == ORDER_REFUSED);
 	is_whole(&s, false);
 	assert_non_null(strstr(done.text, "longer than it may"));
+	assert_false(has_step(&s, STEP_RESTORE));
+	r = service_request(&s.w, s.good);
+	r.run_limit_ms = 3000; /* over while it is proven */
+	s.l.proof_takes_ms = 3100;
+	s.l.step_count = 0;
+	ends(&s, run_request(&s, &r), ORDER_REVERTED, "longer than it may");
+	assert_true(has_step(&s, STEP_UNDO));
+	scene_done(&s);
+}
+
+static void write_too(struct world *w, const struct order_step *step)
+{
+	if (step->kind == STEP_RESTORE)
+		world_write(w, "live/conf", "good, as somebody else has it\n");
+}
+
+/* P9: what lies there is looked at, not assumed. */
+static void somebody_else_writes_there(void **state)
+{
+	(void)state;
+	struct scene s;
+	scene_make(&s, service_yaml);
+	s.l.on_step = write_too;
+	ends(&s, run(&s), ORDER_REVERTED, "live/conf has another content");
 	scene_done(&s);
 }
 
@@ -547,6 +570,7 @@ int main(void)
 	    cmocka_unit_test(undoing_fails_too),
 	    cmocka_unit_test(cancelled_before_the_change),
 	    cmocka_unit_test(it_takes_too_long),
+	    cmocka_unit_test(somebody_else_writes_there),
 	    cmocka_unit_test(another_is_at_work),
 	    cmocka_unit_test(somebody_writes_there),
 	    cmocka_unit_test(an_ended_order_is_answered),
