@@ -275,16 +275,25 @@ enum err_code index_packs(struct index_reader *r, struct index_pack **ret, size_
 		code = mdb_cursor_open(r->txn, r->x->packs, &cursor);
 	if (code)
 		return lmdb_failed(r->x, code, "read packs", reterr);
-	struct index_pack *packs = calloc(stat.ms_entries + 1, sizeof *packs);
+	CLEANUP(cleanup_free) struct index_pack *packs = calloc(stat.ms_entries + 1, sizeof *packs);
 	size_t count = 0;
+	bool strange = false;
 	MDB_val key, value;
-	while (packs && count < stat.ms_entries && !(code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)))
-		if (key.mv_size == 4 && value.mv_size == PACK_VALUE_SIZE)
+	while (packs && !strange && !(code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
+		strange = key.mv_size != 4 || value.mv_size != PACK_VALUE_SIZE || count == stat.ms_entries;
+		if (!strange)
 			packs[count++] = pack_get(key_number(key.mv_data), value.mv_data);
+	}
 	mdb_cursor_close(cursor);
 	if (!packs)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
-	*ret = packs;
+	/* A list that is cut short would make the packs it lacks look like nobody's, and prune removes those. */
+	if (!strange && code != MDB_NOTFOUND)
+		return lmdb_failed(r->x, code, "read packs", reterr);
+	if (strange || count != stat.ms_entries)
+		return err_set(reterr, ERR_CORRUPT,
+		    "%s: the list of packs is damaged; run `kedge-agent repo rebuild-index`", r->x->folder);
+	*ret = TAKE_PTR(packs);
 	*ret_count = count;
 	return ERR_OK;
 }
