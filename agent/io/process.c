@@ -12,12 +12,14 @@
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/text.h"
+#include "shared/redact/leaving.h"
 
 enum {
 	READ_PER_TURN = 64 << 10, /* of one pipe: a program that pours must not hold the loop */
 	DRAIN_MAX = 1 << 20,      /* after the end: what a pipe can still hold at most */
 	KILL_GRACE_MS = 2000,     /* a killed process that hangs in the kernel is given up after this */
 	CANCEL_POLL_MS = 50,
+	SAID_ARENA = 256 << 10, /* one line of PROCESS_OUTPUT_MAX, twice */
 };
 
 struct stream {
@@ -322,6 +324,18 @@ enum err_code process_run(
 	return ERR_OK;
 }
 
+/* What it said is its own words, perhaps about people, and errors go to logs and to the controller. */
+static enum err_code failed_error(const struct process_spec *spec, const struct process_result *r, struct err *reterr)
+{
+	char end[64];
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(SAID_ARENA);
+	const char *all = buf_str(r->errors.size ? &r->errors : &r->output);
+	const char *first = arena ? arena_strndup(arena, all, strcspn(all, "\n")) : NULL;
+	const char *said = first ? redact_leaving_text(arena, first, ERR_MSG_MAX) : NULL;
+	return err_set(reterr, r->end == PROCESS_TIMED_OUT ? ERR_TIMEOUT : ERR_IO, "%s: %s%s%s", spec->argv[0],
+	    process_result_text(r, end, sizeof end), said && said[0] ? ": " : "", said ? said : "");
+}
+
 enum err_code process_run_ok(const struct process_spec *spec, struct buf *output, struct err *reterr)
 {
 	struct process_result r;
@@ -336,10 +350,7 @@ enum err_code process_run_ok(const struct process_spec *spec, struct buf *output
 			   ? err_set(reterr, ERR_NOMEM, "no memory for the output of %s", spec->argv[0])
 			   : ERR_OK;
 	}
-	char end[64];
-	const char *said = buf_str(r.errors.size ? &r.errors : &r.output);
-	rc = err_set(reterr, r.end == PROCESS_TIMED_OUT ? ERR_TIMEOUT : ERR_IO, "%s: %s%s%.*s", spec->argv[0],
-	    process_result_text(&r, end, sizeof end), said[0] ? ": " : "", (int)strcspn(said, "\n"), said);
+	rc = failed_error(spec, &r, reterr);
 	process_result_done(&r);
 	return rc;
 }

@@ -76,7 +76,8 @@ ERR_CHECK enum err_code process_start_call(struct loop *l, int (*fn)(const void 
 /* Blocking form.  *ret is filled on ERR_OK whatever the program's own end was.  cancel (NULL: none) is polled. */
 ERR_CHECK enum err_code process_run(
     const struct process_spec *spec, const volatile bool *cancel, struct process_result *ret, struct err *reterr);
-/* As process_run, but anything except exit 0 is an error whose message holds the first line of what it said. */
+/* As process_run, but anything except exit 0 is an error whose message holds the first line of what it said,
+ * redacted. */
 ERR_CHECK enum err_code process_run_ok(const struct process_spec *spec, struct buf *output, struct err *reterr);
 
 #endif

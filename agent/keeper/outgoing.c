@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/redact/leaving.h"
+
 struct waiting { uint64_t token; struct arena *arena; struct report report; size_t bytes; bool sent; };
 struct outgoing {
 	struct outgoing_io io;
@@ -56,6 +58,8 @@ enum err_code outgoing_add(struct outgoing *o, const struct report *r, struct er
 {
 	struct waiting w = { .arena = arena_new(MESSAGE_SIZE_MAX) };
 	enum err_code rc = w.arena ? record_copy(&report_type, r, w.arena, &w.report, reterr) : err_set(reterr, ERR_NOMEM, "out of memory for a report");
+	if (rc == ERR_OK)
+		rc = redact_leaving_record(&report_type, &w.report, w.arena, reterr);
 	if (rc != ERR_OK) {
 		arena_free(w.arena);
 		return rc;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "shared/base/text.h"
-#include "shared/redact/redact.h"
+#include "shared/redact/leaving.h"
 
 enum {
 	LINES_REPORT_MS = 30000, /* how often mere line counts are told */
@@ -15,8 +15,6 @@ static_assert(LINE_NONE == (int)LOG_SEVERITY_NONE && LINE_DEBUG == (int)LOG_SEVE
 		  LINE_INFO == (int)LOG_SEVERITY_INFO && LINE_WARNING == (int)LOG_SEVERITY_WARNING &&
 		  LINE_ERROR == (int)LOG_SEVERITY_ERROR && LINE_FATAL == (int)LOG_SEVERITY_FATAL,
     "the wire's severities are the miner's levels");
-
-static const struct redact_options redaction = {.mode = REDACT_LOG, .ips = REDACT_IPS_PUBLIC};
 
 struct source {
 	char *service, *name;
@@ -141,7 +139,7 @@ void source_line(
 	}
 	/* Redacted as a whole, before it is taken apart again: labels may stand in the header. */
 	buf_clear(&s->clean);
-	(void)redact_text(&redaction, &s->stream, line, size, &s->clean);
+	(void)redact_text(&redact_leaving, &s->stream, line, size, &s->clean);
 	if (s->clean.failed)
 		s->dropped++;
 	else if (level >= LINE_WARNING) {

@@ -11,7 +11,7 @@
 #include "shared/base/cleanup.h"
 #include "shared/base/log.h"
 #include "shared/base/text.h"
-#include "shared/redact/redact.h"
+#include "shared/redact/leaving.h"
 
 struct check;
 
@@ -84,23 +84,10 @@ static void beat(struct probe_set *s)
 
 /* ---- results ---- */
 
-/* Redacted, and valid UTF-8 for the wire. */
 static const char *clean_text(struct arena *a, const char *text)
 {
-	const struct redact_options options = {.mode = REDACT_LOG, .ips = REDACT_IPS_PUBLIC};
-	struct buf out = BUF_INIT;
-	(void)redact_text(&options, NULL, text, strlen(text), &out);
-	char *clean = out.failed
-			  ? NULL
-			  : arena_strndup(a, buf_str(&out), out.size < PROBE_TEXT_MAX ? out.size : PROBE_TEXT_MAX - 1);
-	buf_done(&out);
-	if (!clean)
-		return "";
-	if (!text_utf8_valid(clean, strlen(clean)))
-		for (char *p = clean; *p; p++)
-			if ((unsigned char)*p >= 0x80)
-				*p = '?';
-	return clean;
+	const char *clean = redact_leaving_text(a, text, PROBE_TEXT_MAX - 1);
+	return clean == text ? arena_strdup(a, text) : clean ? clean : "";
 }
 
 static void fill_metrics(struct arena *a, const struct probe_outcome *o, struct list *ret)

@@ -8,6 +8,7 @@
 #include "shared/base/log.h"
 #include "shared/base/map.h"
 #include "shared/base/text.h"
+#include "shared/redact/leaving.h"
 
 struct session {
 	struct session *next, *prev;
@@ -204,6 +205,11 @@ static void on_message(void *user, struct ws_conn *conn, struct bytes message)
 	}
 	if (!greet(s, frame)) {
 		input_free(in);
+		return;
+	}
+	if (redact_leaving_record(&frame_type_record, frame, in->arena, &err) != ERR_OK) {
+		input_free(in);
+		bye(s, BYE_OVERLOAD, "out of memory", 0);
 		return;
 	}
 	in->kind = kind_of((enum frame_type)frame->type);

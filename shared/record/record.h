@@ -205,6 +205,11 @@ ERR_CHECK enum err_code record_from_yaml(const struct record_type *t, const char
 ERR_CHECK enum err_code record_check(const struct record_type *t, const void *record, struct err *reterr);
 /* Deep copy into arena. */
 ERR_CHECK enum err_code record_copy(const struct record_type *t, const void *from, struct arena *arena, void *to, struct err *reterr);
+/* In place: each text (FIELD_STRING that is set, items of lists too, at any depth) of a field that carries `flag` becomes what rewrite
+ * gives for it, at most max bytes of valid UTF-8 that live as long as the record; NULL is ERR_NOMEM.  What record points at must be its
+ * own to change: decoded, or from record_copy(). */
+ERR_CHECK enum err_code record_rewrite(const struct record_type *t, void *record, unsigned flag,
+    const char *(*rewrite)(void *ctx, const char *text, size_t max), void *ctx, struct err *reterr);
 bool record_equal(const struct record_type *t, const void *a, const void *b); /* by value */
 /* The record with every field at its default. */
 ERR_CHECK enum err_code record_defaults(const struct record_type *t, struct arena *arena, void *record, struct err *reterr);

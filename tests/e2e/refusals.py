@@ -92,6 +92,11 @@ def hello(host):
                                             "clock_ms": int(time.time() * 1000)}})
 
 
+def notice(text):
+    return pack({"type": "report", "report": {"sequence": 1, "at_ms": int(time.time() * 1000), "importance": "event",
+                                              "notice": {"severity": "low", "what": "e2e-notice", "text": text}}})
+
+
 def check(world, name, ok, audit=None):
     if ok and audit:
         until = time.monotonic() + 5
@@ -173,6 +178,15 @@ def frames(w, good):
     return steady
 
 
+def identifiers(w):
+    """A keeper redacts what it reports; one that did not is not believed: the controller does it again at its door."""
+    s = Socket(w, w.agents, w.issue("teller", "spiffe://%s/host/teller" % DOMAIN))
+    s.send(hello("teller"))
+    s.send(notice("restore failed for jane.doe@example.org ssn 078-05-1120"))
+    check(w, "identifiers in a report are redacted at the door", s.is_open(), "restore failed for [EMAIL] ssn [SSN]")
+    check(w, "and kept nowhere", not w.audited("jane.doe") and b"078-05-1120" not in b"".join(p.read_bytes() for p in (w.dir / "state").rglob("*") if p.is_file()))
+
+
 def revocation(w, steady):
     w.api("host/revoke", {"host": "steady", "text": "e2e"})
     # The certificate was made by openssl, not by the controller: revoke it by its serial too.
@@ -192,6 +206,7 @@ def main():
         try:
             good = certificates(world)
             tickets(world, good)
+            identifiers(world)
             revocation(world, frames(world, good))
             verdict = world.api("audit/verify")
             check(world, "the audit trail is sound", verdict["problem"] == "sound")

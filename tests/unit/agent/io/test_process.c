@@ -270,6 +270,9 @@ static void an_error_tells_what_the_program_said(void **state)
 	assert_int_equal(process_run_ok(&spec, &out, &err), ERR_IO);
 	assert_non_null(strstr(err.msg, "exit 2: bad config on line 3"));
 	assert_null(strstr(err.msg, "more"));
+	spec.argv = ARGV("sh", "-c", "echo patient jane.doe@example.org is not there; exit 1"); /* errors go to logs */
+	assert_int_equal(process_run_ok(&spec, &out, &err), ERR_IO);
+	assert_non_null(strstr(err.msg, "exit 1: patient [EMAIL] is not there"));
 	spec.argv = ARGV("echo", "fine");
 	assert_int_equal(process_run_ok(&spec, &out, &err), ERR_OK);
 	assert_string_equal(buf_str(&out), "fine\n");
