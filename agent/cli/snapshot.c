@@ -167,7 +167,8 @@ static int verify(struct cli *c, struct repo *repo)
 
 static int prune_service(struct cli *c, struct repo *repo, const struct service_config *s)
 {
-	struct prune_options o = { .now_ms = clock_wall_ms(), .apply = c->apply, .keep = s->snapshots.keep, .service = s->name };
+	struct prune_rule rule = { s->name, s->snapshots.keep };
+	struct prune_options o = { .now_ms = clock_wall_ms(), .apply = c->apply, .rules = &rule, .rule_count = 1 };
 	struct prune_result r;
 	struct err err = ERR_INIT;
 	char id[ID_TEXT_MAX], size[TEXT_TIME_MAX];

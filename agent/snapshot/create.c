@@ -265,6 +265,8 @@ static enum err_code create(struct creating *c, uint64_t began_ms, struct err *r
 		rc = scan_packers_finish(&c->packers, reterr);
 	if (!rc)
 		rc = store_run_commit(c->run, reterr);
+	if (!rc)
+		rc = store_run_still_there(c->run, reterr);
 	if (rc)
 		return rc;
 	c->result.summary.stored_bytes = store_run_bytes(c->run);

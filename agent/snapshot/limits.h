@@ -38,6 +38,12 @@ enum {
 	KEY_FILE_SIZE_MAX = 64 << 10,
 	VERIFY_SAMPLE_CHUNKS = 4603,        /* ln 0.01 / ln 0.999: 99 % sure that fewer than 0.1 % of chunks are bad */
 	PRUNE_GRACE_MS = 24 * 60 * 60 * 1000, /* longer than the longest snapshot that may still refer to a condemned pack */
+	SAFETY_KEEP_MS = 7 * 24 * 60 * 60 * 1000, /* a rollback can be undone for a day at least; a week is how long its order is remembered */
+	PRUNE_CLOCK_SLACK_MS = 60 * 60 * 1000, /* a restore point from further in the future means that a clock is wrong */
+	REPACK_LIVE_PERCENT = 40,           /* a pack of which less is needed is worth writing the rest anew */
+	REPACK_SMALL_BYTES = PACK_TARGET / 16, /* hourly snapshots leave packs like this; */
+	REPACK_SMALL_COUNT = 64,            /* when so many have gathered they are made one: each costs a look at every snapshot */
+	REPACK_RUN_BYTES = 1 << 30,         /* rewritten in one run at most: pruning stays short, the rest comes next time */
 };
 
 #endif

@@ -1,5 +1,6 @@
 /* Listing, finding and marking restore points. */
 #include <string.h>
+#include <sys/file.h>
 
 #include "agent/snapshot/manifest.h"
 #include "shared/base/text.h"
@@ -177,12 +178,15 @@ enum err_code snapshot_mark(struct repo *r, struct id id, snapshot_marks_fn *cha
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(0);
 	if (!arena)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
-	pthread_mutex_lock(&r->marks_mutex);
-	enum err_code rc = marks_read(r, id, arena, &marks, reterr);
-	if (!rc) {
-		change(ctx, &marks);
-		rc = marks_write(r, id, &marks, reterr);
-	}
-	pthread_mutex_unlock(&r->marks_mutex);
-	return rc;
+	/* Other processes mark too: a hold must not be lost to a verification that ends in the same moment. */
+	CLEANUP(cleanup_fd) int lock = -1;
+	enum err_code rc = repo_lock_folder(r->snapshots_fd, LOCK_EX, &lock, reterr);
+	if (!rc)
+		rc = manifest_exists(r, id, reterr);
+	if (!rc)
+		rc = marks_read(r, id, arena, &marks, reterr);
+	if (rc)
+		return rc;
+	change(ctx, &marks);
+	return marks_write(r, id, &marks, reterr);
 }

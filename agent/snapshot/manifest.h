@@ -45,7 +45,11 @@ ERR_CHECK enum err_code manifest_unseal(const struct keys *k, struct id id, cons
 /* ERR_NOT_FOUND when there is none.  Errors name the file. */
 ERR_CHECK enum err_code manifest_read(const struct repo *r, struct id id, struct arena *arena, struct manifest *ret, struct err *reterr);
 ERR_CHECK enum err_code manifest_write(const struct repo *r, const struct manifest *m, struct err *reterr);
+/* ERR_NOT_FOUND when there is no such file. */
+ERR_CHECK enum err_code manifest_exists(const struct repo *r, struct id id, struct err *reterr);
 ERR_CHECK enum err_code manifest_remove(const struct repo *r, struct id id, struct err *reterr);
+/* Unless a hold is on it, looked at under the lock that puts holds on. */
+ERR_CHECK enum err_code manifest_remove_unheld(const struct repo *r, struct id id, bool *ret_held, struct err *reterr);
 /* Ids of all manifest files, newest first; names that are none are skipped (temporary files, marks).  The caller frees *ret. */
 ERR_CHECK enum err_code manifest_ids(const struct repo *r, struct id **ret, size_t *ret_count, struct err *reterr);
 

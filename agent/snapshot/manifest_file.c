@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "agent/snapshot/manifest.h"
 #include "shared/base/file.h"
@@ -53,6 +55,33 @@ enum err_code manifest_write(const struct repo *r, const struct manifest *m, str
 		    "changed");
 	buf_done(&data);
 	return rc;
+}
+
+enum err_code manifest_exists(const struct repo *r, struct id id, struct err *reterr)
+{
+	char path[PATH_LIMIT], name[ID_TEXT_MAX];
+	enum err_code rc = file_of(r, id, ".manifest", path, reterr);
+	if (!rc && access(path, F_OK))
+		rc = errno == ENOENT ? err_set(reterr, ERR_NOT_FOUND, "there is no restore point %s",
+					   id_format(ID_SNAPSHOT, id, name))
+				     : err_sys(reterr, errno, "look at %s", path);
+	return rc;
+}
+
+enum err_code manifest_remove_unheld(const struct repo *r, struct id id, bool *ret_held, struct err *reterr)
+{
+	struct snapshot_marks marks;
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(0);
+	CLEANUP(cleanup_fd) int lock = -1;
+	if (!arena)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	enum err_code rc = repo_lock_folder(r->snapshots_fd, LOCK_EX, &lock, reterr);
+	if (!rc)
+		rc = marks_read(r, id, arena, &marks, reterr);
+	if (rc)
+		return rc;
+	*ret_held = marks.hold != NULL;
+	return *ret_held ? ERR_OK : manifest_remove(r, id, reterr);
 }
 
 /* The manifest goes first: marks without one mean nothing. */

@@ -82,7 +82,6 @@ void repo_close(struct repo *r)
 		close(r->packs_fd);
 	if (r->snapshots_fd >= 0)
 		close(r->snapshots_fd);
-	pthread_mutex_destroy(&r->marks_mutex);
 	free(r);
 }
 CLEANUP_DEFINE(struct repo, repo_cleanup, repo_close)
@@ -193,7 +192,6 @@ enum err_code repo_open(const char *path, const char *host, struct repo **ret, s
 	if (!r)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	r->packs_fd = r->snapshots_fd = -1;
-	pthread_mutex_init(&r->marks_mutex, NULL);
 	if (!text_format(r->path, sizeof r->path, "%s", path))
 		return err_set(reterr, ERR_LIMIT, "%s: the path is too long", path);
 	enum err_code rc = check_format(path, reterr);
@@ -223,6 +221,19 @@ const char *repo_host(const struct repo *r)
 }
 
 /* ---- for the other files ---- */
+
+enum err_code repo_lock_folder(int folder_fd, int operation, int *ret_fd, struct err *reterr)
+{
+	CLEANUP(cleanup_fd) int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(reterr, errno, "open the folder for its lock");
+	while (flock(fd, operation))
+		if (errno != EINTR)
+			return errno == EWOULDBLOCK ? err_set(reterr, ERR_BUSY, "somebody else is at work there")
+						    : err_sys(reterr, errno, "lock the folder");
+	*ret_fd = TAKE_FD(fd);
+	return ERR_OK;
+}
 
 enum err_code repo_sync_folder(int fd, const char *name, struct err *reterr)
 {

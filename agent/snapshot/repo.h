@@ -69,22 +69,31 @@ ERR_CHECK enum err_code repo_stats(struct repo *r, struct repo_stats *ret, struc
 
 /* ---- retention ---- */
 
+struct prune_rule { const char *service; struct keep_config keep; }; /* all of keep zero: every restore point stays */
+
 struct prune_options {
 	uint64_t now_ms;
 	bool apply;              /* false: a dry run; nothing changes */
-	struct keep_config keep; /* per service; all zero: keep every restore point and only collect garbage */
-	const char *service;     /* NULL: every service */
+	const struct prune_rule *rules; /* services without one keep every restore point */
+	size_t rule_count;
 	uint64_t grace_ms;       /* 0: PRUNE_GRACE_MS */
-	const struct id *protect;/* restore points that open incidents or plans name */
+	const struct id *protect;/* restore points that open incidents, orders or plans name */
 	size_t protect_count;
+	bool no_repack;
+	const atomic_bool *cancel; /* may be NULL; ERR_CANCELLED, and what was done by then stands */
 };
 struct prune_result {
 	struct list removed;     /* struct id: restore points that go (or would) */
 	uint64_t condemned_packs;/* from now on no new restore point leans on them; deleted by a later run, after the grace period */
 	uint64_t deleted_packs, deleted_bytes; /* condemned long ago and still needed by nobody */
 	uint64_t spared_packs;   /* were condemned but are needed after all */
+	uint64_t repacked_packs, repacked_bytes; /* mostly dead or tiny ones; what was still needed of them, written anew */
 };
-/* Never goes: the last verified restore point of a service, the newest one, one on hold, one under protection. */
+/* Never goes: the last verified restore point of a service, the last verified one without suspicion, the newest one, one on hold, one under
+ * protection, a safety net younger than SAFETY_KEEP_MS (retention.h).
+ * One run at a time in a repository (a lock that the kernel gives back): ERR_BUSY.  Snapshots and restores never wait for it, but for the
+ * moment of a commit.  ERR_STATE: the clock is behind what is stored, so that ages mean nothing.  ERR_CORRUPT: something is damaged, so what
+ * is needed is not known: nothing was removed. */
 ERR_CHECK enum err_code repo_prune(struct repo *r, const struct prune_options *o, struct arena *arena, struct prune_result *ret, struct err *reterr);
 
 #endif

@@ -15,13 +15,15 @@ struct repo {
 	struct index *index;
 	struct chunker chunker;
 	uint64_t page_key[2];        /* SipHash key of tree page ends */
-	pthread_mutex_t marks_mutex; /* one change of marks at a time */
 };
 
 /* Every finished pack file of the folder; the caller frees *ret. */
 ERR_CHECK enum err_code repo_pack_files(const struct repo *r, struct pack_id **ret, size_t *ret_count, struct err *reterr);
 /* Removes packs/NAME.tmp that no living writer holds. */
 void repo_sweep(const struct repo *r);
+/* A lock on a folder of the repository (flock; operation: LOCK_EX, with LOCK_NB: ERR_BUSY) that the kernel gives back with the descriptor,
+ * so that it never goes stale.  snapshots/: a change of marks, or of which restore points there are; packs/: a prune. */
+ERR_CHECK enum err_code repo_lock_folder(int folder_fd, int operation, int *ret_fd, struct err *reterr);
 ERR_CHECK enum err_code repo_sync_folder(int fd, const char *name, struct err *reterr);
 
 #endif

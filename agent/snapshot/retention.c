@@ -2,6 +2,8 @@
 
 #include <time.h>
 
+#include "agent/snapshot/limits.h"
+
 enum { HOUR_MS = 60 * 60 * 1000, EPOCH_WEEKDAY = 3 }; /* 1 January 1970 was a Thursday: three days after Monday */
 
 static uint64_t hour_of(uint64_t ms)
@@ -23,10 +25,14 @@ static uint64_t month_of(uint64_t ms)
 	return gmtime_r(&seconds, &tm) ? (uint64_t)tm.tm_year * 12 + (uint64_t)tm.tm_mon : 0;
 }
 
-static void keep_periods(struct retained *points, size_t count, uint32_t periods, uint64_t (*period_of)(uint64_t ms))
+/* Of one kind: suspect ones, or those that are not. */
+static void keep_periods(
+    struct retained *points, size_t count, bool suspect, uint32_t periods, uint64_t (*period_of)(uint64_t ms))
 {
 	uint64_t last = UINT64_MAX;
 	for (size_t i = 0; i < count && periods; i++) {
+		if (points[i].safety || points[i].suspect != suspect)
+			continue;
 		uint64_t period = period_of(points[i].taken_ms);
 		if (period == last)
 			continue;
@@ -36,16 +42,31 @@ static void keep_periods(struct retained *points, size_t count, uint32_t periods
 	}
 }
 
-void retention_choose(struct retained *points, size_t count, const struct keep_config *keep)
+static void keep_always(struct retained *points, size_t count, uint64_t now_ms)
+{
+	bool verified = false, verified_good = false, safety = false;
+	for (size_t i = 0; i < count; i++) {
+		struct retained *p = &points[i];
+		bool good = p->verified && !p->suspect && !p->safety;
+		p->keep = i == 0 || p->fixed || (p->verified && !verified) || (good && !verified_good);
+		if (p->safety && (!safety || p->taken_ms + SAFETY_KEEP_MS > now_ms))
+			p->keep = true;
+		verified = verified || p->verified;
+		verified_good = verified_good || good;
+		safety = safety || p->safety;
+	}
+}
+
+void retention_choose(struct retained *points, size_t count, const struct keep_config *keep, uint64_t now_ms)
 {
 	bool everything = !keep->hourly && !keep->daily && !keep->weekly && !keep->monthly;
-	bool verified = false;
-	for (size_t i = 0; i < count; i++) {
-		points[i].keep = everything || i == 0 || points[i].fixed || (points[i].verified && !verified);
-		verified = verified || points[i].verified;
+	keep_always(points, count, now_ms);
+	for (size_t i = 0; everything && i < count; i++)
+		points[i].keep = true;
+	for (int suspect = 0; suspect < 2; suspect++) {
+		keep_periods(points, count, suspect, keep->hourly, hour_of);
+		keep_periods(points, count, suspect, keep->daily, day_of);
+		keep_periods(points, count, suspect, keep->weekly, week_of);
+		keep_periods(points, count, suspect, keep->monthly, month_of);
 	}
-	keep_periods(points, count, keep->hourly, hour_of);
-	keep_periods(points, count, keep->daily, day_of);
-	keep_periods(points, count, keep->weekly, week_of);
-	keep_periods(points, count, keep->monthly, month_of);
 }

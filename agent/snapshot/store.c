@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static void seen_done(struct seen *s)
 {
@@ -70,7 +71,8 @@ static enum err_code find_usable(struct store_run *run, struct err *reterr)
 		return rc;
 	run->usable_count = count ? packs[count - 1].number + 1u : 0;
 	run->usable = calloc(run->usable_count + 1, 1);
-	if (!run->usable)
+	run->names = calloc(run->usable_count + 1, sizeof *run->names);
+	if (!run->usable || !run->names)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	run->intact = true;
 	for (size_t i = 0; i < count; i++) {
@@ -80,6 +82,7 @@ static enum err_code find_usable(struct store_run *run, struct err *reterr)
 		    !fstatat(run->repo->packs_fd, pack_name(packs[i].id, ".pack", name), &st, AT_SYMLINK_NOFOLLOW) &&
 		    S_ISREG(st.st_mode) && (uint64_t)st.st_size == packs[i].size;
 		run->usable[packs[i].number] = there && !packs[i].doomed_ms;
+		run->names[packs[i].number] = packs[i].id;
 		if (!there && !packs[i].doomed_ms)
 			run->intact = false;
 	}
@@ -123,6 +126,7 @@ void store_run_free(struct store_run *run)
 		seen_done(&run->seen[i]);
 	pthread_mutex_destroy(&run->mutex);
 	free(run->usable);
+	free(run->names);
 	free(run);
 }
 
@@ -130,6 +134,24 @@ bool store_run_intact(const struct store_run *run)
 {
 	return run->intact;
 }
+void store_run_avoid(struct store_run *run, uint32_t pack_number)
+{
+	if (pack_number < run->usable_count)
+		run->usable[pack_number] = 0;
+}
+
+enum err_code store_run_still_there(const struct store_run *run, struct err *reterr)
+{
+	for (size_t i = 0; i < run->usable_count; i++) {
+		char name[PACK_NAME_MAX];
+		if (run->usable[i] && faccessat(run->repo->packs_fd, pack_name(run->names[i], ".pack", name), F_OK, 0))
+			return err_set(reterr, ERR_BUSY,
+			    "packs/%s was removed while the snapshot was taken (was the clock set?); take it again",
+			    name);
+	}
+	return ERR_OK;
+}
+
 uint64_t store_run_bytes(const struct store_run *run)
 {
 	return atomic_load(&run->bytes);

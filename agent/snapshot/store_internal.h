@@ -16,6 +16,7 @@ struct store_run {
 	struct repo *repo;
 	bool keep, intact, committed;
 	uint8_t *usable; /* by pack number */
+	struct pack_id *names; /* of these */
 	size_t usable_count;
 	struct seen seen[SEEN_SHARDS];
 	_Atomic uint64_t bytes;

@@ -170,7 +170,7 @@ static void test_retention(void **state)
 	for (int i = 0; i < COUNT; i++)
 		points[i] =
 		    (struct retained){.taken_ms = now - (uint64_t)i * 3600000, .verified = i >= 100, .fixed = i == 777};
-	retention_choose(points, COUNT, &keep);
+	retention_choose(points, COUNT, &keep, now);
 	int kept = 0;
 	for (int i = 0; i < COUNT; i++)
 		kept += points[i].keep;
@@ -185,22 +185,25 @@ static void test_retention(void **state)
 	assert_int_equal(kept, 24 + 5 + 2 + 1 + 1 + 1); /* hours, further days, weeks, a month, verified, fixed */
 	struct retained few[3] = {{.taken_ms = now}, {.taken_ms = now - 1000}, {.taken_ms = now - 2000}};
 	keep = (struct keep_config){0};
-	retention_choose(few, 3, &keep);
+	retention_choose(few, 3, &keep, now);
 	assert_true(few[0].keep && few[1].keep && few[2].keep);
 	keep.daily = 1;
-	retention_choose(few, 3, &keep);
+	retention_choose(few, 3, &keep, now);
 	assert_true(few[0].keep && !few[1].keep && !few[2].keep);
 	few[2].verified = true;
-	retention_choose(few, 3, &keep);
+	retention_choose(few, 3, &keep, now);
 	assert_true(few[2].keep);
 }
+
+static const struct prune_rule hourly = {"portal", {.hourly = 1}};
 
 static struct prune_result prune(bool apply, uint64_t now_ms, const struct id *protect)
 {
 	struct prune_result result;
 	struct prune_options o = {.now_ms = now_ms,
 	    .apply = apply,
-	    .keep = {.hourly = 1},
+	    .rules = &hourly,
+	    .rule_count = 1,
 	    .protect = protect,
 	    .protect_count = protect ? 1 : 0};
 	WORLD_OK(&w, repo_prune(w.repo, &o, w.arena, &result, &w.err));
@@ -283,7 +286,7 @@ static void test_prune_refuses_damage(void **state)
 	(void)state;
 	struct snapshot_summary s;
 	char name[ID_TEXT_MAX], file[WORLD_PATH];
-	struct prune_options o = {.now_ms = w.now_ms, .apply = true, .keep = {.hourly = 1}};
+	struct prune_options o = {.now_ms = w.now_ms, .apply = true, .rules = &hourly, .rule_count = 1};
 	struct prune_result result;
 	WORLD_OK(&w, world_create(&w, &s));
 	(void)text_format(file, sizeof file, "snapshots/%s.manifest", id_format(ID_SNAPSHOT, s.snapshot, name));
