@@ -76,7 +76,7 @@ const char *words_option_at(const struct cli_words *w, const char *name, size_t 
 
 /* ---- one run ---- */
 
-enum cli_format { CLI_TABLE, CLI_WIDE, CLI_JSON, CLI_YAML };
+enum cli_format { CLI_TABLE, CLI_WIDE, CLI_JSON, CLI_YAML, CLI_JSONL }; /* the last: an object a line */
 struct cli {
 	const struct cli_io *io;
 	struct arena *arena;
@@ -177,14 +177,18 @@ int run_controller_show(struct cli *c);
 int run_token(struct cli *c); /* host enrol, ca token */
 int run_ca_init(struct cli *c);
 int run_ca_issue(struct cli *c);
+int run_ca_revoke(struct cli *c);
 int run_ca_show(struct cli *c);
 int run_ca_verify(struct cli *c);
 int run_ca_join(struct cli *c);
 int run_completion(struct cli *c);
 int run_help(struct cli *c);
+int run_analyze_logs(struct cli *c);
+int run_redact(struct cli *c);
 
 extern const struct record_type incident_page_type, change_page_type, rollback_page_type, host_page_type,
     service_page_type, certificate_view_type, token_view_type;
+extern const struct record_type file_template_type;
 extern const struct record_type api_error_type, api_refusal_type, watched_event_type;
 
 /* A change that was asked for, and its rollback if it began: tells, waits unless --no-wait, prints the end. */

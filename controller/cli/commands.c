@@ -217,8 +217,10 @@ const struct command commands[] = {
 		"is sent.",
 	.examples = {"kedge ca join ada --token kedge1.… --authority authority.pem --out ~/.config/kedge/me "
 		     "--controller https://control.example:8443 --domain fleet.example"}},
-    {"ca", "revoke", .args = "serial! text!...", .posts = "ca/revoke", .run = run_post, .doc = "revoke one certificate",
-	.examples = {"kedge ca revoke 4f21 a lost laptop"}},
+    {"ca", "revoke", .args = "certificate! text!...", .posts = "ca/revoke", .run = run_ca_revoke,
+	.doc = "revoke one certificate, by its serial or by its file",
+	.more = "Its connections end at once. One that was made offline with `kedge ca issue` can be revoked too.",
+	.examples = {"kedge ca revoke 4f21 a lost laptop", "kedge ca revoke ada/cert.pem a lost laptop"}},
     {"ca", "init", .options = "dir! domain!", .run = run_ca_init, .doc = "make an authority",
 	.more =
 	    "Works on files alone. Keep root.key off the network: nothing in daily work needs it.",
@@ -232,6 +234,20 @@ const struct command commands[] = {
     {"ca", "verify", .args = "file!", .options = "authority dir", .run = run_ca_verify,
 	.doc = "is a certificate good, and until when?", .more = "Works on files alone.",
 	.examples = {"kedge ca verify ada/cert.pem --dir ca", "kedge ca verify cert.pem --authority authority.pem"}},
+
+    {"analyze", "logs", .args = "file!", .options = "format lines", .run = run_analyze_logs,
+	.doc = "the lines of a log as the kinds that they are of",
+	.more = "Works on files alone; FILE may be gzip, - is standard input.",
+	.examples = {"kedge analyze logs /var/log/syslog", "kedge analyze logs - -o jsonl",
+	    "kedge analyze logs app.log.gz --lines"}},
+
+    {"redact", NULL, .args = "file", .options = "mode jsonl", .run = run_redact,
+	.doc = "take identifiers and secrets out of text",
+	.more = "Works on files alone; FILE may be gzip, none or - is standard input. The text is prose about people "
+		"(clinical) unless --mode log says that it is lines of programs. With --jsonl, each line is an object with "
+		"id and text; for each one comes its id and what would go, as spans of code points.",
+	.examples = {"kedge redact letter.txt", "kedge redact --mode log app.log > clean.log",
+	    "kedge redact --jsonl notes.jsonl"}},
 
     {"completion", NULL, .args = "shell!", .run = run_completion, .doc = "a completion script for bash, zsh or fish",
 	.examples = {"kedge completion bash > /etc/bash_completion.d/kedge",

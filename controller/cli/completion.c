@@ -42,7 +42,7 @@ static void verb_words(struct buf *out, const char *noun)
 
 static void value_cases(struct buf *out)
 {
-	buf_text(out, "\tcase $before in\n\t--output|-o) COMPREPLY=($(compgen -W 'table wide json yaml' -- "
+	buf_text(out, "\tcase $before in\n\t--output|-o) COMPREPLY=($(compgen -W 'table wide json jsonl yaml' -- "
 		      "\"$word\")); return ;;\n\t");
 	bool first = true;
 	for (size_t i = 0; i < option_count; i++)
@@ -126,7 +126,7 @@ static void fish(struct buf *out)
 			if (options[i].letter)
 				buf_printf(out, " -s %c", options[i].letter);
 			buf_printf(out, "%s\n",
-			    text_equal(options[i].name, "output")   ? " -x -a 'table wide json yaml'"
+			    text_equal(options[i].name, "output")   ? " -x -a 'table wide json jsonl yaml'"
 			    : text_equal(options[i].name, "config") ? " -r -F"
 			    : options[i].value                      ? " -x"
 								    : "");

@@ -21,6 +21,11 @@ enum {
 	CLI_FILE_MAX = 64 << 10,          /* a policy, a signature, a public key */
 	CLI_SIGN_TIMEOUT_MS = 120 * 1000, /* a passphrase is typed, a token is touched */
 	CLI_WIDTH_LEAST = 20,             /* a narrower terminal gets tables as wide as they are */
+	CLI_LINES_AHEAD = 512, /* of a log: they show whether lines bear headers */
+	CLI_BYTES_AHEAD = 1 << 20, /* … and no more bytes than these, but for one line */
+	CLI_TIMED_SHARE = 5,       /* of them one in so many must bear a time: stack traces and wrapped lines have none */
+	CLI_LINES_WAITING = 4 << 20, /* lines whose templates may still become more general: 4 bytes each */
+	CLI_OUTPUT_CHUNK = 64 << 10, /* written at once */
 	CLI_LINE_WIDTH = 96,              /* help is folded here */
 };
 

@@ -7,7 +7,7 @@
 
 const struct option options[] = {
     /* for every command */
-    {"output", 'o', "FORMAT", NULL, "table, wide, json or yaml"},
+    {"output", 'o', "FORMAT", NULL, "table, wide, json, jsonl or yaml"},
     {"columns", 0, "NAMES", NULL, "columns of the table, divided by commas"},
     {"config", 'c', "FILE", NULL, "kedge.yaml; else $KEDGE_CONFIG, ~/.config/kedge/kedge.yaml, /etc/kedge/kedge.yaml"},
     {"no-colour", 0, NULL, NULL, "no colours, as with $NO_COLOR"},
@@ -53,6 +53,11 @@ const struct option options[] = {
     {"authority", 0, "FILE", NULL, "PEM file of the authority"},
     {"token", 0, "TOKEN", NULL, "as `kedge ca token` printed it"},
     {"controller", 0, "URL", NULL, "https://host:port of the controller's port for operators"},
+    /* files */
+    {"format", 0, "FORMAT", NULL, "of the lines: auto, plain, syslog or json"},
+    {"lines", 0, NULL, NULL, "a row a line, in order: number of its template, tab, template"},
+    {"mode", 0, "MODE", NULL, "clinical: prose about people; log: lines of programs"},
+    {"jsonl", 0, NULL, NULL, "read {\"id\",\"text\"} a line, write {\"id\",\"spans\"} a line"},
     {"controller-name", 0, "NAME", NULL, "its name, as its certificate must say (main)"},
 };
 const size_t option_count = sizeof options / sizeof options[0];

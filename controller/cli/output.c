@@ -19,7 +19,7 @@ static enum err_code encode(struct cli *c, const struct record_type *t, const vo
 {
 	if (c->format == CLI_YAML)
 		return record_to_yaml(t, record, out, &c->err);
-	enum err_code rc = record_to_json(t, record, RECORD_PRETTY, out, &c->err);
+	enum err_code rc = record_to_json(t, record, c->format == CLI_JSON ? RECORD_PRETTY : 0, out, &c->err);
 	if (out->size && out->data[out->size - 1] != '\n')
 		buf_text(out, "\n");
 	return rc;
@@ -33,16 +33,21 @@ int out_record(struct cli *c, const struct record_type *t, const void *record)
 	return done(c, rc, &out);
 }
 
-/* {"items":[…]} with a record a line; YAML: a document a record. */
+/* {"items":[…]} with a record a line; JSON lines: the records alone; YAML: a document a record. */
 static enum err_code encode_rows(struct cli *c, const struct rows *r, struct buf *out)
 {
 	enum err_code rc = ERR_OK;
 	if (c->format == CLI_JSON)
 		buf_text(out, "{\"items\":[");
 	for (size_t i = 0; rc == ERR_OK && i < r->count; i++) {
-		buf_text(out, c->format == CLI_YAML ? "---\n" : i ? ",\n" : "\n");
+		if (c->format == CLI_JSON)
+			buf_text(out, i ? ",\n" : "\n");
+		else if (c->format == CLI_YAML)
+			buf_text(out, "---\n");
 		rc = c->format == CLI_YAML ? record_to_yaml(r->type, r->items[i], out, &c->err)
 					   : record_to_json(r->type, r->items[i], 0, out, &c->err);
+		if (c->format == CLI_JSONL)
+			buf_text(out, "\n");
 	}
 	if (c->format == CLI_JSON)
 		buf_printf(out, "%s],\"more\":%s}\n", r->count ? "\n" : "", r->more ? "true" : "false");

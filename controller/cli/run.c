@@ -153,7 +153,7 @@ static enum err_code choose_columns(struct cli *c, const char *names)
 static enum err_code choose_output(struct cli *c)
 {
 	static const char *const names[] = {
-	    [CLI_TABLE] = "table", [CLI_WIDE] = "wide", [CLI_JSON] = "json", [CLI_YAML] = "yaml"};
+	    [CLI_TABLE] = "table", [CLI_WIDE] = "wide", [CLI_JSON] = "json", [CLI_YAML] = "yaml", [CLI_JSONL] = "jsonl"};
 	const char *format = words_option(&c->w, "output"), *columns = words_option(&c->w, "columns");
 	const char *no_colour = c->io->environment(c->io->ctx, "NO_COLOR"),
 		   *term = c->io->environment(c->io->ctx, "TERM");
@@ -162,7 +162,7 @@ static enum err_code choose_output(struct cli *c)
 		i++;
 	if (i == sizeof names / sizeof names[0])
 		return err_set(
-		    &c->err, ERR_INVALID, "--output: expected table, wide, json or yaml, got \"%.40s\"", format);
+		    &c->err, ERR_INVALID, "--output: expected table, wide, json, jsonl or yaml, got \"%.40s\"", format);
 	c->format = (enum cli_format)i;
 	bool colour = c->io->out_terminal && !(no_colour && *no_colour) && !text_equal(term, "dumb") &&
 		      !words_flag(&c->w, "no-colour");

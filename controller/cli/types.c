@@ -3,4 +3,4 @@
 
 const struct record_type *const cli_types[] = {&incident_page_type, &change_page_type, &rollback_page_type,
     &host_page_type, &service_page_type, &certificate_view_type, &token_view_type, &api_error_type, &api_refusal_type,
-    &watched_event_type, NULL};
+    &watched_event_type, &file_template_type, NULL};

@@ -101,7 +101,7 @@ static void bash_completes(void **state)
 	    {"kedge rollback start --no", "--normal --no-wait --no-colour "},
 	    {"kedge status --o", "--output "},
 	    {"kedge -o json rollback c", "cancel "},
-	    {"kedge host list -o ''", "table wide json yaml "},
+	    {"kedge host list -o ''", "table wide json jsonl yaml "},
 	    {"kedge completion f", "fish "},
 	    {"kedge halt --he", "--help "},
 	    {"kedge frob x", " "},

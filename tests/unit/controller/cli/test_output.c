@@ -197,7 +197,7 @@ static void errors(void **state)
 	    {"host list --limit 0", CLI_USAGE, "--limit"},
 	    {"host list --limit many", CLI_USAGE, "--limit"},
 	    {"host list --where state", CLI_USAGE, "field=value"},
-	    {"host list -o xml", CLI_USAGE, "table, wide, json or yaml"},
+	    {"host list -o xml", CLI_USAGE, "table, wide, json, jsonl or yaml"},
 	    {"get nothing", CLI_USAGE, "there are: host service"},
 	    {"frob", CLI_USAGE, "no command"},
 	};
