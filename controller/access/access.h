@@ -15,8 +15,12 @@ enum {
 	ACCESS_KEY_BYTES_MAX = 4096, /* one line of an OpenSSH public key file (RSA 16384 fits) */
 	ACCESS_SERIAL_MAX = 64,      /* hex of at most 20 octets (RFC 5280 §4.1.2.2), with room */
 	ACCESS_SECRET_BYTES = 32,    /* of an enrolment token: beyond guessing */
+	ACCESS_SERIAL_LEAST = 2,     /* one octet: shorter is a slip of the hand */
 	ACCESS_ENROLMENT_MAX_MS = 7 * 24 * 3600 * 1000, /* longest life of a token */
 };
+
+/* No authority of ours signs for longer (certs/authority.h). */
+#define ACCESS_UNKNOWN_LIFE_MS (10ull * 366 * 24 * 3600 * 1000)
 
 enum role { ROLE_VIEWER, ROLE_RESPONDER, ROLE_APPROVER, ROLE_ADMIN, ROLE_COUNT };
 extern const struct enum_type role_enum; /* viewer responder approver admin */
@@ -86,9 +90,11 @@ extern const size_t access_permission_count;
 /* ---- certificates ---- */
 ERR_CHECK enum err_code access_certificate_issued(
     struct turn *t, const struct actor *who, const struct issued_certificate *c, struct err *reterr);
-/* ERR_NOT_FOUND; revoking twice keeps the first.  Emits EFFECT_REVOCATIONS. */
-ERR_CHECK enum err_code access_certificate_revoke(
-    struct turn *t, const struct actor *who, const char *serial, const char *reason, struct err *reterr);
+/* By serial; revoking twice keeps the first.  One that was not issued here (offline, or by a controller whose store is lost) is refused
+ * from now on all the same: role, name and not_after_ms of *c are then kept as they were said; without an end it is remembered for
+ * ACCESS_UNKNOWN_LIFE_MS.  ERR_INVALID: no serial.  Emits EFFECT_REVOCATIONS. */
+ERR_CHECK enum err_code access_certificate_revoke(struct turn *t, const struct actor *who, const struct issued_certificate *c,
+    const char *reason, struct err *reterr);
 /* Every unexpired certificate of a name; *ret_count how many.  Emits EFFECT_REVOCATIONS when any. */
 ERR_CHECK enum err_code access_revoke_name(struct turn *t, const struct actor *who, enum certificate_role role,
     const char *name, const char *reason, size_t *ret_count, struct err *reterr);

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "controller/access/access.h"
 #include "shared/base/text.h"
 
@@ -37,19 +39,30 @@ static enum err_code tell_edges(struct turn *t, struct err *reterr)
 	return turn_emit(t, &(struct effect){.kind = EFFECT_REVOCATIONS}, reterr);
 }
 
-enum err_code access_certificate_revoke(
-    struct turn *t, const struct actor *who, const char *serial, const char *reason, struct err *reterr)
+/* As shared/tls writes serials and compares them: lower-case hex, whole octets. */
+static bool is_serial(const char *text)
 {
-	struct issued_certificate c = {.serial = serial};
+	size_t n = strlen(text), hex = strspn(text, "0123456789abcdef");
+	return n >= ACCESS_SERIAL_LEAST && n <= ACCESS_SERIAL_MAX && hex == n && n % 2 == 0;
+}
+
+enum err_code access_certificate_revoke(struct turn *t, const struct actor *who, const struct issued_certificate *c,
+    const char *reason, struct err *reterr)
+{
+	struct issued_certificate key = {.serial = c->serial}, known;
 	bool found;
-	enum err_code rc = turn_get(t, &certificate_table, &c, &c, &found, reterr);
-	if (rc != ERR_OK)
+	enum err_code rc = turn_get(t, &certificate_table, &key, &known, &found, reterr);
+	if (rc != ERR_OK || (found && known.revoked_ms))
 		return rc;
-	if (!found)
-		return err_set(reterr, ERR_NOT_FOUND, "no certificate with serial %s was issued here", serial);
-	if (c.revoked_ms)
-		return ERR_OK;
-	rc = revoke(t, who, &c, reason, reterr);
+	if (!found) {
+		if (!is_serial(c->serial))
+			return err_set(reterr, ERR_INVALID,
+			    "\"%s\" is no serial: expected lower-case hex, as `kedge ca show FILE` prints it", c->serial);
+		known = *c;
+		known.name = c->name ? c->name : "not-issued-here";
+		known.not_after_ms = c->not_after_ms ? c->not_after_ms : turn_now_ms(t) + ACCESS_UNKNOWN_LIFE_MS;
+	}
+	rc = revoke(t, who, &known, reason, reterr);
 	return rc == ERR_OK ? tell_edges(t, reterr) : rc;
 }
 

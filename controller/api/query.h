@@ -41,7 +41,7 @@ struct status {
 	uint64_t at_ms;
 	bool halted, observing;
 	uint64_t epoch;
-	uint32_t hosts, connected;
+	uint32_t hosts, connected, ahead;
 	uint32_t incidents_open, rollbacks_running, changes_waiting;
 	struct list services; /* struct status_service */
 };

@@ -30,6 +30,7 @@ static const struct field status_fields[] = {
 	F_U64(S, epoch, 0, FIELD_WIDE | FIELD_ALWAYS, "hosts obey no lower one"),
 	F_U32(S, hosts, 0, FIELD_COLUMN | FIELD_ALWAYS, "hosts that are known"),
 	F_U32(S, connected, 0, FIELD_COLUMN | FIELD_ALWAYS, "of them connected"),
+	F_U32(S, ahead, 0, FIELD_WIDE | FIELD_ALWAYS, "of all hosts, those that have obeyed a higher epoch: they refuse this controller's orders"),
 	F_U32(S, incidents_open, 0, FIELD_COLUMN | FIELD_ALWAYS, "open incidents"),
 	F_U32(S, rollbacks_running, 0, FIELD_COLUMN | FIELD_ALWAYS, "running rollbacks"),
 	F_U32(S, changes_waiting, 0, FIELD_COLUMN | FIELD_ALWAYS, "changes that wait for an approval"),
@@ -65,6 +66,7 @@ static enum err_code count_hosts(struct turn *read, struct status *s, struct err
 	while ((rc = turn_scan_next(&scan, &h, &found, reterr)) == ERR_OK && found) {
 		s->hosts++;
 		s->connected += h.state == HOST_CONNECTED;
+		s->ahead += h.epoch_seen > s->epoch;
 	}
 	turn_scan_done(&scan);
 	return rc;
@@ -129,6 +131,8 @@ enum err_code query_status(struct turn *read, const struct workflow_config *c, s
 	struct change waiting = { .state = CHANGE_REQUESTED };
 	uint32_t more;
 	enum err_code rc = brakes_get(read, &b, reterr);
+	if (rc == ERR_OK)
+		s.epoch = b.epoch;
 	if (rc != ERR_OK || (rc = count_hosts(read, &s, reterr)) != ERR_OK || (rc = incident_all_open(read, &open, reterr)) != ERR_OK ||
 	    (rc = count(read, &rollback_table, "state", &running, &s.rollbacks_running, reterr)) != ERR_OK ||
 	    (rc = count(read, &rollback_table, "state", &proving, &more, reterr)) != ERR_OK ||
@@ -138,6 +142,5 @@ enum err_code query_status(struct turn *read, const struct workflow_config *c, s
 	s.incidents_open = (uint32_t)open.count;
 	s.halted = b.halted;
 	s.observing = b.observing;
-	s.epoch = b.epoch;
 	return record_to_json(&status_type, &s, 0, out, reterr);
 }

@@ -25,7 +25,7 @@ static const struct field args_fields[] = {
 	F_STRING(S, signature, PLAN_SIGNATURE_MAX, 0, "OpenSSH signature over the plan's digest"),
 	F_BYTES(S, document, POLICY_BYTES_MAX, 0, "a policy's YAML, byte for byte"),
 	F_STRINGS(S, signatures, PLAN_APPROVALS_MAX, 0, "OpenSSH signatures over it"),
-	F_TIME(S, until_ms, 0, "the end of a window; none: end it now"),
+	F_TIME(S, until_ms, 0, "the end of a window (none: end it now), or of a certificate"),
 	F_DURATION(S, lifetime_ms, ACCESS_ENROLMENT_MAX_MS, 0, "of a token"),
 	F_ENUM(S, role, &certificate_role_enum, 0, "host or operator"),
 	F_ENUMS(S, roles, &role_enum, ROLE_COUNT, 0, "of an operator"),
@@ -499,7 +499,11 @@ static enum err_code do_ca_token(struct job *j, struct err *reterr)
 	return answer(j, &enrolment_token_type, &token, reterr);
 }
 
-static enum err_code do_ca_revoke(struct job *j, struct err *reterr) { return access_certificate_revoke(j->t, &j->who, j->a->serial, j->a->text, reterr); }
+static enum err_code do_ca_revoke(struct job *j, struct err *reterr)
+{
+	const struct issued_certificate c = { .serial = j->a->serial, .role = j->a->role, .name = j->a->name, .not_after_ms = j->a->until_ms };
+	return access_certificate_revoke(j->t, &j->who, &c, j->a->text, reterr);
+}
 
 /* Refusals are told alike, whatever the reason: the audit trail knows.  They are answers, so that the attempt itself is kept. */
 static enum err_code do_ca_enrol(struct job *j, struct err *reterr)
@@ -565,7 +569,7 @@ static const struct verb {
 	{ { "controller", "confirm", "text!", "let a restored controller command again", &brakes_type }, do_confirm },
 	{ { "operator", "put", "name! roles! keys disabled", "add or change an operator", &operator_type }, do_operator_put },
 	{ { "ca", "token", "name! role lifetime_ms", "a one-time enrolment token", &enrolment_token_type }, do_ca_token },
-	{ { "ca", "revoke", "serial! text!", "revoke a certificate", NULL }, do_ca_revoke },
+	{ { "ca", "revoke", "serial! text! name role until_ms", "revoke a certificate; name, role and end of one that was not issued here", NULL }, do_ca_revoke },
 	{ { "ca", "enrol", "enrolment! secret! name! role csr!", "redeem a token for a certificate", &certificate_type }, do_ca_enrol },
 	{ { "notify", "test", "", "say something on the first channel", NULL }, do_notify_test },
 };

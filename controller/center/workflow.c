@@ -80,6 +80,25 @@ static enum err_code welcome(struct turn *t, const struct workflow_config *c, co
 	return chain_event(t, "host", (struct id){ 0 }, SEVERITY_LOW, reterr, "%s is connected", in->host);
 }
 
+/* The host refuses this controller's orders until an operator has said whose count. */
+static enum err_code epoch_ahead(struct turn *t, const struct workflow_config *c, const struct host *h, struct err *reterr)
+{
+	struct brakes b;
+	uint32_t said;
+	enum err_code rc = brakes_get(t, &b, reterr);
+	if (rc != ERR_OK || h->epoch_seen <= b.epoch)
+		return rc;
+	rc = audit_note(t, &actor_controller, "host.epoch_ahead", "host", h->name, AUDIT_FAILED, reterr,
+	    "it has obeyed epoch %llu, this controller's is %llu: it refuses our orders until `controller confirm`",
+	    (unsigned long long)h->epoch_seen, (unsigned long long)b.epoch);
+	if (rc != ERR_OK)
+		return rc;
+	return notify_about(t, &c->notify, NOTIFY_HOST, h->name, "epoch",
+	    arena_printf(turn_arena(t), "host %s has obeyed another controller and refuses this one: `kedge controller confirm` if this is the one that counts",
+	        h->name),
+	    &said, reterr);
+}
+
 /* Two machines with one identity: neither is believed any more. */
 static enum err_code barred(struct turn *t, const struct workflow_config *c, const struct host *h, struct err *reterr)
 {
@@ -107,6 +126,8 @@ static enum err_code on_hello(struct turn *t, const struct workflow_config *c, c
 	if (o.newly_skewed && (rc = notify_about(t, &c->notify, NOTIFY_HOST, in->host, "skewed",
 	                           arena_printf(turn_arena(t), "the clock of host %s is wrong by %lld s", in->host, (long long)(o.host.skew_ms / 1000)), &said,
 	                           reterr)) != ERR_OK)
+		return rc;
+	if (o.epoch_rose && (rc = epoch_ahead(t, c, &o.host, reterr)) != ERR_OK)
 		return rc;
 	switch (o.result) {
 	case HELLO_WELCOME:

@@ -280,6 +280,54 @@ int run_token(struct cli *c)
 	return out_record(c, &token_view_type, &(struct token_view){token, t.name, t.role, t.expires_ms});
 }
 
+/* ---- revoking ---- */
+
+static const enum certificate_role role_of[] = {
+    [TLS_ROLE_HOST] = CERTIFICATE_HOST,
+    [TLS_ROLE_OPERATOR] = CERTIFICATE_OPERATOR,
+    [TLS_ROLE_CONTROLLER] = CERTIFICATE_CONTROLLER,
+};
+
+/* What the controller may not know of a certificate that was made offline. */
+static enum err_code revoke_file(struct cli *c, const char *path, struct request_args *a)
+{
+	X509 *all[TLS_CHAIN_MAX];
+	struct tls_facts f;
+	struct tls_name n;
+	size_t count = 0;
+	CLEANUP(buf_done) struct buf pem = BUF_INIT;
+	enum err_code rc = file_read(path, TLS_PEM_MAX, &pem, &c->err);
+	if (rc == ERR_OK)
+		rc = tls_certificates_from_pem(pem.data, pem.size, all, &count, &c->err);
+	if (rc == ERR_OK && (rc = tls_certificate_facts(all[0], &f, &c->err)) == ERR_OK &&
+	    (rc = tls_certificate_name(all[0], &n, &c->err)) == ERR_OK) {
+		a->serial = arena_strdup(c->arena, f.serial);
+		a->name = arena_strdup(c->arena, n.name);
+		a->role = role_of[n.role];
+		a->until_ms = f.not_after_ms;
+		if (!a->serial || !a->name)
+			rc = err_set(&c->err, ERR_NOMEM, "out of memory");
+	}
+	for (size_t i = 0; i < count; i++)
+		tls_certificate_free(all[i]);
+	return rc;
+}
+
+int run_ca_revoke(struct cli *c)
+{
+	struct request_args a;
+	const char *which = cli_word(c, "certificate");
+	char serial[TLS_SERIAL_MAX];
+	enum err_code rc = request_from_words(c, &a);
+	if (rc == ERR_OK && (strchr(which, '/') || file_exists(which)))
+		rc = revoke_file(c, which, &a);
+	else if (rc == ERR_OK && tls_serial_normal(which, serial))
+		a.serial = arena_strdup(c->arena, serial);
+	else if (rc == ERR_OK)
+		return cli_usage(c, "\"%s\" is neither a file nor a serial in hex, as `kedge ca list` and `kedge ca show FILE` print it", which);
+	return rc == ERR_OK ? request_post(c, &a, "revoked: it is refused from now on, and its connections end") : cli_fail(c, rc);
+}
+
 /* ---- an operator's own certificate ---- */
 
 static enum err_code absolute(struct cli *c, const char *path, const char **ret)

@@ -62,6 +62,16 @@ static void brakes(const struct cli *c, const struct status *s, struct buf *out)
 		    colour(c, "\033[33m"), colour(c, "\033[0m"));
 }
 
+static void ahead(const struct cli *c, const struct status *s, struct buf *out)
+{
+	if (s->ahead && !s->observing)
+		buf_printf(out,
+		    "%sNOT OBEYED%s: %u %s obeyed another controller's epoch and %s this one's orders. If this is the one that "
+		    "counts: `kedge controller confirm TEXT`.\n",
+		    colour(c, "\033[33m"), colour(c, "\033[0m"), s->ahead, s->ahead == 1 ? "host has" : "hosts have",
+		    s->ahead == 1 ? "refuses" : "refuse");
+}
+
 static void next_steps(const struct status *s, struct buf *out)
 {
 	if (!s->hosts)
@@ -88,6 +98,7 @@ int run_status(struct cli *c)
 	if (c->table.wide)
 		buf_printf(&out, "epoch %llu\n", (unsigned long long)s.epoch);
 	brakes(c, &s, &out);
+	ahead(c, &s, &out);
 	if (s.services.count)
 		services(c, &s, &out);
 	next_steps(&s, &out);

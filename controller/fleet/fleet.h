@@ -132,6 +132,7 @@ struct hello_outcome {
 	bool newly_barred; /* this hello barred it: notify somebody, health_on_silent(), close host.boot's connection
 			      too */
 	bool newly_skewed;
+	bool epoch_rose;     /* it has obeyed a higher epoch than was known of it */
 	struct id displaced; /* an older connection of this host to close (its agent was restarted), or zero */
 	struct host host;    /* as stored after it */
 };

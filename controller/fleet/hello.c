@@ -147,7 +147,8 @@ static enum err_code admit(struct visit *v, struct err *reterr)
 	h->version = v->hello->agent_version;
 	h->capabilities = v->hello->capabilities;
 	h->certificate_expires_ms = v->hello->certificate_expires_ms;
-	if (v->hello->epoch_seen > h->epoch_seen)
+	v->out.epoch_rose = v->hello->epoch_seen > h->epoch_seen;
+	if (v->out.epoch_rose)
 		h->epoch_seen = v->hello->epoch_seen;
 	return turn_timer_set(
 	    v->turn, FLEET_TIMER_SILENT, (struct id){{0}}, h->name, now + 2 * v->config->heartbeat_ms, reterr);

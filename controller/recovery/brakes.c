@@ -77,14 +77,32 @@ enum err_code brakes_halt(struct turn *t, const struct actor *who, bool on, cons
 	return on || b.observing ? ERR_OK : go_on(t, reterr);
 }
 
+/* The highest that any host has obeyed, whoever's it was. */
+static enum err_code highest_epoch(struct turn *t, uint64_t *ret, struct err *reterr)
+{
+	struct host h;
+	struct turn_scan scan;
+	bool found;
+	*ret = 0;
+	enum err_code rc = turn_scan_key(t, &host_table, NULL, 0, false, &scan, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	while ((rc = turn_scan_next(&scan, &h, &found, reterr)) == ERR_OK && found)
+		if (h.epoch_seen > *ret && h.epoch_seen <= BRAKES_EPOCH_MAX)
+			*ret = h.epoch_seen;
+	turn_scan_done(&scan);
+	return rc;
+}
+
 enum err_code brakes_observe(struct turn *t, const struct actor *who, bool on, const char *reason, struct err *reterr)
 {
 	struct brakes b;
+	uint64_t highest;
 	enum err_code rc = brakes_get(t, &b, reterr);
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || (rc = highest_epoch(t, &highest, reterr)) != ERR_OK)
 		return rc;
-	if (b.observing && !on)
-		b.epoch++; /* whoever else believes to be this controller is obeyed no more */
+	if (!on && (b.observing || highest > b.epoch))
+		b.epoch = (highest > b.epoch ? highest : b.epoch) + 1; /* whoever else believes to be this controller is obeyed no more */
 	b.observing = on;
 	if ((rc = set(t, who, &b, reason, on ? "controller.observe" : "controller.confirm", reterr)) != ERR_OK)
 		return rc;

@@ -163,10 +163,12 @@ ERR_CHECK enum err_code recovery_order(struct turn *t, const struct recovery_con
     const char *service, const char *host, struct id snapshot, struct order_record *ret, struct err *reterr);
 
 /* ---- brakes ---- */
+#define BRAKES_EPOCH_MAX (1ull << 48) /* a host that claims more is not believed: a stolen one must not use the numbers up */
 ERR_CHECK enum err_code brakes_get(struct turn *t, struct brakes *ret, struct err *reterr);
 /* Every connected host is told.  Releasing (either brake) lets halted rollbacks go on: their RECOVERY_TIMER_PROVE falls due at once. */
 ERR_CHECK enum err_code brakes_halt(struct turn *t, const struct actor *who, bool on, const char *reason, struct err *reterr);
-/* Off: an operator confirms that this controller is the one that counts; the epoch rises, so that no other is obeyed any more. */
+/* Off: an operator confirms that this controller is the one that counts.  If it observed, or if a host has obeyed a higher epoch than this
+ * controller's (it began from an empty or an older store), the epoch rises above all of them, so that no other is obeyed any more. */
 ERR_CHECK enum err_code brakes_observe(struct turn *t, const struct actor *who, bool on, const char *reason, struct err *reterr);
 
 #endif

@@ -32,6 +32,8 @@ struct tls_facts {
 /* ERR_INVALID: not exactly one URI in the subject alternative name, or it is not a name of ours. */
 ERR_CHECK enum err_code tls_certificate_peer(X509 *certificate, struct tls_peer *ret, struct err *reterr);
 ERR_CHECK enum err_code tls_certificate_name(X509 *certificate, struct tls_name *ret, struct err *reterr);
+/* The same spelling for text from elsewhere; false: it is not a serial. */
+bool tls_serial_normal(const char *in, char out[TLS_SERIAL_MAX]);
 ERR_CHECK enum err_code tls_certificate_facts(X509 *certificate, struct tls_facts *ret, struct err *reterr);
 
 /* The certificates in pem, in order, at most TLS_CHAIN_MAX; at least one.  Text between them is ignored, anything else

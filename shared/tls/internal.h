@@ -15,8 +15,6 @@ ERR_CHECK enum err_code tls_name_among(
 
 /* Lower-case hex without sign, of whole octets, without leading zero octets but the only one. */
 ERR_CHECK enum err_code tls_serial_text(const ASN1_INTEGER *serial, char out[TLS_SERIAL_MAX], struct err *reterr);
-/* The same spelling for text from elsewhere; false: it is not a serial. */
-bool tls_serial_normal(const char *in, char out[TLS_SERIAL_MAX]);
 
 /* Borrowed from the identity and the trust. */
 X509 *tls_identity_leaf(const struct tls_identity *identity);

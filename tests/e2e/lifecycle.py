@@ -74,9 +74,11 @@ def agent(w):
 
 
 def revoke(w):
-    for c in w.api("ca?limit=100")["items"]:
-        if c.get("name") == "web-1":
-            w.api("ca/revoke", {"serial": c["serial"], "text": "e2e"})
+    """By its file: a new store does not know every certificate (and one may have been renewed this moment: those that it knows, too)."""
+    (w.dir / "kedge.yaml").write_text("controller: https://127.0.0.1:%d\nname: main\ndomain: %s\nauthority: %s/ca/authority.pem\n"
+                                      "certificate: %s/op/cert.pem\nkey: %s/op/key.pem\n" % (w.operators, DOMAIN, w.dir, w.dir, w.dir))
+    for which in [w.dir / "agent/identity/cert.pem"] + [c["serial"] for c in w.api("ca?limit=100")["items"] if c.get("name") == "web-1"]:
+        run(BIN / "kedge", "--config", w.dir / "kedge.yaml", "ca", "revoke", which, "e2e")
     w.wait(lambda: not connected(w), "the end of the revoked connection", 15)
     check("revoking its certificate ends its live connection", True)
     w.wait(lambda: "revoked" in (w.dir / "controller.log").read_text(), "the refusal at the next handshake", 30)
@@ -104,6 +106,26 @@ def restore(w):
     check("its audit trail is sound", w.api("audit/verify")["problem"] == "sound")
 
 
+def ordered(w):
+    """A snapshot order's outcome, once it has ended."""
+    order = w.api("snapshot/create", {"service": "notes", "host": "web-1"})["order_id"]
+    last = lambda: w.api("order/" + order)
+    w.wait(lambda: last().get("outcome", "open") != "open", "the end of an order", 60)
+    return last()["outcome"]
+
+
+def empty_store(w):
+    """All is lost but the authority: hosts have obeyed a later epoch than a new store begins with."""
+    check("an order is obeyed, with its epoch", ordered(w) == "ok")
+    check("SIGTERM again", w.stop())
+    (w.dir / "state").rename(w.dir / "lost-too")
+    w.start()
+    w.wait(lambda: w.api("status")["ahead"] == 1, "the host that has obeyed more", 60)
+    check("a host that obeyed another epoch refuses an empty store's orders", ordered(w) == "refused")
+    w.api("controller/confirm", {"text": "e2e: the store was lost"})
+    check("until an operator confirms", w.api("status")["ahead"] == 0 and ordered(w) == "ok")
+
+
 def main():
     if os.geteuid() != 0:
         print("skipped: needs root")
@@ -114,6 +136,7 @@ def main():
             enrol(w)
             agent(w)
             restore(w)
+            empty_store(w)
             revoke(w)
             w.agent.send_signal(signal.SIGTERM)
             check("SIGTERM ends the agent cleanly", w.agent.wait(90) == 0)

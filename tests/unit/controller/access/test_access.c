@@ -144,11 +144,13 @@ static void test_revocation_reaches_the_edges_and_ends_with_the_certificate(void
 	issue(&w, "01", CERTIFICATE_HOST, "web-1", 10000);
 	issue(&w, "02", CERTIFICATE_HOST, "web-2", 10000);
 	struct turn *t = world_after(&w, 1);
-	ok(access_certificate_revoke(t, &ada, "01", "stolen", ERR_HERE));
+	const struct issued_certificate first = {.serial = "01"}, slip = {.serial = "9"}, loud = {.serial = "9A"};
+	ok(access_certificate_revoke(t, &ada, &first, "stolen", ERR_HERE));
 	assert_int_equal(world_effect_count(&w, EFFECT_REVOCATIONS), 1);
-	ok(access_certificate_revoke(t, &ada, "01", "again", ERR_HERE));
+	ok(access_certificate_revoke(t, &ada, &first, "again", ERR_HERE));
 	assert_int_equal(world_effect_count(&w, EFFECT_REVOCATIONS), 1);
-	refused(ERR_NOT_FOUND, access_certificate_revoke(t, &ada, "99", "?", ERR_HERE));
+	refused(ERR_INVALID, access_certificate_revoke(t, &ada, &slip, "?", ERR_HERE));
+	refused(ERR_INVALID, access_certificate_revoke(t, &ada, &loud, "?", ERR_HERE));
 	ok(access_revoked(t, &serials, ERR_HERE));
 	assert_int_equal(serials.count, 1);
 	assert_string_equal(LIST_AT(serials, const char *, 0), "01");
@@ -288,8 +290,8 @@ static void test_what_is_kept_about_people_and_papers(void **state)
 	ok(access_has_role(t, "rob", ROLE_ADMIN, &has, ERR_HERE));
 	assert_false(has);
 	issue(&w, "01", CERTIFICATE_HOST, "web-1", 10000);
-	ok(access_certificate_revoke(t, &actor_controller, "01", "stolen", ERR_HERE));
 	struct issued_certificate c = {.serial = "01"};
+	ok(access_certificate_revoke(t, &actor_controller, &c, "stolen", ERR_HERE));
 	ok(turn_get(t, &certificate_table, &c, &c, &found, ERR_HERE));
 	assert_string_equal(c.reason, "stolen");
 	assert_string_equal(c.revoked_by, "controller");
@@ -324,6 +326,32 @@ static void test_redeeming_is_on_the_trail_with_where_from(void **state)
 	world_close(&w);
 }
 
+/* Made offline, or by a controller whose store is lost. */
+static void test_a_certificate_of_elsewhere_is_revoked_too(void **state)
+{
+	(void)state;
+	struct world w;
+	struct list serials;
+	bool revoked;
+	world_open(&w);
+	struct actor ada = actor_operator("ada", "127.0.0.1:1");
+	const struct issued_certificate bare = {.serial = "aa01"};
+	struct issued_certificate told = {
+	    .serial = "aa02", .role = CERTIFICATE_CONTROLLER, .name = "main", .not_after_ms = turn_now_ms(w.turn) + 5000};
+	ok(access_certificate_revoke(w.turn, &ada, &bare, "found on a stick", ERR_HERE));
+	ok(access_certificate_revoke(w.turn, &ada, &told, "stolen", ERR_HERE));
+	assert_int_equal(world_effect_count(&w, EFFECT_REVOCATIONS), 2);
+	ok(access_revoked(w.turn, &serials, ERR_HERE));
+	assert_int_equal(serials.count, 2);
+	ok(access_is_revoked(w.turn, "aa01", &revoked, ERR_HERE));
+	assert_true(revoked);
+	struct turn *t = world_after(&w, 6000);
+	ok(access_revoked(t, &serials, ERR_HERE)); /* the end of the one is known, of the other not */
+	assert_int_equal(serials.count, 1);
+	assert_string_equal(LIST_AT(serials, const char *, 0), "aa01");
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +362,7 @@ int main(void)
 	    cmocka_unit_test(test_seed_does_not_undo_what_people_decided),
 	    cmocka_unit_test(test_keys_are_single_lines),
 	    cmocka_unit_test(test_revocation_reaches_the_edges_and_ends_with_the_certificate),
+	    cmocka_unit_test(test_a_certificate_of_elsewhere_is_revoked_too),
 	    cmocka_unit_test(test_revoking_a_name_takes_only_its_living_certificates),
 	    cmocka_unit_test(test_token_is_good_once_for_one_name),
 	    cmocka_unit_test(test_token_expires),

@@ -157,6 +157,29 @@ static void test_the_epoch_rises_with_each_confirmation_only(void **state)
 	world_close(&w);
 }
 
+/* An empty or an older store: hosts know a higher epoch than it does. */
+static void test_a_confirmation_rises_above_what_hosts_have_obeyed(void **state)
+{
+	(void)state;
+	struct world w;
+	struct brakes b;
+	struct host h;
+	bool found;
+	open_with(&w, 2);
+	for (int i = 0; i < 2; i++) {
+		ok(fleet_host_get(w.turn, fleet_list[i], &h, &found, ERR_HERE));
+		h.epoch_seen = i ? BRAKES_EPOCH_MAX + 1 : 7; /* the other lies */
+		ok(turn_put(w.turn, &host_table, &h, ERR_HERE));
+	}
+	ok(brakes_observe(w.turn, &ada, false, "the disk was lost", ERR_HERE));
+	ok(brakes_get(w.turn, &b, ERR_HERE));
+	assert_int_equal(b.epoch, 8);
+	ok(brakes_observe(w.turn, &ada, false, "again", ERR_HERE));
+	ok(brakes_get(w.turn, &b, ERR_HERE));
+	assert_int_equal(b.epoch, 8);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +190,7 @@ int main(void)
 	    cmocka_unit_test(test_p44_the_breaker),
 	    cmocka_unit_test(test_p44_a_small_fleet_has_no_breaker),
 	    cmocka_unit_test(test_halt_and_observe_stop_automation),
+	    cmocka_unit_test(test_a_confirmation_rises_above_what_hosts_have_obeyed),
 	    cmocka_unit_test(test_the_epoch_rises_with_each_confirmation_only),
 	};
 	return cmocka_run_group_tests(tests, persons_make, persons_end);
