@@ -32,6 +32,8 @@ static const char usage[] =
     "  rollback start SERVICE --to WHICH [--component C]… [--deep] [--no-prove]\n"
     "  rollback recover                      bring interrupted rollbacks to an end\n"
     "  restore ID --into DIR [--component C]… [PATH…]\n"
+    "  wal push PATH NAME | wal fetch NAME PATH   PostgreSQL's archive_command and restore_command\n"
+    "  wal status [SERVICE]                  how well the archive of the log follows its database\n"
     "  repo init|check [--data]|rebuild-index|stats\n"
     "\n"
     "WHICH is a restore point's id or its beginning, last, last-good, or a time (2026-11-23T04:00:00Z).\n"
@@ -203,14 +205,14 @@ static bool set_format(struct cli *c, const char *name)
 }
 
 enum option_code { OPT_TO = 256, OPT_INTO, OPT_TOKEN, OPT_AUTHORITY, OPT_CONTROLLER, OPT_SAMPLE, OPT_APPLY, OPT_EXACT, OPT_NO_PROVE, OPT_DEEP, OPT_DATA,
-	OPT_COMPONENT, OPT_VERSION };
+	OPT_COMPONENT, OPT_VERSION, OPT_SERVICE };
 
 static const struct option options[] = { { "config", required_argument, NULL, 'c' }, { "output", required_argument, NULL, 'o' },
 	{ "help", no_argument, NULL, 'h' }, { "verbose", no_argument, NULL, 'v' }, { "to", required_argument, NULL, OPT_TO },
 	{ "into", required_argument, NULL, OPT_INTO }, { "token", required_argument, NULL, OPT_TOKEN }, { "authority", required_argument, NULL, OPT_AUTHORITY },
 	{ "controller", required_argument, NULL, OPT_CONTROLLER }, { "sample", no_argument, NULL, OPT_SAMPLE }, { "apply", no_argument, NULL, OPT_APPLY },
 	{ "exact", no_argument, NULL, OPT_EXACT }, { "no-prove", no_argument, NULL, OPT_NO_PROVE }, { "deep", no_argument, NULL, OPT_DEEP },
-	{ "data", no_argument, NULL, OPT_DATA }, { "component", required_argument, NULL, OPT_COMPONENT }, { "version", no_argument, NULL, OPT_VERSION }, { 0 } };
+	{ "data", no_argument, NULL, OPT_DATA }, { "component", required_argument, NULL, OPT_COMPONENT }, { "version", no_argument, NULL, OPT_VERSION }, { "service", required_argument, NULL, OPT_SERVICE }, { 0 } };
 
 /* False: the program ends with *ret_exit. */
 static bool read_options(struct cli *c, int argc, char **argv, enum log_level *least, int *ret_exit)
@@ -233,6 +235,7 @@ static bool read_options(struct cli *c, int argc, char **argv, enum log_level *l
 		case OPT_NO_PROVE: c->no_prove = true; break;
 		case OPT_DEEP: c->deep = true; break;
 		case OPT_DATA: c->data = true; break;
+		case OPT_SERVICE: c->service = optarg; break;
 		case OPT_COMPONENT: ok = add_component(c, optarg); break;
 		case 'h':
 		case OPT_VERSION:
@@ -268,6 +271,8 @@ static int dispatch(struct cli *c, const char *noun, const char *verb)
 		return cli_rollback(c, verb);
 	if (text_equal(noun, "repo"))
 		return cli_repo(c, verb);
+	if (text_equal(noun, "wal"))
+		return cli_wal(c, verb);
 	fprintf(stderr, "kedge-agent: there is no command %s; try: kedge-agent --help\n", noun);
 	return EXIT_USAGE;
 }
@@ -283,7 +288,7 @@ int cli_main(int argc, char **argv)
 	if (optind >= argc)
 		return fputs(usage, stderr), EXIT_USAGE;
 	const char *noun = argv[optind++];
-	bool has_verb = text_equal(noun, "snapshot") || text_equal(noun, "rollback") || text_equal(noun, "repo");
+	bool has_verb = text_equal(noun, "snapshot") || text_equal(noun, "rollback") || text_equal(noun, "repo") || text_equal(noun, "wal");
 	const char *verb = has_verb && optind < argc ? argv[optind++] : "";
 	c.argc = argc - optind;
 	c.argv = argv + optind;

@@ -16,7 +16,7 @@ struct cli { /* one call of the program */
 	const struct agent_config *config;
 	struct arena *arena;
 	enum cli_format format;
-	const char *to, *into, *token, *authority, *controller, *reason; /* options */
+	const char *to, *into, *token, *authority, *controller, *reason, *service; /* options */
 	bool sample, apply, exact, no_prove, deep, data;
 	uint32_t components;                   /* bits */
 	int argc;
@@ -33,10 +33,11 @@ int cli_record(const struct cli *c, const struct record_type *type, const void *
 void cli_progress(const char *what, double percent, const char *text); /* a line that is overwritten on a terminal; nothing elsewhere */
 void cli_progress_end(void);
 
-/* snapshot.c, rollback.c, repo.c */
+/* snapshot.c, rollback.c, repo.c, wal.c */
 int cli_snapshot(struct cli *c, const char *verb);
 int cli_rollback(struct cli *c, const char *verb);
 int cli_restore(struct cli *c);
 int cli_repo(struct cli *c, const char *verb);
+int cli_wal(struct cli *c, const char *verb);
 
 #endif

@@ -1,0 +1,249 @@
+/* The folder of an archive, and the file that says whose it is. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/database/wal.h"
+#include "agent/snapshot/bytes.h"
+#include "agent/snapshot/io.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/file.h"
+#include "shared/base/secret.h"
+#include "shared/base/text.h"
+
+static const char first_line[] = "kedge-wal 1\n";
+
+void wal_area_wipe(struct wal_area *a)
+{
+	secret_wipe(a->keys, sizeof a->keys);
+	a->key_count = 0;
+}
+
+/* ---- the file: lines of a word and its values ---- */
+
+static bool take_key(struct wal_area *a, char *values)
+{
+	uint64_t number;
+	char *hex = strchr(values, ' ');
+	if (!hex || a->key_count == WAL_KEYS_MAX)
+		return false;
+	*hex++ = '\0';
+	struct envelope_key *k = &a->keys[a->key_count++];
+	if (text_u64(values, &number, NULL) != ERR_OK || number > UINT32_MAX)
+		return false;
+	k->number = (uint32_t)number;
+	return text_unhex(hex, k->key, KEY_SIZE, NULL) == ERR_OK;
+}
+
+static bool take_line(struct wal_area *a, char *line)
+{
+	uint64_t v;
+	if (text_starts(line, "key "))
+		return take_key(a, line + 4);
+	if (text_starts(line, "system "))
+		return text_u64(line + 7, &a->system, NULL) == ERR_OK;
+	if (!text_starts(line, "segment ") || text_u64(line + 8, &v, NULL) != ERR_OK || v < WAL_SEGMENT_LEAST ||
+	    v > WAL_SEGMENT_MOST || (v & (v - 1)))
+		return false;
+	a->segment_bytes = (uint32_t)v;
+	return true;
+}
+
+static enum err_code parse(struct wal_area *a, char *text, const char *path, struct err *reterr)
+{
+	bool good = text_starts(text, first_line);
+	for (char *line = text + strlen(first_line), *next; good && *line; line = next) {
+		next = line + strcspn(line, "\n");
+		if (*next)
+			*next++ = '\0';
+		good = take_line(a, line);
+	}
+	if (good && a->system && a->segment_bytes && a->key_count)
+		return ERR_OK;
+	return err_set(reterr, ERR_CORRUPT,
+	    "%s is not as this program writes it: take a restore point of the database as root to make it anew, after "
+	    "moving it away",
+	    path);
+}
+
+enum err_code wal_area_open(const char *state_directory, const char *service, struct wal_area *ret, struct err *reterr)
+{
+	struct wal_area a = {.key_count = 0};
+	char path[PATH_LIMIT];
+	struct buf text = BUF_INIT;
+	if (!text_format(a.path, sizeof a.path, "%s/wal/%s", state_directory, service) ||
+	    !text_format(path, sizeof path, "%s/area", a.path))
+		return err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
+	enum err_code rc = file_read(path, WAL_AREA_FILE_MAX, &text, reterr);
+	if (rc == ERR_OK)
+		rc = parse(&a, (char *)text.data, path, reterr);
+	if (rc == ERR_OK)
+		*ret = a;
+	secret_wipe(text.data, text.size);
+	buf_done(&text);
+	wal_area_wipe(&a);
+	return rc;
+}
+
+static enum err_code store(const struct wal_area *a, const struct stat *owner, struct err *reterr)
+{
+	struct buf text = BUF_INIT;
+	char path[PATH_LIMIT], hex[2 * KEY_SIZE + 1];
+	if (!text_format(path, sizeof path, "%s/area", a->path))
+		return err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
+	buf_printf(&text, "%ssystem %llu\nsegment %u\n", first_line, (unsigned long long)a->system, a->segment_bytes);
+	for (size_t i = 0; i < a->key_count; i++)
+		buf_printf(&text, "key %u %s\n", a->keys[i].number, text_hex(a->keys[i].key, KEY_SIZE, hex));
+	enum err_code rc = text.failed ? err_set(reterr, ERR_NOMEM, "out of memory")
+				       : file_replace(path, text.data, text.size, 0600, reterr);
+	if (rc == ERR_OK && geteuid() == 0 && chown(path, owner->st_uid, owner->st_gid) != 0)
+		rc = err_sys(reterr, errno, "%s cannot be given to the cluster's user", path);
+	secret_wipe(text.data, text.size);
+	secret_wipe(hex, sizeof hex);
+	buf_done(&text);
+	return rc;
+}
+
+/* ---- making it ---- */
+
+/* The first eight bytes of its control file name a cluster for life. */
+static enum err_code system_of(const char *data_directory, uint64_t *ret, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	uint8_t bytes[8];
+	if (!text_format(path, sizeof path, "%s/global/pg_control", data_directory))
+		return err_set(reterr, ERR_LIMIT, "%s is too long a path", data_directory);
+	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(reterr, errno, "%s", path);
+	enum err_code rc = io_pread_exact(fd, bytes, sizeof bytes, 0, reterr);
+	if (rc == ERR_OK)
+		*ret = get64(bytes);
+	return rc;
+}
+
+/* A cluster always has a segment, and they are of one size. */
+static enum err_code segment_size_of(const char *data_directory, uint32_t *ret, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	struct wal_name name;
+	struct stat st;
+	if (!text_format(path, sizeof path, "%s/pg_wal", data_directory))
+		return err_set(reterr, ERR_LIMIT, "%s is too long a path", data_directory);
+	CLEANUP(cleanup_dir) DIR *dir = opendir(path);
+	if (!dir)
+		return err_sys(reterr, errno, "%s", path);
+	for (struct dirent *e; (e = readdir(dir));)
+		if (wal_name_parse(e->d_name, &name) && name.kind == WAL_SEGMENT &&
+		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size >= WAL_SEGMENT_LEAST &&
+		    st.st_size <= WAL_SEGMENT_MOST && !(st.st_size & (st.st_size - 1))) {
+			*ret = (uint32_t)st.st_size;
+			return ERR_OK;
+		}
+	return err_set(reterr, ERR_NOT_FOUND, "%s holds no segment of a write-ahead log", path);
+}
+
+static enum err_code make_folder(const char *path, mode_t mode, const struct stat *owner, struct err *reterr)
+{
+	enum err_code rc = file_make_dirs(path, mode, reterr);
+	if (rc == ERR_OK && owner && geteuid() == 0 && chown(path, owner->st_uid, owner->st_gid) != 0)
+		rc = err_sys(reterr, errno, "%s cannot be given to the cluster's user", path);
+	return rc;
+}
+
+/* The cluster's user must come through to its folder, and sees nothing else on the way. */
+static enum err_code check_way(const char *state_directory, const struct stat *owner, struct err *reterr)
+{
+	struct stat st;
+	if (stat(state_directory, &st) != 0)
+		return err_sys(reterr, errno, "%s", state_directory);
+	if (geteuid() == 0 && owner->st_uid && owner->st_uid != st.st_uid && !(st.st_mode & S_IXOTH))
+		return err_set(reterr, ERR_DENIED,
+		    "the cluster's user cannot come through %s to its archive: chmod o+x %s (what is in it stays "
+		    "closed)",
+		    state_directory, state_directory);
+	return ERR_OK;
+}
+
+static enum err_code make_folders(
+    struct wal_area *a, const char *state_directory, const struct stat *owner, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	if (!text_format(path, sizeof path, "%s/wal", state_directory))
+		return err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
+	enum err_code rc = file_make_dirs(state_directory, 0711, reterr);
+	if (rc == ERR_OK)
+		rc = check_way(state_directory, owner, reterr);
+	if (rc == ERR_OK)
+		rc = file_make_dirs(path, 0711, reterr);
+	if (rc == ERR_OK)
+		rc = make_folder(a->path, 0700, owner, reterr);
+	if (rc == ERR_OK && !text_format(path, sizeof path, "%s/log", a->path))
+		rc = err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
+	return rc == ERR_OK ? make_folder(path, 0700, owner, reterr) : rc;
+}
+
+static bool has_key(const struct wal_area *a, const struct envelope_key *k)
+{
+	for (size_t i = 0; i < a->key_count; i++)
+		if (a->keys[i].number == k->number && secret_equal(a->keys[i].key, k->key, KEY_SIZE))
+			return true;
+	return false;
+}
+
+static enum err_code make_new(struct wal_area *a, const char *state_directory, const char *service,
+    const char *data_directory, const struct envelope_key *k, const struct stat *owner, struct err *reterr)
+{
+	*a = (struct wal_area){.key_count = 1, .keys = {*k}};
+	if (!text_format(a->path, sizeof a->path, "%s/wal/%s", state_directory, service))
+		return err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
+	enum err_code rc = system_of(data_directory, &a->system, reterr);
+	if (rc == ERR_OK)
+		rc = segment_size_of(data_directory, &a->segment_bytes, reterr);
+	if (rc == ERR_OK)
+		rc = make_folders(a, state_directory, owner, reterr);
+	return rc == ERR_OK ? store(a, owner, reterr) : rc;
+}
+
+static enum err_code bring_up_to_date(struct wal_area *a, const char *data_directory, const struct envelope_key *k,
+    const struct stat *owner, struct err *reterr)
+{
+	uint64_t system;
+	enum err_code rc = system_of(data_directory, &system, reterr);
+	if (rc == ERR_OK && system != a->system)
+		return err_set(reterr, ERR_STATE,
+		    "%s is the archive of another cluster than the one in %s: move it away to begin a new one", a->path,
+		    data_directory);
+	if (rc != ERR_OK || has_key(a, k))
+		return rc;
+	if (a->key_count == WAL_KEYS_MAX)
+		return err_set(reterr, ERR_LIMIT, "%s has %d keys already", a->path, WAL_KEYS_MAX);
+	a->keys[a->key_count++] = *k;
+	return store(a, owner, reterr);
+}
+
+enum err_code wal_area_make(struct repo *r, const char *state_directory, const struct service_config *service,
+    struct wal_area *ret, struct err *reterr)
+{
+	const char *data = service->components.database->postgres->data_directory;
+	struct wal_area a;
+	struct envelope_key k;
+	struct stat owner;
+	if (stat(data, &owner) != 0)
+		return err_sys(reterr, errno, "%s", data);
+	enum err_code rc = envelope_key_of(r, "wal", service->name, &k, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	rc = wal_area_open(state_directory, service->name, &a, reterr);
+	if (rc == ERR_NOT_FOUND)
+		rc = make_new(&a, state_directory, service->name, data, &k, &owner, reterr);
+	else if (rc == ERR_OK)
+		rc = bring_up_to_date(&a, data, &k, &owner, reterr);
+	secret_wipe(&k, sizeof k);
+	if (rc == ERR_OK)
+		*ret = a;
+	wal_area_wipe(&a);
+	return rc;
+}
