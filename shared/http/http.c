@@ -132,8 +132,10 @@ static CURLcode perform(struct http_client *c)
 /* ---- one transfer ---- */
 
 struct transfer {
+	CURL *curl;
 	const struct http_request *request;
 	struct buf *body;
+	uint64_t sent; /* of a body that is read as it is sent */
 	bool cancelled;
 	const struct buf *upload;
 	size_t uploaded;
@@ -149,6 +151,39 @@ static size_t on_body(char *data, size_t size, size_t count, void *user)
 	}
 	buf_append(t->body, data, n);
 	return t->body->failed ? 0 : n;
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *user)
+{
+	struct transfer *t = user;
+	size_t n = size * count, length = n;
+	long status = 0;
+	while (length && (line[length - 1] == '\n' || line[length - 1] == '\r'))
+		length--;
+	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+	t->request->on_header(t->request->ctx, status, line, length);
+	return n;
+}
+
+static size_t on_read(char *out, size_t size, size_t count, void *user)
+{
+	struct transfer *t = user;
+	uint64_t left = t->request->body_size - t->sent;
+	size_t room = size * count < left ? size * count : (size_t)left;
+	size_t n = room ? t->request->read_body(t->request->ctx, t->sent, out, room) : 0;
+	if (room && (n == 0 || n > room))
+		return CURL_READFUNC_ABORT;
+	t->sent += n;
+	return n;
+}
+
+static int on_seek(void *user, curl_off_t offset, int origin)
+{
+	struct transfer *t = user;
+	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > t->request->body_size)
+		return CURL_SEEKFUNC_FAIL;
+	t->sent = (uint64_t)offset;
+	return CURL_SEEKFUNC_OK;
 }
 
 static size_t on_upload(char *out, size_t size, size_t count, void *user)
@@ -208,6 +243,8 @@ static enum err_code failure(struct http_client *c, CURLcode rc, const char *url
 		return err_set(reterr, ERR_DENIED, "%s: %s", url, why);
 	case CURLE_OUT_OF_MEMORY:
 		return err_set(reterr, ERR_NOMEM, "%s: %s", url, why);
+	case CURLE_ABORTED_BY_CALLBACK:
+		return err_set(reterr, ERR_IO, "%s: what was to be sent cannot be read", url);
 	case CURLE_URL_MALFORMAT:
 	case CURLE_UNSUPPORTED_PROTOCOL:
 		return err_set(reterr, ERR_INVALID, "%s: %s", url, why);
@@ -219,7 +256,7 @@ static enum err_code failure(struct http_client *c, CURLcode rc, const char *url
 enum err_code http_ask(struct http_client *c, const struct http_request *r, struct http_answer *ret, struct err *reterr)
 {
 	struct buf body = { .limit = HTTP_ANSWER_MAX };
-	struct transfer t = { .request = r, .body = &body };
+	struct transfer t = { .curl = c->curl, .request = r, .body = &body };
 	struct curl_slist *headers = NULL;
 	set_common(c, r->url, "http,https");
 	for (size_t i = 0; r->headers && r->headers[i] && i < HTTP_HEADERS_MAX; i++) {
@@ -231,11 +268,24 @@ enum err_code http_ask(struct http_client *c, const struct http_request *r, stru
 	curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, r->method);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, &t);
-	if (r->body || strcmp(r->method, "POST") == 0) {
+	if (strcmp(r->method, "HEAD") == 0)
+		curl_easy_setopt(c->curl, CURLOPT_NOBODY, 1L);
+	if (r->on_header) {
+		curl_easy_setopt(c->curl, CURLOPT_HEADERFUNCTION, on_header);
+		curl_easy_setopt(c->curl, CURLOPT_HEADERDATA, &t);
+	}
+	if (r->read_body) {
+		curl_easy_setopt(c->curl, CURLOPT_UPLOAD, 1L);
+		curl_easy_setopt(c->curl, CURLOPT_READFUNCTION, on_read);
+		curl_easy_setopt(c->curl, CURLOPT_READDATA, &t);
+		curl_easy_setopt(c->curl, CURLOPT_SEEKFUNCTION, on_seek);
+		curl_easy_setopt(c->curl, CURLOPT_SEEKDATA, &t);
+		curl_easy_setopt(c->curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)r->body_size);
+	} else if (r->body || strcmp(r->method, "POST") == 0) {
 		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, r->body ? r->body : "");
 		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_size);
 	}
-	if (r->on_data) { /* silence for so long ends a stream */
+	if (r->on_data || r->read_body) { /* silence for so long ends a stream */
 		curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
 		curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, (long)(c->timeout_ms / 1000 ? c->timeout_ms / 1000 : 1));
 	} else {

@@ -6,6 +6,8 @@
 #ifndef KEDGE_SHARED_HTTP_HTTP_H
 #define KEDGE_SHARED_HTTP_HTTP_H
 
+#include <stdint.h>
+
 #include "shared/base/buf.h"
 #include "shared/base/err.h"
 
@@ -39,6 +41,11 @@ struct http_request {
 	/* A stream (server-sent events): called with each piece as it comes; false ends the call with ERR_CANCELLED.  The deadline is then for
 	 * silence, not for the whole.  NULL: the answer is collected. */
 	bool (*on_data)(void *ctx, const char *data, size_t size);
+	/* A body too large for memory: called for up to size of the body_size bytes, from offset on (again from an earlier one when the connection
+	 * broke before an answer); returns how many it gave, 0 to end the call.  The deadline is then for silence.  NULL: body. */
+	size_t (*read_body)(void *ctx, uint64_t offset, char *out, size_t size);
+	/* Each header line of the answer without its line end, before any data; may be NULL. */
+	void (*on_header)(void *ctx, long status, const char *line, size_t size);
 	void *ctx;
 };
 struct http_answer {
