@@ -1,0 +1,76 @@
+/* agent/bucket/main.c: kedge-copy: the one program of a host that speaks to an object store.  The agent starts it with
+ * a socket as descriptor 3, as its unprivileged user; it takes no arguments and reads no configuration. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/bucket/serve.h"
+#include "agent/bucket/wire.h"
+#include "shared/base/clock.h"
+#include "shared/http/http.h"
+
+static enum err_code ask(void *ctx, const struct s3_call *call, struct err *reterr)
+{
+	struct http_request r = {.method = call->method,
+	    .url = call->url,
+	    .headers = call->headers,
+	    .on_data = call->on_data,
+	    .read_body = call->read_body,
+	    .body_size = call->body_size,
+	    .on_header = call->on_header,
+	    .ctx = call->ctx};
+	struct http_answer a = {.status = 0};
+	enum err_code rc = http_ask(ctx, &r, &a, reterr);
+	buf_done(&a.body);
+	return rc;
+}
+
+static uint64_t now_ms(void *ctx)
+{
+	(void)ctx;
+	return clock_wall_ms();
+}
+
+static enum err_code prepare(void *ctx, const struct bucket_settings *s, struct s3_transport *ret, struct err *reterr)
+{
+	struct http_client **client = ctx;
+	struct http_options o = {.authority = s->authority, .timeout_ms = BUCKET_SILENCE_MS};
+	enum err_code rc = http_client_new(&o, client, reterr);
+	if (!rc)
+		*ret = (struct s3_transport){*client, ask, now_ms};
+	return rc;
+}
+
+/* No file can grow by its doing, nothing of it is left behind or can be looked at, it gains nothing and ends with the
+ * agent. */
+static bool give_up_powers(void)
+{
+	static const struct rlimit none = {0, 0};
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	return setrlimit(RLIMIT_CORE, &none) == 0 && setrlimit(RLIMIT_FSIZE, &none) == 0 &&
+	       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct http_client *client = NULL;
+	struct err err = ERR_INIT;
+	int kind;
+	socklen_t size = sizeof kind;
+	(void)argv;
+	if (argc != 1 || getsockopt(BUCKET_WIRE_FD, SOL_SOCKET, SO_TYPE, &kind, &size) != 0 || kind != SOCK_SEQPACKET) {
+		fputs("kedge-copy is started by kedge-agent: see `kedge-agent copy`\n", stderr);
+		return 2;
+	}
+	if (!give_up_powers())
+		return 1;
+	enum err_code rc = bucket_serve(BUCKET_WIRE_FD, prepare, &client, &err);
+	http_client_free(client);
+	return rc ? 1 : 0;
+}
