@@ -382,6 +382,10 @@ enum err_code check_snapshots(const void *record, struct err *reterr)
 
 	if (s->every_ms && s->every_ms < CONFIG_SNAPSHOT_EVERY_LEAST_MS)
 		return WRONG("every: expected at least 1m, or 0s for none");
+	if (s->verify_every_ms && s->verify_every_ms < CONFIG_SNAPSHOT_EVERY_LEAST_MS)
+		return WRONG("verify_every: expected at least 1m, or 0s for none");
+	if (s->sample_every_ms && s->sample_every_ms < CONFIG_SNAPSHOT_EVERY_LEAST_MS)
+		return WRONG("sample_every: expected at least 1m, or 0s for none");
 	return ERR_OK;
 }
 

@@ -30,6 +30,7 @@ enum {
 	CONFIG_STEP_TIMEOUT_MAX_MS = 60 * 60 * 1000,
 	CONFIG_SNAPSHOT_EVERY_LEAST_MS = 60 * 1000,
 };
+#define CONFIG_VERIFY_EVERY_MAX_MS (90 * (uint64_t)DAY_MS) /* what is not read back for a quarter is not known to be there */
 #define CONFIG_SPOOL_LEAST_BYTES (1u << 20)        /* less could not hold a day of results */
 #define CONFIG_SPOOL_MAX_BYTES ((uint64_t)16 << 30)
 
@@ -102,7 +103,11 @@ struct log_config {
 };
 
 struct keep_config { uint32_t hourly, daily, weekly, monthly; };
-struct snapshots_config { uint64_t every_ms; struct keep_config keep; };
+struct snapshots_config {
+	uint64_t every_ms;
+	uint64_t verify_every_ms, sample_every_ms; /* the newest one is read back, whole or a sample of it; 0: not by itself */
+	struct keep_config keep;
+};
 struct brakes_config {
 	struct list automatic;    /* enum component: what may be rolled back under a standing policy, without a person */
 	uint32_t max_per_hour;    /* changing orders of this service, any kind */
@@ -134,6 +139,7 @@ struct agent_config {
 	uint32_t approvals_needed;/* distinct approvers for a plan that no standing policy covers */
 	uint64_t spool_limit_bytes;
 	uint64_t drift_every_ms;  /* how often components are compared with the last snapshot's metadata */
+	uint64_t prune_every_ms;  /* how often what `keep` does not name goes; 0: not by itself */
 	struct list services;     /* struct service_config, keyed by name */
 };
 /* The tier's own interval. */

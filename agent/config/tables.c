@@ -169,6 +169,10 @@ static const struct record_type keep_config_type =
 static const struct field snapshots_fields[] = {
     F_DURATION(struct snapshots_config, every_ms, CONFIG_EVERY_MAX_MS, FIELD_COLUMN, "how often; 0s: only when asked",
 	.default_text = "1h"),
+    F_DURATION(struct snapshots_config, verify_every_ms, CONFIG_VERIFY_EVERY_MAX_MS, 0,
+	"how often the newest one is read back whole; 0s: only when asked", .default_text = "6h"),
+    F_DURATION(struct snapshots_config, sample_every_ms, CONFIG_VERIFY_EVERY_MAX_MS, 0,
+	"how often a sample of the newest one is read back; 0s: only when asked", .default_text = "1h"),
     F_INLINE(struct snapshots_config, keep, struct keep_config, &keep_config_type, 0, "which are kept"),
 };
 static const struct record_type snapshots_config_type = RECORD_TYPE("snapshots_config", struct snapshots_config,
@@ -230,6 +234,8 @@ static const struct field agent_fields[] = {
     F_DURATION(struct agent_config, drift_every_ms, DAY_MS, 0,
 	"how often components are compared with their last snapshot", .default_text = "5m",
 	.min = CONFIG_EVERY_LEAST_MS),
+    F_DURATION(struct agent_config, prune_every_ms, CONFIG_VERIFY_EVERY_MAX_MS, 0,
+	"how often snapshots that `keep` does not name are removed; 0s: only when asked", .default_text = "24h"),
     F_LIST(struct agent_config, services, &service_config_type, CONFIG_SERVICES_MAX, FIELD_KEYED,
 	"what runs here, by name"),
 };

@@ -51,7 +51,7 @@ static void send_identity(struct keeper *k)
 
 static struct list automatic_of(const struct service_config *s) { return s->rollback.automatic; }
 
-static void send_declaration(struct keeper *k)
+void guard_declare(struct keeper *k, uint64_t epoch)
 {
 	static const enum component all[] = { COMPONENT_CONFIG, COMPONENT_CODE, COMPONENT_DATA, COMPONENT_DATABASE };
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(1 << 20);
@@ -66,7 +66,7 @@ static void send_declaration(struct keeper *k)
 		declared[i] = (struct declared_service){ .name = s->name, .components = { components, n }, .depends_on = s->depends_on, .automatic = automatic_of(s),
 			.probes = (uint32_t)s->probes.count, .snapshot_every_ms = s->snapshots.every_ms };
 	}
-	struct channel_declare body = { .services = { declared, declared ? k->watched_count : 0 }, .epoch_seen = orders_epoch(k->orders) };
+	struct channel_declare body = { .services = { declared, declared ? k->watched_count : 0 }, .epoch_seen = epoch };
 	struct channel_message m = { .type = CHANNEL_DECLARE, .declare = &body };
 	if (declared)
 		(void)guard_send(k, &m);
@@ -256,7 +256,7 @@ enum err_code guard_start(struct keeper *k, struct err *reterr)
 		return rc;
 	}
 	send_identity(k);
-	send_declaration(k);
+	guard_declare(k, orders_epoch(k->orders));
 	outgoing_resend(k->outgoing);
 	return ERR_OK;
 }

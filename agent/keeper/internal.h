@@ -19,6 +19,7 @@ struct watched { /* one service */
 	struct keeper *k;
 	const struct service_config *service;
 	uint64_t next_snapshot_ms, next_drift_ms; /* monotonic */
+	uint64_t next_verify_ms;                  /* monotonic: when to look whether something is due */
 	uint64_t last_report_ms;                  /* health; monotonic */
 	bool drift_wanted;
 	struct seen_drift drift[COMPONENT_COUNT];
@@ -56,6 +57,7 @@ struct keeper {
 	uint64_t next_host_ms, next_certificate_ms, next_trim_ms;
 	uint64_t cpu_busy, cpu_total;
 	bool lagging;
+	uint64_t next_prune_ms;                   /* monotonic */
 	/* stopping */
 	bool stopping;
 	uint64_t stop_at_ms;
@@ -73,6 +75,8 @@ enum err_code observe_probe_order(struct keeper *k, const struct order *o, struc
 void keeper_tell(struct keeper *k, enum importance importance, struct report *r);
 void keeper_notice(struct keeper *k, enum severity severity, const char *what, const char *service, const char *text);
 
+void observe_yield(struct keeper *k);                /* what can wait stops: something that cannot begins */
+
 /* obey.c */
 enum err_code obey_new(struct keeper *k, struct err *reterr);
 void obey_free(struct keeper *k);
@@ -81,6 +85,7 @@ void obey_free(struct keeper *k);
 enum err_code guard_start(struct keeper *k, struct err *reterr);
 void guard_tick(struct keeper *k, uint64_t now_ms);
 void guard_stop(struct keeper *k); /* asks, waits a little, kills */
+void guard_declare(struct keeper *k, uint64_t epoch); /* what the next hello says */
 enum err_code guard_send(struct keeper *k, const struct channel_message *m);
 
 /* host.c */

@@ -232,6 +232,13 @@ void jobs_cancel(struct jobs *jobs, struct id order)
 			kill(jobs->all[i]->pid, SIGTERM);
 }
 
+void jobs_stop(struct jobs *jobs, enum work_kind kind)
+{
+	for (size_t i = 0; i < jobs->count; i++)
+		if (jobs->all[i]->spec.kind == kind)
+			kill(jobs->all[i]->pid, SIGTERM);
+}
+
 bool jobs_running(const struct jobs *jobs, enum work_kind kind, const char *service)
 {
 	for (size_t i = 0; i < jobs->count; i++)

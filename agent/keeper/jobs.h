@@ -22,6 +22,7 @@ void jobs_free(struct jobs *j);
 /* The spec is copied.  ERR_LIMIT, ERR_NOMEM, ERR_IO. */
 ERR_CHECK enum err_code jobs_start(struct jobs *j, const struct work_spec *spec, struct err *reterr);
 void jobs_cancel(struct jobs *j, struct id order); /* asks it to stop where it safely can */
+void jobs_stop(struct jobs *j, enum work_kind kind); /* the same for every job of that kind */
 bool jobs_running(const struct jobs *j, enum work_kind kind, const char *service); /* service NULL: any */
 size_t jobs_count(const struct jobs *j);
 

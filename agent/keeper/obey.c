@@ -10,7 +10,14 @@
 
 static enum err_code io_put(void *ctx, const struct order_entry *e, struct err *reterr) { return order_journal_put(((struct keeper *)ctx)->journal, e, reterr); }
 static enum err_code io_remove(void *ctx, struct id order, struct err *reterr) { return order_journal_remove(((struct keeper *)ctx)->journal, order, reterr); }
-static enum err_code io_put_epoch(void *ctx, uint64_t epoch, struct err *reterr) { return order_journal_put_epoch(((struct keeper *)ctx)->journal, epoch, reterr); }
+static enum err_code io_put_epoch(void *ctx, uint64_t epoch, struct err *reterr)
+{
+	struct keeper *k = ctx;
+	enum err_code rc = order_journal_put_epoch(k->journal, epoch, reterr);
+	if (rc == ERR_OK)
+		guard_declare(k, epoch);
+	return rc;
+}
 
 static bool is_changing(const struct order *o) { return o->kind == ORDER_ROLLBACK || o->kind == ORDER_UNDO; }
 
@@ -22,6 +29,7 @@ static enum err_code io_start(void *ctx, const struct order *o, bool resume, str
 	    enum_name(&order_kind_enum, o->kind), o->issuer ? o->issuer : "-");
 	if (o->kind == ORDER_PROBE)
 		return observe_probe_order(k, o, reterr);
+	observe_yield(k);
 	enum err_code rc = jobs_start(k->jobs, &spec, reterr);
 	if (rc == ERR_OK && is_changing(o))
 		observe_changed(k, o->service, true);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "agent/keeper/internal.h"
+#include "agent/keeper/upkeep.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
@@ -168,7 +169,7 @@ void observe_report(struct keeper *k, const struct report *r)
 static void drift_tick(struct watched *w, uint64_t now_ms)
 {
 	struct keeper *k = w->k;
-	struct work_spec spec = { .kind = WORK_DRIFT, .service = w->service->name };
+	struct work_spec spec = { .kind = WORK_DRIFT, .service = w->service->name, .suspect = !is_well(w) };
 	uint64_t every_ms = k->c->drift_every_ms ? k->c->drift_every_ms : KEEPER_DRIFT_DEFAULT_MS;
 	struct err err = ERR_INIT;
 	if (now_ms < w->next_drift_ms || jobs_running(k->jobs, WORK_DRIFT, w->service->name) || orders_is_running(k->orders, w->service->name))
@@ -200,9 +201,69 @@ static void snapshot_tick(struct watched *w, uint64_t now_ms)
 		return;
 	w->next_snapshot_ms = now_ms + jittered(w, w->service->snapshots.every_ms);
 	struct work_spec spec = { .kind = WORK_SNAPSHOT, .service = w->service->name, .reason = SNAPSHOT_SCHEDULED, .suspect = !is_well(w) };
+	observe_yield(k);
 	if (jobs_start(k->jobs, &spec, &err) != ERR_OK) {
 		log_error("snapshot", "service=%s cannot be taken now: %s", w->service->name, err.msg);
 		w->next_snapshot_ms = now_ms + KEEPER_DRIFT_DEFAULT_MS;
+	}
+}
+
+/* ---- upkeep by schedule: what can wait, one at a time ---- */
+
+void observe_yield(struct keeper *k)
+{
+	uint64_t again_ms = loop_now_ms(k->loop) + UPKEEP_RETRY_MS;
+	if (jobs_running(k->jobs, WORK_PRUNE, NULL))
+		k->next_prune_ms = again_ms;
+	for (size_t i = 0; i < k->watched_count; i++)
+		if (jobs_running(k->jobs, WORK_VERIFY, k->watched[i].service->name))
+			k->watched[i].next_verify_ms = again_ms;
+	jobs_stop(k->jobs, WORK_PRUNE);
+	jobs_stop(k->jobs, WORK_VERIFY);
+}
+
+static bool is_busy(const struct keeper *k)
+{
+	return orders_running(k->orders) || jobs_running(k->jobs, WORK_SNAPSHOT, NULL) || jobs_running(k->jobs, WORK_VERIFY, NULL) ||
+	       jobs_running(k->jobs, WORK_PRUNE, NULL);
+}
+
+static uint64_t shorter(uint64_t a, uint64_t b) { return a && (a < b || !b) ? a : b; }
+
+/* The worker looks for itself what is due; here is only how often it is asked. */
+static void verify_tick(struct watched *w, uint64_t now_ms)
+{
+	struct keeper *k = w->k;
+	struct work_spec spec = { .kind = WORK_VERIFY, .service = w->service->name };
+	uint64_t every_ms = shorter(w->service->snapshots.verify_every_ms, w->service->snapshots.sample_every_ms);
+	struct err err = ERR_INIT;
+	if (!every_ms || now_ms < w->next_verify_ms || is_busy(k))
+		return;
+	w->next_verify_ms = now_ms + jittered(w, every_ms);
+	if (jobs_start(k->jobs, &spec, &err) != ERR_OK)
+		log_warn("snapshot", "service=%s cannot be verified now: %s", w->service->name, err.msg);
+}
+
+static void prune_tick(struct keeper *k, uint64_t now_ms)
+{
+	struct work_spec spec = { .kind = WORK_PRUNE };
+	struct err err = ERR_INIT;
+	if (!k->c->prune_every_ms || !k->watched_count || now_ms < k->next_prune_ms || is_busy(k))
+		return;
+	k->next_prune_ms = now_ms + jittered(&k->watched[0], k->c->prune_every_ms);
+	if (jobs_start(k->jobs, &spec, &err) != ERR_OK)
+		log_warn("snapshot", "cannot be pruned now: %s", err.msg);
+}
+
+static void plan_upkeep(struct keeper *k)
+{
+	uint64_t now_ms = loop_now_ms(k->loop);
+	for (size_t i = 0; i < k->watched_count; i++) {
+		struct watched *w = &k->watched[i];
+		const struct snapshots_config *c = &w->service->snapshots;
+		w->next_verify_ms = now_ms + jittered(w, shorter(shorter(c->verify_every_ms, c->sample_every_ms), UPKEEP_FIRST_MS));
+		if (!i)
+			k->next_prune_ms = now_ms + jittered(w, shorter(k->c->prune_every_ms, UPKEEP_FIRST_MS));
 	}
 }
 
@@ -253,6 +314,7 @@ enum err_code observe_new(struct keeper *k, struct err *reterr)
 		rc = logwatch_new(k->loop, k->c, k->c->state_directory, &k->log_events, &k->logs, reterr);
 	if (rc == ERR_OK)
 		plan_snapshots(k);
+	plan_upkeep(k);
 	return rc;
 }
 
@@ -274,7 +336,10 @@ void observe_tick(struct keeper *k, uint64_t now_ms)
 			continue;
 		snapshot_tick(w, now_ms);
 		drift_tick(w, now_ms);
+		verify_tick(w, now_ms);
 	}
+	if (!k->stopping)
+		prune_tick(k, now_ms);
 }
 
 void observe_everything(struct keeper *k)

@@ -5,6 +5,7 @@
 
 #include "agent/database/database.h"
 #include "agent/io/loop.h"
+#include "agent/keeper/upkeep.h"
 #include "agent/probe/set.h"
 #include "agent/rollback/rollback.h"
 #include "shared/base/cleanup.h"
@@ -18,6 +19,7 @@ enum {
 	PROVE_TRIES = 20,            /* a service that has just started may need a moment */
 	PROVE_WAIT_MS = 250,
 	PROVE_LIMIT_MS = 60 * 1000,
+	WORK_PROVEN_MS = 60 * 1000,  /* a state that is this old, and its service still well, counts as healthy */
 };
 
 struct work { /* one piece of work */
@@ -378,6 +380,33 @@ static void tell_drift(struct work *w, const struct snapshot *reference, const s
 	}
 }
 
+static bool has_drift(const struct diff_result *d)
+{
+	for (unsigned i = 0; i < COMPONENT_COUNT; i++) {
+		const struct diff_component *c = &d->component[i];
+		if (c->compared && (c->added || c->removed || c->content || c->metadata))
+			return true;
+	}
+	return false;
+}
+
+static void set_healthy(void *ctx, struct snapshot_marks *marks)
+{
+	if (!marks->healthy_since_ms)
+		marks->healthy_since_ms = *(const uint64_t *)ctx;
+}
+
+/* The service is well, and is exactly what was taken a while ago: that state has proven itself. */
+static void note_health(struct work *w, const struct snapshot_summary *s, const struct diff_result *d)
+{
+	struct err err = ERR_INIT;
+	uint64_t now_ms = clock_wall_ms();
+	if (w->spec->suspect || s->marks.healthy_since_ms || s->taken_ms + WORK_PROVEN_MS > now_ms || has_drift(d))
+		return;
+	if (snapshot_mark(w->repo, s->snapshot, set_healthy, &now_ms, &err) != ERR_OK)
+		log_warn("snapshot", "service=%s %s cannot be marked: %s", s->service, id_text(ID_SNAPSHOT, s->snapshot), err.msg);
+}
+
 static void drift_of(struct work *w, const struct service_config *service)
 {
 	struct snapshot *reference = NULL;
@@ -392,8 +421,10 @@ static void drift_of(struct work *w, const struct service_config *service)
 	enum err_code rc = reference_of(w, service->name, &reference, &found, &err);
 	if (rc == ERR_OK && found) {
 		rc = snapshot_diff_live(reference, service, &o, on_difference, &x, &d, &err);
-		if (rc == ERR_OK)
+		if (rc == ERR_OK) {
 			tell_drift(w, reference, &x, &d);
+			note_health(w, snapshot_about(reference), &d);
+		}
 		snapshot_close(reference);
 	}
 	if (rc != ERR_OK && rc != ERR_CANCELLED)
@@ -407,6 +438,62 @@ static void do_drift(struct work *w)
 		if (!w->spec->service || text_equal(w->spec->service, s->name))
 			drift_of(w, s);
 	}
+}
+
+/* ---- upkeep ---- */
+
+static void tell_notice(struct work *w, enum severity severity, const char *what, const char *service, const char *text)
+{
+	char line[TEXT_LINE_MAX];
+	text_copy(line, sizeof line, text);
+	struct notice_report body = { .severity = severity, .what = what, .text = line, .service = service };
+	struct report r = { .notice = &body };
+	tell(w, IMPORTANCE_EVENT, &r);
+}
+
+static void do_verify(struct work *w)
+{
+	const struct service_config *service = agent_config_service(w->c, w->spec->service);
+	struct verify_options o = { .now_ms = clock_wall_ms(), .cancel = w->out->cancel };
+	struct verify_result done;
+	struct snapshot_summary s;
+	struct err err = ERR_INIT;
+	enum upkeep_due due = UPKEEP_NOTHING;
+	upkeep_gently();
+	enum err_code rc = service ? upkeep_due(service, w->repo, o.now_ms, w->arena, &due, &s, &err) : ERR_OK;
+	if (rc == ERR_OK && due == UPKEEP_NOTHING)
+		return;
+	o.sample = due == UPKEEP_SAMPLE;
+	if (rc == ERR_OK)
+		rc = snapshot_verify(w->repo, s.snapshot, &o, &done, &err);
+	if (rc == ERR_CORRUPT)
+		tell_notice(w, SEVERITY_HIGH, "snapshot-damaged", w->spec->service, err.msg);
+	if (rc != ERR_OK && rc != ERR_CANCELLED)
+		log_error("snapshot", "service=%s not verified: %s", w->spec->service, err.msg);
+	if (rc != ERR_OK)
+		return;
+	log_info("snapshot", "service=%s %s: %llu of %llu chunks read back and authenticated", s.service, id_text(ID_SNAPSHOT, s.snapshot),
+	    (unsigned long long)done.chunks, (unsigned long long)done.chunks_total);
+	if (due == UPKEEP_VERIFY)
+		tell_snapshot(w, &s, true);
+}
+
+static void do_prune(struct work *w)
+{
+	struct prune_result done;
+	struct err err = ERR_INIT;
+	char size[TEXT_TIME_MAX];
+	size_t spared = 0;
+	upkeep_gently();
+	enum err_code rc = upkeep_prune(w->c, w->repo, NULL, true, w->out->cancel, w->arena, &done, &spared, &err);
+	if (rc == ERR_CORRUPT)
+		tell_notice(w, SEVERITY_HIGH, "repository-damaged", NULL, err.msg);
+	if (rc != ERR_OK && rc != ERR_CANCELLED && rc != ERR_BUSY)
+		log_warn("snapshot", "nothing was pruned: %s", err.msg);
+	if (rc == ERR_OK)
+		log_info("snapshot", "pruned: %zu restore points removed, %llu packs condemned, %llu written anew, %s freed; %zu services keep all for now",
+		    done.removed.count, (unsigned long long)done.condemned_packs, (unsigned long long)done.repacked_packs,
+		    text_size_human(done.deleted_bytes, size), spared);
 }
 
 /* ---- all of them ---- */
@@ -447,6 +534,10 @@ void work_run(const struct agent_config *c, const struct work_spec *spec, const 
 		do_order(&w, spec->kind == WORK_RESUME);
 	} else if (spec->kind == WORK_SNAPSHOT) {
 		do_snapshot(&w);
+	} else if (spec->kind == WORK_VERIFY) {
+		do_verify(&w);
+	} else if (spec->kind == WORK_PRUNE) {
+		do_prune(&w);
 	} else {
 		do_drift(&w);
 	}
