@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -236,6 +237,44 @@ enum err_code spawn_program(const struct process_spec *spec, struct spawned *ret
 	if (rc != ERR_OK) {
 		cleanup_fd(&s.output);
 		cleanup_fd(&s.errors);
+		return rc;
+	}
+	*ret = s;
+	return ERR_OK;
+}
+
+static enum err_code open_socket(struct plan *p, struct spawned *s, struct err *reterr)
+{
+	int ends[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_sys(reterr, errno, "cannot make a socket for %s", p->path);
+	s->output = ends[0];
+	p->input = ends[1];
+	p->output = fcntl(ends[1], F_DUPFD_CLOEXEC, 3);
+	p->errors = fcntl(ends[1], F_DUPFD_CLOEXEC, 3);
+	if (p->output < 0 || p->errors < 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
+		return err_sys(reterr, errno, "cannot set up descriptors for %s", p->path);
+	return ERR_OK;
+}
+
+enum err_code spawn_talk(const struct process_spec *spec, struct spawned *ret, struct err *reterr)
+{
+	struct plan p = {.input = -1, .output = -1, .errors = -1, .report = -1};
+	struct spawned s = {.output = -1, .errors = -1};
+	CLEANUP(cleanup_fd) int report_read = -1;
+	enum err_code rc = plan_program(&p, spec, s.mark, reterr);
+	if (rc == ERR_OK)
+		rc = open_socket(&p, &s, reterr);
+	if (rc == ERR_OK)
+		rc = open_pipe(&report_read, &p.report, reterr);
+	if (rc == ERR_OK && fcntl(report_read, F_SETFL, 0) < 0)
+		rc = err_sys(reterr, errno, "cannot set up descriptors for %s", p.path);
+	if (rc == ERR_OK)
+		rc = fork_program(&p, report_read, &s.pid, reterr);
+	for (size_t i = 0; i < 4; i++)
+		cleanup_fd((int *[]){&p.input, &p.output, &p.errors, &p.report}[i]);
+	if (rc != ERR_OK) {
+		cleanup_fd(&s.output);
 		return rc;
 	}
 	*ret = s;

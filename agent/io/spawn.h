@@ -15,6 +15,8 @@ struct spawned {
 };
 
 ERR_CHECK enum err_code spawn_program(const struct process_spec *spec, struct spawned *ret, struct err *reterr);
+/* Its standard input, output and errors are one socket, whose other end is ret->output (both ways, non-blocking). */
+ERR_CHECK enum err_code spawn_talk(const struct process_spec *spec, struct spawned *ret, struct err *reterr);
 ERR_CHECK enum err_code spawn_call(
     int (*fn)(const void *arg), const void *arg, struct spawned *ret, struct err *reterr);
 

@@ -231,9 +231,7 @@ static enum err_code fill_summary(struct creating *c, struct err *reterr)
 	s->suspect = c->o->suspect || c->o->reason == SNAPSHOT_EMERGENCY || c->o->reason == SNAPSHOT_SAFETY;
 	s->taken_ms = c->o->now_ms;
 	s->agent_version = KEDGE_VERSION;
-	if (!s->host || !s->service)
-		return err_set(reterr, ERR_NOMEM, "out of memory");
-	return copy_versions(c, reterr);
+	return s->host && s->service ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory");
 }
 
 /* The lists so far live in c; the summary that goes out must not. */
@@ -244,7 +242,7 @@ static enum err_code keep_lists(struct creating *c, struct err *reterr)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	c->result.summary.components = (struct list){components, c->count};
 	c->result.trees = (struct list){c->trees, c->count};
-	return ERR_OK;
+	return copy_versions(c, reterr);
 }
 
 /* Packs, index, manifest: each durable before the next (repo.h). */

@@ -11,6 +11,9 @@ struct gathering {
 	struct arena *arena;
 	struct snapshot_root roots[SNAPSHOT_ROOTS_MAX + 1];
 	size_t count;
+	enum component which;
+	const struct snapshot_source *sources;
+	size_t source_count;
 };
 
 /* "/srv/a/" -> "/srv/a"; nothing that could mean another place. */
@@ -135,6 +138,14 @@ static enum err_code check(struct gathering *g, struct err *reterr)
 	return ERR_OK;
 }
 
+static const struct snapshot_source *source_of(const struct gathering *g, const struct snapshot_root *r)
+{
+	for (size_t i = 0; r->kind == ROOT_PREPARED && i < g->source_count; i++)
+		if (g->sources[i].component == g->which && text_equal(g->sources[i].label, r->label))
+			return &g->sources[i];
+	return NULL;
+}
+
 static enum err_code finish(struct gathering *g, struct component_roots *ret, struct err *reterr)
 {
 	struct snapshot_root *roots = arena_dup(g->arena, g->roots, (g->count + 1) * sizeof *roots);
@@ -142,7 +153,7 @@ static enum err_code finish(struct gathering *g, struct component_roots *ret, st
 	if (!roots || !scan)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	for (size_t i = 0; i < g->count; i++)
-		scan[i] = (struct scan_root){roots[i].path, name_of(&roots[i])};
+		scan[i] = (struct scan_root){roots[i].path, name_of(&roots[i]), source_of(g, &roots[i])};
 	ret->roots = (struct list){roots, g->count};
 	ret->scan = scan;
 	return ERR_OK;
@@ -152,7 +163,7 @@ enum err_code roots_declared(const struct component_config *c, enum component wh
     const struct snapshot_source *sources, size_t source_count, struct arena *arena, struct component_roots *ret,
     struct err *reterr)
 {
-	struct gathering g = {.arena = arena};
+	struct gathering g = {.arena = arena, .which = which, .sources = sources, .source_count = source_count};
 	struct component_roots roots = {.exclude = c ? &c->exclude : NULL};
 	enum err_code rc = ERR_OK;
 	for (size_t i = 0; c && i < c->paths.count && !rc; i++)
@@ -225,7 +236,7 @@ enum err_code roots_like(const struct snapshot_summary *like, enum component whi
     const struct snapshot_source *sources, size_t source_count, struct arena *arena, struct component_roots *ret,
     struct list *absent, struct err *reterr)
 {
-	struct gathering g = {.arena = arena};
+	struct gathering g = {.arena = arena, .which = which, .sources = sources, .source_count = source_count};
 	const struct snapshot_component *c = snapshot_summary_component(like, which);
 	struct component_roots roots = {.exclude = c ? &c->exclude : NULL};
 	struct snapshot_component now = {.component = which};
@@ -258,7 +269,7 @@ enum err_code roots_recorded(const struct snapshot_component *c, struct arena *a
 	for (size_t i = 0; i < c->roots.count; i++) {
 		const struct snapshot_root *r = &LIST_AT(c->roots, struct snapshot_root, i);
 		if (r->kind != ROOT_PREPARED)
-			scan[n++] = (struct scan_root){r->path, name_of(r)};
+			scan[n++] = (struct scan_root){r->path, name_of(r), NULL};
 	}
 	*ret = (struct component_roots){.roots = c->roots, .scan = scan, .exclude = &c->exclude};
 	*ret_count = n;

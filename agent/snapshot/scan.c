@@ -74,7 +74,7 @@ static bool push_children(struct scan *s, struct scan_node *n)
 {
 	size_t first = s->stack_count;
 	for (struct scan_node *c = n->child; c; c = c->sibling)
-		if (!push(s, c))
+		if (!c->late && !push(s, c))
 			return false;
 	for (size_t i = first, j = s->stack_count; i + 1 < j; i++) {
 		struct scan_node *c = s->stack[--j];
@@ -352,6 +352,25 @@ static enum err_code run_workers(
 	return rc;
 }
 
+/* Roots that are made only now that the others are read. */
+static enum err_code run_late(
+    struct scan *s, struct scan_packers *packers, struct snapshot_progress before, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	for (struct scan_node *n = s->top->child; n && !rc; n = n->sibling) {
+		if (!n->late || s->rc || (s->o.cancel && atomic_load(s->o.cancel)))
+			continue;
+		const struct snapshot_source *source = s->o.roots[n->root].source;
+		rc = source->late(source->late_ctx, reterr);
+		if (!rc && !push(s, n))
+			rc = err_set(reterr, ERR_NOMEM, "out of memory");
+		atomic_store(&s->stop, false);
+		if (!rc)
+			rc = run_workers(s, packers, before, reterr);
+	}
+	return rc;
+}
+
 enum err_code scan_run(const struct scan_options *o, struct scan_packers *packers, struct scan **ret,
     struct scan_counts *ret_counts, struct err *reterr)
 {
@@ -360,6 +379,8 @@ enum err_code scan_run(const struct scan_options *o, struct scan_packers *packer
 	enum err_code rc = scan_new(o, &s, reterr);
 	if (!rc)
 		rc = run_workers(s, packers, before, reterr);
+	if (!rc)
+		rc = run_late(s, packers, before, reterr);
 	if (rc)
 		return rc;
 	if (s->rc) {

@@ -18,7 +18,10 @@ enum scan_mode {
 	SCAN_STAT, /* read nothing: what is not known stays ENTRY_UNREAD */
 };
 
-struct scan_root { const char *path, *name; }; /* name: as in the block of roots; sorted by it */
+struct scan_root {
+	const char *path, *name; /* name: as in the block of roots; sorted by it */
+	const struct snapshot_source *source; /* NULL: none; says how it is read (snapshot.h) */
+};
 
 struct scan_options {
 	struct repo *repo;

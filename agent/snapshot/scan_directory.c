@@ -312,6 +312,7 @@ static enum err_code add_child(struct scan_worker *w, struct scan_node *n, uint1
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	c->device = st->st_dev;
 	c->crossed = n->root != TREE_ROOTS && st->st_dev != n->device;
+	c->late = n->root == TREE_ROOTS && w->scan->o.roots[root].source && w->scan->o.roots[root].source->late;
 	if (n->last_child)
 		n->last_child->sibling = c;
 	else
@@ -331,12 +332,14 @@ static bool excluded_by(const struct list *globs, const char *path)
 static bool is_excluded(struct scan_worker *w, const struct scan_node *n, const char *name)
 {
 	const struct scan_options *o = &w->scan->o;
+	const struct list *own = w->source ? w->source->exclude : NULL;
 	if (n->root == TREE_ROOTS ||
-	    ((!o->exclude || !o->exclude->count) && (!o->exclude_too || !o->exclude_too->count)))
+	    ((!o->exclude || !o->exclude->count) && (!o->exclude_too || !o->exclude_too->count) && !own))
 		return false;
 	buf_clear(&w->path);
 	buf_printf(&w->path, "%s%s%s", n->path, *n->path ? "/" : "", name);
-	return excluded_by(o->exclude, buf_str(&w->path)) || excluded_by(o->exclude_too, buf_str(&w->path));
+	return excluded_by(o->exclude, buf_str(&w->path)) || excluded_by(o->exclude_too, buf_str(&w->path)) ||
+	       excluded_by(own, buf_str(&w->path));
 }
 
 static enum err_code gone(struct scan_worker *w, const struct scan_node *n, struct err *reterr)
@@ -455,6 +458,7 @@ enum err_code scan_directory(struct scan_worker *w, struct scan_node *n, struct 
 {
 	size_t count = 0;
 	enum err_code rc;
+	w->source = n->root == TREE_ROOTS ? NULL : w->scan->o.roots[n->root].source;
 	if (n->root == TREE_ROOTS) {
 		rc = list_roots(w, &count, reterr);
 		return rc ? rc : scan_names(w, n, AT_FDCWD, count, reterr);

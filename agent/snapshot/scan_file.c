@@ -180,6 +180,10 @@ static enum err_code read_large(struct scan_worker *w, int fd, const struct stat
 		b.chunking = CHUNKING_PAGES;
 		b.pages = entry_pages(base);
 	}
+	if (w->source && w->source->pages) {
+		b.chunking = CHUNKING_PAGES;
+		b.pages = w->source->pages;
+	}
 	b.sparse = has_hole(fd, st);
 	b.strips = (uint32_t)((b.size + CHUNK_STRIP - 1) / CHUNK_STRIP);
 	b.strip = calloc(b.strips, sizeof *b.strip);
@@ -299,7 +303,10 @@ static enum err_code read_once(struct scan_worker *w, int fd, const uint8_t *bas
 	if (rc)
 		return rc;
 	*ret_changed = !unchanged(st, &after) || content.length != (uint64_t)st->st_size;
-	*st = after;
+	if (*ret_changed && w->source && w->source->live)
+		content.flags |= ENTRY_RACY; /* under the times it had before, so that it is read again next time */
+	else
+		*st = after;
 	if (nanoseconds(after.st_ctim) + RACY_NS >= nanoseconds(now))
 		content.flags |= ENTRY_RACY;
 	if (has_holes(&w->references))
@@ -320,7 +327,8 @@ enum err_code scan_read_file(struct scan_worker *w, int dirfd, const char *name,
 	}
 	if (fd < 0)
 		return err_sys(reterr, errno, "cannot be read");
-	for (int tries = 0; changed && tries < SNAPSHOT_READ_TRIES; tries++) {
+	bool live = w->source && w->source->live;
+	for (int tries = 0; changed && tries < (live ? 1 : SNAPSHOT_READ_TRIES); tries++) {
 		if (fstat(fd, st))
 			return err_sys(reterr, errno, "stat");
 		if (!S_ISREG(st->st_mode)) {
@@ -332,7 +340,7 @@ enum err_code scan_read_file(struct scan_worker *w, int dirfd, const char *name,
 			return rc;
 	}
 	atomic_fetch_add_explicit(&w->scan->read_files, 1, memory_order_relaxed);
-	if (changed) {
+	if (changed && !live) {
 		ret->flags |= ENTRY_TORN;
 		atomic_fetch_add_explicit(&w->scan->torn, 1, memory_order_relaxed);
 	}

@@ -13,6 +13,7 @@ struct scan_node { /* one directory; worked on by one worker, then only read */
 	uint16_t root;
 	uint64_t device;
 	bool crossed;          /* another file system than its parent's */
+	bool late;             /* a root that waits until the others are read */
 	struct buf entries;
 	struct scan_link *links;
 	size_t link_count, link_room;
@@ -56,6 +57,7 @@ struct scan_worker {
 	struct scan *scan;
 	struct packer *packer;
 	unsigned number;
+	const struct snapshot_source *source; /* of the root at hand; NULL: none */
 	uint8_t *window;       /* for large files */
 	uint8_t *listing;      /* getdents */
 	struct buf names, references, lists, xattrs, path;

@@ -82,7 +82,17 @@ typedef void snapshot_progress_fn(void *ctx, const struct snapshot_progress *p);
 struct snapshot;
 
 /* A folder that a database adapter has prepared; taken as a root of its component beside (for a database: instead of) declared paths. */
-struct snapshot_source { enum component component; const char *root, *label; };
+struct snapshot_source {
+	enum component component;
+	const char *root, *label;
+	const struct list *exclude; /* globs below it that are left out beside the component's; NULL: none */
+	uint16_t pages;             /* > 0: its large files are cut into chunks of so many pages of CHUNK_PAGE_SIZE bytes */
+	/* Files may change while they are read, and the adapter knows how to make them whole again: each is read once and never called torn. */
+	bool live;
+	/* Its content is made by late(late_ctx) once everything else of its component was read; the folder itself must be there before. */
+	enum err_code (*late)(void *ctx, struct err *reterr);
+	void *late_ctx;
+};
 
 struct snapshot_options {
 	uint32_t components;   /* bits (1u << component); 0: all that are declared */
@@ -94,7 +104,7 @@ struct snapshot_options {
 	/* Take the roots of that restore point, and what was absent in it, instead of those that are declared now, whatever has become of them:
 	 * the safety net under a rollback to it.  What is not there is noted as absent; a component of which nothing is there is left out. */
 	const struct snapshot *like;
-	const struct snapshot_version *versions;
+	const struct snapshot_version *versions; /* read when the rest is taken: late() may fill them in */
 	size_t version_count;
 	unsigned workers;      /* 0: one a processor, at most SNAPSHOT_WORKERS_MAX */
 	snapshot_progress_fn *progress;
