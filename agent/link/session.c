@@ -270,6 +270,17 @@ void session_on_identity(struct session *s, uint64_t expires_ms, uint64_t now_ms
 		refresh_at(s, now_ms + random_below(s->c.random, SESSION_RENEW_SPREAD_MS));
 }
 
+static bool same_services(const struct list *a, const struct list *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (!record_equal(&declared_service_type, &LIST_AT(*a, struct declared_service, i),
+			&LIST_AT(*b, struct declared_service, i)))
+			return false;
+	return true;
+}
+
 enum err_code session_on_declare(
     struct session *s, const struct channel_declare *d, uint64_t now_ms, struct err *reterr)
 {
@@ -283,10 +294,11 @@ enum err_code session_on_declare(
 		arena_free(arena);
 		return rc;
 	}
+	bool same = same_services(&s->declared.services, &d->services);
 	arena_free(s->declared_arena);
 	s->declared_arena = arena;
 	s->declared = (struct channel_declare){{services, d->services.count}, d->epoch_seen};
-	if (s->has_declaration)
+	if (s->has_declaration && !same) /* the epoch alone can wait for the next hello: this controller gave it */
 		refresh_at(s, now_ms + SESSION_REDECLARE_MS);
 	s->has_declaration = true;
 	return ERR_OK;

@@ -626,8 +626,14 @@ static void a_new_certificate_is_used_soon(void **state)
 	ok(session_on_connected(r.s, r.now_ms, &rig_err));
 	rig_welcome(&r, 1);
 	expect(&r, "down: reconnecting with a new certificate, declaration or clock; dial; hello 2-2; up; report 2; ");
-	/* a declaration too; and one that is never acknowledged does not hold it up for long */
-	struct channel_declare d = {0};
+	/* a higher epoch is for the next hello, whenever that is */
+	struct channel_declare d = {.epoch_seen = 9};
+	uint64_t due = session_due_ms(r.s);
+	ok(session_on_declare(r.s, &d, r.now_ms, &rig_err));
+	assert_int_equal(session_due_ms(r.s), due);
+	/* other services ask for one; and a report that is never acknowledged does not hold it up for long */
+	struct declared_service portal = {.name = "portal"};
+	d.services = (struct list){&portal, 1};
 	ok(session_on_declare(r.s, &d, r.now_ms, &rig_err));
 	began = r.now_ms;
 	rig_until_due(&r);
