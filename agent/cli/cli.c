@@ -22,11 +22,13 @@ static const char usage[] =
     "  check                                 read agent.yaml, change nothing\n"
     "  join --token TOKEN --authority FILE --controller URL\n"
     "                                        enrol: make a key here, get a certificate for it\n"
-    "  snapshot create SERVICE… [--component C]…\n"
+    "  snapshot create SERVICE… [--component C]… [--emergency]\n"
     "  snapshot list [SERVICE]\n"
     "  snapshot show ID\n"
     "  snapshot diff ID [ID]                 two restore points, or one and what is there now [--exact]\n"
     "  snapshot verify ID|SERVICE… [--sample]\n"
+    "  snapshot hold ID --reason TEXT        it stays, whatever retention says, until it is released\n"
+    "  snapshot release ID --reason TEXT\n"
     "  snapshot prune [SERVICE] [--apply]    what retention would remove; --apply does it\n"
     "  rollback plan SERVICE --to WHICH [--component C]…\n"
     "  rollback start SERVICE --to WHICH [--component C]… [--deep] [--no-prove]\n"
@@ -36,6 +38,7 @@ static const char usage[] =
     "  wal status [SERVICE]                  how well the archive of the log follows its database\n"
     "  repo init|check [--data]|rebuild-index|stats\n"
     "\n"
+    "--repository DIR looks into another host's repository, for snapshot list|show|diff|verify, restore and repo check|stats.\n"
     "WHICH is a restore point's id or its beginning, last, last-good, or a time (2026-11-23T04:00:00Z).\n"
     "examples: kedge-agent snapshot create portal\n"
     "          kedge-agent rollback start portal --to last-good --component config\n"
@@ -205,14 +208,16 @@ static bool set_format(struct cli *c, const char *name)
 }
 
 enum option_code { OPT_TO = 256, OPT_INTO, OPT_TOKEN, OPT_AUTHORITY, OPT_CONTROLLER, OPT_SAMPLE, OPT_APPLY, OPT_EXACT, OPT_NO_PROVE, OPT_DEEP, OPT_DATA,
-	OPT_COMPONENT, OPT_VERSION, OPT_SERVICE };
+	OPT_COMPONENT, OPT_VERSION, OPT_SERVICE, OPT_REASON, OPT_REPOSITORY, OPT_EMERGENCY };
 
 static const struct option options[] = { { "config", required_argument, NULL, 'c' }, { "output", required_argument, NULL, 'o' },
 	{ "help", no_argument, NULL, 'h' }, { "verbose", no_argument, NULL, 'v' }, { "to", required_argument, NULL, OPT_TO },
 	{ "into", required_argument, NULL, OPT_INTO }, { "token", required_argument, NULL, OPT_TOKEN }, { "authority", required_argument, NULL, OPT_AUTHORITY },
 	{ "controller", required_argument, NULL, OPT_CONTROLLER }, { "sample", no_argument, NULL, OPT_SAMPLE }, { "apply", no_argument, NULL, OPT_APPLY },
 	{ "exact", no_argument, NULL, OPT_EXACT }, { "no-prove", no_argument, NULL, OPT_NO_PROVE }, { "deep", no_argument, NULL, OPT_DEEP },
-	{ "data", no_argument, NULL, OPT_DATA }, { "component", required_argument, NULL, OPT_COMPONENT }, { "version", no_argument, NULL, OPT_VERSION }, { "service", required_argument, NULL, OPT_SERVICE }, { 0 } };
+	{ "data", no_argument, NULL, OPT_DATA }, { "component", required_argument, NULL, OPT_COMPONENT }, { "version", no_argument, NULL, OPT_VERSION }, { "service", required_argument, NULL, OPT_SERVICE },
+	{ "reason", required_argument, NULL, OPT_REASON }, { "repository", required_argument, NULL, OPT_REPOSITORY },
+	{ "emergency", no_argument, NULL, OPT_EMERGENCY }, { 0 } };
 
 /* False: the program ends with *ret_exit. */
 static bool read_options(struct cli *c, int argc, char **argv, enum log_level *least, int *ret_exit)
@@ -236,6 +241,9 @@ static bool read_options(struct cli *c, int argc, char **argv, enum log_level *l
 		case OPT_DEEP: c->deep = true; break;
 		case OPT_DATA: c->data = true; break;
 		case OPT_SERVICE: c->service = optarg; break;
+		case OPT_REASON: c->reason = optarg; break;
+		case OPT_REPOSITORY: c->repository = optarg; break;
+		case OPT_EMERGENCY: c->emergency = true; break;
 		case OPT_COMPONENT: ok = add_component(c, optarg); break;
 		case 'h':
 		case OPT_VERSION:

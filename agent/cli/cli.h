@@ -16,8 +16,8 @@ struct cli { /* one call of the program */
 	const struct agent_config *config;
 	struct arena *arena;
 	enum cli_format format;
-	const char *to, *into, *token, *authority, *controller, *reason, *service; /* options */
-	bool sample, apply, exact, no_prove, deep, data;
+	const char *to, *into, *token, *authority, *controller, *reason, *service, *repository; /* options */
+	bool sample, apply, exact, no_prove, deep, data, emergency;
 	uint32_t components;                   /* bits */
 	int argc;
 	char **argv;                           /* words after the verb */
@@ -33,6 +33,17 @@ int cli_record(const struct cli *c, const struct record_type *type, const void *
 void cli_progress(const char *what, double percent, const char *text); /* a line that is overwritten on a terminal; nothing elsewhere */
 void cli_progress_end(void);
 
+/* This host's repository, or the one that --repository names, whosever it is. */
+struct repo;
+ERR_CHECK enum err_code cli_open(struct cli *c, struct repo **ret, struct err *reterr);
+/* A word that names a restore point, of any service. */
+struct snapshot_summary;
+ERR_CHECK enum err_code cli_named(struct cli *c, struct repo *repo, const char *word, struct snapshot_summary *ret, struct err *reterr);
+
+/* retain.c */
+int cli_hold(struct cli *c, struct repo *repo);
+int cli_release(struct cli *c, struct repo *repo);
+int cli_prune(struct cli *c, struct repo *repo);
 /* snapshot.c, rollback.c, repo.c, wal.c */
 int cli_snapshot(struct cli *c, const char *verb);
 int cli_rollback(struct cli *c, const char *verb);

@@ -70,6 +70,6 @@ int cli_repo(struct cli *c, const char *verb)
 		return init(c);
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		if (text_equal(verb, verbs[i].verb))
-			return work_repo(c->config, &repo, &err) == ERR_OK ? verbs[i].act(c, repo) : cli_fail(&err);
+			return cli_open(c, &repo, &err) == ERR_OK ? verbs[i].act(c, repo) : cli_fail(&err);
 	return fputs("usage: kedge-agent repo init|check|rebuild-index|stats\n", stderr), EXIT_USAGE;
 }

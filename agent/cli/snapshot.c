@@ -20,14 +20,55 @@ static void on_progress(void *ctx, const struct snapshot_progress *p)
 	cli_progress(ctx, -1, line);
 }
 
+/* ---- a list for people: what decides which one to take ---- */
+
+struct row {
+	struct id snapshot;
+	const char *service, *state, *version;
+	uint32_t reason;
+	uint64_t taken_ms, took_ms, size_bytes, stored_bytes, verified_ms;
+};
+static const struct field row_fields[] = {
+	F_ID(struct row, snapshot, SNAPSHOT, FIELD_REQUIRED | FIELD_KEY | FIELD_COLUMN, "its id"),
+	F_STRING(struct row, service, NAME_MAX_BYTES, FIELD_COLUMN, "the service"),
+	F_ENUM(struct row, reason, &snapshot_reason_enum, FIELD_ALWAYS | FIELD_COLUMN, "why it was taken"),
+	F_STRING(struct row, state, NAME_MAX_BYTES, FIELD_COLUMN, "what is known of it"),
+	F_TIME(struct row, taken_ms, FIELD_COLUMN, "when", .column = "TAKEN"),
+	F_TIME(struct row, verified_ms, FIELD_COLUMN, "when it was last read back, whole or a sample of it", .column = "VERIFIED"),
+	F_DURATION(struct row, took_ms, 0, FIELD_COLUMN, "how long it took", .column = "TOOK"),
+	F_SIZE(struct row, size_bytes, 0, FIELD_COLUMN, "size as restored", .column = "SIZE"),
+	F_SIZE(struct row, stored_bytes, 0, FIELD_COLUMN, "what it added to the repository", .column = "STORED"),
+	F_STRING(struct row, version, VERSION_MAX_BYTES, FIELD_WIDE, "of its code", .column = "CODE"),
+};
+static const struct record_type row_type = RECORD_TYPE("snapshot_row", struct row, row_fields, "A restore point in a list.");
+
+static const char *state_of(const struct snapshot_summary *s)
+{
+	if (s->marks.damage)
+		return "damaged";
+	if (s->marks.hold)
+		return "held";
+	if (snapshot_is_good(s))
+		return "good";
+	return s->suspect || s->marks.suspect ? "suspect" : "";
+}
+
 static int print_list(struct cli *c, const struct list *all)
 {
-	const void **rows = arena_array(c->arena, all->count + 1, sizeof *rows);
-	if (!rows)
+	bool records = c->format == CLI_JSON || c->format == CLI_YAML;
+	const void **items = arena_array(c->arena, all->count + 1, sizeof *items);
+	struct row *rows = arena_array(c->arena, all->count + 1, sizeof *rows);
+	if (!items || !rows)
 		return EXIT_FAILED;
-	for (size_t i = 0; i < all->count; i++)
-		rows[i] = &LIST_AT(*all, struct snapshot_summary, i);
-	return cli_records(c, &snapshot_summary_type, rows, all->count);
+	for (size_t i = 0; i < all->count; i++) {
+		const struct snapshot_summary *s = &LIST_AT(*all, struct snapshot_summary, i);
+		const struct snapshot_component *code = snapshot_summary_component(s, COMPONENT_CODE);
+		uint64_t read_ms = s->marks.verified_ms > s->marks.sampled_ms ? s->marks.verified_ms : s->marks.sampled_ms;
+		rows[i] = (struct row){ s->snapshot, s->service, state_of(s), code ? code->version : NULL, s->reason, s->taken_ms, s->took_ms, s->size_bytes,
+			s->stored_bytes, read_ms };
+		items[i] = records ? (const void *)s : &rows[i];
+	}
+	return cli_records(c, records ? &snapshot_summary_type : &row_type, items, all->count);
 }
 
 static int create(struct cli *c, struct repo *repo)
@@ -36,13 +77,13 @@ static int create(struct cli *c, struct repo *repo)
 	char folder[PATH_LIMIT];
 	struct snapshot_summary *made = arena_array(c->arena, (size_t)c->argc + 1, sizeof *made);
 	if (!c->argc)
-		return fputs("usage: kedge-agent snapshot create SERVICE… [--component C]…\n", stderr), EXIT_USAGE;
+		return fputs("usage: kedge-agent snapshot create SERVICE… [--component C]… [--emergency]\n", stderr), EXIT_USAGE;
 	if (!made || !text_format(folder, sizeof folder, "%s/prepare", c->config->state_directory))
 		return EXIT_FAILED;
 	for (int i = 0; i < c->argc; i++) {
 		const struct service_config *service = agent_config_service(c->config, c->argv[i]);
-		struct snapshot_options o = { .components = c->components, .reason = SNAPSHOT_MANUAL, .now_ms = clock_wall_ms(), .progress = on_progress,
-			.progress_ctx = c->argv[i] };
+		struct snapshot_options o = { .components = c->components, .reason = c->emergency ? SNAPSHOT_EMERGENCY : SNAPSHOT_MANUAL, .now_ms = clock_wall_ms(),
+			.progress = on_progress, .progress_ctx = c->argv[i] };
 		if (!service)
 			return fprintf(stderr, "kedge-agent: agent.yaml declares no service %s\n", c->argv[i]), EXIT_NOT_FOUND;
 		if (database_snapshot(repo, service, &o, folder, c->arena, &made[i], &err) != ERR_OK)
@@ -67,8 +108,12 @@ static int list(struct cli *c, struct repo *repo)
 	return code;
 }
 
-/* A word that names a restore point, of any service. */
-static enum err_code named(struct cli *c, struct repo *repo, const char *word, struct snapshot_summary *ret, struct err *reterr)
+enum err_code cli_open(struct cli *c, struct repo **ret, struct err *reterr)
+{
+	return c->repository ? repo_open(c->repository, NULL, ret, reterr) : work_repo(c->config, ret, reterr);
+}
+
+enum err_code cli_named(struct cli *c, struct repo *repo, const char *word, struct snapshot_summary *ret, struct err *reterr)
 {
 	return snapshot_find(repo, NULL, word, c->arena, ret, reterr);
 }
@@ -79,7 +124,7 @@ static int show(struct cli *c, struct repo *repo)
 	struct err err = ERR_INIT;
 	if (c->argc != 1)
 		return fputs("usage: kedge-agent snapshot show ID\n", stderr), EXIT_USAGE;
-	return named(c, repo, c->argv[0], &s, &err) == ERR_OK ? cli_record(c, &snapshot_summary_type, &s) : cli_fail(&err);
+	return cli_named(c, repo, c->argv[0], &s, &err) == ERR_OK ? cli_record(c, &snapshot_summary_type, &s) : cli_fail(&err);
 }
 
 static bool on_change(void *ctx, const struct snapshot_change *d)
@@ -113,11 +158,11 @@ static int diff(struct cli *c, struct repo *repo)
 	struct err err = ERR_INIT;
 	if (c->argc != 1 && c->argc != 2)
 		return fputs("usage: kedge-agent snapshot diff ID [ID]\n", stderr), EXIT_USAGE;
-	if (named(c, repo, c->argv[0], &a, &err) != ERR_OK || snapshot_open(repo, a.snapshot, &first, &err) != ERR_OK)
+	if (cli_named(c, repo, c->argv[0], &a, &err) != ERR_OK || snapshot_open(repo, a.snapshot, &first, &err) != ERR_OK)
 		return cli_fail(&err);
 	enum err_code rc;
 	if (c->argc == 2) {
-		rc = named(c, repo, c->argv[1], &b, &err);
+		rc = cli_named(c, repo, c->argv[1], &b, &err);
 		if (rc == ERR_OK && (rc = snapshot_open(repo, b.snapshot, &second, &err)) == ERR_OK)
 			rc = snapshot_diff(first, second, &o, on_change, c, &result, &err);
 	} else {
@@ -157,7 +202,7 @@ static int verify(struct cli *c, struct repo *repo)
 	for (int i = 0; i < c->argc; i++) {
 		struct snapshot_summary s;
 		enum err_code rc = agent_config_service(c->config, c->argv[i]) ? snapshot_find(repo, c->argv[i], "last", c->arena, &s, &err) :
-		                                                                 named(c, repo, c->argv[i], &s, &err);
+		                                                                 cli_named(c, repo, c->argv[i], &s, &err);
 		int code = rc == ERR_OK ? verify_one(c, repo, &s) : cli_fail(&err);
 		if (code != EXIT_DONE)
 			return code;
@@ -165,43 +210,19 @@ static int verify(struct cli *c, struct repo *repo)
 	return EXIT_DONE;
 }
 
-static int prune_service(struct cli *c, struct repo *repo, const struct service_config *s)
-{
-	struct prune_rule rule = { s->name, s->snapshots.keep };
-	struct prune_options o = { .now_ms = clock_wall_ms(), .apply = c->apply, .rules = &rule, .rule_count = 1 };
-	struct prune_result r;
-	struct err err = ERR_INIT;
-	char id[ID_TEXT_MAX], size[TEXT_TIME_MAX];
-	if (repo_prune(repo, &o, c->arena, &r, &err) != ERR_OK)
-		return cli_fail(&err);
-	for (size_t i = 0; i < r.removed.count; i++)
-		printf("%s %s of %s\n", c->apply ? "removed" : "would remove", id_format(ID_SNAPSHOT, LIST_AT(r.removed, struct id, i), id), s->name);
-	printf("%s: %zu restore points %s, %llu packs condemned, %s freed\n", s->name, r.removed.count, c->apply ? "removed" : "would go (--apply removes them)",
-	    (unsigned long long)r.condemned_packs, text_size_human(r.deleted_bytes, size));
-	return EXIT_DONE;
-}
-
-static int prune(struct cli *c, struct repo *repo)
-{
-	int code = EXIT_DONE;
-	for (size_t i = 0; code == EXIT_DONE && i < c->config->services.count; i++) {
-		const struct service_config *s = &LIST_AT(c->config->services, struct service_config, i);
-		if (!c->argc || text_equal(c->argv[0], s->name))
-			code = prune_service(c, repo, s);
-	}
-	return code;
-}
-
 int cli_snapshot(struct cli *c, const char *verb)
 {
 	static const struct { const char *verb; int (*act)(struct cli *, struct repo *); } verbs[] = { { "create", create }, { "list", list }, { "show", show },
-		{ "diff", diff }, { "verify", verify }, { "prune", prune } };
+		{ "diff", diff }, { "verify", verify }, { "prune", cli_prune }, { "hold", cli_hold }, { "release", cli_release } };
 	CLEANUP(repo_cleanup) struct repo *repo = NULL;
 	struct err err = ERR_INIT;
+	bool looks = text_equal(verb, "list") || text_equal(verb, "show") || text_equal(verb, "diff") || text_equal(verb, "verify");
+	if (c->repository && !looks)
+		return fputs("kedge-agent: --repository is for looking: snapshot list|show|diff|verify, restore, repo check|stats\n", stderr), EXIT_USAGE;
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		if (text_equal(verb, verbs[i].verb))
-			return work_repo(c->config, &repo, &err) == ERR_OK ? verbs[i].act(c, repo) : cli_fail(&err);
-	return fputs("usage: kedge-agent snapshot create|list|show|diff|verify|prune …; try: kedge-agent --help\n", stderr), EXIT_USAGE;
+			return cli_open(c, &repo, &err) == ERR_OK ? verbs[i].act(c, repo) : cli_fail(&err);
+	return fputs("usage: kedge-agent snapshot create|list|show|diff|verify|hold|release|prune …; try: kedge-agent --help\n", stderr), EXIT_USAGE;
 }
 
 int cli_restore(struct cli *c)
@@ -216,7 +237,7 @@ int cli_restore(struct cli *c)
 		return fputs("usage: kedge-agent restore ID --into DIR [--component C]… [PATH…]\n", stderr), EXIT_USAGE;
 	struct restore_options o = { .components = c->components, .paths = c->argc > 1 ? (const char *const *)(c->argv + 1) : NULL, .sync = true,
 		.progress = on_progress, .progress_ctx = (void *)(uintptr_t)"restore" };
-	if (work_repo(c->config, &repo, &err) != ERR_OK || named(c, repo, c->argv[0], &about, &err) != ERR_OK ||
+	if (cli_open(c, &repo, &err) != ERR_OK || cli_named(c, repo, c->argv[0], &about, &err) != ERR_OK ||
 	    snapshot_open(repo, about.snapshot, &s, &err) != ERR_OK || snapshot_restore_into(s, c->into, &o, &r, &err) != ERR_OK)
 		return cli_fail(&err);
 	cli_progress_end();
