@@ -22,6 +22,7 @@ struct arena_world {
 /* Which calls are hit: counted in a run that goes well. */
 struct calls {
 	uint64_t all, stopped, restored; /* stopped: when it was about to stop; restored: when all was in place */
+	char why[TEXT_LINE_MAX];         /* what it said of its end: a wrong one on a far machine must explain itself */
 };
 static struct calls counted; /* in the child */
 
@@ -96,6 +97,7 @@ static int attempt(struct arena_world *s, const struct rollback_request *r, bool
 		    (recover ? rollback_recover : rollback_run)(s->w.repo, s->w.state, r, &io, s->w.arena, &done, &why);
 		faults_disarm();
 		counted.all = faults_count();
+		text_copy(counted.why, sizeof counted.why, rc == ERR_OK ? done.text : why.msg);
 		(void)!write(said[1], &counted, sizeof counted);
 		if (getenv("KEDGE_FAULTS_TELL"))
 			fprintf(stderr, "%s %llu %s: %s\n", recover ? "recover" : "run", (unsigned long long)at,
@@ -134,22 +136,30 @@ static void fresh(struct arena_world *s)
 	world_configure(&s->w, service_yaml);
 }
 
+static struct calls undisturbed(struct arena_world *s, const struct rollback_request *r, int want)
+{
+	struct calls calls = {0};
+	int outcome = attempt(s, r, false, FAULT_NONE, 0, 0, &calls);
+	if (outcome != want)
+		fail_msg("undisturbed, it ended %d, not %d: %s", outcome, want, calls.why);
+	return calls;
+}
+
 /* Back to where the next attempt begins. */
 static void go_to(struct arena_world *s, char where)
 {
 	if (state_of(s) == where)
 		return;
 	struct rollback_request r = service_request(&s->w, where == 'a' ? s->a : s->b);
-	assert_int_equal(attempt(s, &r, false, FAULT_NONE, 0, 0, NULL), ORDER_OK);
+	(void)undisturbed(s, &r, ORDER_OK);
 	assert_int_equal(state_of(s), where);
 }
 
 static struct calls calls_of(struct arena_world *s, enum order_outcome outcome)
 {
-	struct calls calls = {0};
 	struct rollback_request r = service_request(&s->w, s->a);
 	go_to(s, 'b');
-	assert_int_equal(attempt(s, &r, false, FAULT_NONE, 0, 0, &calls), outcome);
+	struct calls calls = undisturbed(s, &r, (int)outcome);
 	assert_true(calls.all > 60 && calls.stopped > 0 && calls.restored > calls.stopped + 10);
 	return calls;
 }
