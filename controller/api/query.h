@@ -39,7 +39,7 @@ struct status_service { const char *service; uint32_t health; uint32_t hosts, he
 struct status {
 	const char *controller, *version;
 	uint64_t at_ms;
-	bool halted, observing;
+	bool halted, observing, low_space;
 	uint64_t epoch;
 	uint32_t hosts, connected, ahead;
 	uint32_t incidents_open, rollbacks_running, changes_waiting;

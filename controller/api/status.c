@@ -1,5 +1,6 @@
 /* controller/api/status.c: the fleet in one record. */
 #include "controller/api/query.h"
+#include "controller/turn/system.h"
 #include "shared/base/text.h"
 
 enum { STATUS_SERVICES_MAX = 4096 };
@@ -27,6 +28,7 @@ static const struct field status_fields[] = {
 	F_TIME(S, at_ms, FIELD_COLUMN, "when this was read"),
 	F_BOOL(S, halted, FIELD_COLUMN | FIELD_ALWAYS, "nothing new begins anywhere"),
 	F_BOOL(S, observing, FIELD_COLUMN | FIELD_ALWAYS, "it commands nothing until an operator confirms it"),
+	F_BOOL(S, low_space, FIELD_WIDE | FIELD_ALWAYS, "its disk is nearly full: new work is refused"),
 	F_U64(S, epoch, 0, FIELD_WIDE | FIELD_ALWAYS, "hosts obey no lower one"),
 	F_U32(S, hosts, 0, FIELD_COLUMN | FIELD_ALWAYS, "hosts that are known"),
 	F_U32(S, connected, 0, FIELD_COLUMN | FIELD_ALWAYS, "of them connected"),
@@ -131,6 +133,9 @@ enum err_code query_status(struct turn *read, const struct workflow_config *c, s
 	struct change waiting = { .state = CHANGE_REQUESTED };
 	uint32_t more;
 	enum err_code rc = brakes_get(read, &b, reterr);
+	struct system_state system;
+	if (rc == ERR_OK)
+		rc = system_get(read, &system, reterr);
 	if (rc == ERR_OK)
 		s.epoch = b.epoch;
 	if (rc != ERR_OK || (rc = count_hosts(read, &s, reterr)) != ERR_OK || (rc = incident_all_open(read, &open, reterr)) != ERR_OK ||
@@ -142,5 +147,6 @@ enum err_code query_status(struct turn *read, const struct workflow_config *c, s
 	s.incidents_open = (uint32_t)open.count;
 	s.halted = b.halted;
 	s.observing = b.observing;
+	s.low_space = system.low_space;
 	return record_to_json(&status_type, &s, 0, out, reterr);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "controller/center/chain.h"
+#include "controller/turn/system.h"
 #include "shared/base/text.h"
 
 #define S struct request_args
@@ -535,43 +536,44 @@ static enum err_code do_notify_test(struct job *j, struct err *reterr)
 static const struct verb {
 	struct request_verb head;
 	enum err_code (*act)(struct job *, struct err *);
+	bool can_wait; /* refused while the disk is nearly full; what ends an emergency is not */
 } verbs[] = {
-	{ { "incident", "open", "service! title! severity", "open an incident by hand", &incident_type }, do_incident_open },
-	{ { "incident", "acknowledge", "incident!", "a person has it: paging stops", &incident_type }, do_incident_acknowledge },
-	{ { "incident", "assign", "incident! owner!", "give it to somebody", &incident_type }, do_incident_assign },
-	{ { "incident", "investigate", "incident! text", "back to looking for the cause", &incident_type }, do_incident_investigate },
-	{ { "incident", "identify", "incident! text!", "name the cause by hand", &incident_type }, do_incident_identify },
-	{ { "incident", "resolve", "incident! text!", "say that it is over", &incident_type }, do_incident_resolve },
-	{ { "incident", "reopen", "incident! text!", "it is not over", &incident_type }, do_incident_reopen },
-	{ { "incident", "close", "incident! text!", "close it with its review", &incident_type }, do_incident_close },
-	{ { "incident", "note", "incident! text!", "add to its timeline", &incident_type }, do_incident_note },
-	{ { "diagnosis", "start", "incident!", "diagnose it again", &incident_type }, do_diagnosis_start },
-	{ { "rollback", "plan", "service hosts components snapshot incident rollback text normal", "what a rollback would do", &plan_answer_type }, do_rollback_plan },
-	{ { "rollback", "start", "service! hosts! components snapshot incident text! normal", "ask for a rollback; it begins when it is approved", &rollback_answer_type }, do_rollback_start },
-	{ { "rollback", "undo", "rollback! incident text! normal", "ask to put back what a rollback replaced", &rollback_answer_type }, do_rollback_undo },
-	{ { "rollback", "cancel", "rollback! text!", "no further host", &rollback_type }, do_rollback_cancel },
-	{ { "change", "approve", "change! signature!", "say yes, signed", &rollback_answer_type }, do_change_approve },
-	{ { "change", "reject", "change! text!", "say no", &change_type }, do_change_reject },
-	{ { "change", "cancel", "change! text!", "withdraw it", &change_type }, do_change_cancel },
-	{ { "change", "start", "change!", "begin an approved change", &rollback_answer_type }, do_change_start },
-	{ { "change", "review", "change! text!", "review an ended change", &change_type }, do_change_review },
-	{ { "policy", "install", "document! signatures!", "install a signed standing policy", &standing_policy_type }, do_policy_install },
-	{ { "policy", "remove", "name!", "remove a standing policy", NULL }, do_policy_remove },
-	{ { "snapshot", "create", "service! host!", "take a restore point now", &order_record_type }, do_snapshot_create },
-	{ { "snapshot", "verify", "service! host! snapshot!", "read a restore point back and authenticate it", &order_record_type }, do_snapshot_verify },
-	{ { "snapshot", "condemn", "snapshot! text!", "never again a target of automation", NULL }, do_snapshot_condemn },
-	{ { "service", "probe", "service! host!", "run all probes now", &order_record_type }, do_service_probe },
-	{ { "service", "maintenance", "service! host until_ms text", "begin, move or end a maintenance window", NULL }, do_service_maintenance },
-	{ { "host", "unbar", "host! keep", "decide which of two agents counts", NULL }, do_host_unbar },
-	{ { "host", "revoke", "host! text!", "revoke a host's certificates", NULL }, do_host_revoke },
-	{ { "controller", "halt", "text!", "nothing new begins anywhere", &brakes_type }, do_halt },
-	{ { "controller", "resume", "text!", "release the halt", &brakes_type }, do_resume },
-	{ { "controller", "confirm", "text!", "let a restored controller command again", &brakes_type }, do_confirm },
-	{ { "operator", "put", "name! roles! keys disabled", "add or change an operator", &operator_type }, do_operator_put },
-	{ { "ca", "token", "name! role lifetime_ms", "a one-time enrolment token", &enrolment_token_type }, do_ca_token },
-	{ { "ca", "revoke", "serial! text! name role until_ms", "revoke a certificate; name, role and end of one that was not issued here", NULL }, do_ca_revoke },
-	{ { "ca", "enrol", "enrolment! secret! name! role csr!", "redeem a token for a certificate", &certificate_type }, do_ca_enrol },
-	{ { "notify", "test", "", "say something on the first channel", NULL }, do_notify_test },
+	{ { "incident", "open", "service! title! severity", "open an incident by hand", &incident_type }, do_incident_open, false },
+	{ { "incident", "acknowledge", "incident!", "a person has it: paging stops", &incident_type }, do_incident_acknowledge, false },
+	{ { "incident", "assign", "incident! owner!", "give it to somebody", &incident_type }, do_incident_assign, false },
+	{ { "incident", "investigate", "incident! text", "back to looking for the cause", &incident_type }, do_incident_investigate, false },
+	{ { "incident", "identify", "incident! text!", "name the cause by hand", &incident_type }, do_incident_identify, false },
+	{ { "incident", "resolve", "incident! text!", "say that it is over", &incident_type }, do_incident_resolve, false },
+	{ { "incident", "reopen", "incident! text!", "it is not over", &incident_type }, do_incident_reopen, false },
+	{ { "incident", "close", "incident! text!", "close it with its review", &incident_type }, do_incident_close, false },
+	{ { "incident", "note", "incident! text!", "add to its timeline", &incident_type }, do_incident_note, false },
+	{ { "diagnosis", "start", "incident!", "diagnose it again", &incident_type }, do_diagnosis_start, true },
+	{ { "rollback", "plan", "service hosts components snapshot incident rollback text normal", "what a rollback would do", &plan_answer_type }, do_rollback_plan, false },
+	{ { "rollback", "start", "service! hosts! components snapshot incident text! normal", "ask for a rollback; it begins when it is approved", &rollback_answer_type }, do_rollback_start, false },
+	{ { "rollback", "undo", "rollback! incident text! normal", "ask to put back what a rollback replaced", &rollback_answer_type }, do_rollback_undo, false },
+	{ { "rollback", "cancel", "rollback! text!", "no further host", &rollback_type }, do_rollback_cancel, false },
+	{ { "change", "approve", "change! signature!", "say yes, signed", &rollback_answer_type }, do_change_approve, false },
+	{ { "change", "reject", "change! text!", "say no", &change_type }, do_change_reject, false },
+	{ { "change", "cancel", "change! text!", "withdraw it", &change_type }, do_change_cancel, false },
+	{ { "change", "start", "change!", "begin an approved change", &rollback_answer_type }, do_change_start, false },
+	{ { "change", "review", "change! text!", "review an ended change", &change_type }, do_change_review, true },
+	{ { "policy", "install", "document! signatures!", "install a signed standing policy", &standing_policy_type }, do_policy_install, true },
+	{ { "policy", "remove", "name!", "remove a standing policy", NULL }, do_policy_remove, false },
+	{ { "snapshot", "create", "service! host!", "take a restore point now", &order_record_type }, do_snapshot_create, true },
+	{ { "snapshot", "verify", "service! host! snapshot!", "read a restore point back and authenticate it", &order_record_type }, do_snapshot_verify, true },
+	{ { "snapshot", "condemn", "snapshot! text!", "never again a target of automation", NULL }, do_snapshot_condemn, false },
+	{ { "service", "probe", "service! host!", "run all probes now", &order_record_type }, do_service_probe, true },
+	{ { "service", "maintenance", "service! host until_ms text", "begin, move or end a maintenance window", NULL }, do_service_maintenance, true },
+	{ { "host", "unbar", "host! keep", "decide which of two agents counts", NULL }, do_host_unbar, false },
+	{ { "host", "revoke", "host! text!", "revoke a host's certificates", NULL }, do_host_revoke, false },
+	{ { "controller", "halt", "text!", "nothing new begins anywhere", &brakes_type }, do_halt, false },
+	{ { "controller", "resume", "text!", "release the halt", &brakes_type }, do_resume, false },
+	{ { "controller", "confirm", "text!", "let a restored controller command again", &brakes_type }, do_confirm, false },
+	{ { "operator", "put", "name! roles! keys disabled", "add or change an operator", &operator_type }, do_operator_put, false },
+	{ { "ca", "token", "name! role lifetime_ms", "a one-time enrolment token", &enrolment_token_type }, do_ca_token, true },
+	{ { "ca", "revoke", "serial! text! name role until_ms", "revoke a certificate; name, role and end of one that was not issued here", NULL }, do_ca_revoke, false },
+	{ { "ca", "enrol", "enrolment! secret! name! role csr!", "redeem a token for a certificate", &certificate_type }, do_ca_enrol, true },
+	{ { "notify", "test", "", "say something on the first channel", NULL }, do_notify_test, true },
 };
 enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };
 
@@ -632,6 +634,10 @@ enum err_code request_apply(struct turn *t, const struct workflow_config *c, con
 	if (rc == ERR_OK && !allowed)
 		rc = err_set(reterr, ERR_DENIED, "%s may not %s %s: `kedge operator show` lists roles", r->operator_name ? r->operator_name : "a stranger",
 		    r->verb, r->noun);
+	struct system_state system;
+	if (rc == ERR_OK && (rc = system_get(t, &system, reterr)) == ERR_OK && v->can_wait && system.low_space)
+		rc = err_set(reterr, ERR_FULL, "the disk of the controller's store is nearly full: free some space there, then ask again; rollbacks, "
+		    "approvals and incidents go on meanwhile");
 	if (rc != ERR_OK)
 		return rc;
 	struct request_args a;

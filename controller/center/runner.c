@@ -24,6 +24,7 @@ struct runner {
 	struct runner_clock clock;
 	uint64_t next_due_ms, next_check_mono_ms;
 	struct input **inputs;
+	bool told_space, told_low; /* what the center knows of the disk */
 };
 
 uint64_t runner_clock_read(struct runner_clock *c, uint64_t wall_ms, uint64_t mono_ms)
@@ -48,6 +49,24 @@ static void end_process(void *ctx, const struct err *why)
 
 /* ---- center's thread ---- */
 
+/* Tried again at the next look when the queue has no room. */
+static void tell_space(struct runner *r, bool low)
+{
+	if (r->told_space && r->told_low == low)
+		return;
+	struct input *in = input_new(INPUT_SPACE, 0);
+	if (!in)
+		return;
+	in->code = low ? ERR_FULL : ERR_OK;
+	in->received_ms = r->o.wall_ms();
+	if (runner_submit(r, in, NULL, NULL) != ERR_OK) {
+		input_free(in);
+		return;
+	}
+	r->told_space = true;
+	r->told_low = low;
+}
+
 static void check_store(struct runner *r)
 {
 	uint64_t mono = r->o.mono_ms();
@@ -59,6 +78,7 @@ static void check_store(struct runner *r)
 	pthread_mutex_lock(&r->lock);
 	r->stats.store = stats;
 	pthread_mutex_unlock(&r->lock);
+	tell_space(r, stats.low);
 }
 
 static int wait_ms(struct runner *r)

@@ -181,9 +181,21 @@ static enum err_code on_drift_report(struct turn *t, const struct host *h, const
 	return rc == ERR_OK ? chain_look_again(t, r->drift->service, reterr) : rc;
 }
 
+static bool has_news(const struct log_report *r)
+{
+	for (size_t i = 0; i < r->templates.count; i++)
+		if (LIST_AT(r->templates, struct log_template, i).is_new)
+			return true;
+	return false;
+}
+
 static enum err_code on_log_report(struct turn *t, const struct host *h, const struct report *r, struct err *reterr)
 {
-	enum err_code rc = diagnosis_on_log_report(t, h, r->log, reterr);
+	struct system_state system;
+	enum err_code rc = system_get(t, &system, reterr);
+	if (rc != ERR_OK || (system.low_space && !has_news(r->log))) /* mere counts are not worth the last of the disk */
+		return rc;
+	rc = diagnosis_on_log_report(t, h, r->log, reterr);
 	return rc == ERR_OK ? chain_look_again(t, r->log->service, reterr) : rc;
 }
 
@@ -343,6 +355,23 @@ static enum err_code on_timer(struct turn *t, const struct workflow_config *c, c
 	return err_set(reterr, ERR_INTERNAL, "a timer of kind %s belongs to nobody", timer->kind);
 }
 
+/* The store's disk is nearly full, or no longer. */
+static enum err_code on_space(struct turn *t, const struct workflow_config *c, bool low, struct err *reterr)
+{
+	bool news;
+	uint32_t said;
+	enum err_code rc = system_low_space(t, low, &news, reterr);
+	if (rc != ERR_OK || !news)
+		return rc;
+	rc = audit_note(t, &actor_controller, low ? "controller.disk_low" : "controller.disk_enough", "controller", c->name, AUDIT_DONE, reterr, "%s",
+	    low ? "the disk of the store is nearly full: new work is refused, what is under way goes on" : "the disk of the store has room again");
+	if (rc != ERR_OK || (rc = chain_event(t, "controller", (struct id){ 0 }, low ? SEVERITY_CRITICAL : SEVERITY_LOW, reterr, "%s",
+	                         low ? "the disk of the store is nearly full" : "the disk of the store has room again")) != ERR_OK || !low)
+		return rc;
+	return notify_about(t, &c->notify, NOTIFY_STOPPED, "disk", arena_printf(turn_arena(t), "%llu", (unsigned long long)turn_now_ms(t)),
+	    "new work is refused: the disk of the controller's store is nearly full", &said, reterr);
+}
+
 static enum err_code on_refused(struct turn *t, const struct input *in, struct err *reterr)
 {
 	struct actor who = in->host ? actor_host(in->host) : (struct actor){ AUDIT_ANONYMOUS, NULL, NULL };
@@ -376,6 +405,8 @@ enum err_code workflow_apply(struct turn *t, const struct workflow_config *c, co
 		return chain_on_diagnosis(t, c, in->diagnosis, reterr);
 	case INPUT_SIGNED:
 		return on_signed(t, in, reterr);
+	case INPUT_SPACE:
+		return on_space(t, c, in->code == ERR_FULL, reterr);
 	case INPUT_KIND_COUNT:
 		break;
 	}

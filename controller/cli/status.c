@@ -62,6 +62,15 @@ static void brakes(const struct cli *c, const struct status *s, struct buf *out)
 		    colour(c, "\033[33m"), colour(c, "\033[0m"));
 }
 
+static void disk(const struct cli *c, const struct status *s, struct buf *out)
+{
+	if (s->low_space)
+		buf_printf(out,
+		    "%sDISK NEARLY FULL%s: the controller refuses new work; rollbacks, approvals and incidents go on. Free space where its "
+		    "state_directory is.\n",
+		    colour(c, "\033[31m"), colour(c, "\033[0m"));
+}
+
 static void ahead(const struct cli *c, const struct status *s, struct buf *out)
 {
 	if (s->ahead && !s->observing)
@@ -99,6 +108,7 @@ int run_status(struct cli *c)
 		buf_printf(&out, "epoch %llu\n", (unsigned long long)s.epoch);
 	brakes(c, &s, &out);
 	ahead(c, &s, &out);
+	disk(c, &s, &out);
 	if (s.services.count)
 		services(c, &s, &out);
 	next_steps(&s, &out);

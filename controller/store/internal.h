@@ -22,6 +22,13 @@ struct store_view {
 	struct store *store;
 };
 
+/* How much of the disk is free, and the reserve in `folder`. */
+struct space {
+	uint64_t free_bytes; /* UINT64_MAX: it cannot be seen */
+	bool low;
+};
+void space_look(struct space *s, const char *folder);
+
 /* A copy of the store in `folder`, which a running controller may hold: for `kedge-controller backup` from another
  * process. */
 ERR_CHECK enum err_code lmdb_copy_folder(const char *folder, int fd, struct err *reterr);

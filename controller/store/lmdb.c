@@ -39,6 +39,7 @@ struct lmdb {
 	bool growing;
 	size_t map_bytes;
 	uint64_t commits, writes;
+	struct space space;
 };
 struct lmdb_view {
 	struct store_view base;
@@ -311,11 +312,11 @@ static void watch_views(struct lmdb *l, struct store_stats *ret)
 static void lmdb_check(struct store *s, struct store_stats *ret)
 {
 	struct lmdb *l = of(s);
-	*ret = (struct store_stats){.disk_free_bytes = UINT64_MAX};
-	struct statvfs fs;
-	if (statvfs(l->folder, &fs) == 0)
-		ret->disk_free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	*ret = (struct store_stats){0};
 	pthread_mutex_lock(&l->lock);
+	space_look(&l->space, l->folder);
+	ret->disk_free_bytes = l->space.free_bytes;
+	ret->low = l->space.low;
 	int dead = 0;
 	if (!mdb_reader_check(l->env, &dead) && dead > 0) {
 		l->dead_readers += (uint32_t)dead;
@@ -481,8 +482,10 @@ enum err_code store_open(const struct store_options *o, struct store **ret, stru
 		code = file_lock(path, &l->lock_fd, reterr);
 	if (code == ERR_FULL)
 		code = lmdb_err(reterr, l->folder, ENOSPC, "open the store");
-	if (code == ERR_OK)
+	if (code == ERR_OK) {
+		space_look(&l->space, o->folder); /* before anything is written: the reserve may be what it needs */
 		code = lock_file_room(o->folder, reterr);
+	}
 	if (code == ERR_OK) {
 		int rc = env_open(l, 0);
 		if (rc)

@@ -24,6 +24,7 @@ struct memory {
 	uint64_t commits, writes, good_left;
 	enum store_fault fault;
 	uint32_t views;
+	bool low;
 };
 struct memory_view {
 	struct store_view base;
@@ -233,7 +234,7 @@ static void memory_check(struct store *s, struct store_stats *ret)
 	struct memory *m = (struct memory *)s;
 	pthread_mutex_lock(&m->lock);
 	*ret = (struct store_stats){
-	    .disk_free_bytes = UINT64_MAX, .commits = m->commits, .writes = m->writes, .views = m->views};
+	    .disk_free_bytes = UINT64_MAX, .low = m->low, .commits = m->commits, .writes = m->writes, .views = m->views};
 	pthread_mutex_unlock(&m->lock);
 }
 
@@ -263,6 +264,15 @@ enum err_code store_open_memory(struct store **ret, struct err *reterr)
 	pthread_mutex_init(&m->lock, NULL);
 	*ret = &m->base;
 	return ERR_OK;
+}
+
+void store_memory_low(struct store *s, bool low)
+{
+	assert(s->ops == &memory_ops);
+	struct memory *m = (struct memory *)s;
+	pthread_mutex_lock(&m->lock);
+	m->low = low;
+	pthread_mutex_unlock(&m->lock);
 }
 
 void store_memory_fail(struct store *s, enum store_fault fault, uint64_t after)

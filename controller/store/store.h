@@ -1,6 +1,7 @@
 /* controller/store/store.h: tables of bytes, one write-set at a time.  The only folder that sees lmdb.
  *
- * Owns the store's folder: data.mdb, lock.mdb, and `controller.lock`, held by the one controller that may write.
+ * Owns the store's folder: data.mdb, lock.mdb, `reserve` (space for bad days, see limits.h), and `controller.lock`, held by the one
+ * controller that may write.
  * A commit is whole and on the disk when it returns ERR_OK; what was acknowledged before a crash or a power cut is
  * there after it.
  *
@@ -46,13 +47,14 @@ ERR_CHECK enum err_code store_commit(
 struct store_stats {
 	uint64_t map_bytes, used_bytes; /* used: highest page ever in use */
 	uint64_t disk_free_bytes;       /* to an unprivileged process; UINT64_MAX in memory */
+	bool low;                       /* little is free: the reserve was given back, new work should be refused */
 	uint64_t commits, writes;       /* since open */
 	uint32_t views;                 /* open now */
 	uint64_t oldest_view_ms;        /* age */
 	uint32_t dead_readers;          /* slots of killed processes that were cleared since open */
 	uint32_t grown;                 /* times that the map grew since open */
 };
-/* Every few seconds: clear readers of dead processes, warn of long ones and end those past the limit.  Any thread. */
+/* Every few seconds: see how much of the disk is free, take or give back the reserve; clear readers of dead processes, warn of long ones and end those past the limit.  Any thread. */
 void store_check(struct store *s, struct store_stats *ret);
 
 /* ---- memory store only ---- */
@@ -62,6 +64,7 @@ enum store_fault {
 	STORE_FAULT_UNKNOWN, /* the commit fails, yet all of it is there: power went after the sync */
 };
 /* The commit after `after` more good ones has this fault; then the store is broken until store_memory_restart. */
+void store_memory_low(struct store *s, bool low); /* as if the disk were nearly full, or no longer */
 void store_memory_fail(struct store *s, enum store_fault fault, uint64_t after);
 /* What a process that starts again finds: the committed state.  Views must be closed. */
 void store_memory_restart(struct store *s);

@@ -10,6 +10,7 @@ static const struct field system_fields[] = {
     F_TIME(struct system_state, restored_taken_ms, FIELD_COLUMN, "when that backup was taken"),
     F_STRING(struct system_state, restored_from, PATH_LIMIT, FIELD_COLUMN, "where that backup was"),
     F_BOOL(struct system_state, restored_unseen, 0, "the controller has not started since"),
+    F_BOOL(struct system_state, low_space, FIELD_COLUMN, "the disk is nearly full: new work is refused"),
 };
 const struct record_type system_state_type =
     RECORD_TYPE("system_state", struct system_state, system_fields, "what the controller knows about its store");
@@ -34,4 +35,15 @@ enum err_code system_restore_seen(struct turn *t, struct err *reterr)
 		return rc;
 	s.restored_unseen = false;
 	return turn_put(t, &system_table, &s, reterr);
+}
+
+enum err_code system_low_space(struct turn *t, bool low, bool *ret_news, struct err *reterr)
+{
+	struct system_state s;
+	enum err_code rc = system_get(t, &s, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	*ret_news = s.low_space != low;
+	s.low_space = low;
+	return *ret_news ? turn_put(t, &system_table, &s, reterr) : ERR_OK;
 }

@@ -16,6 +16,7 @@ struct system_state {
 	uint64_t restored_taken_ms; /* when that backup was taken: what came after it is not known here */
 	const char *restored_from;  /* its folder */
 	bool restored_unseen;       /* restored, and no INPUT_BOOT has dealt with it yet */
+	bool low_space;             /* the disk is nearly full: no new work */
 };
 #define SYSTEM_NAME "controller"
 extern const struct record_type system_state_type, timer_type, number_type;
@@ -25,5 +26,7 @@ extern const struct table *const turn_tables[]; /* of this folder: system, timer
 /* A store without the record (a test's) is a new one that was never restored. */
 ERR_CHECK enum err_code system_get(struct turn *t, struct system_state *ret, struct err *reterr);
 ERR_CHECK enum err_code system_restore_seen(struct turn *t, struct err *reterr);
+/* *ret_news: it was otherwise before. */
+ERR_CHECK enum err_code system_low_space(struct turn *t, bool low, bool *ret_news, struct err *reterr);
 
 #endif

@@ -64,7 +64,7 @@ def every_list_on_an_empty_store(kedge):
 def things_that_are_not_there(kedge):
     for words in [("incident", "show", "INC-9"), ("rollback", "show", "RB-9"), ("change", "show", "CHG-9"), ("host", "show", "web-9"), ("service", "show", "none"),
                   ("operator", "show", "nobody"), ("policy", "show", "none"), ("audit", "show", "99999"), ("incident", "ack", "INC-9"), ("rollback", "cancel", "RB-9", "x"),
-                  ("policy", "remove", "none"), ("ca", "revoke", "00ff", "x"), ("snapshot", "verify", "snap-01m83k432jebyrfy16z23z0dgj")]:
+                  ("policy", "remove", "none"), ("snapshot", "verify", "snap-01m83k432jebyrfy16z23z0dgj")]:
         kedge.ends(NOT_FOUND, *words)
     kedge.ends(USAGE, "incident", "show", "no-id-at-all")
     kedge.ends(USAGE, "host", "list", "--where", "colour=red", says="colour")

@@ -187,4 +187,5 @@ def main():
     print("%d kills:" % ROUNDS, ", ".join("%s killed, %s: %d" % (*k, v) for k, v in sorted(counts.items())))
 
 
-main()
+if __name__ == "__main__":
+    main()
