@@ -37,6 +37,10 @@ static const char usage[] =
     "  wal push PATH NAME | wal fetch NAME PATH   PostgreSQL's archive_command and restore_command\n"
     "  wal status [SERVICE]                  how well the archive of the log follows its database\n"
     "  repo init|check [--data]|rebuild-index|stats\n"
+    "  repo recovery-key NAME --into FILE    a key pair that can open repositories of lost hosts: FILE is its secret half\n"
+    "  repo unlock --key FILE [--repository DIR]\n"
+    "                                        a lost host's repository gets its key back\n"
+    "  repo rotate-key                       a new key seals from now on; nothing is rewritten\n"
     "\n"
     "--repository DIR looks into another host's repository, for snapshot list|show|diff|verify, restore and repo check|stats.\n"
     "WHICH is a restore point's id or its beginning, last, last-good, or a time (2026-11-23T04:00:00Z).\n"
@@ -208,7 +212,7 @@ static bool set_format(struct cli *c, const char *name)
 }
 
 enum option_code { OPT_TO = 256, OPT_INTO, OPT_TOKEN, OPT_AUTHORITY, OPT_CONTROLLER, OPT_SAMPLE, OPT_APPLY, OPT_EXACT, OPT_NO_PROVE, OPT_DEEP, OPT_DATA,
-	OPT_COMPONENT, OPT_VERSION, OPT_SERVICE, OPT_REASON, OPT_REPOSITORY, OPT_EMERGENCY };
+	OPT_COMPONENT, OPT_VERSION, OPT_SERVICE, OPT_REASON, OPT_REPOSITORY, OPT_EMERGENCY, OPT_KEY };
 
 static const struct option options[] = { { "config", required_argument, NULL, 'c' }, { "output", required_argument, NULL, 'o' },
 	{ "help", no_argument, NULL, 'h' }, { "verbose", no_argument, NULL, 'v' }, { "to", required_argument, NULL, OPT_TO },
@@ -217,7 +221,7 @@ static const struct option options[] = { { "config", required_argument, NULL, 'c
 	{ "exact", no_argument, NULL, OPT_EXACT }, { "no-prove", no_argument, NULL, OPT_NO_PROVE }, { "deep", no_argument, NULL, OPT_DEEP },
 	{ "data", no_argument, NULL, OPT_DATA }, { "component", required_argument, NULL, OPT_COMPONENT }, { "version", no_argument, NULL, OPT_VERSION }, { "service", required_argument, NULL, OPT_SERVICE },
 	{ "reason", required_argument, NULL, OPT_REASON }, { "repository", required_argument, NULL, OPT_REPOSITORY },
-	{ "emergency", no_argument, NULL, OPT_EMERGENCY }, { 0 } };
+	{ "emergency", no_argument, NULL, OPT_EMERGENCY }, { "key", required_argument, NULL, OPT_KEY }, { 0 } };
 
 /* False: the program ends with *ret_exit. */
 static bool read_options(struct cli *c, int argc, char **argv, enum log_level *least, int *ret_exit)
@@ -243,6 +247,7 @@ static bool read_options(struct cli *c, int argc, char **argv, enum log_level *l
 		case OPT_SERVICE: c->service = optarg; break;
 		case OPT_REASON: c->reason = optarg; break;
 		case OPT_REPOSITORY: c->repository = optarg; break;
+		case OPT_KEY: c->key = optarg; break;
 		case OPT_EMERGENCY: c->emergency = true; break;
 		case OPT_COMPONENT: ok = add_component(c, optarg); break;
 		case 'h':

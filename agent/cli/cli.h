@@ -16,7 +16,7 @@ struct cli { /* one call of the program */
 	const struct agent_config *config;
 	struct arena *arena;
 	enum cli_format format;
-	const char *to, *into, *token, *authority, *controller, *reason, *service, *repository; /* options */
+	const char *to, *into, *token, *authority, *controller, *reason, *service, *repository, *key; /* options */
 	bool sample, apply, exact, no_prove, deep, data, emergency;
 	uint32_t components;                   /* bits */
 	int argc;
@@ -44,6 +44,10 @@ ERR_CHECK enum err_code cli_named(struct cli *c, struct repo *repo, const char *
 int cli_hold(struct cli *c, struct repo *repo);
 int cli_release(struct cli *c, struct repo *repo);
 int cli_prune(struct cli *c, struct repo *repo);
+/* keys.c */
+int cli_recovery_key(struct cli *c);
+int cli_unlock(struct cli *c);
+int cli_rotate(struct cli *c, struct repo *repo);
 /* snapshot.c, rollback.c, repo.c, wal.c */
 int cli_snapshot(struct cli *c, const char *verb);
 int cli_rollback(struct cli *c, const char *verb);

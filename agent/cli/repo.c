@@ -63,13 +63,19 @@ static int stats(struct cli *c, struct repo *repo)
 int cli_repo(struct cli *c, const char *verb)
 {
 	static const struct { const char *verb; int (*act)(struct cli *, struct repo *); } verbs[] = { { "check", check }, { "rebuild-index", rebuild },
-		{ "stats", stats } };
+		{ "stats", stats }, { "rotate-key", cli_rotate } };
 	CLEANUP(repo_cleanup) struct repo *repo = NULL;
 	struct err err = ERR_INIT;
 	if (text_equal(verb, "init"))
 		return init(c);
+	if (text_equal(verb, "recovery-key"))
+		return cli_recovery_key(c);
+	if (text_equal(verb, "unlock"))
+		return cli_unlock(c);
+	if (c->repository && !text_equal(verb, "check") && !text_equal(verb, "stats"))
+		return fputs("kedge-agent: --repository is for repo check, stats and unlock\n", stderr), EXIT_USAGE;
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		if (text_equal(verb, verbs[i].verb))
 			return cli_open(c, &repo, &err) == ERR_OK ? verbs[i].act(c, repo) : cli_fail(&err);
-	return fputs("usage: kedge-agent repo init|check|rebuild-index|stats\n", stderr), EXIT_USAGE;
+	return fputs("usage: kedge-agent repo init|check|rebuild-index|stats|recovery-key|unlock|rotate-key\n", stderr), EXIT_USAGE;
 }

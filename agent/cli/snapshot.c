@@ -50,7 +50,7 @@ static const char *state_of(const struct snapshot_summary *s)
 		return "held";
 	if (snapshot_is_good(s))
 		return "good";
-	return s->suspect || s->marks.suspect ? "suspect" : "";
+	return s->suspect || s->marks.suspect ? "suspect" : NULL;
 }
 
 static int print_list(struct cli *c, const struct list *all)

@@ -511,6 +511,26 @@ enum err_code check_controller(const void *record, struct err *reterr)
 	return ERR_OK;
 }
 
+/* A word, 32 bytes in hex, a name: as `kedge-agent repo recovery-key` prints it. */
+static enum err_code check_recovery_keys(const struct agent_config *c, struct err *reterr)
+{
+	static const char word[] = "kedge-recovery-x25519 ";
+	enum { HEX = 64 };
+	for (size_t i = 0; i < c->recovery_keys.count; i++) {
+		const char *line = LIST_AT(c->recovery_keys, const char *, i), *hex = line + strlen(word);
+		bool good = text_starts(line, word) && strspn(hex, "0123456789abcdef") == HEX && hex[HEX] == ' ' &&
+			    hex[HEX + 1] && strlen(hex + HEX + 1) <= NAME_MAX_BYTES && !strpbrk(hex + HEX + 1, " \t");
+		if (!good)
+			return WRONG("recovery_keys[%zu]: expected a line of `kedge-agent repo recovery-key`: "
+				     "\"kedge-recovery-x25519\", 64 hex digits, a name",
+			    i);
+		for (size_t k = 0; k < i; k++)
+			if (!strncmp(hex, LIST_AT(c->recovery_keys, const char *, k) + strlen(word), HEX))
+				return WRONG("recovery_keys[%zu]: the same key as recovery_keys[%zu]", i, k);
+	}
+	return ERR_OK;
+}
+
 static enum err_code check_approvers(const struct agent_config *c, struct err *reterr)
 {
 	struct ssh_key keys[CONFIG_KEYS_MAX];
@@ -576,5 +596,7 @@ enum err_code check_agent(const void *record, struct err *reterr)
 				return WRONG("services.%s: stands there twice",
 				    LIST_AT(c->services, struct service_config, i).name);
 	rc = check_approvers(c, reterr);
+	if (rc == ERR_OK)
+		rc = check_recovery_keys(c, reterr);
 	return rc == ERR_OK ? check_state_apart(c, reterr) : rc;
 }

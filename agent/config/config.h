@@ -137,6 +137,7 @@ struct agent_config {
 	const struct controller_config *controller; /* NULL: stands alone */
 	struct list approvers;    /* OpenSSH public keys (one line each) that this host trusts to approve plans */
 	uint32_t approvals_needed;/* distinct approvers for a plan that no standing policy covers */
+	struct list recovery_keys;/* public keys (one line each) that can open this host's repository when the host is lost */
 	uint64_t spool_limit_bytes;
 	uint64_t drift_every_ms;  /* how often components are compared with the last snapshot's metadata */
 	uint64_t prune_every_ms;  /* how often what `keep` does not name goes; 0: not by itself */

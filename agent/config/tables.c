@@ -229,6 +229,8 @@ static const struct field agent_fields[] = {
 	"OpenSSH public keys, each with its owner's name, whose word counts here"),
     F_U32(struct agent_config, approvals_needed, CONFIG_APPROVALS_MAX, 0, "how many owners must approve a plan",
 	.default_text = "1", .min = 1),
+    F_STRINGS(struct agent_config, recovery_keys, CONFIG_KEYS_MAX, 0,
+	"recovery public keys, for which the keys of the repository are kept wrapped beside it"),
     F_SIZE(struct agent_config, spool_limit_bytes, CONFIG_SPOOL_MAX_BYTES, 0,
 	"how much is kept while the controller is away", .default_text = "256MiB", .min = CONFIG_SPOOL_LEAST_BYTES),
     F_DURATION(struct agent_config, drift_every_ms, DAY_MS, 0,

@@ -8,6 +8,7 @@
 #include "agent/keeper/upkeep.h"
 #include "agent/probe/set.h"
 #include "agent/rollback/rollback.h"
+#include "agent/snapshot/recovery.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
@@ -34,6 +35,16 @@ struct work { /* one piece of work */
 
 /* ---- the repository ---- */
 
+/* What was declared for the day on which this host is lost.  That it cannot be done now must not stop what is done with the repository. */
+static enum err_code with_recovery(const struct agent_config *c, enum err_code rc, struct repo *repo)
+{
+	struct err err = ERR_INIT;
+	bool changed;
+	if (rc == ERR_OK && c->recovery_keys.count && repo_set_recovery(repo, &c->recovery_keys, &changed, &err) != ERR_OK)
+		log_warn("snapshot", "the keys could not be wrapped for recovery: %s", err.msg);
+	return rc;
+}
+
 enum err_code work_repo(const struct agent_config *c, struct repo **ret, struct err *reterr)
 {
 	char path[PATH_LIMIT], lock_path[PATH_LIMIT];
@@ -42,14 +53,16 @@ enum err_code work_repo(const struct agent_config *c, struct repo **ret, struct 
 		return err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
 	enum err_code rc = repo_open(path, c->host, ret, reterr);
 	if (rc != ERR_NOT_FOUND)
-		return rc;
+		return rc == ERR_OK ? with_recovery(c, rc, *ret) : rc;
 	/* First use.  Two workers may come at once: one makes it, the other finds it. */
 	if ((rc = file_make_dirs(c->state_directory, 0700, reterr)) != ERR_OK)
 		return rc;
 	rc = file_lock(lock_path, &lock, reterr);
 	if (rc == ERR_OK && (rc = repo_init(path, c->host, reterr)) == ERR_EXISTS)
 		rc = ERR_OK;
-	return rc == ERR_OK ? repo_open(path, c->host, ret, reterr) : rc;
+	if (rc == ERR_OK && (rc = repo_open(path, c->host, ret, reterr)) == ERR_OK)
+		rc = with_recovery(c, rc, *ret);
+	return rc;
 }
 
 /* ---- telling ---- */
@@ -312,7 +325,7 @@ static void order_rollback(struct work *w, bool resume)
 	const struct order *o = w->spec->order;
 	struct rollback_io io = { w, on_step, on_prove, on_cancelled, on_now };
 	struct rollback_request request = { .order = o->order, .service = agent_config_service(w->c, o->service), .components = bits_of(&o->components),
-		.snapshot = o->snapshot, .run_limit_ms = o->run_limit_ms, .deep = o->deep };
+		.snapshot = o->snapshot, .run_limit_ms = o->run_limit_ms, .deep = o->deep, .precondition = o->precondition };
 	struct rollback_result done;
 	struct err err = ERR_INIT;
 	if (!request.service) {

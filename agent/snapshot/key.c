@@ -12,22 +12,18 @@
 #include "shared/base/text.h"
 #include "shared/record/record.h"
 
-enum { KEY_FILE_VERSION = 1, MASTERS_MAX = 16, RECOVERY_MAX = 16, WRAPPED_MAX = 4096 };
+enum { KEY_FILE_VERSION = 1, MASTERS_MAX = 64 }; /* a rotation every quarter for sixteen years */
 
 struct master_key {
 	uint32_t number;
 	struct bytes secret;
-};
-struct recovery_copy {
-	const char *recipient;
-	struct bytes wrapped;
 };
 struct key_file {
 	uint32_t version;
 	const char *host;
 	uint64_t created_ms;
 	struct bytes repository, naming, signing;
-	struct list masters, recovery;
+	struct list masters;
 };
 
 static const struct field master_key_fields[] = {
@@ -36,12 +32,6 @@ static const struct field master_key_fields[] = {
 };
 static const struct record_type master_key_type =
     RECORD_TYPE("master_key", struct master_key, master_key_fields, "One generation of the sealing secret.");
-static const struct field recovery_copy_fields[] = {
-    F_STRING(struct recovery_copy, recipient, NAME_MAX_BYTES, FIELD_REQUIRED, "whose recovery key opens it"),
-    F_BYTES(struct recovery_copy, wrapped, WRAPPED_MAX, FIELD_REQUIRED, "the secrets, sealed to that key"),
-};
-static const struct record_type recovery_copy_type = RECORD_TYPE(
-    "recovery_copy", struct recovery_copy, recovery_copy_fields, "The secrets wrapped to a recovery public key.");
 static const struct field key_file_fields[] = {
     F_U32(struct key_file, version, 0, FIELD_REQUIRED, "of this file's format"),
     F_STRING(struct key_file, host, NAME_MAX_BYTES, FIELD_REQUIRED, "the host it was made for"),
@@ -50,7 +40,6 @@ static const struct field key_file_fields[] = {
     F_BYTES(struct key_file, naming, KEY_SIZE, FIELD_REQUIRED | FIELD_SECRET, "names chunks", .min = KEY_SIZE),
     F_BYTES(struct key_file, signing, KEY_SIZE, FIELD_REQUIRED | FIELD_SECRET, "signs manifests", .min = KEY_SIZE),
     F_LIST(struct key_file, masters, &master_key_type, MASTERS_MAX, FIELD_REQUIRED, "sealing secrets by number"),
-    F_LIST(struct key_file, recovery, &recovery_copy_type, RECOVERY_MAX, 0, "copies for recovery"),
 };
 static const struct record_type key_file_type =
     RECORD_TYPE("key_file", struct key_file, key_file_fields, "The secrets of a repository.");
@@ -66,8 +55,6 @@ struct keys {
 	uint32_t numbers[MASTERS_MAX], newest;
 	size_t master_count;
 	struct secret *secret;
-	struct arena *arena; /* of the recovery copies */
-	struct list recovery;
 };
 
 static struct secrets *secrets(const struct keys *k)
@@ -81,8 +68,7 @@ static enum err_code keys_alloc(struct keys **ret, struct err *reterr)
 	if (!k)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	k->secret = secret_new(NULL, sizeof(struct secrets));
-	k->arena = arena_new(KEY_FILE_SIZE_MAX * 4);
-	if (!k->secret || !k->arena)
+	if (!k->secret)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	*ret = TAKE_PTR(k);
 	return ERR_OK;
@@ -93,7 +79,6 @@ void keys_free(struct keys *k)
 	if (!k)
 		return;
 	secret_free(k->secret);
-	arena_free(k->arena);
 	free(k);
 }
 
@@ -132,7 +117,6 @@ static enum err_code keys_from_file(struct keys *k, const struct key_file *f, st
 	memcpy(secrets(k)->naming, f->naming.data, KEY_SIZE);
 	memcpy(secrets(k)->signing, f->signing.data, KEY_SIZE);
 	k->created_ms = f->created_ms;
-	k->recovery = f->recovery;
 	for (size_t i = 0; i < f->masters.count; i++) {
 		const struct master_key *m = &LIST_AT(f->masters, struct master_key, i);
 		k->numbers[i] = m->number;
@@ -144,33 +128,50 @@ static enum err_code keys_from_file(struct keys *k, const struct key_file *f, st
 	return seal_public_of(secrets(k)->signing, k->public_key, reterr);
 }
 
-enum err_code keys_load(const char *path, struct keys **ret, struct err *reterr)
+/* What a key file may hold must also be consistent: two secrets of one number would seal what the other cannot open. */
+static enum err_code check_numbers(const struct key_file *f, struct err *reterr)
+{
+	for (size_t i = 0; i < f->masters.count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (LIST_AT(f->masters, struct master_key, i).number ==
+			    LIST_AT(f->masters, struct master_key, j).number)
+				return err_set(reterr, ERR_CORRUPT, "it holds two keys of one number");
+	return f->masters.count ? ERR_OK : err_set(reterr, ERR_CORRUPT, "it holds no key");
+}
+
+enum err_code keys_parse(const void *text, size_t size, struct keys **ret, struct err *reterr)
 {
 	CLEANUP(keys_cleanup) struct keys *k = NULL;
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(KEY_FILE_SIZE_MAX * 4);
-	struct buf text = BUF_INIT;
 	struct key_file f;
 	enum err_code rc = keys_alloc(&k, reterr);
 	if (!rc && !arena)
 		rc = err_set(reterr, ERR_NOMEM, "out of memory");
 	if (!rc)
-		rc = file_read(path, KEY_FILE_SIZE_MAX, &text, reterr);
+		rc = record_from_json(&key_file_type, text, size, 0, arena, &f, reterr);
 	if (!rc)
-		rc = record_from_json(&key_file_type, (const char *)text.data, text.size, 0, k->arena, &f, reterr);
+		rc = check_numbers(&f, reterr);
 	if (!rc)
 		rc = keys_from_file(k, &f, reterr);
-	if (text.data)
-		secret_wipe(text.data, text.size);
-	buf_done(&text);
-	if (rc == ERR_INVALID)
-		rc = ERR_CORRUPT;
 	if (rc)
-		return err_prefix(reterr, rc, "repository key %s", path);
+		return rc == ERR_INVALID ? ERR_CORRUPT : rc;
 	*ret = TAKE_PTR(k);
 	return ERR_OK;
 }
 
-enum err_code keys_store(const struct keys *k, const char *path, struct err *reterr)
+enum err_code keys_load(const char *path, struct keys **ret, struct err *reterr)
+{
+	struct buf text = BUF_INIT;
+	enum err_code rc = file_read(path, KEY_FILE_SIZE_MAX, &text, reterr);
+	if (!rc)
+		rc = keys_parse(text.data, text.size, ret, reterr);
+	if (text.data)
+		secret_wipe(text.data, text.capacity);
+	buf_done(&text);
+	return rc ? err_prefix(reterr, rc, "repository key %s", path) : ERR_OK;
+}
+
+enum err_code keys_text(const struct keys *k, struct buf *out, struct err *reterr)
 {
 	struct master_key masters[MASTERS_MAX];
 	for (size_t i = 0; i < k->master_count; i++)
@@ -183,16 +184,32 @@ enum err_code keys_store(const struct keys *k, const char *path, struct err *ret
 	    .naming = {secrets(k)->naming, KEY_SIZE},
 	    .signing = {secrets(k)->signing, KEY_SIZE},
 	    .masters = {masters, k->master_count},
-	    .recovery = k->recovery,
 	};
+	return record_to_json(&key_file_type, &f, RECORD_PRETTY | RECORD_WITH_SECRETS, out, reterr);
+}
+
+enum err_code keys_store(const struct keys *k, const char *path, struct err *reterr)
+{
 	struct buf text = BUF_INIT;
-	enum err_code rc = record_to_json(&key_file_type, &f, RECORD_PRETTY | RECORD_WITH_SECRETS, &text, reterr);
+	enum err_code rc = keys_text(k, &text, reterr);
 	if (!rc)
 		rc = file_replace(path, text.data, text.size, 0600, reterr);
 	if (text.data)
 		secret_wipe(text.data, text.capacity);
 	buf_done(&text);
 	return rc;
+}
+
+enum err_code keys_rotate(struct keys *k, struct err *reterr)
+{
+	struct random random;
+	if (k->master_count == MASTERS_MAX || k->newest == UINT32_MAX)
+		return err_set(reterr, ERR_LIMIT,
+		    "the key file holds %d keys, which is all it can; take a new repository", MASTERS_MAX);
+	random_init_system(&random);
+	random_fill(&random, secrets(k)->masters[k->master_count], KEY_SIZE);
+	k->numbers[k->master_count++] = ++k->newest;
+	return ERR_OK;
 }
 
 const char *keys_host(const struct keys *k)

@@ -5,8 +5,7 @@
  *   masters   numbered 32-byte secrets; packs and manifests say which number sealed them, the highest seals new ones, so that a key
  *             can be retired without rewriting data.
  *   signing   the seed of this host's Ed25519 key; keys/host.pub is its public half for other machines.
- *   recovery  copies of all this, each wrapped to a recovery public key (opaque bytes and the recipient's name): the documented place
- *             for recovering a lost host elsewhere.  Carried along unread by this version.
+ * Copies of all this, wrapped to recovery public keys, are in keys/recovery (recovery.h).
  *
  * Derived (HKDF-SHA-256, RFC 5869; salt: repository id; info: purpose, NUL, context):
  *   naming  "chunk name" -> HMAC-SHA-256 key of chunk ids      "chunk cut" -> gear table      "tree cut" -> SipHash key of page ends
@@ -22,6 +21,7 @@
 #include <stdint.h>
 
 #include "agent/snapshot/limits.h"
+#include "shared/base/buf.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/err.h"
 
@@ -34,6 +34,11 @@ ERR_CHECK enum err_code keys_load(const char *path, struct keys **ret, struct er
 ERR_CHECK enum err_code keys_store(const struct keys *k, const char *path, struct err *reterr);
 void keys_free(struct keys *k);
 CLEANUP_DEFINE(struct keys, keys_cleanup, keys_free)
+/* The key file's bytes: whoever gets them wipes them.  ERR_CORRUPT. */
+ERR_CHECK enum err_code keys_text(const struct keys *k, struct buf *out, struct err *reterr);
+ERR_CHECK enum err_code keys_parse(const void *text, size_t size, struct keys **ret, struct err *reterr);
+/* One more master, which seals from now on.  Before anybody else sees k.  ERR_LIMIT. */
+ERR_CHECK enum err_code keys_rotate(struct keys *k, struct err *reterr);
 
 const char *keys_host(const struct keys *k);
 const uint8_t *keys_repo_id(const struct keys *k);

@@ -125,8 +125,8 @@ static bool matches(const struct selector *s, const struct snapshot_summary *x)
 		return x->taken_ms <= s->time_ms;
 	case LAST_GOOD:
 		return snapshot_is_good(x);
-	case LAST: /* what a safety net caught is there by its id only */
-		return x->reason != SNAPSHOT_SAFETY;
+	case LAST: /* what a safety net or an emergency caught is the broken state: it is there by its id only */
+		return x->reason != SNAPSHOT_SAFETY && x->reason != SNAPSHOT_EMERGENCY;
 	}
 	return false;
 }

@@ -123,7 +123,9 @@ static enum err_code open_keys(struct repo *r, const char *host, struct err *ret
 		rc = keys_load(file, &r->keys, reterr);
 	if (rc == ERR_NOT_FOUND)
 		return err_prefix(reterr, rc,
-		    "%s cannot be read without its key: put the key file back from your safe copy", r->path);
+		    "%s cannot be read without its key: put the key file back, or open it with a recovery key (`kedge-agent "
+		    "repo unlock`)",
+		    r->path);
 	if (!rc && host && !text_equal(host, keys_host(r->keys)))
 		rc = err_set(reterr, ERR_DENIED, "%s belongs to host %s, not to %s", r->path, keys_host(r->keys), host);
 	if (!rc)
@@ -131,6 +133,22 @@ static enum err_code open_keys(struct repo *r, const char *host, struct err *ret
 	if (!rc)
 		rc = keys_derive_naming(r->keys, "tree cut", (uint8_t *)r->page_key, sizeof r->page_key, reterr);
 	return rc;
+}
+
+/* The key file may have been turned, and the index sealed with the new key, between our two looks. */
+static bool reload_keys(struct repo *r)
+{
+	char file[PATH_LIMIT];
+	struct keys *keys = NULL;
+	if (path_in(r->path, "keys/repository", file, NULL) || keys_load(file, &keys, NULL))
+		return false;
+	if (keys_newest(keys) == keys_newest(r->keys)) {
+		keys_free(keys);
+		return false;
+	}
+	keys_free(r->keys);
+	r->keys = keys;
+	return true;
 }
 
 static void log_finding(void *ctx, const char *text)
@@ -149,6 +167,8 @@ static enum err_code open_index(struct repo *r, struct err *reterr)
 	if (rc)
 		return rc;
 	rc = index_open(folder, r->keys, &r->index, &why);
+	if (rc == ERR_CORRUPT && reload_keys(r))
+		rc = index_open(folder, r->keys, &r->index, &why);
 	if (rc == ERR_OK)
 		return ERR_OK;
 	if (rc != ERR_CORRUPT) {

@@ -2,7 +2,8 @@
  *
  * The folder agent/snapshot owns everything below the repository folder and nothing else:
  *   FORMAT                  one line: "kedge-repository 1"
- *   keys/repository         0600: the master secret and the host's signing key (key.h says how; room for a wrapped copy)
+ *   keys/repository         0600: the master secret and the host's signing key (key.h says how)
+ *   keys/recovery           the same, wrapped to recovery public keys (recovery.h); copy it with the rest, without keys/repository
  *   packs/PACK.pack         append-only: sealed, compressed chunks and a sealed index of them (pack.h)
  *   index/data.mdb          LMDB: chunk id -> place; can be rebuilt from the packs at any time
  *   snapshots/ID.manifest   sealed and signed; a restore point exists when this file does (manifest.h)

@@ -90,6 +90,34 @@ bool keys_verify(const uint8_t public_key[32], const char *domain, const void *d
 	return ok;
 }
 
+/* ---- key exchange ---- */
+
+enum err_code seal_exchange_public(const uint8_t secret[KEY_SIZE], uint8_t out[KEY_SIZE], struct err *reterr)
+{
+	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, secret, KEY_SIZE);
+	size_t size = KEY_SIZE;
+	bool ok = key && EVP_PKEY_get_raw_public_key(key, out, &size) == 1 && size == KEY_SIZE;
+	EVP_PKEY_free(key);
+	return ok ? ERR_OK : crypto_failed("X25519 public key", reterr);
+}
+
+enum err_code seal_exchange(
+    const uint8_t secret[KEY_SIZE], const uint8_t other[KEY_SIZE], uint8_t out[KEY_SIZE], struct err *reterr)
+{
+	EVP_PKEY *mine = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, secret, KEY_SIZE);
+	EVP_PKEY *theirs = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, other, KEY_SIZE);
+	EVP_PKEY_CTX *ctx = mine && theirs ? EVP_PKEY_CTX_new(mine, NULL) : NULL;
+	size_t size = KEY_SIZE;
+	/* A point of small order is refused by the derivation itself. */
+	bool ok = ctx && EVP_PKEY_derive_init(ctx) == 1 && EVP_PKEY_derive_set_peer(ctx, theirs) == 1 &&
+		  EVP_PKEY_derive(ctx, out, &size) == 1 && size == KEY_SIZE;
+	EVP_PKEY_CTX_free(ctx);
+	EVP_PKEY_free(mine);
+	EVP_PKEY_free(theirs);
+	ERR_clear_error();
+	return ok ? ERR_OK : err_set(reterr, ERR_INVALID, "not a usable X25519 key");
+}
+
 /* ---- names: HMAC (RFC 2104) with the padded key hashed once ---- */
 
 struct namer {

@@ -10,6 +10,10 @@ ERR_CHECK enum err_code seal_public_of(const uint8_t seed[KEY_SIZE], uint8_t out
 ERR_CHECK enum err_code seal_sign(const uint8_t seed[KEY_SIZE], const char *domain, const void *data, size_t size,
     uint8_t out[SIGNATURE_SIZE], struct err *reterr);
 
+/* X25519 (RFC 7748).  ERR_INVALID: the other's key is none. */
+ERR_CHECK enum err_code seal_exchange_public(const uint8_t secret[KEY_SIZE], uint8_t out[KEY_SIZE], struct err *reterr);
+ERR_CHECK enum err_code seal_exchange(const uint8_t secret[KEY_SIZE], const uint8_t other[KEY_SIZE], uint8_t out[KEY_SIZE], struct err *reterr);
+
 struct sha256;
 struct sha256 *sha256_new(void); /* NULL: out of memory */
 void sha256_free(struct sha256 *s);

@@ -124,7 +124,7 @@ struct snapshot_damaged { const char *file, *text; };
  * point; it is named in *ret_damaged (struct snapshot_damaged; may be NULL). */
 ERR_CHECK enum err_code snapshot_list(struct repo *r, const char *service, struct arena *arena, struct list *ret, struct list *ret_damaged,
     struct err *reterr);
-/* selector: an id or its beginning ("snap-01j…", at least 4 characters after the hyphen), "last" (the newest that is no safety net), "last-good", or a time (the newest taken
+/* selector: an id or its beginning ("snap-01j…", at least 4 characters after the hyphen), "last" (the newest that is no safety net and no emergency's), "last-good", or a time (the newest taken
  * then or earlier).  ERR_NOT_FOUND says what there is; ERR_INVALID when a beginning fits several. */
 ERR_CHECK enum err_code snapshot_find(struct repo *r, const char *service, const char *selector, struct arena *arena,
     struct snapshot_summary *ret, struct err *reterr);

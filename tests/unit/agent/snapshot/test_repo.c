@@ -107,6 +107,12 @@ static void test_finding(void **state)
 	}
 	WORLD_OK(&w, snapshot_find(w.repo, "portal", "last", w.arena, &found, &w.err));
 	assert_true(id_equal(found.snapshot, s[3].snapshot));
+	struct snapshot_summary caught;
+	struct snapshot_options emergency = {.reason = SNAPSHOT_EMERGENCY, .now_ms = w.now_ms};
+	WORLD_OK(&w, snapshot_create(w.repo, &w.service, &emergency, w.arena, &caught, &w.err));
+	assert_true(caught.suspect);
+	WORLD_OK(&w, snapshot_find(w.repo, "portal", "last", w.arena, &found, &w.err));
+	assert_true(id_equal(found.snapshot, s[3].snapshot)); /* what an emergency caught is no place to go back to */
 	WORLD_OK(&w, snapshot_find(w.repo, NULL, id_format(ID_SNAPSHOT, s[1].snapshot, text), w.arena, &found, &w.err));
 	assert_true(id_equal(found.snapshot, s[1].snapshot));
 	text[strlen(text) - 3] = 0;
