@@ -74,12 +74,12 @@ const struct command commands[] = {
 	.doc = "rollbacks", .examples = {"kedge rollback list", "kedge rollback list --state running"}},
     {"rollback", "show", .args = "rollback!", .reads = "rollback", .run = run_rollback_show,
 	.doc = "one rollback, host by host", .examples = {"kedge rollback show RB-2"}},
-    {"rollback", "plan", .args = "service", .options = "host* component* to incident rollback reason normal",
+    {"rollback", "plan", .args = "service", .options = "host* component* to incident rollback reason any-state deep progressive normal",
 	.posts = "rollback/plan", .run = run_rollback_plan,
 	.doc = "what a rollback would do, and whose word it would need", .more = "Changes nothing.",
 	.examples = {"kedge rollback plan portal --host web-1 --component config",
 	    "kedge rollback plan --rollback RB-2"}},
-    {"rollback", "start", .args = "service!", .options = "host!* component* to incident reason normal no-wait timeout",
+    {"rollback", "start", .args = "service!", .options = "host!* component* to incident reason any-state deep progressive normal no-wait timeout",
 	.posts = "rollback/start", .run = run_rollback_start,
 	.doc = "bring a service back to a restore point, and follow it",
 	.more = "Begins at once where a standing policy covers it, else when it is approved. Interrupting the wait "
@@ -133,6 +133,13 @@ const struct command commands[] = {
 	.examples = {"kedge diagnosis show diag-01jdq3 -o yaml"}},
     {"diagnosis", "start", .args = "incident!", .posts = "diagnosis/start", .run = run_post,
 	.doc = "diagnose an incident again", .examples = {"kedge diagnosis start INC-3"}},
+    {"diagnosis", "model", .args = "what! file", .options = "model out", .run = run_diagnosis_model,
+	.doc = "show, train or evaluate the model behind the classes of errors",
+	.more = "Works on files alone. Examples are a file with one object a line: system, class, text. Training holds back "
+		"one system after the other; the figures that it tells are of those rounds. The same examples give the same "
+		"model.",
+	.examples = {"kedge diagnosis model show", "kedge diagnosis model train examples.jsonl --out own.model",
+	    "kedge diagnosis model evaluate examples.jsonl --model own.model"}},
 
     {"pattern", "list", .options = "service" LIST, .reads = "pattern", .run = run_list,
 	.doc = "kinds of log lines, and since when", .examples = {"kedge pattern list --service portal"}},
@@ -240,6 +247,12 @@ const struct command commands[] = {
 	.more = "Works on files alone; FILE may be gzip, - is standard input.",
 	.examples = {"kedge analyze logs /var/log/syslog", "kedge analyze logs - -o jsonl",
 	    "kedge analyze logs app.log.gz --lines"}},
+
+    {"analyze", "classify", .args = "file!", .options = "model", .run = run_analyze_classify,
+	.doc = "what kind of error each message of a file tells of, and how surely",
+	.more = "Works on files alone; FILE may be gzip, - is standard input. Each line is an object with id and text; for "
+		"each one comes its id, one of twelve classes, and the confidence in that.",
+	.examples = {"kedge analyze classify messages.jsonl", "kedge analyze classify messages.jsonl --model own.model"}},
 
     {"redact", NULL, .args = "file", .options = "mode jsonl", .run = run_redact,
 	.doc = "take identifiers and secrets out of text",
