@@ -89,7 +89,8 @@ static const struct {
 	"agent.yaml:3: services.portal.rollback.max_per_hour: expected at least 1, got 0"},
     {"services:\n  portal:\n    rollback: { max_per_hour: 1000 }\n",
 	"agent.yaml:3: services.portal.rollback.max_per_hour: expected at most 60, got 1000"},
-    {"recovery_keys: [\"kedge-recovery-x25519 00ff safe\"]\n", "agent.yaml:1: recovery_keys[0]: expected a line of"},
+    {"recovery_keys: [\"kedge-recovery-x25519 00ff safe\"]\n", "agent.yaml:1: recovery_keys[0]: expected a line of `kedge-agent repo recovery-key`: "
+	"\"kedge-recovery-x25519\", 64 hex digits, a name"},
     {"services:\n  portal:\n    snapshots: { verify_every: 5s }\n",
 	"agent.yaml:3: services.portal.snapshots.verify_every: expected at least 1m, or 0s for none"},
     {"services:\n  portal:\n    snapshots: { every: 5s }\n",
