@@ -186,6 +186,8 @@ int run_diagnosis_model(struct cli *c);
 int run_completion(struct cli *c);
 int run_help(struct cli *c);
 int run_analyze_logs(struct cli *c);
+int run_analyze_series(struct cli *c);
+int run_analyze_sequences(struct cli *c);
 int run_redact(struct cli *c);
 
 extern const struct record_type incident_page_type, change_page_type, rollback_page_type, host_page_type,

@@ -254,6 +254,17 @@ const struct command commands[] = {
 		"each one comes its id, one of twelve classes, and the confidence in that.",
 	.examples = {"kedge analyze classify messages.jsonl", "kedge analyze classify messages.jsonl --model own.model"}},
 
+    {"analyze", "series", .args = "file!", .options = "value", .run = run_analyze_series,
+	.doc = "how far out of the ordinary each row of a series is",
+	.more = "Works on files alone; FILE is CSV with a row of names, may be gzip, - is standard input. A score of 0 to 1 a "
+		"row, from that row and those before it; 0.5 and more is an alarm, told where it begins.",
+	.examples = {"kedge analyze series cpu.csv.gz", "kedge analyze series metrics.csv --value 'portal|errors'"}},
+    {"analyze", "sequences", .args = "file!", .options = "train!", .run = run_analyze_sequences,
+	.doc = "which sessions of events are not like the normal ones",
+	.more = "Works on files alone. A line is a session: name TAB events, or name TAB label TAB events; events are words "
+		"divided by spaces. Prints name TAB score; 0.5 and more is not like those of --train.",
+	.examples = {"kedge analyze sequences --train normal.tsv.gz today.tsv"}},
+
     {"redact", NULL, .args = "file", .options = "mode jsonl", .run = run_redact,
 	.doc = "take identifiers and secrets out of text",
 	.more = "Works on files alone; FILE may be gzip, none or - is standard input. The text is prose about people "

@@ -61,6 +61,8 @@ const struct option options[] = {
     {"format", 0, "FORMAT", NULL, "of the lines: auto, plain, syslog or json"},
     {"lines", 0, NULL, NULL, "a row a line, in order: number of its template, tab, template"},
     {"mode", 0, "MODE", NULL, "clinical: prose about people; log: lines of programs"},
+    {"train", 0, "FILE", NULL, "normal sessions to learn from"},
+    {"value", 0, "COLUMN", NULL, "the column to look at; else the one called value, else the first but the time"},
     {"jsonl", 0, NULL, NULL, "read {\"id\",\"text\"} a line, write {\"id\",\"spans\"} a line"},
     {"controller-name", 0, "NAME", NULL, "its name, as its certificate must say (main)"},
 };

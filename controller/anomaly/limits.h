@@ -1,0 +1,30 @@
+/* controller/anomaly/limits.h: bounds of the anomaly detectors, each with its reason. */
+#ifndef KEDGE_CONTROLLER_ANOMALY_LIMITS_H
+#define KEDGE_CONTROLLER_ANOMALY_LIMITS_H
+
+enum {
+	SEQUENCE_EVENTS_MAX = 1 << 16,   /* of one session; what follows is not looked at: sessions are one task's */
+	SEQUENCE_KINDS_MAX = 1 << 16,    /* kinds of events; further ones are one kind, "other" */
+	SEQUENCE_SESSIONS_MAX = 1 << 17, /* normal sessions kept; past it every other one is let go */
+	SEQUENCE_KEPT_MAX = 1 << 23,     /* events of all sessions kept: 32 MiB */
+	SEQUENCE_GRAMS_MAX = 1 << 20,    /* distinct pairs, and triples, of one model: 16 MiB each */
+	SEQUENCE_PROFILES_MAX = 4096, /* distinct counts of events that a session is compared with, commonest first */
+	SEQUENCE_ODDS = 1000,         /* one normal session in so many may be called an anomaly */
+	SEQUENCE_FOLDS = 20,          /* the normal sessions are scored by models of the other three quarters */
+};
+
+enum {
+	SERIES_SCALES = 9,       /* windows of 1, 2, 4, … 256 rows */
+	SERIES_BUFFER = 2048,    /* rows behind the widest window and what it is compared with: 5 × 256 */
+	SERIES_WINDOW = 4096,    /* rows behind median and quantiles: two weeks of five minutes */
+	SERIES_WARM_WIDTHS = 20, /* a window is looked at once the series is so many times as long */
+	SERIES_SILENT_ROWS = 20, /* before that nothing is known */
+	SERIES_TAIL_LEAST = 60,  /* values behind quantiles of 3 % */
+	SERIES_UNREST_UP = 2,    /* scales from which on differences say more than the level does: 4 rows, … */
+	SERIES_UNREST_DOWN = 4,  /* … and 16 rows for their absence */
+	PEAKS_KEPT = 14,         /* enough for the slope of a tail, few enough to be of the tail */
+	PEAKS_LEAST = 3,         /* before that nothing surprises */
+	PEAKS_NONE = 0,
+};
+
+#endif

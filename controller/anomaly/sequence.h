@@ -1,0 +1,37 @@
+/* controller/anomaly/sequence.h: is a session of events like the normal ones?
+ *
+ * Learns from normal sessions alone.  A session is judged by four things: kinds of events never seen, pairs and triples
+ * of successive events never seen, and how far its counts of events lie from those of the nearest normal session.
+ * What is usual for each of the four is measured on normal sessions by models that had not seen them
+ * (cross-validation), so that there is no threshold to set: the score is 0.5 where about one normal session in
+ * SEQUENCE_ODDS would be.
+ *
+ * Pure.  One model belongs to one thread.  Memory is bounded by limits.h whatever is learnt.  An event is any 64-bit
+ * number; equal numbers are equal kinds (sequence_event() makes one of a word). */
+#ifndef KEDGE_CONTROLLER_ANOMALY_SEQUENCE_H
+#define KEDGE_CONTROLLER_ANOMALY_SEQUENCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "controller/anomaly/limits.h"
+#include "shared/base/err.h"
+
+struct sequence_model;
+
+uint64_t sequence_event(const void *word, size_t size);
+
+/* ERR_NOMEM. */
+ERR_CHECK enum err_code sequence_model_new(struct sequence_model **ret, struct err *reterr);
+void sequence_model_free(struct sequence_model *m); /* NULL is a no-op */
+
+/* One normal session; an empty one counts.  ERR_STATE after sequence_model_fit(), ERR_NOMEM. */
+ERR_CHECK enum err_code sequence_model_learn(
+    struct sequence_model *m, const uint64_t *events, size_t count, struct err *reterr);
+/* Once, when all were learnt.  ERR_STATE: no session was; ERR_NOMEM. */
+ERR_CHECK enum err_code sequence_model_fit(struct sequence_model *m, struct err *reterr);
+/* 0 (as normal ones are) .. 1; an anomaly from 0.5 on.  ERR_STATE before the fit; ERR_NOMEM. */
+ERR_CHECK enum err_code sequence_model_score(
+    struct sequence_model *m, const uint64_t *events, size_t count, double *ret, struct err *reterr);
+
+#endif
