@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "controller/api/query.h"
+#include "controller/center/refusals.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/queue.h"
@@ -41,6 +42,7 @@ struct api {
 	pthread_t reader;
 	bool reading;
 	struct queue *reads;
+	struct refusals refusals;
 };
 
 static const char *const anonymous[] = { "/api/v1/ca/enrol", NULL };
@@ -376,6 +378,8 @@ static void on_refused(void *user, const struct ws_refused *r)
 {
 	struct api *a = user;
 	log_warn("api", "address=%s refused: %s: %s", r->address, tls_verdict_word(r->reason), tls_verdict_text(r->reason));
+	if (!refusals_take(&a->refusals, clock_mono_ms(), "api"))
+		return;
 	struct input *in = input_new(INPUT_REFUSED, 64 << 10);
 	bool congested;
 	if (!in)
@@ -468,7 +472,7 @@ enum err_code api_encode_reply(const struct center_reply *r, struct buf *out, st
 		return ERR_OK;
 	}
 	if (r->record)
-		return record_to_json(r->type, r->record, 0, out, reterr);
+		return record_to_json(r->type, r->record, RECORD_WITH_SECRETS, out, reterr); /* a token is shown once, to who asked */
 	buf_text(out, "{}");
 	return ERR_OK;
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "controller/turn/limits.h"
 #include "shared/base/text.h"
 
 static const struct query_noun nouns[] = {
@@ -182,52 +183,53 @@ static enum err_code open_scan(struct turn *read, const struct page *p, bool des
 	return turn_scan_key(read, p->table, NULL, 0, descending, ret, reterr);
 }
 
-static enum err_code key_hex(const struct table *table, const void *record, struct buf *out, struct err *reterr)
+/* `next` of a page is where its scan stood, in hex. */
+static enum err_code go_on_after(struct turn_scan *scan, const char *after, struct err *reterr)
 {
-	struct buf key = BUF_INIT;
-	enum err_code rc = record_key(table->type, record, &key, reterr);
-	for (size_t i = 0; rc == ERR_OK && i < key.size; i++)
-		buf_printf(out, "%02x", key.data[i]);
-	buf_done(&key);
-	return rc;
+	uint8_t position[TURN_KEY_MAX];
+	size_t size = strlen(after) / 2;
+	if (size > sizeof position || strlen(after) % 2 || text_unhex(after, position, size, NULL) != ERR_OK)
+		return err_set(reterr, ERR_INVALID, "after: expected the `next` of the page before");
+	return turn_scan_resume(scan, (struct bytes){ position, size }, reterr);
+}
+
+static void put_next(struct buf *out, const struct buf *position)
+{
+	buf_text(out, ",\"next\":\"");
+	for (size_t i = 0; i < position->size; i++)
+		buf_printf(out, "%02x", position->data[i]);
+	buf_text(out, "\"");
 }
 
 static enum err_code fill_page(struct turn *read, const struct page *p, const struct query *q, struct turn_scan *scan, struct buf *out, struct err *reterr)
 {
-	size_t limit = q->limit ? q->limit : QUERY_LIMIT_DEFAULT, taken = 0, looked = 0;
-	struct buf key = BUF_INIT;
-	bool found, skipping = q->after != NULL, more = false;
-	enum err_code rc = ERR_OK;
-	while (!more) {
+	size_t limit = q->limit ? q->limit : QUERY_LIMIT_DEFAULT, taken = 0;
+	struct buf passed = BUF_INIT; /* the scan's position behind the last record that is dealt with */
+	bool found = true, more = false;
+	enum err_code rc = q->after ? go_on_after(scan, q->after, reterr) : ERR_OK;
+	for (size_t looked = 0; rc == ERR_OK && !more; looked++) {
 		void *record = arena_alloc(turn_arena(read), p->table->type->size);
 		rc = record ? turn_scan_next(scan, record, &found, reterr) : err_set(reterr, ERR_NOMEM, "this page is too large: ask for fewer with limit=");
 		if (rc != ERR_OK || !found)
 			break;
-		if (skipping) { /* go on behind the last record of the page before */
-			struct buf here = BUF_INIT;
-			rc = key_hex(p->table, record, &here, reterr);
-			skipping = rc == ERR_OK && !text_equal(buf_str(&here), q->after);
-			buf_done(&here);
-			if (rc != ERR_OK)
-				break;
-			continue;
-		}
-		looked++;
-		if (wanted(p, record)) {
-			if (taken == limit || looked >= QUERY_SCAN_MAX) {
-				more = true;
-				break;
-			}
+		bool take = wanted(p, record);
+		more = looked >= QUERY_SCAN_MAX || (take && taken == limit);
+		if (more)
+			break;
+		if (take) {
 			buf_text(out, taken++ ? "," : "");
-			buf_clear(&key);
-			if ((rc = record_to_json(p->table->type, record, 0, out, reterr)) != ERR_OK || (rc = key_hex(p->table, record, &key, reterr)) != ERR_OK)
-				break;
+			rc = record_to_json(p->table->type, record, 0, out, reterr);
 		}
+		struct bytes at = turn_scan_position(scan);
+		buf_clear(&passed);
+		buf_append(&passed, at.data, at.size);
 	}
 	buf_text(out, "]");
 	if (rc == ERR_OK && more)
-		buf_printf(out, ",\"next\":\"%s\"", buf_str(&key));
-	buf_done(&key);
+		put_next(out, &passed);
+	if (rc == ERR_OK && passed.failed)
+		rc = err_set(reterr, ERR_NOMEM, "out of memory");
+	buf_done(&passed);
 	return rc;
 }
 

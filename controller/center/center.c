@@ -30,8 +30,9 @@ static enum err_code dispatch(struct turn *t, const struct work *w, struct err *
 static enum err_code apply_fn(struct turn *t, void *ctx, struct err *reterr)
 {
 	const struct work *w = ctx;
-	const struct request *r =
-	    w->in->kind == INPUT_REQUEST && w->in->request && w->in->request->key ? w->in->request : NULL;
+	const struct request *r = w->in->kind == INPUT_REQUEST ? w->in->request : NULL;
+	if (r && (!r->key || !r->operator_name)) /* a stranger's key would be a record that anybody can make */
+		r = NULL;
 	enum err_code rc = ERR_OK;
 	bool repeated = false;
 	if (w->timer)

@@ -20,7 +20,7 @@ enum input_kind {
 	INPUT_DELIVERED, /* outbox record `id` was delivered (code OK) or not (text says why) */
 	INPUT_DIAGNOSED, /* analyst's result for incident `id`: `diagnosis` (controller/diagnosis/diagnosis.h) */
 	INPUT_SIGNED,    /* the authority answered EFFECT_SIGN: `certificate`, or code and text say why not */
-	INPUT_SPACE,     /* how the store's disk is: code ERR_FULL (nearly full) or ERR_OK */
+	INPUT_SPACE,     /* how the store's disk is now: code ERR_FULL (nearly full) or ERR_OK; from INPUT_BOOT on it has room */
 	INPUT_KIND_COUNT
 };
 

@@ -24,7 +24,7 @@ struct runner {
 	struct runner_clock clock;
 	uint64_t next_due_ms, next_check_mono_ms;
 	struct input **inputs;
-	bool told_space, told_low; /* what the center knows of the disk */
+	bool told_low; /* what the center knows of the disk */
 };
 
 uint64_t runner_clock_read(struct runner_clock *c, uint64_t wall_ms, uint64_t mono_ms)
@@ -52,7 +52,7 @@ static void end_process(void *ctx, const struct err *why)
 /* Tried again at the next look when the queue has no room. */
 static void tell_space(struct runner *r, bool low)
 {
-	if (r->told_space && r->told_low == low)
+	if (r->told_low == low)
 		return;
 	struct input *in = input_new(INPUT_SPACE, 0);
 	if (!in)
@@ -63,7 +63,6 @@ static void tell_space(struct runner *r, bool low)
 		input_free(in);
 		return;
 	}
-	r->told_space = true;
 	r->told_low = low;
 }
 

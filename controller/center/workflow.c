@@ -39,6 +39,9 @@ static enum err_code on_boot(struct turn *t, const struct workflow_config *c, st
 {
 	struct system_state system;
 	enum err_code rc = system_get(t, &system, reterr);
+	bool news;
+	if (rc == ERR_OK)
+		rc = system_low_space(t, false, &news, reterr); /* whoever looks at the disk says so if not */
 	if (rc == ERR_OK && system.restored_unseen) {
 		rc = brakes_observe(t, &actor_controller, true, "restored from a backup: an operator must confirm it", reterr);
 		if (rc == ERR_OK)

@@ -267,6 +267,10 @@ int run_token(struct cli *c)
 	    (rc = request_json(c, &a, &json)) != ERR_OK ||
 	    (rc = api_post(c, "ca/token", buf_str(&json), true, &enrolment_token_type, &t)) != ERR_OK)
 		return cli_fail(c, rc);
+	if (!t.secret) {
+		err_set(&c->err, ERR_STATE, "the controller made a token, and its answer was lost: ask for another one");
+		return cli_fail(c, ERR_STATE);
+	}
 	text_copy(made.enrolment, sizeof made.enrolment, t.enrolment);
 	text_copy(made.secret, sizeof made.secret, t.secret);
 	if ((rc = enrol_token_format(&made, token, &c->err)) != ERR_OK)

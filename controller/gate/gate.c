@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/center/refusals.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/map.h"
@@ -33,8 +34,7 @@ struct gate {
 	struct input **gone;                   /* ends that the center had no room for */
 	size_t gone_count;
 	bool congested;
-	uint64_t minute_ms;                    /* of the refusals counted below */
-	uint32_t refusals, untold;
+	struct refusals refusals;
 	struct buf out;
 };
 
@@ -89,17 +89,8 @@ static bool give(struct session *s, struct input *in)
 
 static void tell_refused(struct gate *g, const char *host, const char *text)
 {
-	uint64_t now_ms = clock_mono_ms();
-	if (now_ms - g->minute_ms >= 60 * 1000) {
-		if (g->untold)
-			log_warn("gate", "%u more refusals in the last minute were not written to the audit trail one by one", g->untold);
-		g->minute_ms = now_ms;
-		g->refusals = g->untold = 0;
-	}
-	if (g->refusals++ >= GATE_REFUSALS_PER_MINUTE) {
-		g->untold++;
+	if (!refusals_take(&g->refusals, clock_mono_ms(), "gate"))
 		return;
-	}
 	struct input *in = input_new(INPUT_REFUSED, 64 << 10);
 	bool congested;
 	if (!in)

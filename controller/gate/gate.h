@@ -15,7 +15,6 @@ enum {
 	GATE_SWEEP_MS = 1000,
 	GATE_HELD_MAX = 4,                /* inputs that wait for room of one connection: one in hand and what was read already */
 	GATE_GONE_MAX = 20000,            /* ended connections whose end is not told yet: as many as there are descriptors */
-	GATE_REFUSALS_PER_MINUTE = 120,   /* audit entries for refused strangers; beyond, they are counted */
 	GATE_INPUT_ARENA = 8 << 20,       /* one decoded frame of MESSAGE_SIZE_MAX with its structs */
 };
 

@@ -112,6 +112,23 @@ enum err_code turn_scan_next(struct turn_scan *s, void *ret, bool *ret_found, st
 	return rc;
 }
 
+struct bytes turn_scan_position(const struct turn_scan *s)
+{
+	return s->started ? buf_bytes(&s->position) : (struct bytes){0};
+}
+
+enum err_code turn_scan_resume(struct turn_scan *s, struct bytes position, struct err *reterr)
+{
+	if (!bytes_start(position, buf_bytes(&s->prefix)) || position.size > TURN_KEY_MAX)
+		return err_set(reterr, ERR_INVALID, "table %s: not a place in this list", s->table->name);
+	buf_clear(&s->position);
+	buf_append(&s->position, position.data, position.size);
+	if (s->position.failed)
+		return err_set(reterr, ERR_NOMEM, "out of memory in a scan");
+	s->started = true;
+	return ERR_OK;
+}
+
 void turn_scan_done(struct turn_scan *s)
 {
 	buf_done(&s->prefix);

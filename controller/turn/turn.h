@@ -51,6 +51,10 @@ ERR_CHECK enum err_code turn_scan_key(struct turn *t, const struct table *table,
 ERR_CHECK enum err_code turn_scan_index(struct turn *t, const struct table *table, const char *field, const void *like, bool descending,
     struct turn_scan *ret, struct err *reterr);
 ERR_CHECK enum err_code turn_scan_next(struct turn_scan *s, void *ret, bool *ret_found, struct err *reterr);
+/* Where the scan stands: behind the record that it gave last.  Borrowed until the next step; empty before the first. */
+struct bytes turn_scan_position(const struct turn_scan *s);
+/* A fresh scan of the same kind goes on from there, whether that record still exists or not.  ERR_INVALID: it is no position of such a scan. */
+ERR_CHECK enum err_code turn_scan_resume(struct turn_scan *s, struct bytes position, struct err *reterr);
 void turn_scan_done(struct turn_scan *s);
 
 /* The next number of a series ("incident" -> 1, 2, 3, …), for names that people say aloud: INC-12. */

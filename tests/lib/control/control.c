@@ -69,7 +69,7 @@ static void on_reply(void *ctx, const struct center_reply *r)
 	buf_clear(&c->reply_text);
 	buf_text(&c->reply_text, r->text ? r->text : "");
 	if (r->record)
-		must(record_to_json(r->type, r->record, 0, &c->reply, &rig_err));
+		must(record_to_json(r->type, r->record, RECORD_WITH_SECRETS, &c->reply, &rig_err));
 	else if (r->json)
 		buf_text(&c->reply, r->json);
 }

@@ -6,6 +6,7 @@
 #include "controller/store/store.h"
 #include "controller/turn/batch.h"
 #include "controller/turn/system.h"
+#include "controller/turn/limits.h"
 #include "tests/lib/unit.h"
 
 struct thing {
@@ -167,6 +168,31 @@ static size_t next_place(const struct run *r, const struct thing *last, size_t l
 	return best;
 }
 
+static void open_scan(struct run *r, struct turn *t, const char *index, bool whole, bool descending, const struct thing *like,
+    struct turn_scan *s)
+{
+	struct err err = ERR_INIT;
+	if (index)
+		ok(r, turn_scan_index(t, &thing_table, index, whole ? NULL : like, descending, s, &err), &err);
+	else
+		ok(r, turn_scan_key(t, &thing_table, like, whole ? 0 : 1, descending, s, &err), &err);
+}
+
+/* As a page of a list does: another scan goes on where this one stands. */
+static void go_on_in_another(struct run *r, struct turn *t, const char *index, bool whole, bool descending,
+    const struct thing *like, struct turn_scan *s)
+{
+	struct err err = ERR_INIT;
+	uint8_t position[TURN_KEY_MAX];
+	struct bytes at = turn_scan_position(s);
+	memcpy(position, at.data, at.size);
+	at.data = position;
+	turn_scan_done(s);
+	open_scan(r, t, index, whole, descending, like, s);
+	ok(r, turn_scan_resume(s, at, &err), &err);
+	assert_int_equal(turn_scan_resume(s, (struct bytes){(const uint8_t *)"no", 2}, &err), ERR_INVALID);
+}
+
 static void scan_one(struct run *r, struct turn *t, bool writing)
 {
 	static const char *const indexes[] = {NULL, "shade", "owner", "weight"};
@@ -175,14 +201,13 @@ static void scan_one(struct run *r, struct turn *t, bool writing)
 	bool whole = random_below(&r->random, 2), descending = random_below(&r->random, 2);
 	struct thing like = random_thing(r), last, got;
 	struct turn_scan s;
-	if (index)
-		ok(r, turn_scan_index(t, &thing_table, index, whole ? NULL : &like, descending, &s, &err), &err);
-	else
-		ok(r, turn_scan_key(t, &thing_table, &like, whole ? 0 : 1, descending, &s, &err), &err);
+	open_scan(r, t, index, whole, descending, &like, &s);
 	bool started = false, found;
 	for (size_t step = 0, last_at = 0; step < 200; step++) {
 		if (writing && !random_below(&r->random, 2))
 			write_one(r, t);
+		if (started && !random_below(&r->random, 4))
+			go_on_in_another(r, t, index, whole, descending, &like, &s);
 		size_t want = next_place(r, started ? &last : NULL, last_at, &like, index, whole, descending);
 		ok(r, turn_scan_next(&s, &got, &found, &err), &err);
 		if (found != (want != THINGS))
