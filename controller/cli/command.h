@@ -186,6 +186,7 @@ int run_diagnosis_model(struct cli *c);
 int run_completion(struct cli *c);
 int run_help(struct cli *c);
 int run_analyze_logs(struct cli *c);
+int run_analyze_cause(struct cli *c);
 int run_analyze_series(struct cli *c);
 int run_analyze_sequences(struct cli *c);
 int run_redact(struct cli *c);

@@ -265,6 +265,14 @@ const struct command commands[] = {
 		"divided by spaces. Prints name TAB score; 0.5 and more is not like those of --train.",
 	.examples = {"kedge analyze sequences --train normal.tsv.gz today.tsv"}},
 
+    {"analyze", "cause", .options = "cases!", .run = run_analyze_cause,
+	.doc = "which service is the root cause, from files of metrics, traces, logs and calls",
+	.more = "Works on files alone. The file has one case a line, an object that names tables beside it (docs/"
+		"OPERATIONS.md tells which): metrics, spans, log lines, a graph of calls, each plain or gzip, and when the "
+		"fault was. For each comes a line with the services ranked, the confidence in the first, and what speaks "
+		"for it. What is missing is told and done without.",
+	.examples = {"kedge analyze cause --cases incidents/cases.jsonl"}},
+
     {"redact", NULL, .args = "file", .options = "mode jsonl", .run = run_redact,
 	.doc = "take identifiers and secrets out of text",
 	.more = "Works on files alone; FILE may be gzip, none or - is standard input. The text is prose about people "

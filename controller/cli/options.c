@@ -63,6 +63,7 @@ const struct option options[] = {
     {"mode", 0, "MODE", NULL, "clinical: prose about people; log: lines of programs"},
     {"train", 0, "FILE", NULL, "normal sessions to learn from"},
     {"value", 0, "COLUMN", NULL, "the column to look at; else the one called value, else the first but the time"},
+    {"cases", 0, "FILE", NULL, "one case a line, as JSON"},
     {"jsonl", 0, NULL, NULL, "read {\"id\",\"text\"} a line, write {\"id\",\"spans\"} a line"},
     {"controller-name", 0, "NAME", NULL, "its name, as its certificate must say (main)"},
 };

@@ -1,0 +1,177 @@
+/* controller/cause/flow.c: over a graph with numbers of requests: how much of the time, and of the errors, that the
+ * fault added does each service add itself?
+ *
+ * What a service adds is its requests times what each takes longer than usual, less what the services that it calls
+ * add.  A slow leaf that is seldom called thus explains little, a callee that is as slow as its caller explains it. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "controller/cause/internal.h"
+#include "controller/cause/model.h"
+#include "controller/cause/stats.h"
+
+struct symptom { /* of all services */
+	double *added, *own;
+	const struct series **by;
+	double usual; /* what there is of it without a fault: time of all requests; number of requests */
+	double sum;   /* of own */
+	double z;     /* the strongest move */
+};
+struct flow {
+	const struct series **requests;
+	struct symptom time, errors;
+	size_t count; /* services with numbers of requests */
+};
+
+static bool new_symptom(struct symptom *s, size_t count)
+{
+	s->added = calloc(count, sizeof *s->added);
+	s->own = calloc(count, sizeof *s->own);
+	s->by = calloc(count, sizeof *s->by);
+	return s->added && s->own && s->by;
+}
+
+static void free_symptom(struct symptom *s)
+{
+	free(s->added);
+	free(s->own);
+	free(s->by);
+}
+
+/* The one series of a class that speaks for each service. */
+static void choose(const struct series **best, const struct series *s)
+{
+	if (!best[s->service] || best[s->service]->m.fit < s->m.fit)
+		best[s->service] = s;
+}
+
+static void choose_series(const struct cause *c, struct flow *f)
+{
+	for (size_t i = 0; i < c->series_count; i++) {
+		const struct series *s = &c->series[i];
+		if (s->m.class == CAUSE_TRAFFIC)
+			choose(f->requests, s);
+		else if (s->m.class == CAUSE_LATENCY && !s->m.outward)
+			choose(f->time.by, s);
+		else if (s->m.class == CAUSE_ERRORS || s->m.class == CAUSE_SUCCESS)
+			choose(f->errors.by, s);
+	}
+	for (size_t i = 0; i < c->service_count; i++)
+		f->count += f->requests[i] && (f->time.by[i] || f->errors.by[i]);
+}
+
+static double errors_added(const struct series *s, double requests)
+{
+	if (s->m.class == CAUSE_ERRORS && s->level > 1) /* a number of errors */
+		return s->excess;
+	double whole = s->level > 1 || s->high > 1 ? 100 : 1; /* per cent, or a share */
+	double part = s->m.class == CAUSE_SUCCESS ? s->lack : s->excess;
+	return fmin(part / whole, 1) * requests;
+}
+
+/* Requests that should have come and did not. */
+static double lost(const struct series *requests)
+{
+	return requests ? requests->lack : 0;
+}
+
+static void add_up(const struct cause *c, struct flow *f)
+{
+	for (size_t i = 0; i < c->service_count; i++) {
+		const struct series *r = f->requests[i], *t = f->time.by[i], *e = f->errors.by[i];
+		double requests = r ? r->mean : 0;
+		if (t) {
+			f->time.added[i] = t->excess * requests;
+			f->time.usual += c->services[i].reached ? fmax(0, t->level) * requests : 0;
+			f->time.z = fmax(f->time.z, c->services[i].reached ? t->z : 0);
+		}
+		if (e) {
+			f->errors.added[i] = errors_added(e, requests);
+			f->errors.z = fmax(f->errors.z, c->services[i].reached ? e->z : 0);
+		}
+		f->errors.usual += c->services[i].reached ? requests : 0;
+	}
+}
+
+static void take_off(const struct cause *c, struct symptom *s)
+{
+	for (size_t i = 0; i < c->service_count; i++) {
+		double rest = s->added[i];
+		for (size_t k = 0; k < c->services[i].callees.count; k++)
+			rest -= fmax(0, s->added[c->neighbours[c->services[i].callees.first + k]]);
+		s->own[i] = c->services[i].reached && isfinite(rest) ? fmax(0, rest) : 0;
+		s->sum += s->own[i];
+	}
+}
+
+/* Whom nobody reaches any more has no errors of its own to show: those that its callers seem to make are its. */
+static void blame_silent(const struct cause *c, struct flow *f)
+{
+	for (size_t i = 0; i < c->service_count; i++) {
+		const struct series *r = f->requests[i];
+		if (!r || !(r->level > 0) || 2 * lost(r) < r->level || !c->services[i].reached)
+			continue;
+		for (size_t k = 0; k < c->services[i].callers.count; k++) {
+			size_t caller = c->neighbours[c->services[i].callers.first + k];
+			const struct series *its = f->requests[caller];
+			if (!its || 2 * lost(its) >= its->level) /* it has not been asked either */
+				continue;
+			f->errors.own[i] += f->errors.own[caller];
+			f->errors.own[caller] = 0;
+		}
+	}
+}
+
+static void weigh(struct cause *c, const struct symptom *s, double part, const char *what)
+{
+	double whole = part * stats_weight(fmax(s->z, 1));
+	for (size_t i = 0; s->sum > 0 && i < c->service_count; i++)
+		if (s->own[i] > 0)
+			cause_weigh(c, i, CAUSE_BY_FLOW, whole * s->own[i] / s->sum, "adds %.0f %% of the %s",
+			    100 * s->own[i] / s->sum, what);
+}
+
+static void weigh_both(struct cause *c, struct flow *f)
+{
+	double time = f->time.usual > 0 ? fmin(1, f->time.sum / f->time.usual) : 0;
+	double errors = f->errors.usual > 0 ? fmin(1, f->errors.sum / f->errors.usual) : 0;
+	double rest = cause_model.other_symptom;
+	if (c->alert_class == CAUSE_LATENCY) {
+		time = 1;
+		errors *= rest;
+	} else if (c->alert_class == CAUSE_ERRORS || c->alert_class == CAUSE_SUCCESS) {
+		errors = 1;
+		time *= rest;
+	} else {
+		double most = fmax(fmax(time, errors), 1e-9);
+		time /= most;
+		errors /= most;
+	}
+	weigh(c, &f->time, time, "time that was added");
+	weigh(c, &f->errors, errors, "errors that were added");
+}
+
+enum err_code flow_weigh(struct cause *c, bool *ret_done, struct err *reterr)
+{
+	struct flow f = {0};
+	size_t n = c->service_count ? c->service_count : 1;
+	enum err_code rc = ERR_OK;
+	f.requests = calloc(n, sizeof *f.requests);
+	if (!f.requests || !new_symptom(&f.time, n) || !new_symptom(&f.errors, n)) {
+		rc = err_set(reterr, ERR_NOMEM, "out of memory for the graph");
+	} else if (c->told_edges) {
+		choose_series(c, &f);
+		if (f.count >= 2) { /* of one alone nothing can be shared out */
+			add_up(c, &f);
+			take_off(c, &f.time);
+			take_off(c, &f.errors);
+			blame_silent(c, &f);
+			weigh_both(c, &f);
+			*ret_done = f.time.sum > 0 || f.errors.sum > 0;
+		}
+	}
+	free(f.requests);
+	free_symptom(&f.time);
+	free_symptom(&f.errors);
+	return rc;
+}

@@ -1,0 +1,36 @@
+/* controller/cause/model.c: the constants and the calibration. */
+#include "controller/cause/model.h"
+
+#include <math.h>
+
+#include "controller/cause/cause.h"
+
+const char cause_model_version[] = "cause-1";
+
+const struct cause_model cause_model = {
+    .level_share = 0.1,
+    .kin_share = 0.01,
+    .memory_part = 1.0 / 3,
+    .fall_part = 1.0 / 3,
+    .explained = 3,
+    .waiting = 0.7,
+    .few = 8,
+    .gone = 20,
+    .other_symptom = 0.25,
+    .trace_level_share = 0.1,
+    .trace_history = 2,
+    .trace_floor = 0.002,
+    .break_off = 3,
+    .log_part = 0.7,
+    .bias = -1,
+    .lead = 4,
+    .weight = 0.3,
+    .silence = 0.05,
+};
+
+double cause_confidence(double first, double second)
+{
+	double lead = first > 0 ? (first - second) / first : 0;
+	double x = cause_model.bias + cause_model.lead * lead + cause_model.weight * first;
+	return 1 / (1 + exp(-x));
+}

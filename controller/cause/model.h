@@ -1,0 +1,34 @@
+/* controller/cause/model.h: every constant of the ranking and the calibration of its confidence, in one place, under
+ * one version.
+ *
+ * Constants are ratios and counts, none has a unit, none belongs to a system.  The calibration was fitted on public
+ * cases (tests/bench/diagnosis/README.md tells which and how well it holds where a system is left out). */
+#ifndef KEDGE_CONTROLLER_CAUSE_MODEL_H
+#define KEDGE_CONTROLLER_CAUSE_MODEL_H
+
+struct cause_model {
+	/* Metrics: spread is the interquartile range, a share of the level, and a share of what the metric's kin have.
+	 */
+	double level_share, kin_share;
+	double memory_part; /* of a memory's move: it drifts by itself */
+	double fall_part;   /* of a move in the harmless direction */
+	double explained;   /* how strongly a callee's latency or errors explain the caller's */
+	double waiting;     /* what it says that all callers wait */
+	double few;         /* a spread of so many values is as good as half of a spread of many */
+	double gone;        /* spreads that a series is worth that came to an end */
+	/* Flow. */
+	double other_symptom; /* errors when latency gave alarm, and the reverse */
+	/* Traces. */
+	double trace_level_share, trace_history, trace_floor;
+	double break_off; /* standard deviations from which a shift of last calls counts */
+	/* Logs. */
+	double log_part;
+	/* Confidence: logistic in the lead of the first over the second and in the first's weight. */
+	double bias, lead, weight;
+	double silence; /* below this weight nothing is said */
+};
+extern const struct cause_model cause_model;
+
+double cause_confidence(double first, double second);
+
+#endif
