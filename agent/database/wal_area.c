@@ -5,9 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agent/database/wal.h"
-#include "agent/snapshot/bytes.h"
-#include "agent/snapshot/io.h"
+#include "agent/database/internal.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/file.h"
 #include "shared/base/secret.h"
@@ -108,43 +106,6 @@ static enum err_code store(const struct wal_area *a, const struct stat *owner, s
 
 /* ---- making it ---- */
 
-/* The first eight bytes of its control file name a cluster for life. */
-static enum err_code system_of(const char *data_directory, uint64_t *ret, struct err *reterr)
-{
-	char path[PATH_LIMIT];
-	uint8_t bytes[8];
-	if (!text_format(path, sizeof path, "%s/global/pg_control", data_directory))
-		return err_set(reterr, ERR_LIMIT, "%s is too long a path", data_directory);
-	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(reterr, errno, "%s", path);
-	enum err_code rc = io_pread_exact(fd, bytes, sizeof bytes, 0, reterr);
-	if (rc == ERR_OK)
-		*ret = get64(bytes);
-	return rc;
-}
-
-/* A cluster always has a segment, and they are of one size. */
-static enum err_code segment_size_of(const char *data_directory, uint32_t *ret, struct err *reterr)
-{
-	char path[PATH_LIMIT];
-	struct wal_name name;
-	struct stat st;
-	if (!text_format(path, sizeof path, "%s/pg_wal", data_directory))
-		return err_set(reterr, ERR_LIMIT, "%s is too long a path", data_directory);
-	CLEANUP(cleanup_dir) DIR *dir = opendir(path);
-	if (!dir)
-		return err_sys(reterr, errno, "%s", path);
-	for (struct dirent *e; (e = readdir(dir));)
-		if (wal_name_parse(e->d_name, &name) && name.kind == WAL_SEGMENT &&
-		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size >= WAL_SEGMENT_LEAST &&
-		    st.st_size <= WAL_SEGMENT_MOST && !(st.st_size & (st.st_size - 1))) {
-			*ret = (uint32_t)st.st_size;
-			return ERR_OK;
-		}
-	return err_set(reterr, ERR_NOT_FOUND, "%s holds no segment of a write-ahead log", path);
-}
-
 static enum err_code make_folder(const char *path, mode_t mode, const struct stat *owner, struct err *reterr)
 {
 	enum err_code rc = file_make_dirs(path, mode, reterr);
@@ -199,20 +160,23 @@ static enum err_code make_new(struct wal_area *a, const char *state_directory, c
 	*a = (struct wal_area){.key_count = 1, .keys = {*k}};
 	if (!text_format(a->path, sizeof a->path, "%s/wal/%s", state_directory, service))
 		return err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
-	enum err_code rc = system_of(data_directory, &a->system, reterr);
+	struct postgres_control control;
+	enum err_code rc = postgres_control_read(data_directory, &control, reterr);
 	if (rc == ERR_OK)
-		rc = segment_size_of(data_directory, &a->segment_bytes, reterr);
-	if (rc == ERR_OK)
-		rc = make_folders(a, state_directory, owner, reterr);
+		rc = postgres_segment_size(data_directory, &a->segment_bytes, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	a->system = control.system;
+	rc = make_folders(a, state_directory, owner, reterr);
 	return rc == ERR_OK ? store(a, owner, reterr) : rc;
 }
 
 static enum err_code bring_up_to_date(struct wal_area *a, const char *data_directory, const struct envelope_key *k,
     const struct stat *owner, struct err *reterr)
 {
-	uint64_t system;
-	enum err_code rc = system_of(data_directory, &system, reterr);
-	if (rc == ERR_OK && system != a->system)
+	struct postgres_control control;
+	enum err_code rc = postgres_control_read(data_directory, &control, reterr);
+	if (rc == ERR_OK && control.system != a->system)
 		return err_set(reterr, ERR_STATE,
 		    "%s is the archive of another cluster than the one in %s: move it away to begin a new one", a->path,
 		    data_directory);

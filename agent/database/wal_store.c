@@ -274,5 +274,5 @@ enum err_code wal_push(const struct wal_area *a, const char *path, const char *n
 	if (source < 0)
 		return err_sys(reterr, errno, "%s", path);
 	enum err_code rc = push_open(a, source, name, now_ms, ret_already, reterr);
-	return err_prefix(reterr, rc, "%.80s", name);
+	return rc == ERR_OK ? rc : err_prefix(reterr, rc, "%.80s", name);
 }

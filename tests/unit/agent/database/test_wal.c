@@ -89,6 +89,7 @@ static int set_up(void **state)
 	assert_int_equal(mkdir(path("data/pg_wal", file), 0700), 0);
 	assert_int_equal(mkdir(path("data/pg_wal/archive_status", file), 0700), 0);
 	put64(control, SYSTEM);
+	put32(control + 8, 1300);
 	put_file(path("data/global/pg_control", file), control, sizeof control);
 	segment(path("data/pg_wal/" NAME("01"), file), 1, SYSTEM, 0);
 	assert_true(text_format(yaml, sizeof yaml,
@@ -224,6 +225,7 @@ static void of_one_cluster(void **state)
 	uint8_t control[512] = {0};
 	struct wal_area other;
 	put64(control, SYSTEM + 1);
+	put32(control + 8, 1300);
 	put_file(path("data/global/pg_control", file), control, sizeof control);
 	assert_int_equal(wal_area_make(r.repo, r.state, r.service, &other, &why), ERR_STATE);
 }

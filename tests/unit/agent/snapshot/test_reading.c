@@ -365,7 +365,7 @@ static void test_prepared_copy(void **state)
 	world_text(prepared, "PG_VERSION", "15\n");
 	w.service.components.database = &database;
 	expect_refused(ERR_INVALID, "prepared no copy");
-	struct snapshot_source source = {COMPONENT_DATABASE, prepared, "postgres"};
+	struct snapshot_source source = {.component = COMPONENT_DATABASE, .root = prepared, .label = "postgres"};
 	struct snapshot_version version = {"database_schema", "42"};
 	struct snapshot_options o = {.now_ms = w.now_ms,
 	    .sources = &source,

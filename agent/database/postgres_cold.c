@@ -1,0 +1,144 @@
+/* A copy of a stopped cluster as it lies, and a base copy put together again. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/database/internal.h"
+#include "agent/snapshot/io.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/text.h"
+
+enum { LOG_FILES_MAX = 1 << 16 }; /* a terabyte of log in one data directory */
+
+static const char *const left_out[] = {"pg_stat_tmp/**", "**/pgsql_tmp*", "**/pg_internal.init*", "postmaster.pid",
+    "postmaster.opts", "current_logfiles*"};
+enum { LEFT_OUT = sizeof left_out / sizeof left_out[0] };
+
+/* ---- which files of the log say nothing ---- */
+
+struct logs {
+	const char *folder;
+	int fd;
+	struct postgres_control control;
+	uint32_t segment_bytes;
+};
+
+static bool waits(const struct logs *l, const char *name)
+{
+	char path[WAL_NAME_MAX + 32];
+	return text_format(path, sizeof path, "archive_status/%s.ready", name) &&
+	       faccessat(l->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Behind where recovery begins, or renamed for a time to come and not written to since. */
+static bool is_idle(const struct logs *l, const char *name)
+{
+	struct wal_name n;
+	uint8_t page[WAL_PAGE_HEAD];
+	size_t got = 0;
+	if (!wal_name_parse(name, &n) || n.kind != WAL_SEGMENT || waits(l, name))
+		return false;
+	uint64_t number = wal_number(&n, l->segment_bytes);
+	if (number < l->control.redo / l->segment_bytes)
+		return true;
+	CLEANUP(cleanup_fd) int fd = openat(l->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd >= 0 && io_pread_full(fd, page, sizeof page, 0, &got, NULL) == ERR_OK &&
+	       wal_page_check(page, got, l->control.system, l->segment_bytes, number, NULL) != ERR_OK;
+}
+
+static enum err_code idle_logs(const char *data, struct arena *arena, struct list *ret, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	struct logs l = {.folder = data};
+	const char **all = arena_array(arena, LOG_FILES_MAX + LEFT_OUT, sizeof *all);
+	size_t n = LEFT_OUT;
+	if (!all)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	memcpy(all, left_out, sizeof left_out);
+	*ret = (struct list){all, n};
+	/* One that cannot be understood is copied with all that it has. */
+	if (postgres_control_read(data, &l.control, NULL) != ERR_OK ||
+	    postgres_segment_size(data, &l.segment_bytes, NULL) != ERR_OK)
+		return ERR_OK;
+	enum err_code rc = tree_join(data, "pg_wal", path, reterr);
+	CLEANUP(cleanup_dir) DIR *dir = rc == ERR_OK ? opendir(path) : NULL;
+	l.fd = dir ? dirfd(dir) : -1;
+	for (struct dirent *e; dir && (e = readdir(dir)) && n < LOG_FILES_MAX + LEFT_OUT;) {
+		if (!is_idle(&l, e->d_name))
+			continue;
+		if (!(all[n++] = arena_printf(arena, "pg_wal/%s", e->d_name)))
+			return err_set(reterr, ERR_NOMEM, "out of memory");
+	}
+	ret->count = n;
+	return rc;
+}
+
+enum err_code postgres_snapshot_stopped(struct repo *r, const struct service_config *service,
+    const struct snapshot_options *o, const char *data, struct arena *arena, struct snapshot_summary *ret,
+    struct err *reterr)
+{
+	struct list exclude;
+	enum err_code rc = idle_logs(data, arena, &exclude, reterr);
+	struct snapshot_source source = {.component = COMPONENT_DATABASE,
+	    .root = data,
+	    .label = DATABASE_LABEL,
+	    .exclude = &exclude,
+	    .pages = POSTGRES_PAGES};
+	struct snapshot_options with = *o;
+	with.sources = &source;
+	with.source_count = 1;
+	return rc == ERR_OK ? snapshot_create(r, service, &with, arena, ret, reterr) : rc;
+}
+
+/* ---- a base copy becomes a data directory ---- */
+
+static enum err_code move(const char *end, const char *data, const char *name, struct err *reterr)
+{
+	char from[PATH_LIMIT], to[PATH_LIMIT];
+	enum err_code rc = tree_join(end, name, from, reterr);
+	if (rc == ERR_OK)
+		rc = tree_join(data, name, to, reterr);
+	if (rc == ERR_OK && rename(from, to) != 0 && errno != ENOENT)
+		rc = err_sys(reterr, errno, "%s cannot be moved to %s", from, to);
+	return rc;
+}
+
+/* Where the log was kept on a disk of its own, that disk holds the log of today. */
+static enum err_code own_log_folder(const char *data, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	struct stat st;
+	enum err_code rc = tree_join(data, "pg_wal", path, reterr);
+	if (rc == ERR_OK && lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {
+		struct stat owner;
+		if (stat(data, &owner) != 0 || unlink(path) != 0 || mkdir(path, 0700) != 0 ||
+		    (geteuid() == 0 && chown(path, owner.st_uid, owner.st_gid) != 0))
+			rc = err_sys(reterr, errno, "%s cannot be made a folder", path);
+	}
+	return rc;
+}
+
+enum err_code postgres_assemble(const char *box, struct err *reterr)
+{
+	char data[PATH_LIMIT], end[PATH_LIMIT], path[PATH_LIMIT];
+	enum err_code rc = tree_join(box, DATABASE_LABEL, data, reterr);
+	if (rc == ERR_OK)
+		rc = tree_join(box, POSTGRES_END_LABEL, end, reterr);
+	if (rc == ERR_OK)
+		rc = own_log_folder(data, reterr);
+	if (rc != ERR_OK || faccessat(AT_FDCWD, end, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		return rc; /* a copy of a stopped cluster is whole as it is */
+	static const char *const names[] = {"backup_label", "tablespace_map", "global/pg_control"};
+	for (size_t i = 0; rc == ERR_OK && i < sizeof names / sizeof names[0]; i++)
+		rc = move(end, data, names[i], reterr);
+	if (rc == ERR_OK)
+		rc = tree_join(end, "pg_wal", path, reterr);
+	CLEANUP(cleanup_dir) DIR *dir = rc == ERR_OK ? opendir(path) : NULL;
+	for (struct dirent *e; rc == ERR_OK && dir && (e = readdir(dir));) {
+		char name[WAL_NAME_MAX + 16];
+		if (e->d_name[0] != '.' && text_format(name, sizeof name, "pg_wal/%s", e->d_name))
+			rc = move(end, data, name, reterr);
+	}
+	return rc == ERR_OK ? tree_remove(end, reterr) : rc;
+}
