@@ -87,7 +87,7 @@ static void on_connection(struct keeper *k, const struct channel_connection *c)
 		return;
 	k->heartbeat_ms = c->heartbeat_ms ? c->heartbeat_ms : KEEPER_HEARTBEAT_MS;
 	orders_on_halt(k->orders, c->halted);
-	if (again)
+	if (again && !k->stopping)
 		observe_everything(k);
 }
 

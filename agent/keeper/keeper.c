@@ -96,8 +96,12 @@ static enum err_code begin(struct keeper *k, struct err *reterr)
 	return rc;
 }
 
+/* The loop still turns while the link hands over what it has: what is gone by then is not asked any more. */
 static void end(struct keeper *k)
 {
+	if (k->tick)
+		loop_arm(k->tick, UINT64_MAX);
+	k->stopping = true;
 	if (k->loop)
 		observe_free(k); /* the last of the logs */
 	if (k->loop && k->channel)

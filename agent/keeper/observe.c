@@ -118,7 +118,7 @@ enum err_code observe_probe_order(struct keeper *k, const struct order *o, struc
 void observe_changed(struct keeper *k, const char *service, bool begins)
 {
 	struct watched *w = find(k, service);
-	if (!w)
+	if (!w || !k->probes) /* the keeper ends */
 		return;
 	probe_set_hold(k->probes, service, begins);
 	if (begins)
@@ -324,6 +324,8 @@ void observe_free(struct keeper *k)
 		logwatch_free(k->logs);
 	if (k->probes)
 		probe_set_free(k->probes);
+	k->logs = NULL;
+	k->probes = NULL;
 }
 
 void observe_tick(struct keeper *k, uint64_t now_ms)

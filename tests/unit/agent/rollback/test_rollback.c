@@ -97,6 +97,40 @@ static void ok(void **state)
 	scene_done(&s);
 }
 
+/* Of the state that is there now, as a plan would carry it. */
+static struct digest precondition_now(struct scene *s)
+{
+	struct digest live[COMPONENT_COUNT] = {0}, now;
+	struct diff_options o = {0};
+	struct snapshot *seen;
+	struct diff_result d;
+	MUST(snapshot_open(s->w.repo, s->good, &seen, err));
+	MUST(snapshot_diff_live(seen, s->w.service, &o, NULL, NULL, &d, err));
+	snapshot_close(seen);
+	live[COMPONENT_CONFIG] = d.component[COMPONENT_CONFIG].digest;
+	MUST(precondition_digest(live, 1u << COMPONENT_CONFIG | 1u << COMPONENT_DATA, &now, err));
+	return now;
+}
+
+/* Configuration that has changed since it was planned: nothing is touched, nothing is stopped.  Data may have. */
+static void planned_on_another_state(void **state)
+{
+	(void)state;
+	struct scene s;
+	scene_make(&s, service_yaml);
+	struct rollback_request r = service_request(&s.w, s.good);
+	r.precondition = precondition_now(&s);
+	world_write(&s.w, "live/conf", "bad, and then worse\n");
+	s.bad_is = prints_of(&s.w);
+	ends(&s, run_request(&s, &r), ORDER_REFUSED, "not any more what this was planned on");
+	assert_false(world_has(&s.w, "log"));
+	r.order = world_id(&s.w);
+	r.precondition = precondition_now(&s);
+	world_write(&s.w, "data/more", "data changes by being used");
+	ends(&s, run_request(&s, &r), ORDER_OK, "equals its restore point");
+	scene_done(&s);
+}
+
 static void one_component_alone(void **state)
 {
 	(void)state;
@@ -557,6 +591,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(ok),
+	    cmocka_unit_test(planned_on_another_state),
 	    cmocka_unit_test(one_component_alone),
 	    cmocka_unit_test(undo_of_an_undo),
 	    cmocka_unit_test(nothing_differs),
