@@ -16,6 +16,7 @@ enum {
 	CHUNK_MIN = 32 << 10,               /* content-defined chunks; see chunker.h */
 	CHUNK_AVERAGE = 128 << 10,
 	CHUNK_MAX = 512 << 10,
+	PAGES_FINE_BYTES = 1 << 30,         /* times 4: 4 GiB of single pages are half a million references, 12 MiB; see chunker.h */
 	CHUNK_STRIP = 16 << 20,             /* a large file is cut into strips that workers take one by one */
 	CHUNKS_INLINE_MAX = 64,             /* references kept in a tree entry; beyond that they move to list chunks */
 	CHUNKS_PER_LIST_MAX = 4096,         /* references in one list chunk: 96 KiB */

@@ -172,18 +172,37 @@ static void read_strips(struct scan_worker *w, struct scan_big *b)
 	pthread_mutex_unlock(&s->mutex);
 }
 
-static enum err_code read_large(struct scan_worker *w, int fd, const struct stat *st, const uint8_t *base,
-    struct scan_content *ret, struct err *reterr)
+/* What is stored is cut as its name, size and beginning say, whatever was before, so that the same tree always has the
+ * same digest.  What is only compared is cut as what it is compared with. */
+static enum err_code choose_cut(
+    struct scan_worker *w, const char *name, const uint8_t *base, struct scan_big *b, struct err *reterr)
 {
-	struct scan_big b = {.fd = fd, .size = (uint64_t)st->st_size, .chunking = CHUNKING_GEAR};
-	if (base && entry_kind(base) == ENTRY_FILE && entry_chunking(base) == CHUNKING_PAGES) {
-		b.chunking = CHUNKING_PAGES;
-		b.pages = entry_pages(base);
-	}
+	uint8_t head[CHUNK_PEEK];
+	size_t got = 0;
+	b->chunking = CHUNKING_GEAR;
 	if (w->source && w->source->pages) {
-		b.chunking = CHUNKING_PAGES;
-		b.pages = w->source->pages;
+		b->pages = w->source->pages;
+	} else if (!store_run_keeps(w->scan->o.run) && base && entry_kind(base) == ENTRY_FILE &&
+		   entry_chunking(base) != CHUNKING_WHOLE) {
+		b->pages = entry_chunking(base) == CHUNKING_PAGES ? entry_pages(base) : 0;
+	} else {
+		enum err_code rc = io_pread_full(b->fd, head, sizeof head, 0, &got, reterr);
+		if (rc)
+			return rc;
+		b->pages = chunker_pages(name, b->size, head, got);
 	}
+	if (b->pages)
+		b->chunking = CHUNKING_PAGES;
+	return ERR_OK;
+}
+
+static enum err_code read_large(struct scan_worker *w, int fd, const char *name, const struct stat *st,
+    const uint8_t *base, struct scan_content *ret, struct err *reterr)
+{
+	struct scan_big b = {.fd = fd, .size = (uint64_t)st->st_size};
+	enum err_code rc = choose_cut(w, name, base, &b, reterr);
+	if (rc)
+		return rc;
 	b.sparse = has_hole(fd, st);
 	b.strips = (uint32_t)((b.size + CHUNK_STRIP - 1) / CHUNK_STRIP);
 	b.strip = calloc(b.strips, sizeof *b.strip);
@@ -284,7 +303,7 @@ static int open_file(int dirfd, const char *name)
 	return fd < 0 && errno == EPERM ? openat(dirfd, name, flags) : fd;
 }
 
-static enum err_code read_once(struct scan_worker *w, int fd, const uint8_t *base, struct stat *st,
+static enum err_code read_once(struct scan_worker *w, int fd, const char *name, const uint8_t *base, struct stat *st,
     struct scan_content *ret, bool *ret_changed, struct err *reterr)
 {
 	struct stat after;
@@ -295,7 +314,7 @@ static enum err_code read_once(struct scan_worker *w, int fd, const uint8_t *bas
 	clock_gettime(CLOCK_REALTIME, &now);
 	enum err_code rc = st->st_size <= CHUNK_WHOLE_MAX && !has_hole(fd, st)
 			       ? read_small(w, fd, st, &content, reterr)
-			       : read_large(w, fd, st, base, &content, reterr);
+			       : read_large(w, fd, name, st, base, &content, reterr);
 	if (!rc)
 		rc = xattrs_read(fd, NULL, &w->xattrs, reterr);
 	if (!rc && fstat(fd, &after))
@@ -335,7 +354,7 @@ enum err_code scan_read_file(struct scan_worker *w, int dirfd, const char *name,
 			*ret_gone = true; /* replaced by something else: look again */
 			return ERR_OK;
 		}
-		enum err_code rc = read_once(w, fd, base, st, ret, &changed, reterr);
+		enum err_code rc = read_once(w, fd, name, base, st, ret, &changed, reterr);
 		if (rc)
 			return rc;
 	}

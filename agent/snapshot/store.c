@@ -134,6 +134,11 @@ bool store_run_intact(const struct store_run *run)
 {
 	return run->intact;
 }
+bool store_run_keeps(const struct store_run *run)
+{
+	return run->keep;
+}
+
 void store_run_avoid(struct store_run *run, uint32_t pack_number)
 {
 	if (pack_number < run->usable_count)

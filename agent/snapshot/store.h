@@ -16,6 +16,7 @@ void store_run_free(struct store_run *run); /* uncommitted packs are removed */
 CLEANUP_DEFINE(struct store_run, store_run_cleanup, store_run_free)
 /* Every pack that the index knows is there in full size; if not, nothing may be taken for stored without looking. */
 bool store_run_intact(const struct store_run *run);
+bool store_run_keeps(const struct store_run *run); /* false: chunks are only named */
 /* Before any packer: chunks in that pack count as not stored. */
 void store_run_avoid(struct store_run *run, uint32_t pack_number);
 /* Once all is stored: ERR_BUSY when a pack that might have been leaned on was removed meanwhile. */
