@@ -22,12 +22,12 @@ struct memory_store {
 	struct memory_object all[MEMORY_OBJECTS];
 	size_t count;
 	unsigned calls;
-	unsigned dies_at;      /* from this call on nothing gets through; 0: never */
-	bool dies_late;        /* that call still has its effect */
-	unsigned fails;        /* so many calls are answered with fail_with first */
+	unsigned dies_at; /* from this call on nothing gets through; 0: never */
+	bool dies_late;   /* that call still has its effect */
+	unsigned fails;   /* so many calls are answered with fail_with first */
 	enum err_code fail_with;
-	bool hides;            /* what is missing is not told to be so */
-	bool no_locks;         /* locks cannot be renewed */
+	bool hides;    /* what is missing is not told to be so */
+	bool no_locks; /* locks cannot be renewed */
 };
 
 static inline void memory_done(struct memory_store *m)
@@ -71,7 +71,8 @@ static inline bool memory_call(struct memory_store *m, enum err_code *rc, struct
 	return *rc == ERR_OK || (m->dies_late && m->dies_at == m->calls);
 }
 
-static inline enum err_code memory_put(void *ctx, const struct bucket_object *o, int fd, enum bucket_outcome *ret, struct err *reterr)
+static inline enum err_code memory_put(
+    void *ctx, const struct bucket_object *o, int fd, enum bucket_outcome *ret, struct err *reterr)
 {
 	struct memory_store *m = ctx;
 	enum err_code rc;
@@ -88,7 +89,11 @@ static inline enum err_code memory_put(void *ctx, const struct bucket_object *o,
 	}
 	assert_true(m->count < MEMORY_OBJECTS);
 	struct memory_object *mine = &m->all[m->count++];
-	*mine = (struct memory_object){ .size = o->size_bytes, .until_ms = o->lock_until_ms, .lock = o->lock, .puts = 1, .data = malloc(o->size_bytes + 1) };
+	*mine = (struct memory_object){.size = o->size_bytes,
+	    .until_ms = o->lock_until_ms,
+	    .lock = o->lock,
+	    .puts = 1,
+	    .data = malloc(o->size_bytes + 1)};
 	strcpy(mine->name, o->name);
 	assert_int_equal(pread(fd, mine->data, o->size_bytes, 0), (ssize_t)o->size_bytes);
 	struct sha256 *sum = sha256_new();
@@ -101,8 +106,8 @@ static inline enum err_code memory_put(void *ctx, const struct bucket_object *o,
 	return rc;
 }
 
-static inline enum err_code memory_get(void *ctx, const char *name, uint64_t limit_bytes, bucket_sink_fn *sink, void *sink_ctx, enum bucket_outcome *ret,
-    struct err *reterr)
+static inline enum err_code memory_get(void *ctx, const char *name, uint64_t limit_bytes, bucket_sink_fn *sink,
+    void *sink_ctx, enum bucket_outcome *ret, struct err *reterr)
 {
 	struct memory_store *m = ctx;
 	enum err_code rc;
@@ -115,7 +120,8 @@ static inline enum err_code memory_get(void *ctx, const char *name, uint64_t lim
 	return !o || sink(sink_ctx, o->data, o->size) ? ERR_OK : err_set(reterr, ERR_CANCELLED, "not taken");
 }
 
-static inline enum err_code memory_head(void *ctx, const char *name, enum bucket_outcome *ret, uint64_t *ret_size, struct err *reterr)
+static inline enum err_code memory_head(
+    void *ctx, const char *name, enum bucket_outcome *ret, uint64_t *ret_size, struct err *reterr)
 {
 	struct memory_store *m = ctx;
 	enum err_code rc;
@@ -128,8 +134,8 @@ static inline enum err_code memory_head(void *ctx, const char *name, enum bucket
 	return ERR_OK;
 }
 
-static inline enum err_code memory_retain(void *ctx, const char *name, enum bucket_lock lock, uint64_t until_ms, enum bucket_outcome *ret,
-    struct err *reterr)
+static inline enum err_code memory_retain(
+    void *ctx, const char *name, enum bucket_lock lock, uint64_t until_ms, enum bucket_outcome *ret, struct err *reterr)
 {
 	struct memory_store *m = ctx;
 	enum err_code rc;

@@ -22,7 +22,10 @@ struct rig {
 	struct err err;
 };
 
-static inline uint64_t rig_now(void *ctx) { return ((struct rig *)ctx)->now_ms++; }
+static inline uint64_t rig_now(void *ctx)
+{
+	return ((struct rig *)ctx)->now_ms++;
+}
 static inline void rig_pause(void *ctx, uint64_t ms)
 {
 	struct rig *r = ctx;
@@ -44,8 +47,15 @@ static inline void rig_init(struct rig *r)
 	(void)text_format(r->back, WORLD_PATH, "%s/back", r->w.dir);
 	(void)text_format(r->key, WORLD_PATH, "%s/keys/repository", r->w.repo_path);
 	r->now_ms = r->w.now_ms;
-	r->o = (struct offhost){ .store = { &r->store, memory_put, memory_get, memory_head, memory_retain }, .destination = "https://store/b/p/", .prefix = "p/",
-		.host = WORLD_HOST, .folder = r->folder, .ctx = r, .now_ms = rig_now, .pause = rig_pause, .finding = rig_finding };
+	r->o = (struct offhost){.store = {&r->store, memory_put, memory_get, memory_head, memory_retain},
+	    .destination = "https://store/b/p/",
+	    .prefix = "p/",
+	    .host = WORLD_HOST,
+	    .folder = r->folder,
+	    .ctx = r,
+	    .now_ms = rig_now,
+	    .pause = rig_pause,
+	    .finding = rig_finding};
 	world_text(r->w.config_dir, "a.conf", "one\n");
 	world_noise(r->w.data_dir, "noise", 3 << 20, 1);
 	world_settle();
@@ -67,7 +77,7 @@ static inline struct id rig_point(struct rig *r)
 static inline enum err_code rig_copy(struct rig *r)
 {
 	static const uint8_t wrapped[] = "wrapped";
-	return offhost_copy(&r->o, r->w.repo, (struct bytes){ wrapped, sizeof wrapped }, &r->copied, &r->err);
+	return offhost_copy(&r->o, r->w.repo, (struct bytes){wrapped, sizeof wrapped}, &r->copied, &r->err);
 }
 static inline enum err_code rig_verify(struct rig *r, bool sample)
 {
@@ -91,7 +101,8 @@ static inline enum err_code rig_open_keys(void *ctx, const char *into, struct ke
 
 static inline enum err_code rig_restore(struct rig *r, struct id snapshot)
 {
-	struct offhost_restore_options o = { .into = r->back, .snapshot = snapshot, .open_keys = rig_open_keys, .ctx = r };
+	struct offhost_restore_options o = {
+	    .into = r->back, .snapshot = snapshot, .open_keys = rig_open_keys, .ctx = r};
 	return offhost_restore(&r->o, &o, &r->restored, &r->err);
 }
 
@@ -101,7 +112,7 @@ static inline void rig_prove_restored(struct rig *r, struct id id, size_t points
 	struct repo *repo;
 	struct list all;
 	struct verify_result v;
-	struct verify_options o = { .now_ms = 0 };
+	struct verify_options o = {.now_ms = 0};
 	RIG_OK(r, repo_open(r->back, WORLD_HOST, &repo, &r->err));
 	RIG_OK(r, snapshot_list(repo, NULL, r->w.arena, &all, NULL, &r->err));
 	assert_int_equal(all.count, points);

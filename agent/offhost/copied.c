@@ -1,0 +1,119 @@
+#include "agent/offhost/copied.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/offhost/limits.h"
+#include "shared/base/text.h"
+
+static bool name_has(const char *name, const char *folder, const char *suffix, char *middle, size_t size)
+{
+	size_t n = strlen(name), before = strlen(folder), after = strlen(suffix);
+	if (!text_starts(name, folder) || !text_ends(name, suffix) || n <= before + after || n - before - after >= size)
+		return false;
+	memcpy(middle, name + before, n - before - after);
+	middle[n - before - after] = '\0';
+	return true;
+}
+
+static bool point_id(const char *name, const char *suffix, struct id *ret)
+{
+	char text[ID_TEXT_MAX], again[ID_TEXT_MAX];
+	struct id id;
+	if (!name_has(name, "snapshots/", suffix, text, sizeof text) ||
+	    id_parse(ID_SNAPSHOT, text, &id, NULL) != ERR_OK || strcmp(id_format(ID_SNAPSHOT, id, again), text) != 0)
+		return false;
+	*ret = id;
+	return true;
+}
+
+bool copied_manifest_id(const char *name, struct id *ret)
+{
+	return point_id(name, ".manifest", ret);
+}
+bool copied_marks_id(const char *name, struct id *ret)
+{
+	return point_id(name, ".marks", ret);
+}
+bool copied_pack_id(const char *name, struct pack_id *ret)
+{
+	return text_starts(name, "packs/") && pack_name_parse(name + strlen("packs/"), ".pack", ret);
+}
+
+static bool is_number(const char *name, const char *folder, size_t digits)
+{
+	const char *rest = name + strlen(folder);
+	return text_starts(name, folder) && strlen(rest) == digits && strspn(rest, "0123456789") == digits;
+}
+
+bool copied_name_ok(const char *name)
+{
+	struct id id;
+	struct pack_id pack;
+	return copied_manifest_id(name, &id) || copied_marks_id(name, &id) || copied_pack_id(name, &pack) ||
+	       is_number(name, "catalogue/", 8) || is_number(name, "keys/", 4) || strcmp(name, "repository") == 0;
+}
+
+static char *format(char out[COPIED_NAME_MAX], bool fits)
+{
+	if (!fits)
+		abort(); /* every part has a size of its own that is known */
+	return out;
+}
+
+char *copied_pack_name(struct pack_id id, char out[COPIED_NAME_MAX])
+{
+	char name[PACK_NAME_MAX];
+	return format(out, text_format(out, COPIED_NAME_MAX, "packs/%s", pack_name(id, ".pack", name)));
+}
+
+char *copied_manifest_name(struct id id, char out[COPIED_NAME_MAX])
+{
+	char name[ID_TEXT_MAX];
+	return format(
+	    out, text_format(out, COPIED_NAME_MAX, "snapshots/%s.manifest", id_format(ID_SNAPSHOT, id, name)));
+}
+
+char *copied_marks_name(struct id id, char out[COPIED_NAME_MAX])
+{
+	char name[ID_TEXT_MAX];
+	return format(out, text_format(out, COPIED_NAME_MAX, "snapshots/%s.marks", id_format(ID_SNAPSHOT, id, name)));
+}
+
+char *copied_catalogue_name(uint32_t number, char out[COPIED_NAME_MAX])
+{
+	return format(out, text_format(out, COPIED_NAME_MAX, "catalogue/%08u", number));
+}
+
+char *copied_keys_name(uint32_t number, char out[COPIED_NAME_MAX])
+{
+	return format(out, text_format(out, COPIED_NAME_MAX, "keys/%04u", number));
+}
+
+static enum err_code check(const void *record, struct err *reterr)
+{
+	const struct copied *c = record;
+	struct id id;
+	if (!copied_name_ok(c->name))
+		return err_set(reterr, ERR_INVALID, "name: \"%.90s\" is nothing that is copied", c->name);
+	if (c->packs.size % PACK_ID_SIZE != 0 || (c->packs.size && !copied_manifest_id(c->name, &id)))
+		return err_set(
+		    reterr, ERR_INVALID, "packs: only a manifest needs any, each named by %d bytes", PACK_ID_SIZE);
+	if (c->content.size && (!copied_marks_id(c->name, &id) || c->content.size != c->size_bytes))
+		return err_set(reterr, ERR_INVALID, "content: only marks travel here, whole");
+	return ERR_OK;
+}
+
+static const struct field fields[] = {
+    F_STRING(struct copied, name, COPIED_NAME_MAX - 1, FIELD_REQUIRED, "what it is, below its generation"),
+    F_SIZE(struct copied, size_bytes, 0, 0, "of the object"),
+    F_DIGEST(struct copied, sha256, FIELD_REQUIRED, "of its bytes"),
+    F_TIME(struct copied, stored_ms, 0, "when it had arrived; none: it was begun"),
+    F_TIME(struct copied, locked_until_ms, 0, "until then nobody can delete it"),
+    F_U32(struct copied, catalogue, OFFHOST_CATALOGUES_MAX, 0, "the first one that names it"),
+    F_BOOL(struct copied, gone, 0, "the repository has no use for it any more"),
+    F_BYTES(struct copied, packs, OFFHOST_ENTRIES_MAX *PACK_ID_SIZE, 0, "ids of the packs that a restore point needs"),
+    F_BYTES(struct copied, content, OFFHOST_MARKS_MAX, 0, "of marks: what they say"),
+};
+const struct record_type copied_type =
+    RECORD_TYPE("copied", struct copied, fields, "one thing that is off this host", .check = check);

@@ -1,0 +1,26 @@
+/* agent/offhost/limits.h: the limits of copies off the host, each with its reason. */
+#ifndef KEDGE_AGENT_OFFHOST_LIMITS_H
+#define KEDGE_AGENT_OFFHOST_LIMITS_H
+
+enum {
+	OFFHOST_GENERATIONS_MAX =
+	    999, /* repositories that one host name ever had; each is asked for once when the ledger is lost */
+	OFFHOST_CATALOGUES_MAX = 99999999, /* the number has eight digits: one an hour for eleven thousand years */
+	OFFHOST_FULL_EVERY =
+	    32, /* a whole catalogue after so many that only tell what is new: what a restore must read at most */
+	OFFHOST_KEYS_MAX = 999,           /* wrapped copies of the keys: one for each rotation */
+	OFFHOST_ENTRIES_MAX = 200000,     /* objects of one repository: packs of 64 MiB make 12 TiB */
+	OFFHOST_CATALOGUE_MAX = 64 << 20, /* bytes; a restore reads it into memory */
+	OFFHOST_LEDGER_MAX = 256 << 20,   /* the file */
+	OFFHOST_SMALL_MAX = 4 << 20,      /* a statement about a repository, its wrapped keys (RECOVERY_FILE_MAX) */
+	OFFHOST_MARKS_MAX = 8 << 10,      /* as the repository's own limit */
+	OFFHOST_READ_BACK_MAX =
+	    1 << 20, /* when an object may have arrived: up to this size it is read back to be sure; of others the size
+		      * is compared (the store checked their digest before it took them) */
+	OFFHOST_TRIES = 4,         /* of a request that failed for a reason that passes */
+	OFFHOST_RETRY_MS = 1000,   /* doubles */
+	OFFHOST_SAMPLE_PACKS = 64, /* read back by a sampled verification, besides everything that is small */
+	OFFHOST_PIECE = 256 << 10,
+};
+
+#endif

@@ -1,0 +1,188 @@
+#include "agent/offhost/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/offhost/place.h"
+#include "shared/base/file.h"
+#include "shared/base/log.h"
+#include "shared/base/text.h"
+
+enum { STATUS_MAX = 64 << 10 };
+
+static const struct field fields[] = {
+    F_STRING(struct copy_status, destination, BUCKET_URL_MAX, FIELD_COLUMN, "store, bucket and prefix"),
+    F_U32(struct copy_status, generation, OFFHOST_GENERATIONS_MAX, 0, "which repository of this host"),
+    F_TIME(struct copy_status, began_ms, 0, "when the last run began"),
+    F_TIME(struct copy_status, ended_ms, FIELD_COLUMN, "when it ended"),
+    F_TIME(struct copy_status, done_ms, FIELD_COLUMN, "when everything was copied last"),
+    F_STRING(struct copy_status, error, ERR_MSG_MAX, FIELD_COLUMN, "why the last run ended early"),
+    F_TIME(struct copy_status, failing_since_ms, 0, "since when no run came to its end"),
+    F_U64(struct copy_status, points, 0, FIELD_COLUMN | FIELD_ALWAYS, "restore points that are off this host"),
+    F_U64(struct copy_status, pending, 0, FIELD_COLUMN | FIELD_ALWAYS, "that are not, yet"),
+    F_ID(struct copy_status, newest, SNAPSHOT, 0, "the newest one that is"),
+    F_TIME(struct copy_status, newest_taken_ms, FIELD_COLUMN,
+	"when that was taken: what is younger would be lost with this host"),
+    F_U64(struct copy_status, objects, 0, FIELD_ALWAYS, "that are in use"),
+    F_SIZE(struct copy_status, size_bytes, 0, FIELD_ALWAYS, "of these"),
+    F_U64(struct copy_status, unneeded, 0, 0, "objects that the repository has no use for any more"),
+    F_SIZE(struct copy_status, unneeded_bytes, 0, 0, "of these"),
+    F_TIME(struct copy_status, locked_until_ms, 0, "when the first lock on what is in use ends"),
+    F_STRING(struct copy_status, lock_error, ERR_MSG_MAX, 0, "why locks could not be renewed"),
+    F_BOOL(
+	struct copy_status, recoverable, FIELD_COLUMN | FIELD_ALWAYS, "the keys are there, wrapped to a recovery key"),
+    F_TIME(struct copy_status, verified_ms, FIELD_COLUMN, "when the copy was read back last and was right"),
+    F_U64(struct copy_status, verified_objects, 0, 0, "how much of it"),
+    F_STRING(struct copy_status, verify_error, ERR_MSG_MAX, 0, "what was wrong with it when it was read back last"),
+};
+const struct record_type copy_status_type =
+    RECORD_TYPE("copy_status", struct copy_status, fields, "how the copies off this host stand");
+
+const struct record_type *const offhost_types[] = {
+    &copy_status_type, &copied_type, &ledger_head_type, &catalogue_type, &place_statement_type, NULL};
+
+static enum err_code path_of(const char *folder, char out[PATH_LIMIT], struct err *reterr)
+{
+	return text_format(out, PATH_LIMIT, "%s/status.json", folder)
+		   ? ERR_OK
+		   : err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
+}
+
+enum err_code offhost_status_read(const char *folder, struct arena *arena, struct copy_status *ret, struct err *reterr)
+{
+	CLEANUP(buf_done) struct buf text = {.limit = STATUS_MAX};
+	char path[PATH_LIMIT];
+	enum err_code rc = path_of(folder, path, reterr);
+	if (!rc)
+		rc = file_read(path, STATUS_MAX, &text, reterr);
+	if (rc == ERR_NOT_FOUND) {
+		*ret = (struct copy_status){.points = 0};
+		return ERR_OK;
+	}
+	return rc ? rc
+		  : err_prefix(reterr,
+			record_from_json(&copy_status_type, buf_str(&text), text.size, 0, arena, ret, reterr), "%s",
+			path);
+}
+
+static void write_status(const struct offhost *o, const struct copy_status *s)
+{
+	CLEANUP(buf_done) struct buf text = {.limit = STATUS_MAX};
+	char path[PATH_LIMIT];
+	struct err err = ERR_INIT;
+	enum err_code rc = path_of(o->folder, path, &err);
+	if (!rc)
+		rc = record_to_json(&copy_status_type, s, RECORD_PRETTY, &text, &err);
+	if (!rc)
+		rc = file_replace(path, text.data, text.size, 0600, &err);
+	if (rc)
+		log_warn("offhost", "the status of the copies cannot be kept: %s", err.msg);
+}
+
+/* As it was, or fresh where it cannot be read: nothing in it is worth failing for. */
+static struct copy_status read_status(const struct offhost *o, struct arena *arena)
+{
+	struct copy_status s = {.points = 0};
+	struct err err = ERR_INIT;
+	if (offhost_status_read(o->folder, arena, &s, &err) != ERR_OK)
+		log_warn("offhost", "the status of the copies was damaged and begins anew: %s", err.msg);
+	s.destination = o->destination;
+	return s;
+}
+
+static void count_objects(const struct ledger *l, struct copy_status *s)
+{
+	const struct copied *e;
+	s->objects = s->size_bytes = s->unneeded = s->unneeded_bytes = s->locked_until_ms = 0;
+	s->recoverable = place_newest(l, copied_keys_name, OFFHOST_KEYS_MAX) > 0;
+	s->generation = ledger_about(l)->generation;
+	for (size_t at = 0; (e = ledger_next(l, &at));) {
+		if (!e->stored_ms || e->content.size)
+			continue;
+		*(e->gone ? &s->unneeded : &s->objects) += 1;
+		*(e->gone ? &s->unneeded_bytes : &s->size_bytes) += e->size_bytes;
+		if (!e->gone && !text_starts(e->name, "catalogue/") && e->locked_until_ms &&
+		    (!s->locked_until_ms || e->locked_until_ms < s->locked_until_ms))
+			s->locked_until_ms = e->locked_until_ms;
+	}
+}
+
+/* A restore point is off the host once a catalogue names it. */
+static void count_points(const struct ledger *l, const struct id *ids, size_t count, struct copy_status *s)
+{
+	char name[COPIED_NAME_MAX];
+	s->points = s->pending = 0;
+	s->newest = (struct id){{0}};
+	for (size_t i = 0; i < count; i++) { /* newest first */
+		const struct copied *e = l ? ledger_find(l, copied_manifest_name(ids[i], name)) : NULL;
+		bool there = e && e->stored_ms && e->catalogue;
+		*(there ? &s->points : &s->pending) += 1;
+		if (there && id_is_zero(s->newest))
+			s->newest = ids[i];
+	}
+}
+
+static void find_newest_time(struct repo *r, struct copy_status *s, struct arena *arena)
+{
+	struct snapshot_summary about;
+	s->newest_taken_ms = 0;
+	if (!id_is_zero(s->newest) && snapshot_get(r, s->newest, arena, &about, NULL) == ERR_OK)
+		s->newest_taken_ms = about.taken_ms;
+}
+
+void status_after_copy(const struct offhost *o, struct repo *r, const struct ledger *l, uint64_t began_ms,
+    enum err_code rc, const struct err *err, const struct copy_result *result)
+{
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(16 << 20);
+	CLEANUP(ledger_cleanup) struct ledger *known = NULL;
+	CLEANUP(cleanup_free) struct id *ids = NULL;
+	size_t count = 0;
+	if (!arena || manifest_ids(r, &ids, &count, NULL) != ERR_OK)
+		return;
+	struct copy_status s = read_status(o, arena);
+	if (!l && place_known(o, repo_keys(r), &known, NULL) == ERR_OK)
+		l = known;
+	s.began_ms = began_ms;
+	s.ended_ms = o->now_ms(o->ctx);
+	s.error = rc ? err->msg : NULL;
+	if (!rc)
+		s.done_ms = s.ended_ms;
+	s.failing_since_ms = !rc ? 0 : s.failing_since_ms ? s.failing_since_ms : began_ms;
+	s.lock_error = result->locks_failed ? result->lock_error : NULL;
+	if (l)
+		count_objects(l, &s);
+	count_points(l, ids, count, &s);
+	find_newest_time(r, &s, arena);
+	write_status(o, &s);
+}
+
+void status_after_verify(
+    const struct offhost *o, enum err_code rc, const struct err *err, const struct copy_proof *proof)
+{
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(1 << 20);
+	if (!arena)
+		return;
+	struct copy_status s = read_status(o, arena);
+	if (!rc) {
+		s.verified_ms = o->now_ms(o->ctx);
+		s.verified_objects = proof->objects;
+	}
+	s.verify_error = rc ? err->msg : NULL;
+	write_status(o, &s);
+}
+
+enum err_code offhost_unneeded(const struct offhost *o, struct repo *r,
+    bool (*visit)(void *ctx, const char *name, uint64_t size_bytes), void *ctx, struct err *reterr)
+{
+	CLEANUP(ledger_cleanup) struct ledger *l = NULL;
+	const struct copied *e;
+	char name[BUCKET_NAME_MAX];
+	enum err_code rc = place_known(o, repo_keys(r), &l, reterr);
+	for (size_t at = 0; !rc && (e = ledger_next(l, &at));)
+		if (e->gone && e->stored_ms && !e->content.size &&
+		    text_format(
+			name, sizeof name, "%s%s/%03u/%s", o->prefix, o->host, ledger_about(l)->generation, e->name) &&
+		    !visit(ctx, name, e->size_bytes))
+			break;
+	return rc;
+}
