@@ -123,6 +123,27 @@ static size_t day_first(const struct scan *s, size_t at)
 	return year ? year : month;
 }
 
+/* 5/21, 05-21, 5/2021; 21.5.21: dates only where a word before says so */
+size_t match_day_month(const struct scan *s, size_t at)
+{
+	size_t an, bn, cn;
+	unsigned a = number_at(s, at, &an);
+	uint8_t separator = byte_at(s, at + an);
+	if (an == 0 || an > 2 || !separator || !strchr("/-.", separator))
+		return 0;
+	unsigned b = number_at(s, at + an + 1, &bn);
+	size_t end = at + an + 1 + bn;
+	if (separator == '.' && byte_at(s, end) == '.' && day_month(a, b) && bn <= 2) {
+		(void)number_at(s, end + 1, &cn);
+		return cn == 2 && !is_alnum(byte_at(s, end + 3)) ? end + 3 : 0;
+	}
+	bool year = bn == 4 && a >= 1 && a <= 12 && is_year(b, 4);
+	if (separator == '.' || is_alnum(byte_at(s, end)) || byte_at(s, end) == separator || byte_at(s, end) == '%' ||
+	    !(year || (bn >= 1 && bn <= 2 && day_month(a, b))))
+		return 0;
+	return end;
+}
+
 size_t match_date(const struct scan *s, size_t at)
 {
 	if (is_alpha(byte_at(s, at)))
@@ -133,6 +154,6 @@ size_t match_date(const struct scan *s, size_t at)
 
 size_t rule_month(struct scan *s, struct chunk c)
 {
-	size_t end = is_upper(s->text[c.start]) ? month_first(s, c.start) : 0;
+	size_t end = month_first(s, c.start);
 	return end ? emit(s, c.start, end, REDACT_DATE) : 0;
 }

@@ -455,17 +455,97 @@ static bool very_old(const struct scan *s, size_t at)
 	return a == 'y' && (b == 'e' || b == 'r' || b == 'o' || b == '/');
 }
 
+struct shape { /* of a token */
+	size_t size, digits, uppers, lowers, marks, dots, others;
+};
+
+static struct shape shape_of(const struct scan *s, size_t at, size_t end)
+{
+	struct shape h = {.size = end - at};
+	for (; at < end; at++) {
+		uint8_t b = s->text[at];
+		h.digits += is_digit(b);
+		h.uppers += is_upper(b);
+		h.lowers += is_lower(b) || b >= 0x80;
+		h.marks += b == '-' || b == '/' || b == '_';
+		h.dots += b == '.';
+		h.others += b == '%' || b == ':' || b == '+' || b == '@';
+	}
+	return h;
+}
+
+/* Many digits, or digits among capitals: what no measure, dose or gene is written like. */
+static bool is_identifier(const struct scan *s, size_t at, size_t end)
+{
+	struct shape h = shape_of(s, at, end);
+	size_t letters = h.uppers + h.lowers;
+	if (h.others || (h.dots && (letters || h.dots + h.marks < 2 || h.digits < 8)))
+		return false;
+	if (h.digits >= ID_DIGITS_LEAST && letters <= h.digits + 4)
+		return true;
+	if (h.lowers == 0 && h.uppers && (h.digits >= 4 || (h.digits >= 3 && h.size >= 8)))
+		return true;
+	if (h.size == 36 && h.marks == 4 && s->text[at + 8] == '-' && s->text[at + 23] == '-')
+		return true;                                          /* a UUID */
+	return h.size >= 12 && h.digits >= 3 && h.uppers && !h.marks; /* serials, keys */
+}
+
 static size_t rule_identifier(struct scan *s, struct chunk c)
 {
-	size_t digits = 0, letters = 0, others = 0;
-	for (size_t i = c.start; i < c.end; i++) {
-		digits += is_digit(s->text[i]);
-		letters += is_letter(s->text[i]);
-		others += s->text[i] == '.' || s->text[i] == '%' || s->text[i] == ':';
-	}
-	if (others || digits < ID_DIGITS_LEAST || letters > digits + 4)
+	if (!is_identifier(s, c.start, c.end))
 		return 0;
-	return emit(s, c.start, c.end, REDACT_ID);
+	return emit(s, c.start - (c.start > 0 && s->text[c.start - 1] == '#'), c.end, REDACT_ID);
+}
+
+/* "699 956 915", "467-3395", "51 824 753 556": groups of digits that are no years, the end or 0. */
+static size_t match_groups(const struct scan *s, size_t at)
+{
+	size_t end = at, digits = 0, groups = 0, longest = 0, last = 0;
+	for (size_t i = at; groups < 8;) {
+		size_t n = 0;
+		while (n < 12 && is_digit(byte_at(s, i + n)))
+			n++;
+		if (n == 0)
+			break;
+		digits += n;
+		groups++;
+		longest = n > longest ? n : longest;
+		last = n;
+		end = i + n;
+		uint8_t b = byte_at(s, end);
+		if ((b != ' ' && b != '-') || !is_digit(byte_at(s, end + 1)))
+			break;
+		i = end + 1;
+	}
+	uint8_t next = byte_at(s, end);
+	bool years = groups == 2 && digits == 8 && last == 4;
+	if (groups < 2 || digits < 7 || longest < 3 || years || word_byte(next) || next == '%' || next == '/' ||
+	    ((next == '.' || next == ',' || next == ':') && is_digit(byte_at(s, end + 1))))
+		return 0;
+	return end;
+}
+
+/* Letters and digits in the groups of a state's registers, of which each alone says little: "AA 12 34 56 B" (national
+ * insurance), "AB51 ABC", "B-AB 1234", "34 ABC 123" (plates).  X: a letter, 9: a digit, the rest as it is. */
+static size_t match_shape(const struct scan *s, size_t at)
+{
+	static const char *const shapes[] = {"XX 99 99 99 X", "XX 999999 X", "XX99 XXX", "X999 XXX", "XXX 999X",
+	    "X-XX 9999", "X-XX 999", "XX-XX 9999", "XX-XX 999", "XX-X 9999", "XX 99 XX 9999", "XX 99 X 9999",
+	    "XX-99-XX-9999", "99 XXX 999", "99 XX 9999", "99 XXXX 99", "XXX-9999", "XXX-999", "XX 99999", "999 XXX",
+	    "99 999999 X 999", "XX-999-XX", "9XXX999", "XX 9999999", "XX 999 999", "X9999-9999-9999", "99-XX-9999",
+	    "HRB 99999", "HRA 99999"};
+	for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+		size_t end = at;
+		const char *p = shapes[i];
+		for (; *p; p++, end++) {
+			uint8_t b = byte_at(s, end);
+			if (*p == 'X' ? !is_upper(b) : *p == '9' ? !is_digit(b) : b != (uint8_t)*p)
+				break;
+		}
+		if (!*p && !word_byte(byte_at(s, end)) && byte_at(s, end) != '-')
+			return end;
+	}
+	return 0;
 }
 
 static bool separates_time(uint8_t b)
@@ -473,15 +553,28 @@ static bool separates_time(uint8_t b)
 	return b == ':' || b == '.' || b == '+' || b == '-' || b == 'Z';
 }
 
+/* The time behind a date: T14:30:00.123Z, 09:15, 3:05 PM */
+static size_t time_end(const struct scan *s, size_t end)
+{
+	size_t at = end + (byte_at(s, end) == 'T' || byte_at(s, end) == ' '), stop = at;
+	while (stop - at < 2 && is_digit(byte_at(s, stop)))
+		stop++;
+	if (at == end || stop == at || byte_at(s, stop) != ':' || !is_digit(byte_at(s, stop + 1)))
+		return end;
+	while (is_digit(byte_at(s, stop)) || (separates_time(byte_at(s, stop)) && stop - at < 32))
+		stop++;
+	while (stop > at && (s->text[stop - 1] == '.' || s->text[stop - 1] == '-' || s->text[stop - 1] == ':'))
+		stop--;
+	return stop;
+}
+
 static size_t rule_clinical_number(struct scan *s, struct chunk c)
 {
 	size_t end = match_date(s, c.start);
-	if (end) {
-		if (byte_at(s, end) == 'T' && is_digit(byte_at(s, end + 1))) /* the time of RFC 3339 */
-			for (end++; is_digit(byte_at(s, end)) || separates_time(byte_at(s, end));)
-				end++;
-		return emit(s, c.start, s->text[end - 1] == '.' ? end - 1 : end, REDACT_DATE);
-	}
+	if (!end && dated(s))
+		end = match_day_month(s, c.start);
+	if (end)
+		return emit(s, c.start, time_end(s, s->text[end - 1] == '.' ? end - 1 : end), REDACT_DATE);
 	if (very_old(s, c.start)) {
 		for (end = c.start; is_digit(byte_at(s, end));)
 			end++;
@@ -490,10 +583,28 @@ static size_t rule_clinical_number(struct scan *s, struct chunk c)
 	return 0;
 }
 
+/* B0J 2H0 */
+static size_t canadian_postcode(const struct scan *s, size_t at)
+{
+	size_t end = at;
+	for (const char *p = "X9X 9X9"; *p; p++) {
+		uint8_t b = byte_at(s, end);
+		if (*p == ' ' && b != ' ')
+			continue;
+		if (*p == 'X' ? !is_upper(b) : *p == '9' ? !is_digit(b) : false)
+			return 0;
+		end++;
+	}
+	return word_byte(byte_at(s, end)) ? 0 : end;
+}
+
 /* SW1A 1AA, with or without the blank: letters, digit, letter or digit; digit, two letters. */
-static size_t match_postcode(const struct scan *s, size_t at)
+size_t match_postcode(const struct scan *s, size_t at)
 {
 	size_t n = 0;
+	if (left(s, at) >= 6 && memcmp(s->text + at, "GIR", 3) == 0 &&
+	    memcmp(s->text + at + 3 + (s->text[at + 3] == ' '), "0AA", 3) == 0)
+		return at + 6 + (s->text[at + 3] == ' ');
 	while (n < 2 && is_upper(byte_at(s, at + n)))
 		n++;
 	if (n == 0 || !is_digit(byte_at(s, at + n)))
@@ -505,7 +616,34 @@ static size_t match_postcode(const struct scan *s, size_t at)
 		    !word_byte(byte_at(s, in + 3)) && (district == 1 || is_alnum(s->text[at + n + 1])))
 			return in + 3;
 	}
-	return 0;
+	return canadian_postcode(s, at);
+}
+
+/* Behind what every mode takes out. */
+static size_t rule_clinical_rest(struct scan *s, struct chunk c, bool leads)
+{
+	size_t end;
+	if (leads && (end = match_groups(s, c.start)))
+		return emit(s, c.start, end, REDACT_ID);
+	if (!leads && (end = match_postcode(s, c.start)))
+		return emit(s, c.start, end, REDACT_ADDRESS);
+	if ((end = match_shape(s, c.start)))
+		return emit(s, c.start, end, REDACT_ID);
+	return is_wallet(s, c) ? emit(s, c.start, c.end, REDACT_ACCOUNT) : rule_identifier(s, c);
+}
+
+static size_t rule_leading_digit(struct scan *s, size_t at)
+{
+	size_t end;
+	if ((end = match_ssn(s, at)))
+		return emit(s, at, end, REDACT_SSN);
+	if ((end = match_card(s, at)))
+		return emit(s, at, end, REDACT_CARD);
+	if (clinical(s) && (end = match_address(s, at)))
+		return emit(s, at, end, REDACT_ADDRESS);
+	if (may_be_phone(s, at) && (end = match_phone(s, at, false)))
+		return emit(s, at, end, REDACT_PHONE);
+	return !clinical(s) && (end = match_street(s, at)) ? emit(s, at, end, REDACT_ADDRESS) : 0;
 }
 
 size_t rule_number(struct scan *s, struct chunk c)
@@ -524,21 +662,11 @@ size_t rule_number(struct scan *s, struct chunk c)
 	if (leads) {
 		if (clinical(s) && (end = rule_clinical_number(s, c)))
 			return end;
-		if ((end = match_ssn(s, at)))
-			return emit(s, at, end, REDACT_SSN);
-		if ((end = match_card(s, at)))
-			return emit(s, at, end, REDACT_CARD);
-		if (may_be_phone(s, at) && (end = match_phone(s, at, false)))
-			return emit(s, at, end, REDACT_PHONE);
-		if ((end = match_street(s, at)))
-			return emit(s, at, end, REDACT_ADDRESS);
+		if ((end = rule_leading_digit(s, at)))
+			return end;
 	} else if ((end = match_iban(s, at)))
 		return emit(s, at, end, REDACT_ACCOUNT);
-	if (!clinical(s))
-		return 0;
-	if (!leads && (end = match_postcode(s, at)))
-		return emit(s, at, end, REDACT_ADDRESS);
-	return is_wallet(s, c) ? emit(s, c.start, c.end, REDACT_ACCOUNT) : rule_identifier(s, c);
+	return clinical(s) ? rule_clinical_rest(s, c, leads) : 0;
 }
 
 /* ---- e-mail ---- */

@@ -4,7 +4,8 @@
 
 enum {
 	STACK_SPANS = 256,
-	PASSES_MAX = 8, /* each finds something that the one before did not; two are usual */
+	CAPITAL_LOOK = 4096, /* bytes that show whether a text has capitals */
+	PASSES_MAX = 8,      /* each finds something that the one before did not; two are usual */
 };
 
 #define D BYTE_DELIM
@@ -263,7 +264,7 @@ static size_t on_chunk(struct scan *s, struct chunk c)
 	if (clinical(s)) {
 		if (kinds & WORD_MONTH && (next = rule_month(s, c)))
 			return next;
-		if (c.seen & (BYTE_UPPER | BYTE_HIGH) && (next = rule_prose(s, c, kinds)))
+		if (c.seen & (BYTE_UPPER | BYTE_LOWER | BYTE_HIGH) && (next = rule_prose(s, c)))
 			return next;
 	}
 	return 0;
@@ -282,11 +283,20 @@ static size_t on_delimiter(struct scan *s, size_t at)
 	return at + 1;
 }
 
+static bool has_capital(const uint8_t *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (is_upper(text[i]))
+			return true;
+	return false;
+}
+
 size_t redact_find(const struct redact_options *o, struct redact_stream *stream, const char *text, size_t size,
     struct redact_span *spans, size_t max)
 {
 	struct scan s = {
 	    .text = (const uint8_t *)text, .size = size, .options = o, .stream = stream, .spans = spans, .max = max};
+	s.small = clinical(&s) && !has_capital(s.text, size < CAPITAL_LOOK ? size : CAPITAL_LOOK);
 	size_t at = stream && stream->in_pem ? rule_pem(&s, 0) : 0;
 	while (at < size && !s.full) {
 		unsigned k = class_of(s.text[at]);

@@ -93,6 +93,7 @@ enum word_kind {
 	WORD_INTRODUCES = 1u << 25, /* clinical: a name often follows (like, named, patient) */
 	WORD_VISIT = 1u << 26,      /* clinical: where a person was (lives, admitted, seen) */
 	WORD_SITE = 1u << 27,       /* clinic, branch: may end a place in small letters */
+	WORD_CARE = 1u << 28,       /* hospital, clinic: an institution whatever stands before it */
 };
 /* The label kinds, which take a value. */
 enum {
@@ -124,6 +125,7 @@ struct scan {
 	size_t count, max;
 	struct recent words[3]; /* the last ones, newest first; hash 0: none */
 	bool full;
+	bool small; /* clinical: no capital letter in it, so that names have none either */
 };
 
 struct chunk {
@@ -166,12 +168,22 @@ size_t rule_number(struct scan *s, struct chunk c);                /* numbers.c:
 size_t rule_phone_paren(struct scan *s, size_t at);                /* numbers.c: "(555) …" */
 size_t rule_month(struct scan *s, struct chunk c);                 /* dates.c: "April 12, 2023" */
 size_t rule_title(struct scan *s, struct chunk c);                 /* people.c */
-size_t rule_prose(
-    struct scan *s, struct chunk c, unsigned kinds); /* people.c: clinical mode's unlabelled names and places */
+size_t rule_prose(struct scan *s, struct chunk c);                 /* prose.c: unlabelled names and places */
 
-size_t match_date(const struct scan *s, size_t at); /* dates.c: the end of a date that begins at `at`, or 0 */
+size_t match_date(const struct scan *s, size_t at);      /* dates.c: the end of a date that begins at `at`, or 0 */
+size_t match_day_month(const struct scan *s, size_t at); /* dates.c: "5/21", where dated() says that one stands there */
 size_t match_phone(const struct scan *s, size_t at, bool labelled); /* numbers.c: likewise */
+size_t match_postcode(const struct scan *s, size_t at);             /* numbers.c: SW1A 1AA, B0J 2H0 */
 size_t match_name(const struct scan *s, size_t at, unsigned most);  /* people.c: capitalised words; the end, or 0 */
-bool capitalised(const struct scan *s, size_t start, size_t end);   /* people.c: "Smith", "O'Neil", "J.", "Öz" */
+bool dated(const struct scan *s); /* prose.c: does the word before lead to a date ("on", "since")? */
+bool capitalised(const struct scan *s, size_t start, size_t end); /* people.c: "Smith", "O'Neil", "J.", "Öz" */
+size_t prose_word_end(const struct scan *s, size_t at);           /* prose.c: letters, inner apostrophes and hyphens */
+bool capital_at(const struct scan *s, size_t at);                 /* prose.c: a Latin, Greek or Cyrillic capital */
+/* places.c; ends, or 0: */
+size_t town_end(const struct scan *s, size_t at);                     /* a town that begins at `at` */
+size_t place_end(const struct scan *s, size_t end);                   /* of a place with what follows it (", MA") */
+size_t match_address(const struct scan *s, size_t at);                /* 12 Elm Street, Apt 4, Springfield, IL 62704 */
+size_t match_box(const struct scan *s, size_t at);                    /* P.O. Box 12 */
+size_t address_after(const struct scan *s, size_t start, size_t end); /* a capitalised run and the number behind it */
 
 #endif

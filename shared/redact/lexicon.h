@@ -1,0 +1,32 @@
+/* shared/redact/lexicon.h: the words of clinical prose: what is an ordinary word, a medical term, a name, a place.
+ * Private to shared/redact.
+ *
+ * General knowledge, written for this project; nothing in it comes from one text or one data set.  The table is built
+ * at first use (log mode never needs it) and only read from then on, from any thread. */
+#ifndef KEDGE_SHARED_REDACT_LEXICON_H
+#define KEDGE_SHARED_REDACT_LEXICON_H
+
+#include "shared/redact/scan.h"
+
+enum { LEXICON_WORD_MAX = 32 }; /* letters that are looked at: longer words are none of a person's names */
+
+enum lexicon_kind {
+	LEX_PLAIN = 1u << 0,   /* an ordinary word */
+	LEX_MEDICAL = 1u << 1, /* a term, drug, organism, or a name that became a term */
+	LEX_TERM = 1u << 2,    /* a noun behind such a name: sign, score, disease */
+	LEX_GIVEN = 1u << 3,
+	LEX_FAMILY = 1u << 4,
+	LEX_PLACE = 1u << 5,
+	LEX_NATION = 1u << 6,
+	LEX_ORG = 1u << 7,
+};
+
+/* Of a word's letters (other bytes are passed over), as it stands, without a regular ending, or by a learned ending. */
+unsigned lexicon_find(const uint8_t *word, size_t size);
+/* As it stands only; the hash is as word_kinds() takes it. */
+unsigned lexicon_exact(word_hash h);
+
+extern const char lexicon_plain[], lexicon_medical[], lexicon_term_noun[], lexicon_endings[];
+extern const char lexicon_given[], lexicon_family[], lexicon_place[], lexicon_nation[], lexicon_org[];
+
+#endif
