@@ -13,7 +13,7 @@
 #include "agent/probe/set.h"
 #include "shared/approval/approval.h"
 
-struct seen_drift { bool known; struct id snapshot; uint64_t changed, added, removed, newest_ms; char version[64]; };
+struct seen_drift { bool known; struct id snapshot; uint64_t changed, added, removed, newest_ms; struct digest digest; char version[64]; };
 
 struct watched { /* one service */
 	struct keeper *k;

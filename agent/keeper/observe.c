@@ -144,8 +144,8 @@ static bool is_news(struct watched *w, const struct drift_report *d)
 	struct seen_drift *s = &w->drift[d->component];
 	const char *version = d->version_now ? d->version_now : "";
 	bool same = s->known && id_equal(s->snapshot, d->snapshot) && s->changed == d->changed && s->added == d->added && s->removed == d->removed &&
-	    s->newest_ms == d->newest_change_ms && text_starts(version, s->version);
-	*s = (struct seen_drift){ true, d->snapshot, d->changed, d->added, d->removed, d->newest_change_ms, "" };
+	    s->newest_ms == d->newest_change_ms && !memcmp(&s->digest, &d->digest, sizeof s->digest) && text_starts(version, s->version);
+	*s = (struct seen_drift){ true, d->snapshot, d->changed, d->added, d->removed, d->newest_change_ms, d->digest, "" };
 	text_copy(s->version, sizeof s->version, version);
 	return !same;
 }

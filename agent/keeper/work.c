@@ -386,7 +386,7 @@ static void tell_drift(struct work *w, const struct snapshot *reference, const s
 			continue;
 		/* Seen from the restore point: what is only there was removed since, what is only here was added. */
 		struct drift_report body = { .service = about->service, .component = i, .snapshot = about->snapshot, .changed = c->content + c->metadata,
-			.added = c->added, .removed = c->removed, .newest_change_ms = c->newest_change_ms, .paths = { x->paths[i], x->count[i] },
+			.added = c->added, .removed = c->removed, .newest_change_ms = c->newest_change_ms, .digest = c->digest, .paths = { x->paths[i], x->count[i] },
 			.version_before = c->version_before[0] ? c->version_before : NULL, .version_now = c->version_now[0] ? c->version_now : NULL };
 		struct report r = { .drift = &body };
 		tell(w, IMPORTANCE_EVENT, &r);

@@ -18,6 +18,7 @@
 #define KEDGE_AGENT_ROLLBACK_ROLLBACK_H
 
 #include "agent/snapshot/snapshot.h"
+#include "shared/message/order.h"
 #include "shared/message/report.h"
 
 enum {
@@ -44,6 +45,8 @@ struct rollback_request {
 	struct id snapshot;
 	uint64_t run_limit_ms; /* 0: none; beyond it a rollback that has not been proven is undone */
 	bool deep;
+	struct digest precondition; /* precondition_digest() of the live state that it was planned on; otherwise nothing is
+				     * touched (ORDER_REFUSED); zero: any state */
 	bool no_prove; /* ask no probes: the digests decide, `healthy` is told as not known (false), and the end is at
 			* best ok_with_exceptions */
 	bool

@@ -204,6 +204,29 @@ static enum err_code stage(struct walk *w, struct converge **ret, struct err *re
 	return step_end(w, t, rc, reterr, text);
 }
 
+/* Is what is there still what the plan was made on? */
+static enum err_code precondition_holds(const struct walk *w, const struct converge *c, struct err *reterr)
+{
+	static const struct digest any;
+	struct digest live[COMPONENT_COUNT], now = any;
+	if (memcmp(&w->r->precondition, &any, sizeof any) == 0)
+		return ERR_OK;
+	for (unsigned i = 0; i < COMPONENT_COUNT; i++)
+		live[i] = converge_live(c)->component[i].digest;
+	enum err_code rc = precondition_digest(live, (uint32_t)w->j.components, &now, reterr);
+	if (rc == ERR_OK && memcmp(&now, &w->r->precondition, sizeof now) != 0)
+		rc = err_set(reterr, ERR_STATE,
+		    "configuration or code of %s is not any more what this was planned on: look again, and plan anew",
+		    w->r->service->name);
+	return rc;
+}
+
+/* What must hold before anything of the service is touched, beyond that everything could be staged. */
+static enum err_code fit_for_it(struct walk *w, const struct converge *c, struct err *reterr)
+{
+	return precondition_holds(w, c, reterr);
+}
+
 /* A database that is gone altogether cannot be saved, and need not be. */
 static enum err_code take_safety(struct walk *w, const struct converge *c, struct err *reterr)
 {
@@ -347,6 +370,10 @@ enum err_code walk_go(struct walk *w, struct rollback_result *ret, struct err *r
 	}
 	if (stage(w, &c, &err) != ERR_OK)
 		return leave(w, ORDER_REFUSED, reason(w, &err), ret);
+	if (fit_for_it(w, c, &err) != ERR_OK) {
+		converge_free(c);
+		return leave(w, ORDER_REFUSED, reason(w, &err), ret);
+	}
 	if (converge_is_empty(c) && !walk_has_database(w)) {
 		converge_free(c);
 		return already_there(w, ret);

@@ -251,7 +251,8 @@ static enum err_code act(struct turn *t, const struct workflow_config *c, const 
 	if (rc != ERR_OK || (rc = has_open_change(t, i->incident, &open, reterr)) != ERR_OK || open)
 		return rc;
 	struct plan_wish wish = { .kind = ORDER_ROLLBACK, .service = fix->service, .components = fix->components, .hosts = fix->hosts,
-		.before_ms = i->fault_ms, .reason = d->root_cause,
+		.before_ms = i->fault_ms, .any_state = covered, /* made and begun in one turn: nobody read what it was made on */
+		.reason = d->root_cause,
 		.author = covered ? arena_printf(turn_arena(t), "policy %s", policy.name) : "controller" };
 	if (recovery_plan(t, &c->recovery, &wish, &plan, &no_plan) != ERR_OK)
 		return stopped(t, c, i, arena_strdup(turn_arena(t), no_plan.msg), reterr);

@@ -32,6 +32,9 @@ static const struct field args_fields[] = {
 	F_ENUMS(S, roles, &role_enum, ROLE_COUNT, 0, "of an operator"),
 	F_STRINGS(S, keys, ACCESS_KEYS_MAX, 0, "an operator's public keys for approvals"),
 	F_BOOL(S, disabled, 0, "an operator who may do nothing"),
+	F_BOOL(S, any_state, 0, "a rollback from whatever its hosts have come to since, not only from what is known of them"),
+	F_BOOL(S, deep, 0, "prove a rollback with the deep probes too"),
+	F_BOOL(S, progressive, 0, "a rollback may go on to older restore points until the probes pass"),
 	F_BOOL(S, normal, 0, "ask for a normal change even where a standing policy would do"),
 	F_ID(S, keep, BOOT, 0, "the run of the agent that counts"),
 	F_STRING(S, enrolment, ID_TEXT_MAX, 0, "a token's id"),
@@ -44,7 +47,7 @@ const struct record_type request_args_type = RECORD_TYPE("request", struct reque
 #define S struct enrolment_token
 static const struct field token_fields[] = {
 	F_STRING(S, enrolment, ID_TEXT_MAX, FIELD_REQUIRED, "its id"),
-	F_STRING(S, secret, 2 * ACCESS_SECRET_BYTES, FIELD_SECRET, "shown once, hex; a repeated request gets none"),
+	F_STRING(S, secret, 2 * ACCESS_SECRET_BYTES, FIELD_REQUIRED, "shown once, hex"),
 	F_STRING(S, name, NAME_MAX_BYTES, FIELD_REQUIRED, "whom it is for"),
 	F_ENUM(S, role, &certificate_role_enum, FIELD_ALWAYS, "host or operator"),
 	F_TIME(S, expires_ms, 0, "when it lapses"),
@@ -252,6 +255,9 @@ static enum err_code wish_of(struct job *j, enum order_kind kind, struct plan_wi
 		.service = j->a->service,
 		.components = j->a->components,
 		.hosts = j->a->hosts,
+		.any_state = j->a->any_state,
+		.deep = j->a->deep,
+		.progressive = j->a->progressive,
 		.reason = j->a->text,
 		.author = j->who.name };
 	enum err_code rc = ERR_OK;
@@ -548,8 +554,8 @@ static const struct verb {
 	{ { "incident", "close", "incident! text!", "close it with its review", &incident_type }, do_incident_close, false },
 	{ { "incident", "note", "incident! text!", "add to its timeline", &incident_type }, do_incident_note, false },
 	{ { "diagnosis", "start", "incident!", "diagnose it again", &incident_type }, do_diagnosis_start, true },
-	{ { "rollback", "plan", "service hosts components snapshot incident rollback text normal", "what a rollback would do", &plan_answer_type }, do_rollback_plan, false },
-	{ { "rollback", "start", "service! hosts! components snapshot incident text! normal", "ask for a rollback; it begins when it is approved", &rollback_answer_type }, do_rollback_start, false },
+	{ { "rollback", "plan", "service hosts components snapshot incident rollback text any_state deep progressive normal", "what a rollback would do", &plan_answer_type }, do_rollback_plan, false },
+	{ { "rollback", "start", "service! hosts! components snapshot incident text! any_state deep progressive normal", "ask for a rollback; it begins when it is approved", &rollback_answer_type }, do_rollback_start, false },
 	{ { "rollback", "undo", "rollback! incident text! normal", "ask to put back what a rollback replaced", &rollback_answer_type }, do_rollback_undo, false },
 	{ { "rollback", "cancel", "rollback! text!", "no further host", &rollback_type }, do_rollback_cancel, false },
 	{ { "change", "approve", "change! signature!", "say yes, signed", &rollback_answer_type }, do_change_approve, false },

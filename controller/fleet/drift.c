@@ -35,6 +35,7 @@ enum err_code fleet_on_drift(struct turn *t, const struct host *h, const struct 
 			      .added = r->added,
 			      .removed = r->removed,
 			      .newest_change_ms = r->newest_change_ms ? fleet_time(h, r->newest_change_ms) : 0,
+			      .digest = r->digest,
 			      .seen_ms = turn_now_ms(t),
 			      .paths = r->paths,
 			      .version_before = r->version_before,

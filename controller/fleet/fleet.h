@@ -100,6 +100,7 @@ struct drift {
 	struct id snapshot;               /* compared with */
 	uint64_t changed, added, removed; /* all 0: no drift */
 	uint64_t newest_change_ms;        /* controller's clock; 0: unknown */
+	struct digest digest;             /* of what was there then; zero: not told */
 	uint64_t seen_ms;
 	struct list paths;
 	const char *version_before, *version_now;

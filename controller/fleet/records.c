@@ -103,6 +103,7 @@ static const struct field drift_fields[] = {
     F_U64(struct drift, added, 0, FIELD_ALWAYS | FIELD_COLUMN, "files that are new"),
     F_U64(struct drift, removed, 0, FIELD_ALWAYS | FIELD_COLUMN, "files that are gone"),
     F_TIME(struct drift, newest_change_ms, FIELD_COLUMN, "when the newest of them changed", .column = "CHANGED AT"),
+    F_DIGEST(struct drift, digest, FIELD_WIDE, "of what was there then"),
     F_TIME(struct drift, seen_ms, FIELD_WIDE, "when it was reported", .column = "SEEN"),
     F_STRINGS(struct drift, paths, REPORT_PATHS_MAX, 0, "some of them, below the component"),
     F_STRING(struct drift, version_before, TEXT_LINE_MAX, FIELD_WIDE, "commit or release of the restore point"),

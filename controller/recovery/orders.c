@@ -52,7 +52,8 @@ enum err_code order_issue(struct turn *t, const struct recovery_config *c, struc
 	order->epoch = b.epoch;
 	order->issued_ms = turn_now_ms(t);
 	order->expires_ms = turn_now_ms(t) + ORDER_BEGIN_MS;
-	order->run_limit_ms = ORDER_RUN_MS;
+	if (!order->run_limit_ms)
+		order->run_limit_ms = ORDER_RUN_MS;
 	order->issuer = c->controller;
 	struct order *kept = arena_dup(turn_arena(t), order, sizeof *order);
 	if (!kept)

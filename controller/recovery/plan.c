@@ -152,6 +152,28 @@ static enum err_code sorted_hosts(struct turn *t, const struct list *names, stru
 	return ERR_OK;
 }
 
+/* What is known of the host's configuration and code as they are: drift tells.  What was never compared is not insisted on. */
+static enum err_code precondition_of(struct turn *t, const char *service, const char *host, const struct list *components,
+    struct digest *ret, struct err *reterr)
+{
+	static const struct digest none;
+	struct digest live[COMPONENT_COUNT] = { 0 };
+	uint32_t bits = component_set(components);
+	for (uint32_t i = 0; i < COMPONENT_COUNT; i++) {
+		struct drift d = { .service = service, .host = host, .component = i };
+		bool found;
+		if (!(bits & 1u << i) || (i != COMPONENT_CONFIG && i != COMPONENT_CODE))
+			continue;
+		enum err_code rc = turn_get(t, &drift_table, &d, &d, &found, reterr);
+		if (rc != ERR_OK)
+			return rc;
+		if (!found || memcmp(&d.digest, &none, sizeof none) == 0)
+			return ERR_OK;
+		live[i] = d.digest;
+	}
+	return precondition_digest(live, bits, ret, reterr);
+}
+
 static void stamp(struct turn *t, const struct recovery_config *c, const struct plan_wish *w, struct plan *p)
 {
 	p->plan = turn_id(t);
@@ -159,6 +181,9 @@ static void stamp(struct turn *t, const struct recovery_config *c, const struct 
 	p->kind = w->kind;
 	p->service = w->service;
 	p->wave_gap_ms = c->wave_gap_ms;
+	p->run_limit_ms = ORDER_RUN_MS;
+	p->deep = w->deep;
+	p->progressive = w->progressive;
 	p->not_before_ms = turn_now_ms(t) > ORDER_GRACE_MS ? turn_now_ms(t) - ORDER_GRACE_MS : 0; /* hosts' clocks may be behind */
 	p->expires_ms = p->not_before_ms + CHANGE_WAIT_MS; /* the longest that a host accepts */
 	p->reason = w->reason;
@@ -225,6 +250,9 @@ enum err_code recovery_plan(struct turn *t, const struct recovery_config *c, con
 		hosts[i].snapshot = target.snapshot;
 		any = any || differs_here;
 	}
+	for (size_t i = 0; i < wish->hosts.count && !wish->any_state; i++)
+		if ((rc = precondition_of(t, wish->service, hosts[i].host, &components, &hosts[i].precondition, reterr)) != ERR_OK)
+			return rc;
 	if (!any)
 		return err_set(reterr, ERR_STATE, "nothing of %s differs from its restore point: a rollback would change nothing", wish->service);
 	struct plan p = { .components = components, .hosts = { hosts, wish->hosts.count } };

@@ -118,6 +118,14 @@ static enum err_code undone_order(struct turn *t, const struct change *change, c
 	return rc;
 }
 
+static struct digest precondition_of(const struct plan *plan, const char *host)
+{
+	for (size_t i = 0; i < plan->hosts.count; i++)
+		if (text_equal(LIST_AT(plan->hosts, struct plan_host, i).host, host))
+			return LIST_AT(plan->hosts, struct plan_host, i).precondition;
+	return (struct digest){ 0 };
+}
+
 static enum err_code issue(struct turn *t, const struct recovery_config *c, const struct change *change, struct rollback *r,
     struct rollback_host *h, const struct list *approvals, const struct signed_policy *policy, struct err *reterr)
 {
@@ -130,6 +138,9 @@ static enum err_code issue(struct turn *t, const struct recovery_config *c, cons
 		.change = r->change,
 		.rollback = r->rollback,
 		.reason = change->reason,
+		.deep = change->plan->deep,
+		.run_limit_ms = change->plan->run_limit_ms,
+		.precondition = precondition_of(change->plan, h->host),
 		.plan = change->plan,
 		.approvals = *approvals,
 		.policy = policy };

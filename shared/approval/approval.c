@@ -288,6 +288,9 @@ static enum verdict plan_under_policy(const struct plan *plan, const struct sign
 	if (!author_fits(plan, &policy))
 		return say(text, VERDICT_POLICY_DOES_NOT_COVER, "the plan says \"%s\", the policy is %s", plan->author,
 		    policy.name);
+	if (plan->progressive && !policy.progressive)
+		return say(text, VERDICT_POLICY_DOES_NOT_COVER,
+		    "policy %s does not let a rollback go on to older restore points", policy.name);
 	for (size_t i = 0; i < plan->hosts.count; i++)
 		hosts[i] = LIST_AT(plan->hosts, struct plan_host, i).host;
 	q->service = plan->service;
@@ -316,6 +319,9 @@ static enum verdict order_fits_plan(const struct order *o, const struct plan_hos
 			   : component_set(&o->components) != component_set(&p->components) ? "components"
 			   : !id_equal(o->snapshot, host->snapshot)                         ? "restore point"
 			   : !id_equal(o->rollback, p->rollback)                            ? "rollback"
+			   : memcmp(&o->precondition, &host->precondition, sizeof o->precondition) ? "precondition"
+			   : o->deep != p->deep                                             ? "depth of proof"
+			   : p->run_limit_ms && o->run_limit_ms != p->run_limit_ms          ? "time limit"
 											    : NULL;
 
 	if (what)

@@ -29,7 +29,7 @@ enum verdict {
 	VERDICT_AUTHORISED,
 	VERDICT_WRONG_HOST,              /* meant for another host */
 	VERDICT_NO_PLAN,                 /* a changing order without one */
-	VERDICT_PLAN_MISMATCH,           /* host, service, kind, components, restore point or rollback are not what the plan says */
+	VERDICT_PLAN_MISMATCH,           /* host, service, kind, components, restore point, rollback, precondition, depth of proof or time limit are not what the plan says */
 	VERDICT_EXPIRED,                 /* the order's or the plan's time is over */
 	VERDICT_TOO_EARLY,               /* the plan, or this host's wave, may not begin yet */
 	VERDICT_BAD_SIGNATURE,           /* a signature that is needed does not verify */

@@ -15,6 +15,8 @@ static const struct field plan_host_fields[] = {
     F_U32(struct plan_host, wave, PLAN_WAVES_MAX - 1, MUST | FIELD_COLUMN, "its wave, from 0"),
     F_ID(struct plan_host, snapshot, SNAPSHOT, FIELD_REQUIRED | FIELD_COLUMN,
 	"its target restore point; of an undo: the safety snapshot of the order that is undone"),
+    F_DIGEST(struct plan_host, precondition, FIELD_WIDE,
+	"what was seen of its configuration and code when the plan was made; it must still be so; none: any state"),
 };
 const struct record_type plan_host_type =
     RECORD_TYPE("plan_host", struct plan_host, plan_host_fields, "one host of a plan");
@@ -29,6 +31,9 @@ static const struct field plan_fields[] = {
     F_LIST(struct plan, hosts, &plan_host_type, PLAN_HOSTS_MAX, FIELD_REQUIRED,
 	"every host that it touches, sorted by name"),
     F_BOOL(struct plan, progressive, FIELD_COLUMN, "may go on to older restore points until the probes pass"),
+    F_BOOL(struct plan, deep, FIELD_WIDE, "prove it with the deep probes too"),
+    F_DURATION(struct plan, run_limit_ms, ORDER_RUN_LIMIT_MAX_MS, FIELD_WIDE,
+	"once begun on a host, the longest it may take there before it is undone; none: the order says"),
     F_DURATION(struct plan, wave_gap_ms, PLAN_LIFETIME_MAX_MS, FIELD_COLUMN,
 	"wave n may not begin before not_before_ms + n times this, by the host's own clock"),
     F_TIME(struct plan, not_before_ms, FIELD_REQUIRED | FIELD_COLUMN, "nothing begins earlier"),
@@ -90,6 +95,7 @@ static const struct field policy_fields[] = {
 	FIELD_REQUIRED | FIELD_COLUMN | FIELD_SCALAR_OK, "what may be rolled back"),
     F_ENUM(struct policy, least_severity, &severity_enum, FIELD_COLUMN, "of the incident"),
     F_F64(struct policy, least_confidence, FIELD_COLUMN, "of the diagnosis, from 0 to 1"),
+    F_BOOL(struct policy, progressive, 0, "its plans may go on to older restore points until the probes pass"),
     F_U32(struct policy, max_hosts, PLAN_HOSTS_MAX, FIELD_REQUIRED | FIELD_COLUMN, "of one plan", .min = 1),
     F_U32(struct policy, max_per_hour, PLAN_HOSTS_MAX, FIELD_REQUIRED | FIELD_COLUMN,
 	"plans for one service, fleet-wide", .min = 1),
@@ -127,7 +133,7 @@ static const struct field order_fields[] = {
     F_TIME(struct order, issued_ms, FIELD_REQUIRED | FIELD_COLUMN, "by the controller's clock"),
     F_TIME(struct order, expires_ms, FIELD_REQUIRED | FIELD_COLUMN, "after this it must not begin"),
     F_DURATION(struct order, run_limit_ms, ORDER_RUN_LIMIT_MAX_MS, FIELD_REQUIRED,
-	"once begun, the longest it may take before it is undone", .min = 1),
+	"once begun, the longest it may take before it is undone; as the plan says, where it says so", .min = 1),
     F_STRING(struct order, host, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "the host's name"),
     F_STRING(struct order, service, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "the service"),
     F_ENUMS(struct order, components, &component_enum, COMPONENT_COUNT, FIELD_COLUMN,
@@ -135,14 +141,14 @@ static const struct field order_fields[] = {
     F_ID(struct order, snapshot, SNAPSHOT, FIELD_COLUMN,
 	"rollback, verify: the restore point; undo: the safety snapshot of the order that is undone"),
     F_ID(struct order, undo_of, ORDER, FIELD_WIDE, "undo: the order to undo"),
-    F_DIGEST(struct order, precondition, FIELD_WIDE, "digest of the components that the plan was made on; zero: any"),
+    F_DIGEST(struct order, precondition, FIELD_WIDE, "as the plan says of this host"),
     F_ID(struct order, incident, INCIDENT, FIELD_WIDE, "the incident that it belongs to"),
     F_ID(struct order, change, CHANGE, FIELD_WIDE, "the change request"),
     F_ID(struct order, rollback, ROLLBACK, FIELD_WIDE, "the fleet-wide rollback"),
     F_STRING(
 	struct order, issuer, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "on whose behalf the controller asks"),
     F_STRING(struct order, reason, TEXT_LINE_MAX, 0, "why"),
-    F_BOOL(struct order, deep, FIELD_WIDE, "prove it with the deep probes too"),
+    F_BOOL(struct order, deep, FIELD_WIDE, "prove it with the deep probes too; as the plan says"),
     F_RECORD(struct order, plan, struct plan, &plan_type, 0, "what people approved (rollback and undo only)"),
     F_LIST(struct order, approvals, &approval_type, PLAN_APPROVALS_MAX, 0,
 	"signatures over the plan's digest (namespace kedge-plan)"),
@@ -174,20 +180,46 @@ static enum err_code order_check(const void *record, struct err *reterr)
 const struct record_type order_type =
     RECORD_TYPE("order", struct order, order_fields, "what one host is asked to do, once", .check = order_check);
 
+static enum err_code sha256(const struct buf *data, struct digest *ret, const char *what, struct err *reterr)
+{
+	struct digest digest;
+	unsigned int size = 0;
+
+	if (data->failed)
+		return err_set(reterr, ERR_NOMEM, "%s: no memory for its digest", what);
+	if (EVP_Digest(data->data, data->size, digest.b, &size, EVP_sha256(), NULL) != 1 || size != sizeof digest.b)
+		return err_set(reterr, ERR_INTERNAL, "%s: SHA-256 failed", what);
+	*ret = digest;
+	return ERR_OK;
+}
+
 enum err_code plan_digest(const struct plan *p, struct digest *ret, struct err *reterr)
 {
 	CLEANUP(buf_done) struct buf canonical = BUF_INIT;
-	struct digest digest;
-	unsigned int size = 0;
 	enum err_code rc = record_to_msgpack(&plan_type, p, &canonical, reterr);
 
-	if (rc != ERR_OK)
-		return err_prefix(reterr, rc, "plan");
-	if (canonical.failed)
-		return err_set(reterr, ERR_NOMEM, "plan: no memory for its digest");
-	if (EVP_Digest(canonical.data, canonical.size, digest.b, &size, EVP_sha256(), NULL) != 1 ||
-	    size != sizeof digest.b)
-		return err_set(reterr, ERR_INTERNAL, "plan: SHA-256 failed");
-	*ret = digest;
-	return ERR_OK;
+	return rc != ERR_OK ? err_prefix(reterr, rc, "plan") : sha256(&canonical, ret, "plan", reterr);
+}
+
+/* Over each component's name, its length in one byte before it, and its digest, in the order of enum component. */
+enum err_code precondition_digest(
+    const struct digest live[COMPONENT_COUNT], uint32_t components, struct digest *ret, struct err *reterr)
+{
+	static const uint32_t still = 1u << COMPONENT_CONFIG | 1u << COMPONENT_CODE;
+	CLEANUP(buf_done) struct buf all = BUF_INIT;
+
+	for (uint32_t i = 0; i < COMPONENT_COUNT; i++) {
+		const char *name = enum_name(&component_enum, i);
+		uint8_t size = (uint8_t)strlen(name);
+		if (!(components & still & 1u << i))
+			continue;
+		buf_append(&all, &size, 1);
+		buf_append(&all, name, size);
+		buf_append(&all, live[i].b, sizeof live[i].b);
+	}
+	if (!all.size && !all.failed) {
+		*ret = (struct digest){0};
+		return ERR_OK;
+	}
+	return sha256(&all, ret, "precondition", reterr);
 }

@@ -22,7 +22,12 @@ enum {
 	POLICY_COOL_DOWN_MAX_MS = 7 * DAY_MS,
 };
 
-struct plan_host { const char *host; uint32_t wave; struct id snapshot; }; /* host's name, its wave from 0, its target restore point (UNDO: the safety snapshot) */
+struct plan_host { /* host's name, its wave from 0, its target restore point (UNDO: the safety snapshot) */
+	const char *host;
+	uint32_t wave;
+	struct id snapshot;
+	struct digest precondition; /* precondition_digest() of what was seen there when the plan was made; zero: any state */
+};
 struct plan {
 	struct id plan;
 	struct id rollback;        /* the fleet-wide object it belongs to */
@@ -31,6 +36,8 @@ struct plan {
 	struct list components;    /* enum component */
 	struct list hosts;         /* struct plan_host, sorted by name */
 	bool progressive;          /* may go on to older restore points until probes pass */
+	bool deep;                 /* prove with the deep probes too */
+	uint64_t run_limit_ms;     /* once begun on a host, the longest it may take there before it is undone; 0: the order says */
 	uint64_t wave_gap_ms;      /* wave n may not begin earlier than not_before + n * gap by the host's clock */
 	uint64_t not_before_ms, expires_ms;
 	const char *reason;
@@ -48,6 +55,7 @@ struct policy {
 	struct list components;    /* what may be rolled back */
 	uint32_t least_severity;   /* of the incident */
 	double least_confidence;   /* of the diagnosis, 0..1 */
+	bool progressive;          /* its plans may go on to older restore points */
 	uint32_t max_hosts;        /* of one plan */
 	uint32_t max_per_hour;     /* per service, fleet-wide */
 	uint64_t cool_down_ms;     /* after an automatic rollback of the service */
@@ -61,17 +69,17 @@ struct order {
 	uint32_t kind;
 	uint64_t epoch;            /* fencing: a keeper obeys no lower one than it has seen */
 	uint64_t issued_ms, expires_ms;  /* after expires_ms it must not begin */
-	uint64_t run_limit_ms;     /* once begun, the longest it may take before it is undone */
+	uint64_t run_limit_ms;     /* as the plan says, where it says so */
 	const char *host;
 	const char *service;
 	struct list components;    /* enum component; empty: all declared */
 	struct id snapshot;        /* target (ROLLBACK, VERIFY), what undo_of replaced (UNDO: its safety snapshot), or zero */
 	struct id undo_of;         /* the order to undo */
-	struct digest precondition;/* component digests that the plan was made on; zero: any */
+	struct digest precondition;/* as the plan says of this host */
 	struct id incident, change, rollback;
 	const char *issuer;
 	const char *reason;
-	bool deep;                 /* prove with the deep probes too */
+	bool deep;                 /* as the plan says */
 	const struct plan *plan;   /* changing orders only */
 	struct list approvals;     /* struct approval over plan_digest */
 	const struct signed_policy *policy;
@@ -81,5 +89,10 @@ extern const struct record_type plan_host_type, plan_type, approval_type, policy
 
 /* SHA-256 of the canonical msgpack. */
 ERR_CHECK enum err_code plan_digest(const struct plan *p, struct digest *ret, struct err *reterr);
+/* What a plan is made on: one digest of the live states (by enum component) of those of `components` (bits) that change only when
+ * somebody changes them: configuration and code.  Data and databases change by being used, which is no reason to ask again.
+ * Zero where none of them is among `components`. */
+ERR_CHECK enum err_code precondition_digest(const struct digest live[COMPONENT_COUNT], uint32_t components, struct digest *ret,
+    struct err *reterr);
 
 #endif

@@ -85,6 +85,7 @@ static const struct field drift_report_fields[] = {
     F_U64(struct drift_report, added, 0, FIELD_COLUMN, "entries that are new"),
     F_U64(struct drift_report, removed, 0, FIELD_COLUMN, "entries that are gone"),
     F_TIME(struct drift_report, newest_change_ms, FIELD_COLUMN, "newest inode change among them, by the host's clock"),
+    F_DIGEST(struct drift_report, digest, FIELD_WIDE, "digest of what is there now"),
     F_STRINGS(
 	struct drift_report, paths, REPORT_PATHS_MAX, FIELD_WIDE | FIELD_PHI, "examples, relative to the component"),
     F_STRING(struct drift_report, version_before, VERSION_MAX_BYTES, FIELD_WIDE,

@@ -53,6 +53,7 @@ struct drift_report {
 	struct id snapshot;       /* compared with */
 	uint64_t changed, added, removed;
 	uint64_t newest_change_ms;/* newest ctime among them, host's clock; 0: unknown */
+	struct digest digest;     /* of what is there now */
 	struct list paths;        /* up to REPORT_PATHS_MAX, relative to the component */
 	const char *version_before, *version_now; /* git commit or release, when the component has one */
 };

@@ -104,6 +104,38 @@ static void test_p8_a_safety_net_is_not_what_runs(void **state)
 	world_close(&w);
 }
 
+/* A plan insists on what was seen of configuration and code when it was made; not where nothing was, nor when told not to. */
+static void test_r10_what_a_plan_was_made_on(void **state)
+{
+	(void)state;
+	struct world w;
+	struct plan p, other;
+	static const struct digest any;
+	open_with(&w, 1);
+	fleet_breaks(&w, 1);
+	struct plan_wish wish = wish_for(1);
+	ok(recovery_plan(w.turn, &recovery_rules, &wish, &p, ERR_HERE));
+	assert_memory_equal(&LIST_AT(p.hosts, struct plan_host, 0).precondition, &any, sizeof any);
+	struct drift_report r = {.service = "portal", .component = COMPONENT_CONFIG, .snapshot = fleet_good[0], .changed = 1, .digest.b = {7}};
+	struct host h = host_now(&w, "h0000");
+	ok(fleet_on_drift(w.turn, &h, &r, ERR_HERE));
+	r.component = COMPONENT_CODE;
+	ok(fleet_on_drift(w.turn, &h, &r, ERR_HERE));
+	ok(recovery_plan(w.turn, &recovery_rules, &wish, &p, ERR_HERE));
+	assert_memory_not_equal(&LIST_AT(p.hosts, struct plan_host, 0).precondition, &any, sizeof any);
+	r.component = COMPONENT_CONFIG;
+	r.digest.b[0] = 8;
+	ok(fleet_on_drift(w.turn, &h, &r, ERR_HERE));
+	ok(recovery_plan(w.turn, &recovery_rules, &wish, &other, ERR_HERE));
+	assert_memory_not_equal(&LIST_AT(p.hosts, struct plan_host, 0).precondition,
+	    &LIST_AT(other.hosts, struct plan_host, 0).precondition, sizeof any);
+	wish.any_state = wish.deep = wish.progressive = true;
+	ok(recovery_plan(w.turn, &recovery_rules, &wish, &other, ERR_HERE));
+	assert_memory_equal(&LIST_AT(other.hosts, struct plan_host, 0).precondition, &any, sizeof any);
+	assert_true(other.deep && other.progressive && other.run_limit_ms == ORDER_RUN_MS);
+	world_close(&w);
+}
+
 static void test_what_was_snapshot_broken_differs_from_the_one_before(void **state)
 {
 	(void)state;
@@ -239,6 +271,7 @@ int main(void)
 	    cmocka_unit_test(test_r5_waves_grow_from_one_host),
 	    cmocka_unit_test(test_r4_hosts_are_named_one_by_one),
 	    cmocka_unit_test(test_p8_nothing_differs),
+	    cmocka_unit_test(test_r10_what_a_plan_was_made_on),
 	    cmocka_unit_test(test_p8_a_safety_net_is_not_what_runs),
 	    cmocka_unit_test(test_what_was_snapshot_broken_differs_from_the_one_before),
 	    cmocka_unit_test(test_p7_targets_are_last_known_good),

@@ -77,9 +77,9 @@ static int setup(void **state)
 	w.pinned[1] = *signer_key(w.bob);
 	w.pinned[2] = *signer_key(w.carol);
 	w.keys = (struct approval_keys){w.pinned, 3, 2};
-	w.hosts[0] = (struct plan_host){"web-1", 0, ID(11)};
-	w.hosts[1] = (struct plan_host){"web-2", 1, ID(12)};
-	w.hosts[2] = (struct plan_host){"web-3", 2, ID(13)};
+	w.hosts[0] = (struct plan_host){.host = "web-1", .wave = 0, .snapshot = ID(11)};
+	w.hosts[1] = (struct plan_host){.host = "web-2", .wave = 1, .snapshot = ID(12)};
+	w.hosts[2] = (struct plan_host){.host = "web-3", .wave = 2, .snapshot = ID(13)};
 	w.components[0] = w.order_components[1] = COMPONENT_CONFIG; /* an order may name them in another order */
 	w.components[1] = w.order_components[0] = COMPONENT_CODE;
 	w.automatic[0] = COMPONENT_CONFIG;
@@ -207,9 +207,37 @@ static void plan_mismatch(void **state)
 	w.order.rollback = ID(99);
 	HOST_SAYS(VERDICT_PLAN_MISMATCH, "rollback");
 	w.order.rollback = ID(2);
+	w.order.precondition.b[31] = 1; /* the plan insists on none */
+	HOST_SAYS(VERDICT_PLAN_MISMATCH, "precondition");
+	w.order.precondition.b[31] = 0;
+	w.order.deep = true;
+	HOST_SAYS(VERDICT_PLAN_MISMATCH, "depth of proof");
+	w.order.deep = false;
+	HOST_SAYS(VERDICT_AUTHORISED, "2 approved"); /* a plan of before limits: the order says */
 	w.order.kind = ORDER_UNDO;
 	w.order.undo_of = ID(9);
 	HOST_SAYS(VERDICT_PLAN_MISMATCH, "kind");
+}
+
+/* What the plan says of proof and time is not the controller's to leave out. */
+static void terms_of_the_plan(void **state)
+{
+	(void)state;
+	w.plan.deep = true;
+	w.plan.run_limit_ms = 60000;
+	w.hosts[0].precondition.b[0] = 7;
+	approve(0, w.bob, "bob");
+	approve(1, w.carol, "carol");
+	HOST_SAYS(VERDICT_PLAN_MISMATCH, "precondition");
+	w.order.precondition.b[0] = 7;
+	HOST_SAYS(VERDICT_PLAN_MISMATCH, "depth of proof");
+	w.order.deep = true;
+	w.order.run_limit_ms = 60001;
+	HOST_SAYS(VERDICT_PLAN_MISMATCH, "time limit");
+	w.order.run_limit_ms = 60000;
+	HOST_SAYS(VERDICT_AUTHORISED, "2 approved");
+	w.plan.deep = w.order.deep = false;
+	HOST_SAYS(VERDICT_BAD_SIGNATURE, "does not verify");
 }
 
 static void an_undo_is_bound_to_its_safety_snapshot(void **state)
@@ -441,6 +469,9 @@ static void policy_authorises(void **state)
 	HOST_SAYS(VERDICT_AUTHORISED, "covered by policy config-only");
 	w.plan.author = "policy other";
 	HOST_SAYS(VERDICT_POLICY_DOES_NOT_COVER, "the plan says \"policy other\"");
+	w.plan.author = "policy config-only";
+	w.plan.progressive = true;
+	HOST_SAYS(VERDICT_POLICY_DOES_NOT_COVER, "older restore points");
 }
 
 static void people_outweigh_a_policy(void **state)
@@ -644,6 +675,7 @@ int main(void)
 	    TEST(no_plan),
 	    TEST(harmless_orders_need_no_plan),
 	    TEST(plan_mismatch),
+	    TEST(terms_of_the_plan),
 	    TEST(an_undo_is_bound_to_its_safety_snapshot),
 	    TEST(time),
 	    TEST(waves_wait_by_the_hosts_own_clock),

@@ -22,8 +22,8 @@ static struct plan plan;
 static int setup(void **state)
 {
 	(void)state;
-	hosts[0] = (struct plan_host){"web-1", 0, SAMPLE_ID(3)};
-	hosts[1] = (struct plan_host){"web-2", 1, SAMPLE_ID(4)};
+	hosts[0] = (struct plan_host){.host = "web-1", .wave = 0, .snapshot = SAMPLE_ID(3)};
+	hosts[1] = (struct plan_host){.host = "web-2", .wave = 1, .snapshot = SAMPLE_ID(4)};
 	components[0] = COMPONENT_CONFIG;
 	components[1] = COMPONENT_CODE;
 	plan = (struct plan){
@@ -94,6 +94,9 @@ static bool change(const struct field *f, void *record)
 	case FIELD_TIME:
 	case FIELD_DURATION:
 		*(uint64_t *)at += 1;
+		return true;
+	case FIELD_DIGEST:
+		((struct digest *)at)->b[0] ^= 1;
 		return true;
 	case FIELD_LIST:
 		((struct list *)at)->count--;

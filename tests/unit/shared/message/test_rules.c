@@ -24,10 +24,13 @@ static void expect(const struct record_type *t, const void *record, const char *
 
 static void plans(void **state)
 {
-	const struct plan_host sorted[] = {{"a", 0, SAMPLE_ID(1)}, {"b", 1, SAMPLE_ID(1)}};
-	const struct plan_host reversed[] = {{"b", 0, SAMPLE_ID(1)}, {"a", 1, SAMPLE_ID(1)}};
-	const struct plan_host twice[] = {{"a", 0, SAMPLE_ID(1)}, {"a", 1, SAMPLE_ID(1)}};
-	const struct plan_host far[] = {{"a", PLAN_WAVES_MAX, SAMPLE_ID(1)}};
+	const struct plan_host sorted[] = {
+	    {.host = "a", .wave = 0, .snapshot = SAMPLE_ID(1)}, {.host = "b", .wave = 1, .snapshot = SAMPLE_ID(1)}};
+	const struct plan_host reversed[] = {
+	    {.host = "b", .wave = 0, .snapshot = SAMPLE_ID(1)}, {.host = "a", .wave = 1, .snapshot = SAMPLE_ID(1)}};
+	const struct plan_host twice[] = {
+	    {.host = "a", .wave = 0, .snapshot = SAMPLE_ID(1)}, {.host = "a", .wave = 1, .snapshot = SAMPLE_ID(1)}};
+	const struct plan_host far[] = {{.host = "a", .wave = PLAN_WAVES_MAX, .snapshot = SAMPLE_ID(1)}};
 	const struct plan good = {
 	    .plan = SAMPLE_ID(1),
 	    .rollback = SAMPLE_ID(2),
