@@ -556,6 +556,56 @@ static enum err_code check_approvers(const struct agent_config *c, struct err *r
 	return ERR_OK;
 }
 
+static bool bucket_ok(const char *s)
+{
+	size_t n = strlen(s);
+	return n >= 3 && n <= 63 && *s != '-' && *s != '.' && s[n - 1] != '-' && s[n - 1] != '.' && !strstr(s, "..") &&
+	       s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-.")] == 0;
+}
+
+/* What S3 takes without an escape, in one spelling. */
+static bool prefix_ok(const char *s)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./";
+	return !*s ||
+	       (*s != '/' && text_ends(s, "/") && !strstr(s, "//") && !strstr(s, "./") && s[strspn(s, plain)] == 0);
+}
+
+/* An address of the loopback, or its name: with or without a port. */
+static bool endpoint_here(const char *s)
+{
+	size_t n = *s == '[' ? strlen("[::1]") : strcspn(s, ":");
+	bool name = (n == 9 && !strncmp(s, "localhost", n)) || !strncmp(s, "[::1]", strlen("[::1]"));
+	bool number = !strncmp(s, "127.", 4) && strspn(s, "0123456789.") == n;
+	return (name || number) && (strlen(s) == n || (s[n] == ':' && port_ok(s + n + 1)));
+}
+
+enum err_code check_s3_copies(const void *record, struct err *reterr)
+{
+	const struct s3_copies_config *c = record;
+	bool tls = text_starts(c->endpoint, "https://");
+	const char *host = strstr(c->endpoint, "://") ? strstr(c->endpoint, "://") + 3 : "";
+
+	if ((!tls && !text_starts(c->endpoint, "http://")) || !url_rest_ok(host) || strpbrk(host, "/?#"))
+		return WRONG("endpoint: expected https://host or https://host:port, got \"%.200s\"", c->endpoint);
+	if (!tls && !endpoint_here(host) && !c->plain_http)
+		return WRONG(
+		    "endpoint: expected https://, as the store is not on this host (plain_http: true allows http://), "
+		    "got \"%.200s\"",
+		    c->endpoint);
+	if (!bucket_ok(c->bucket))
+		return WRONG(
+		    "bucket: expected 3 to 63 lower-case letters, digits, hyphens and dots, got \"%s\"", c->bucket);
+	if (!c->region || !name_ok(c->region))
+		return WRONG("region: expected lower-case letters, digits and hyphens, got \"%s\"", shown(c->region));
+	if (c->prefix && !prefix_ok(c->prefix))
+		return WRONG("prefix: expected letters, digits, \"-_.\" and single slashes, the last of them at its "
+			     "end, got \"%.200s\"",
+		    c->prefix);
+	enum err_code rc = check_path("credentials_file", c->credentials_file, reterr);
+	return rc == ERR_OK ? check_path("authority", c->authority, reterr) : rc;
+}
+
 /* The repository must not be part of what it holds. */
 static enum err_code check_state_apart(const struct agent_config *c, struct err *reterr)
 {

@@ -29,6 +29,8 @@ enum {
 	CONFIG_PROBE_TIMEOUT_MAX_MS = 10 * 60 * 1000,
 	CONFIG_STEP_TIMEOUT_MAX_MS = 60 * 60 * 1000,
 	CONFIG_SNAPSHOT_EVERY_LEAST_MS = 60 * 1000,
+	CONFIG_PREFIX_MAX = 128,      /* of copies: the names below it must fit the store's 1024 bytes */
+	CONFIG_LOCK_DAYS_MAX = 36500, /* a century */
 };
 #define CONFIG_VERIFY_EVERY_MAX_MS (90 * (uint64_t)DAY_MS) /* what is not read back for a quarter is not known to be there */
 #define CONFIG_SPOOL_LEAST_BYTES (1u << 20)        /* less could not hold a day of results */
@@ -129,6 +131,25 @@ struct controller_config {
 	const char *name;         /* the controller's name in its certificate (spiffe://<domain>/controller/<name>) */
 };
 
+enum copy_lock { COPY_LOCK_GOVERNANCE, COPY_LOCK_COMPLIANCE, COPY_LOCK_COUNT }; /* S3's words: who may lift a lock: some, nobody */
+enum copy_addressing { COPY_PATH, COPY_HOST, COPY_ADDRESSING_COUNT };             /* host/bucket/name or bucket.host/name */
+struct s3_copies_config {
+	const char *endpoint;     /* https://host[:port] */
+	const char *bucket, *region;
+	const char *prefix;       /* before the host's name: "" or ends with a slash */
+	const char *credentials_file; /* 0600: access_key, secret_key, session_token */
+	const char *authority;    /* PEM file that the endpoint's certificate is checked against; NULL: the system's */
+	uint32_t addressing;      /* enum copy_addressing */
+	uint32_t lock_days;       /* 0: nothing is locked */
+	uint32_t lock_mode;       /* enum copy_lock */
+	bool plain_http;          /* http:// is allowed beyond this host: everything is sealed, but who listens sees names and sizes */
+};
+struct copies_config {
+	const struct s3_copies_config *s3;
+	uint64_t every_ms;        /* at the latest; a copy also follows each restore point */
+	uint64_t verify_every_ms; /* a sample is read back from the store; 0: not by itself */
+};
+
 struct agent_config {
 	const char *host;         /* this host's name */
 	const char *domain;       /* trust domain of the spiffe:// ids */
@@ -141,11 +162,13 @@ struct agent_config {
 	uint64_t spool_limit_bytes;
 	uint64_t drift_every_ms;  /* how often components are compared with the last snapshot's metadata */
 	uint64_t prune_every_ms;  /* how often what `keep` does not name goes; 0: not by itself */
+	const struct copies_config *copies; /* off this host; NULL: none are made */
 	struct list services;     /* struct service_config, keyed by name */
 };
 /* The tier's own interval. */
 uint64_t probe_tier_every_ms(enum probe_tier tier);
 
+extern const struct enum_type copy_lock_enum;
 extern const struct record_type agent_config_type, service_config_type, probe_config_type, component_config_type;
 extern const struct record_type *const agent_config_types[]; /* all of this folder, NULL-ended */
 

@@ -215,6 +215,43 @@ static const struct field controller_fields[] = {
 static const struct record_type controller_config_type = RECORD_TYPE("controller_config", struct controller_config,
     controller_fields, "where this agent reports", .check = check_controller);
 
+static const char *const lock_names[COPY_LOCK_COUNT] = {"governance", "compliance"};
+const struct enum_type copy_lock_enum = ENUM_TYPE("copy_lock", lock_names);
+static const char *const addressing_names[COPY_ADDRESSING_COUNT] = {"path", "host"};
+static const struct enum_type copy_addressing_enum = ENUM_TYPE("copy_addressing", addressing_names);
+
+static const struct field s3_fields[] = {
+    F_STRING(struct s3_copies_config, endpoint, CONFIG_URL_MAX, FIELD_REQUIRED | FIELD_COLUMN, "https://host[:port]"),
+    F_STRING(struct s3_copies_config, bucket, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN,
+	"made by whoever runs the store"),
+    F_STRING(struct s3_copies_config, region, NAME_MAX_BYTES, 0, "that requests are signed for",
+	.default_text = "us-east-1"),
+    F_STRING(struct s3_copies_config, prefix, CONFIG_PREFIX_MAX, 0, "before the host's name; ends with a slash"),
+    F_STRING(struct s3_copies_config, credentials_file, PATH_LIMIT, FIELD_REQUIRED,
+	"only its owner may read it: access_key, secret_key and perhaps session_token"),
+    F_STRING(struct s3_copies_config, authority, PATH_LIMIT, 0,
+	"PEM file that the endpoint's certificate is checked against; none: the system's"),
+    F_ENUM(struct s3_copies_config, addressing, &copy_addressing_enum, 0, "where the bucket's name goes: path or host"),
+    F_U32(struct s3_copies_config, lock_days, CONFIG_LOCK_DAYS_MAX, 0,
+	"nobody can delete what is put for so long (object lock); renewed while it is needed; 0: no lock"),
+    F_ENUM(struct s3_copies_config, lock_mode, &copy_lock_enum, 0,
+	"who may lift a lock: governance: some, compliance: nobody"),
+    F_BOOL(struct s3_copies_config, plain_http, 0, "http:// is allowed beyond this host"),
+};
+static const struct record_type s3_copies_config_type = RECORD_TYPE(
+    "s3_copies_config", struct s3_copies_config, s3_fields, "an object store that speaks S3", .check = check_s3_copies);
+
+static const struct field copies_fields[] = {
+    F_RECORD(
+	struct copies_config, s3, struct s3_copies_config, &s3_copies_config_type, FIELD_REQUIRED, "where they go"),
+    F_DURATION(struct copies_config, every_ms, CONFIG_EVERY_MAX_MS, FIELD_COLUMN,
+	"at the latest; a copy also follows each restore point", .default_text = "1h", .min = 60 * 1000),
+    F_DURATION(struct copies_config, verify_every_ms, CONFIG_VERIFY_EVERY_MAX_MS, 0,
+	"how often a sample is read back from the store; 0s: not by itself", .default_text = "7d"),
+};
+static const struct record_type copies_config_type =
+    RECORD_TYPE("copies_config", struct copies_config, copies_fields, "copies of the repository off this host");
+
 static const struct field agent_fields[] = {
     F_STRING(struct agent_config, host, NAME_MAX_BYTES, FIELD_COLUMN, "this host's name; none: the kernel's"),
     F_STRING(struct agent_config, domain, CONFIG_ADDRESS_MAX, 0,
@@ -238,6 +275,8 @@ static const struct field agent_fields[] = {
 	.min = CONFIG_EVERY_LEAST_MS),
     F_DURATION(struct agent_config, prune_every_ms, CONFIG_VERIFY_EVERY_MAX_MS, 0,
 	"how often snapshots that `keep` does not name are removed; 0s: only when asked", .default_text = "24h"),
+    F_RECORD(struct agent_config, copies, struct copies_config, &copies_config_type, 0,
+	"copies of the repository off this host; none: there are none"),
     F_LIST(struct agent_config, services, &service_config_type, CONFIG_SERVICES_MAX, FIELD_KEYED,
 	"what runs here, by name"),
 };
@@ -247,6 +286,8 @@ const struct record_type agent_config_type = RECORD_TYPE("agent_config", struct 
 const struct record_type *const agent_config_types[] = {
     &agent_config_type,
     &controller_config_type,
+    &copies_config_type,
+    &s3_copies_config_type,
     &service_config_type,
     &components_config_type,
     &component_config_type,

@@ -9,16 +9,6 @@
 static const char magic[8] = "KEDGECT1";
 #define SIGNING_DOMAIN "kedge catalogue 1"
 
-static const struct field fields[] = {
-    F_STRING(struct catalogue, host, NAME_MAX_BYTES, FIELD_REQUIRED, "whose copy"),
-    F_U32(struct catalogue, number, OFFHOST_CATALOGUES_MAX, FIELD_REQUIRED, "its place in the row", .min = 1),
-    F_TIME(struct catalogue, made_ms, FIELD_REQUIRED, "when it was made"),
-    F_DIGEST(struct catalogue, previous, 0, "of the one before it"),
-    F_LIST(struct catalogue, entries, &copied_type, OFFHOST_ENTRIES_MAX, 0, "what was put since, or everything"),
-};
-const struct record_type catalogue_type =
-    RECORD_TYPE("catalogue", struct catalogue, fields, "what a copy off the host consists of");
-
 uint32_t catalogue_base(uint32_t number)
 {
 	return number - (number - 1) % OFFHOST_FULL_EVERY;

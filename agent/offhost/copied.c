@@ -89,31 +89,3 @@ char *copied_keys_name(uint32_t number, char out[COPIED_NAME_MAX])
 {
 	return format(out, text_format(out, COPIED_NAME_MAX, "keys/%04u", number));
 }
-
-static enum err_code check(const void *record, struct err *reterr)
-{
-	const struct copied *c = record;
-	struct id id;
-	if (!copied_name_ok(c->name))
-		return err_set(reterr, ERR_INVALID, "name: \"%.90s\" is nothing that is copied", c->name);
-	if (c->packs.size % PACK_ID_SIZE != 0 || (c->packs.size && !copied_manifest_id(c->name, &id)))
-		return err_set(
-		    reterr, ERR_INVALID, "packs: only a manifest needs any, each named by %d bytes", PACK_ID_SIZE);
-	if (c->content.size && (!copied_marks_id(c->name, &id) || c->content.size != c->size_bytes))
-		return err_set(reterr, ERR_INVALID, "content: only marks travel here, whole");
-	return ERR_OK;
-}
-
-static const struct field fields[] = {
-    F_STRING(struct copied, name, COPIED_NAME_MAX - 1, FIELD_REQUIRED, "what it is, below its generation"),
-    F_SIZE(struct copied, size_bytes, 0, 0, "of the object"),
-    F_DIGEST(struct copied, sha256, FIELD_REQUIRED, "of its bytes"),
-    F_TIME(struct copied, stored_ms, 0, "when it had arrived; none: it was begun"),
-    F_TIME(struct copied, locked_until_ms, 0, "until then nobody can delete it"),
-    F_U32(struct copied, catalogue, OFFHOST_CATALOGUES_MAX, 0, "the first one that names it"),
-    F_BOOL(struct copied, gone, 0, "the repository has no use for it any more"),
-    F_BYTES(struct copied, packs, OFFHOST_ENTRIES_MAX *PACK_ID_SIZE, 0, "ids of the packs that a restore point needs"),
-    F_BYTES(struct copied, content, OFFHOST_MARKS_MAX, 0, "of marks: what they say"),
-};
-const struct record_type copied_type =
-    RECORD_TYPE("copied", struct copied, fields, "one thing that is off this host", .check = check);

@@ -21,17 +21,6 @@ struct ledger {
 	struct map *by_name; /* name -> struct copied */
 };
 
-static const struct field head_fields[] = {
-    F_U32(struct ledger_head, version, 0, FIELD_REQUIRED, "of the file's format"),
-    F_U32(struct ledger_head, generation, OFFHOST_GENERATIONS_MAX, FIELD_REQUIRED, "which repository of this host",
-	.min = 1),
-    F_STRING(struct ledger_head, destination, BUCKET_URL_MAX, FIELD_REQUIRED, "store, bucket and prefix"),
-    F_STRING(struct ledger_head, host, NAME_MAX_BYTES, FIELD_REQUIRED, "whose repository"),
-    F_BYTES(struct ledger_head, repository, REPO_ID_SIZE, FIELD_REQUIRED, "its id", .min = REPO_ID_SIZE),
-};
-const struct record_type ledger_head_type =
-    RECORD_TYPE("ledger_head", struct ledger_head, head_fields, "what a ledger of copies is about");
-
 void ledger_close(struct ledger *l)
 {
 	if (!l)

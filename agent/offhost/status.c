@@ -10,37 +10,6 @@
 
 enum { STATUS_MAX = 64 << 10 };
 
-static const struct field fields[] = {
-    F_STRING(struct copy_status, destination, BUCKET_URL_MAX, FIELD_COLUMN, "store, bucket and prefix"),
-    F_U32(struct copy_status, generation, OFFHOST_GENERATIONS_MAX, 0, "which repository of this host"),
-    F_TIME(struct copy_status, began_ms, 0, "when the last run began"),
-    F_TIME(struct copy_status, ended_ms, FIELD_COLUMN, "when it ended"),
-    F_TIME(struct copy_status, done_ms, FIELD_COLUMN, "when everything was copied last"),
-    F_STRING(struct copy_status, error, ERR_MSG_MAX, FIELD_COLUMN, "why the last run ended early"),
-    F_TIME(struct copy_status, failing_since_ms, 0, "since when no run came to its end"),
-    F_U64(struct copy_status, points, 0, FIELD_COLUMN | FIELD_ALWAYS, "restore points that are off this host"),
-    F_U64(struct copy_status, pending, 0, FIELD_COLUMN | FIELD_ALWAYS, "that are not, yet"),
-    F_ID(struct copy_status, newest, SNAPSHOT, 0, "the newest one that is"),
-    F_TIME(struct copy_status, newest_taken_ms, FIELD_COLUMN,
-	"when that was taken: what is younger would be lost with this host"),
-    F_U64(struct copy_status, objects, 0, FIELD_ALWAYS, "that are in use"),
-    F_SIZE(struct copy_status, size_bytes, 0, FIELD_ALWAYS, "of these"),
-    F_U64(struct copy_status, unneeded, 0, 0, "objects that the repository has no use for any more"),
-    F_SIZE(struct copy_status, unneeded_bytes, 0, 0, "of these"),
-    F_TIME(struct copy_status, locked_until_ms, 0, "when the first lock on what is in use ends"),
-    F_STRING(struct copy_status, lock_error, ERR_MSG_MAX, 0, "why locks could not be renewed"),
-    F_BOOL(
-	struct copy_status, recoverable, FIELD_COLUMN | FIELD_ALWAYS, "the keys are there, wrapped to a recovery key"),
-    F_TIME(struct copy_status, verified_ms, FIELD_COLUMN, "when the copy was read back last and was right"),
-    F_U64(struct copy_status, verified_objects, 0, 0, "how much of it"),
-    F_STRING(struct copy_status, verify_error, ERR_MSG_MAX, 0, "what was wrong with it when it was read back last"),
-};
-const struct record_type copy_status_type =
-    RECORD_TYPE("copy_status", struct copy_status, fields, "how the copies off this host stand");
-
-const struct record_type *const offhost_types[] = {
-    &copy_status_type, &copied_type, &ledger_head_type, &catalogue_type, &place_statement_type, NULL};
-
 static enum err_code path_of(const char *folder, char out[PATH_LIMIT], struct err *reterr)
 {
 	return text_format(out, PATH_LIMIT, "%s/status.json", folder)

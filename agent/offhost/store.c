@@ -184,16 +184,6 @@ enum err_code store_digest(const struct generation *g, const char *name, uint64_
 
 /* ---- what generations say of themselves ---- */
 
-static const struct field statement_fields[] = {
-    F_U32(struct place_statement, version, 0, FIELD_REQUIRED, "of this layout: 1"),
-    F_STRING(struct place_statement, host, NAME_MAX_BYTES, FIELD_REQUIRED, "whose repository it is"),
-    F_BYTES(struct place_statement, repository, REPO_ID_SIZE, FIELD_REQUIRED, "its id", .min = REPO_ID_SIZE),
-    F_BYTES(struct place_statement, public_key, 32, FIELD_REQUIRED, "what its manifests and catalogues are signed with",
-	.min = 32),
-};
-const struct record_type place_statement_type =
-    RECORD_TYPE("place_statement", struct place_statement, statement_fields, "which repository a copy is of");
-
 enum err_code store_statement(const struct generation *g, struct arena *arena, struct place_statement *ret,
     enum bucket_outcome *ret_outcome, struct err *reterr)
 {

@@ -3,9 +3,11 @@
 #ifndef KEDGE_TESTS_LIB_SCHEMA_FOLDERS_H
 #define KEDGE_TESTS_LIB_SCHEMA_FOLDERS_H
 
+#include "agent/bucket/wire.h"
 #include "agent/channel/channel.h"
 #include "agent/config/config.h"
 #include "agent/keeper/orders.h"
+#include "agent/offhost/offhost.h"
 #include "certs/enrol.h"
 #include "controller/api/query.h"
 #include "controller/center/center.h"
@@ -30,6 +32,8 @@ static const struct record_folder folders[] = {
     {"agent/channel", channel_types},
     {"agent/keeper", keeper_types},
     {"agent/snapshot", snapshot_types},
+    {"agent/offhost", offhost_types},
+    {"agent/bucket", bucket_types},
     {"controller/config", controller_config_types},
     {"controller/turn", turn_types},
     {"controller/store", store_types},
@@ -57,6 +61,8 @@ static const struct {
     {"Within the agent", "What its two processes say to each other."},
     {"The keeper's journal", "Orders on a host, before anything is done for them."},
     {"Snapshots", "Restore points and the repository that holds them."},
+    {"Copies off the host", "What is in an object store, and what is known of that."},
+    {"The store's program", "What the agent and `kedge-copy` say to each other."},
     {"kedge-controller.yaml", "How a controller is set up."},
     {"The store", "What the store keeps of itself: deadlines, numbers, whether it was restored."},
     {"Backups", "What lies beside a copy of the store."},
