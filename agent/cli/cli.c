@@ -41,6 +41,11 @@ static const char usage[] =
     "  repo unlock --key FILE [--repository DIR]\n"
     "                                        a lost host's repository gets its key back\n"
     "  repo rotate-key                       a new key seals from now on; nothing is rewritten\n"
+    "  copy run                              to the object store of agent.yaml: what is not there yet\n"
+    "  copy status | copy unneeded           how the copies stand; objects that nothing needs any more\n"
+    "  copy verify [--sample]                read back from the store and compared\n"
+    "  copy restore --key FILE [--into DIR] [--generation N] [--inventory N] [ID]\n"
+    "                                        a repository out of the store, on an empty host\n"
     "\n"
     "--repository DIR looks into another host's repository, for snapshot list|show|diff|verify, restore and repo check|stats.\n"
     "WHICH is a restore point's id or its beginning, last, last-good, or a time (2026-11-23T04:00:00Z).\n"
@@ -211,8 +216,17 @@ static bool set_format(struct cli *c, const char *name)
 	return fprintf(stderr, "kedge-agent: -o takes table, wide, json or yaml\n") < 0;
 }
 
+static bool set_number(uint32_t *ret, const char *option, const char *text)
+{
+	uint64_t n;
+	if (text_u64(text, &n, NULL) != ERR_OK || n == 0 || n > UINT32_MAX)
+		return fprintf(stderr, "kedge-agent: %s takes a number from 1\n", option) < 0;
+	*ret = (uint32_t)n;
+	return true;
+}
+
 enum option_code { OPT_TO = 256, OPT_INTO, OPT_TOKEN, OPT_AUTHORITY, OPT_CONTROLLER, OPT_SAMPLE, OPT_APPLY, OPT_EXACT, OPT_NO_PROVE, OPT_DEEP, OPT_DATA,
-	OPT_COMPONENT, OPT_VERSION, OPT_SERVICE, OPT_REASON, OPT_REPOSITORY, OPT_EMERGENCY, OPT_KEY };
+	OPT_COMPONENT, OPT_VERSION, OPT_SERVICE, OPT_REASON, OPT_REPOSITORY, OPT_EMERGENCY, OPT_KEY, OPT_GENERATION, OPT_INVENTORY };
 
 static const struct option options[] = { { "config", required_argument, NULL, 'c' }, { "output", required_argument, NULL, 'o' },
 	{ "help", no_argument, NULL, 'h' }, { "verbose", no_argument, NULL, 'v' }, { "to", required_argument, NULL, OPT_TO },
@@ -221,7 +235,8 @@ static const struct option options[] = { { "config", required_argument, NULL, 'c
 	{ "exact", no_argument, NULL, OPT_EXACT }, { "no-prove", no_argument, NULL, OPT_NO_PROVE }, { "deep", no_argument, NULL, OPT_DEEP },
 	{ "data", no_argument, NULL, OPT_DATA }, { "component", required_argument, NULL, OPT_COMPONENT }, { "version", no_argument, NULL, OPT_VERSION }, { "service", required_argument, NULL, OPT_SERVICE },
 	{ "reason", required_argument, NULL, OPT_REASON }, { "repository", required_argument, NULL, OPT_REPOSITORY },
-	{ "emergency", no_argument, NULL, OPT_EMERGENCY }, { "key", required_argument, NULL, OPT_KEY }, { 0 } };
+	{ "emergency", no_argument, NULL, OPT_EMERGENCY }, { "key", required_argument, NULL, OPT_KEY },
+	{ "generation", required_argument, NULL, OPT_GENERATION }, { "inventory", required_argument, NULL, OPT_INVENTORY }, { 0 } };
 
 /* False: the program ends with *ret_exit. */
 static bool read_options(struct cli *c, int argc, char **argv, enum log_level *least, int *ret_exit)
@@ -248,6 +263,8 @@ static bool read_options(struct cli *c, int argc, char **argv, enum log_level *l
 		case OPT_REASON: c->reason = optarg; break;
 		case OPT_REPOSITORY: c->repository = optarg; break;
 		case OPT_KEY: c->key = optarg; break;
+		case OPT_GENERATION: ok = set_number(&c->generation, "--generation", optarg); break;
+		case OPT_INVENTORY: ok = set_number(&c->inventory, "--inventory", optarg); break;
 		case OPT_EMERGENCY: c->emergency = true; break;
 		case OPT_COMPONENT: ok = add_component(c, optarg); break;
 		case 'h':
@@ -284,6 +301,8 @@ static int dispatch(struct cli *c, const char *noun, const char *verb)
 		return cli_rollback(c, verb);
 	if (text_equal(noun, "repo"))
 		return cli_repo(c, verb);
+	if (text_equal(noun, "copy"))
+		return cli_copy(c, verb);
 	if (text_equal(noun, "wal"))
 		return cli_wal(c, verb);
 	fprintf(stderr, "kedge-agent: there is no command %s; try: kedge-agent --help\n", noun);
@@ -301,7 +320,8 @@ int cli_main(int argc, char **argv)
 	if (optind >= argc)
 		return fputs(usage, stderr), EXIT_USAGE;
 	const char *noun = argv[optind++];
-	bool has_verb = text_equal(noun, "snapshot") || text_equal(noun, "rollback") || text_equal(noun, "repo") || text_equal(noun, "wal");
+	bool has_verb = text_equal(noun, "snapshot") || text_equal(noun, "rollback") || text_equal(noun, "repo") || text_equal(noun, "wal") ||
+		text_equal(noun, "copy");
 	const char *verb = has_verb && optind < argc ? argv[optind++] : "";
 	c.argc = argc - optind;
 	c.argv = argv + optind;

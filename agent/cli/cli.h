@@ -19,6 +19,7 @@ struct cli { /* one call of the program */
 	const char *to, *into, *token, *authority, *controller, *reason, *service, *repository, *key; /* options */
 	bool sample, apply, exact, no_prove, deep, data, emergency;
 	uint32_t components;                   /* bits */
+	uint32_t generation, inventory;        /* of a copy; 0: the newest */
 	int argc;
 	char **argv;                           /* words after the verb */
 };
@@ -54,5 +55,7 @@ int cli_rollback(struct cli *c, const char *verb);
 int cli_restore(struct cli *c);
 int cli_repo(struct cli *c, const char *verb);
 int cli_wal(struct cli *c, const char *verb);
+/* copy.c */
+int cli_copy(struct cli *c, const char *verb);
 
 #endif

@@ -51,7 +51,7 @@ bool copied_name_ok(const char *name)
 	struct id id;
 	struct pack_id pack;
 	return copied_manifest_id(name, &id) || copied_marks_id(name, &id) || copied_pack_id(name, &pack) ||
-	       is_number(name, "catalogue/", 8) || is_number(name, "keys/", 4) || strcmp(name, "repository") == 0;
+	       is_number(name, "inventory/", 8) || is_number(name, "keys/", 4) || strcmp(name, "repository") == 0;
 }
 
 static char *format(char out[COPIED_NAME_MAX], bool fits)
@@ -80,9 +80,9 @@ char *copied_marks_name(struct id id, char out[COPIED_NAME_MAX])
 	return format(out, text_format(out, COPIED_NAME_MAX, "snapshots/%s.marks", id_format(ID_SNAPSHOT, id, name)));
 }
 
-char *copied_catalogue_name(uint32_t number, char out[COPIED_NAME_MAX])
+char *copied_inventory_name(uint32_t number, char out[COPIED_NAME_MAX])
 {
-	return format(out, text_format(out, COPIED_NAME_MAX, "catalogue/%08u", number));
+	return format(out, text_format(out, COPIED_NAME_MAX, "inventory/%08u", number));
 }
 
 char *copied_keys_name(uint32_t number, char out[COPIED_NAME_MAX])

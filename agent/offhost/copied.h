@@ -1,4 +1,4 @@
-/* agent/offhost/copied.h: one thing that is off this host: a line of the ledger, an entry of a catalogue. */
+/* agent/offhost/copied.h: one thing that is off this host: a line of the ledger, an entry of an inventory. */
 #ifndef KEDGE_AGENT_OFFHOST_COPIED_H
 #define KEDGE_AGENT_OFFHOST_COPIED_H
 
@@ -14,18 +14,18 @@ struct copied {
 	struct digest sha256;
 	uint64_t stored_ms;       /* 0: begun; whether it arrived is not known */
 	uint64_t locked_until_ms; /* 0: not locked */
-	uint32_t catalogue;       /* the first that names it; 0: none yet */
+	uint32_t inventory;       /* the first that names it; 0: none yet */
 	bool gone;                /* the repository has no use for it any more */
 	struct bytes packs;       /* of a manifest: the ids of the packs that it needs, one after the other */
 	struct bytes
-	    content; /* of marks: they change, so they travel in the catalogue and are no object of their own */
+	    content; /* of marks: they change, so they travel in the inventory and are no object of their own */
 };
 extern const struct record_type copied_type;
 
 char *copied_pack_name(struct pack_id id, char out[COPIED_NAME_MAX]);
 char *copied_manifest_name(struct id id, char out[COPIED_NAME_MAX]);
 char *copied_marks_name(struct id id, char out[COPIED_NAME_MAX]);
-char *copied_catalogue_name(uint32_t number, char out[COPIED_NAME_MAX]);
+char *copied_inventory_name(uint32_t number, char out[COPIED_NAME_MAX]);
 char *copied_keys_name(uint32_t number, char out[COPIED_NAME_MAX]);
 bool copied_manifest_id(const char *name, struct id *ret);
 bool copied_marks_id(const char *name, struct id *ret);

@@ -11,7 +11,7 @@
 #include "shared/base/text.h"
 
 enum {
-	CATALOGUE_EVERY_MS = 10 * 60 * 1000, /* a long first copy is known of as it grows */
+	INVENTORY_EVERY_MS = 10 * 60 * 1000, /* a long first copy is known of as it grows */
 	LOCK_FAILURES_MAX = 3, /* the credential may not, or the store cannot: no use in asking for each object */
 };
 
@@ -22,7 +22,7 @@ struct copying {
 	struct generation g;
 	struct copy_result *result;
 	struct random random;
-	uint64_t catalogue_ms; /* when the last one was made in this run; 0: none was */
+	uint64_t inventory_ms; /* when the last one was made in this run; 0: none was */
 };
 
 static uint64_t now(const struct copying *c)
@@ -126,11 +126,11 @@ static enum err_code put_file(struct copying *c, const struct copied *want, stru
 	return fd < 0 ? err_sys(reterr, errno, "open %s", path) : put_object(c, want, fd, reterr);
 }
 
-/* ---- the catalogue ---- */
+/* ---- the inventory ---- */
 
 static bool belongs(const struct copied *e, bool full)
 {
-	return e->stored_ms && !e->gone && !text_starts(e->name, "catalogue/") && (full || e->catalogue == 0);
+	return e->stored_ms && !e->gone && !text_starts(e->name, "inventory/") && (full || e->inventory == 0);
 }
 
 /* Those that the next one tells, as they will be in it; the caller frees *ret. */
@@ -141,11 +141,11 @@ static enum err_code gather(
 	const struct copied *e;
 	size_t n = 0;
 	if (!all)
-		return err_set(reterr, ERR_NOMEM, "out of memory for a catalogue");
+		return err_set(reterr, ERR_NOMEM, "out of memory for an inventory");
 	for (size_t at = 0; (e = ledger_next(c->ledger, &at));)
 		if (belongs(e, full)) {
 			all[n] = *e;
-			all[n++].catalogue = 0;
+			all[n++].inventory = 0;
 		}
 	*ret = all;
 	*ret_count = n;
@@ -171,7 +171,7 @@ static enum err_code mark_told(struct copying *c, uint32_t number, struct err *r
 	for (size_t at = 0; (e = ledger_next(c->ledger, &at));)
 		if (belongs(e, false)) {
 			all[n] = *e;
-			all[n++].catalogue = number;
+			all[n++].inventory = number;
 		}
 	enum err_code rc = n ? ledger_put_all(c->ledger, all, n, reterr) : ERR_OK;
 	free(all);
@@ -183,7 +183,7 @@ static enum err_code mark_told(struct copying *c, uint32_t number, struct err *r
 static enum err_code settle_begun(struct copying *c, uint32_t number, bool *ret_there, struct err *reterr)
 {
 	char name[COPIED_NAME_MAX];
-	const struct copied *known = ledger_find(c->ledger, copied_catalogue_name(number, name));
+	const struct copied *known = ledger_find(c->ledger, copied_inventory_name(number, name));
 	*ret_there = false;
 	if (!known || known->stored_ms)
 		return ERR_OK;
@@ -192,34 +192,34 @@ static enum err_code settle_begun(struct copying *c, uint32_t number, bool *ret_
 	if (rc || !*ret_there)
 		return rc;
 	e.stored_ms = now(c);
-	e.catalogue = number;
+	e.inventory = number;
 	c->result->resumed++;
 	return ledger_put(c->ledger, &e, reterr);
 }
 
-static enum err_code seal_catalogue(struct copying *c, uint32_t number, struct buf *out, struct err *reterr)
+static enum err_code seal_inventory(struct copying *c, uint32_t number, struct buf *out, struct err *reterr)
 {
 	char name[COPIED_NAME_MAX];
-	struct catalogue k = {.host = c->o->host, .number = number, .made_ms = now(c)};
+	struct inventory k = {.host = c->o->host, .number = number, .made_ms = now(c)};
 	struct copied *all = NULL;
 	size_t count = 0;
 	const struct copied *before =
-	    number > 1 ? ledger_find(c->ledger, copied_catalogue_name(number - 1, name)) : NULL;
-	enum err_code rc = gather(c, catalogue_base(number) == number, &all, &count, reterr);
+	    number > 1 ? ledger_find(c->ledger, copied_inventory_name(number - 1, name)) : NULL;
+	enum err_code rc = gather(c, inventory_base(number) == number, &all, &count, reterr);
 	k.entries = (struct list){all, count};
 	if (before)
 		k.previous = before->sha256;
 	if (!rc)
-		rc = catalogue_seal(repo_keys(c->r), &k, &c->random, out, reterr);
+		rc = inventory_seal(repo_keys(c->r), &k, &c->random, out, reterr);
 	free(all);
 	return rc;
 }
 
-static enum err_code put_catalogue(struct copying *c, struct err *reterr)
+static enum err_code put_inventory(struct copying *c, struct err *reterr)
 {
-	CLEANUP(buf_done) struct buf sealed = {.limit = OFFHOST_CATALOGUE_MAX};
+	CLEANUP(buf_done) struct buf sealed = {.limit = OFFHOST_INVENTORY_MAX};
 	char name[COPIED_NAME_MAX];
-	uint32_t number = place_newest(c->ledger, copied_catalogue_name, OFFHOST_CATALOGUES_MAX) + 1;
+	uint32_t number = place_newest(c->ledger, copied_inventory_name, OFFHOST_INVENTORIES_MAX) + 1;
 	bool there = false;
 	enum err_code rc = settle_begun(c, number, &there, reterr);
 	if (rc)
@@ -228,11 +228,11 @@ static enum err_code put_catalogue(struct copying *c, struct err *reterr)
 	 * next. */
 	if (there)
 		number++;
-	struct copied want = {.name = copied_catalogue_name(number, name), .catalogue = number};
-	rc = seal_catalogue(c, number, &sealed, reterr);
+	struct copied want = {.name = copied_inventory_name(number, name), .inventory = number};
+	rc = seal_inventory(c, number, &sealed, reterr);
 	if (!rc)
 		rc = put_bytes(c, &want, sealed.data, sealed.size, reterr);
-	c->catalogue_ms = now(c);
+	c->inventory_ms = now(c);
 	return rc ? rc : mark_told(c, number, reterr);
 }
 
@@ -289,8 +289,8 @@ static enum err_code put_points(struct copying *c, const struct id *ids, size_t 
 		} else if (rc && rc != ERR_NOT_FOUND) {
 			return err_set(reterr, rc, "%s", why.msg);
 		}
-		if (any_new(c) && (!c->catalogue_ms || now(c) - c->catalogue_ms >= CATALOGUE_EVERY_MS) &&
-		    (rc = put_catalogue(c, reterr)))
+		if (any_new(c) && (!c->inventory_ms || now(c) - c->inventory_ms >= INVENTORY_EVERY_MS) &&
+		    (rc = put_inventory(c, reterr)))
 			return rc;
 	}
 	return ERR_OK;
@@ -351,7 +351,7 @@ static enum err_code note_gone(struct copying *c, struct err *reterr)
 		if (e->stored_ms && e->gone != is_gone(c, e)) { /* a repository that was put back may have it again */
 			all[n] = *e;
 			all[n].gone = !e->gone;
-			all[n++].catalogue = 0;
+			all[n++].inventory = 0;
 		}
 	enum err_code rc = n ? ledger_put_all(c->ledger, all, n, reterr) : ERR_OK;
 	free(all);
@@ -362,18 +362,18 @@ static enum err_code note_gone(struct copying *c, struct err *reterr)
  * to last. */
 static enum err_code renew_locks(struct copying *c, struct err *reterr)
 {
-	uint32_t newest = place_newest(c->ledger, copied_catalogue_name, OFFHOST_CATALOGUES_MAX),
-		 base = newest ? catalogue_base(newest) : 1;
+	uint32_t newest = place_newest(c->ledger, copied_inventory_name, OFFHOST_INVENTORIES_MAX),
+		 base = newest ? inventory_base(newest) : 1;
 	const struct copied *e;
 	char name[COPIED_NAME_MAX];
-	copied_catalogue_name(base, name);
+	copied_inventory_name(base, name);
 	for (size_t at = 0; c->o->lock != BUCKET_UNLOCKED && (e = ledger_next(c->ledger, &at));) {
 		uint64_t now_ms = now(c), until_ms = place_lock_until(c->o, now_ms);
 		struct copied renewed = *e;
 		enum bucket_outcome outcome = BUCKET_MISSING;
 		struct err why = ERR_INIT;
 		if (!e->stored_ms || e->gone || e->content.size || e->locked_until_ms >= now_ms + c->o->lock_ms / 2 ||
-		    (text_starts(e->name, "catalogue/") && strcmp(e->name, name) < 0))
+		    (text_starts(e->name, "inventory/") && strcmp(e->name, name) < 0))
 			continue;
 		enum err_code rc = store_retain(&c->g, e->name, until_ms, &outcome, &why);
 		if (rc == ERR_CANCELLED)
@@ -414,7 +414,7 @@ static enum err_code copy_all(struct copying *c, struct bytes wrapped, struct er
 	if (!rc)
 		rc = note_gone(c, reterr);
 	if (!rc && any_new(c))
-		rc = put_catalogue(c, reterr);
+		rc = put_inventory(c, reterr);
 	return rc ? rc : renew_locks(c, reterr);
 }
 

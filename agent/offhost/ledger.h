@@ -4,7 +4,7 @@
  *   first line   JSON "ledger_head": for which store, which repository, which generation
  *   then         JSON "copied", a later one of a name in place of an earlier
  * A last line without its end is what a crash left and is dropped.  Every put is on the disk when it returns.  It is a
- * cache of what the catalogues say: lost or damaged, it is made again from them.  One thread; one process at a time
+ * cache of what the inventories say: lost or damaged, it is made again from them.  One thread; one process at a time
  * (the caller holds a lock). */
 #ifndef KEDGE_AGENT_OFFHOST_LEDGER_H
 #define KEDGE_AGENT_OFFHOST_LEDGER_H

@@ -5,12 +5,12 @@
 enum {
 	OFFHOST_GENERATIONS_MAX =
 	    999, /* repositories that one host name ever had; each is asked for once when the ledger is lost */
-	OFFHOST_CATALOGUES_MAX = 99999999, /* the number has eight digits: one an hour for eleven thousand years */
+	OFFHOST_INVENTORIES_MAX = 99999999, /* the number has eight digits: one an hour for eleven thousand years */
 	OFFHOST_FULL_EVERY =
-	    32, /* a whole catalogue after so many that only tell what is new: what a restore must read at most */
+	    32, /* a whole inventory after so many that only tell what is new: what a restore must read at most */
 	OFFHOST_KEYS_MAX = 999,           /* wrapped copies of the keys: one for each rotation */
 	OFFHOST_ENTRIES_MAX = 200000,     /* objects of one repository: packs of 64 MiB make 12 TiB */
-	OFFHOST_CATALOGUE_MAX = 64 << 20, /* bytes; a restore reads it into memory */
+	OFFHOST_INVENTORY_MAX = 64 << 20, /* bytes; a restore reads it into memory */
 	OFFHOST_LEDGER_MAX = 256 << 20,   /* the file */
 	OFFHOST_SMALL_MAX = 4 << 20,      /* a statement about a repository, its wrapped keys (RECOVERY_FILE_MAX) */
 	OFFHOST_MARKS_MAX = 8 << 10,      /* as the repository's own limit */

@@ -5,14 +5,14 @@
  *   keys/NNNN                the repository's keys, wrapped to recovery keys; the highest number counts
  *   packs/ID.pack            as in the repository: sealed
  *   snapshots/ID.manifest    as in the repository: sealed and signed; put after every pack that it needs
- *   catalogue/NNNNNNNN       sealed and signed: what was put since the one before, each with size and SHA-256; every so
+ *   inventory/NNNNNNNN       sealed and signed: what was put since the one before, each with size and SHA-256; every so
  * often all of it Nothing is listed to find it (numbers are tried), nothing is ever replaced (every put says "if there
  * is none"), nothing is deleted: a credential that may put and get is enough, and a stolen one can destroy nothing that
  * a lock holds.
  *
  * What is there is remembered in a ledger on the host (ledger.h), so that nothing is asked twice; when it is lost it is
- * made again from the catalogue.  Order: ledger says "begun", put, ledger says "stored"; packs, then the manifest, then
- * a catalogue that names them.  A copy that was killed anywhere goes on where it was: what may have arrived is looked
+ * made again from the inventory.  Order: ledger says "begun", put, ledger says "stored"; packs, then the manifest, then
+ * an inventory that names them.  A copy that was killed anywhere goes on where it was: what may have arrived is looked
  * at before it would be sent again.
  *
  * Copying takes no lock of the repository, so it never holds up a snapshot or a rollback; one copy at a time by a lock
@@ -37,9 +37,9 @@ struct offhost { /* borrowed by every call */
 	uint32_t lock;    /* enum bucket_lock */
 	uint64_t lock_ms; /* how long what is put stays locked */
 	void *ctx;        /* of the following */
-	uint64_t (*now_ms)(void *ctx);                 /* unix */
-	void (*pause)(void *ctx, uint64_t ms);         /* before trying again */
-	void (*progress)(void *ctx, const char *text); /* may be NULL */
+	uint64_t (*now_ms)(void *ctx);                                    /* unix */
+	void (*pause)(void *ctx, uint64_t ms, const atomic_bool *cancel); /* before trying again */
+	void (*progress)(void *ctx, const char *text);                    /* may be NULL */
 	void (*finding)(void *ctx,
 	    const char *text);     /* something is wrong with the copy or with what was to be copied; may be NULL */
 	const atomic_bool *cancel; /* may be NULL */
@@ -63,10 +63,10 @@ ERR_CHECK enum err_code offhost_copy(
 /* ---- proving ---- */
 
 struct copy_proof {
-	uint64_t points, objects, bytes; /* read back and found to be what the catalogue says */
+	uint64_t points, objects, bytes; /* read back and found to be what the inventory says */
 	uint64_t objects_total, findings;
 };
-/* What the store gives back against the signed catalogue, and the catalogue against what the ledger says was put.
+/* What the store gives back against the signed inventory, and the inventory against what the ledger says was put.
  * sample: everything but packs, and OFFHOST_SAMPLE_PACKS of these by chance.  ERR_CORRUPT: there are findings (each was
  * told). */
 ERR_CHECK enum err_code offhost_verify(
@@ -78,7 +78,7 @@ struct offhost_restore_options {
 	const char *into;    /* becomes the repository folder; empty, missing, or what a broken-off restore left */
 	uint32_t generation; /* 0: the newest */
 	struct id snapshot;  /* zero: every restore point; else this one alone */
-	uint32_t catalogue;  /* as things were when this one was written; 0: the newest.  For a host that was made to
+	uint32_t inventory;  /* as things were when this one was written; 0: the newest.  For a host that was made to
 				forget */
 	/* Makes the keys; the folder holds keys/recovery by then, if the store has it. */
 	enum err_code (*open_keys)(void *ctx, const char *into, struct keys **ret, struct err *reterr);
@@ -87,7 +87,7 @@ struct offhost_restore_options {
 struct offhost_restore_result {
 	uint64_t points, objects, bytes, kept; /* kept: were there already, with the right digest */
 };
-/* On any host, with nothing but the store and the key.  What does not match the catalogue is not kept.  The folder is a
+/* On any host, with nothing but the store and the key.  What does not match the inventory is not kept.  The folder is a
  * repository when this returns ERR_OK, and none before.  ERR_NOT_FOUND: there is no copy. */
 ERR_CHECK enum err_code offhost_restore(const struct offhost *o, const struct offhost_restore_options *r,
     struct offhost_restore_result *ret, struct err *reterr);

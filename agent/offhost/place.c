@@ -137,7 +137,7 @@ struct filling {
 };
 
 static enum err_code fill_from(
-    void *ctx, const struct catalogue *c, uint64_t size, const struct digest *sha256, struct err *reterr)
+    void *ctx, const struct inventory *c, uint64_t size, const struct digest *sha256, struct err *reterr)
 {
 	struct filling *f = ctx;
 	char name[COPIED_NAME_MAX];
@@ -146,15 +146,15 @@ static enum err_code fill_from(
 		return err_set(reterr, ERR_NOMEM, "out of memory for the ledger");
 	for (size_t i = 0; i < c->entries.count; i++) {
 		all[i] = LIST_AT(c->entries, struct copied, i);
-		all[i].catalogue = c->number;
+		all[i].inventory = c->number;
 		all[i].stored_ms = all[i].stored_ms ? all[i].stored_ms : c->made_ms;
 	}
-	all[c->entries.count] = (struct copied){.name = copied_catalogue_name(c->number, name),
+	all[c->entries.count] = (struct copied){.name = copied_inventory_name(c->number, name),
 	    .size_bytes = size,
 	    .sha256 = *sha256,
 	    .stored_ms = c->made_ms,
 	    .locked_until_ms = place_lock_until(f->o, c->made_ms),
-	    .catalogue = c->number};
+	    .inventory = c->number};
 	enum err_code rc = ledger_put_all(f->ledger, all, c->entries.count + 1, reterr);
 	free(all);
 	return rc;
@@ -182,11 +182,11 @@ static enum err_code make(const struct offhost *o, const struct keys *k, struct 
 	if (!rc && claimed.name)
 		rc = ledger_put(l, &claimed, reterr);
 	if (!rc && !claimed.name)
-		rc = store_newest(&g, copied_catalogue_name, 0, OFFHOST_CATALOGUES_MAX, &newest, reterr);
+		rc = store_newest(&g, copied_inventory_name, 0, OFFHOST_INVENTORIES_MAX, &newest, reterr);
 	struct filling f = {l, o};
 	if (!rc && newest) {
-		store_say(o, "making the ledger again from %u catalogues", newest - catalogue_base(newest) + 1);
-		rc = store_catalogues(&g, k, newest, fill_from, &f, reterr);
+		store_say(o, "making the ledger again from %u inventories", newest - inventory_base(newest) + 1);
+		rc = store_inventories(&g, k, newest, fill_from, &f, reterr);
 	}
 	if (!rc)
 		rc = ledger_rename(l, fresh, path, reterr);

@@ -2,7 +2,7 @@
  * engine. */
 #include <string.h>
 
-#include "agent/offhost/catalogue.h"
+#include "agent/offhost/inventory.h"
 #include "agent/offhost/ledger.h"
 #include "agent/offhost/store.h"
 #include "shared/base/text.h"
@@ -27,7 +27,7 @@ static const struct field copied_fields[] = {
     F_DIGEST(struct copied, sha256, FIELD_REQUIRED, "of its bytes"),
     F_TIME(struct copied, stored_ms, 0, "when it had arrived; none: it was begun"),
     F_TIME(struct copied, locked_until_ms, 0, "until then nobody can delete it"),
-    F_U32(struct copied, catalogue, OFFHOST_CATALOGUES_MAX, 0, "the first one that names it"),
+    F_U32(struct copied, inventory, OFFHOST_INVENTORIES_MAX, 0, "the first one that names it"),
     F_BOOL(struct copied, gone, 0, "the repository has no use for it any more"),
     F_BYTES(struct copied, packs, OFFHOST_ENTRIES_MAX *PACK_ID_SIZE, 0, "ids of the packs that a restore point needs"),
     F_BYTES(struct copied, content, OFFHOST_MARKS_MAX, 0, "of marks: what they say"),
@@ -46,22 +46,22 @@ static const struct field head_fields[] = {
 const struct record_type ledger_head_type =
     RECORD_TYPE("ledger_head", struct ledger_head, head_fields, "what a ledger of copies is about");
 
-static const struct field catalogue_fields[] = {
-    F_STRING(struct catalogue, host, NAME_MAX_BYTES, FIELD_REQUIRED, "whose copy"),
-    F_U32(struct catalogue, number, OFFHOST_CATALOGUES_MAX, FIELD_REQUIRED, "its place in the row", .min = 1),
-    F_TIME(struct catalogue, made_ms, FIELD_REQUIRED, "when it was made"),
-    F_DIGEST(struct catalogue, previous, 0, "of the one before it"),
-    F_LIST(struct catalogue, entries, &copied_type, OFFHOST_ENTRIES_MAX, 0, "what was put since, or everything"),
+static const struct field inventory_fields[] = {
+    F_STRING(struct inventory, host, NAME_MAX_BYTES, FIELD_REQUIRED, "whose copy"),
+    F_U32(struct inventory, number, OFFHOST_INVENTORIES_MAX, FIELD_REQUIRED, "its place in the row", .min = 1),
+    F_TIME(struct inventory, made_ms, FIELD_REQUIRED, "when it was made"),
+    F_DIGEST(struct inventory, previous, 0, "of the one before it"),
+    F_LIST(struct inventory, entries, &copied_type, OFFHOST_ENTRIES_MAX, 0, "what was put since, or everything"),
 };
-const struct record_type catalogue_type =
-    RECORD_TYPE("catalogue", struct catalogue, catalogue_fields, "what a copy off the host consists of");
+const struct record_type inventory_type =
+    RECORD_TYPE("inventory", struct inventory, inventory_fields, "what a copy off the host consists of");
 
 static const struct field statement_fields[] = {
     F_U32(struct place_statement, version, 0, FIELD_REQUIRED, "of this layout: 1"),
     F_STRING(struct place_statement, host, NAME_MAX_BYTES, FIELD_REQUIRED, "whose repository it is"),
     F_BYTES(struct place_statement, repository, REPO_ID_SIZE, FIELD_REQUIRED, "its id", .min = REPO_ID_SIZE),
-    F_BYTES(struct place_statement, public_key, 32, FIELD_REQUIRED, "what its manifests and catalogues are signed with",
-	.min = 32),
+    F_BYTES(struct place_statement, public_key, 32, FIELD_REQUIRED,
+	"what its manifests and inventories are signed with", .min = 32),
 };
 const struct record_type place_statement_type =
     RECORD_TYPE("place_statement", struct place_statement, statement_fields, "which repository a copy is of");
@@ -95,4 +95,4 @@ const struct record_type copy_status_type =
     RECORD_TYPE("copy_status", struct copy_status, status_fields, "how the copies off this host stand");
 
 const struct record_type *const offhost_types[] = {
-    &copy_status_type, &copied_type, &ledger_head_type, &catalogue_type, &place_statement_type, NULL};
+    &copy_status_type, &copied_type, &ledger_head_type, &inventory_type, &place_statement_type, NULL};

@@ -77,8 +77,8 @@ static enum err_code open_keys(struct restoring *r, const struct place_statement
 	return rc;
 }
 
-static enum err_code take_catalogue(
-    void *ctx, const struct catalogue *c, uint64_t size, const struct digest *sha256, struct err *reterr)
+static enum err_code take_inventory(
+    void *ctx, const struct inventory *c, uint64_t size, const struct digest *sha256, struct err *reterr)
 {
 	struct restoring *r = ctx;
 	(void)size;
@@ -87,11 +87,11 @@ static enum err_code take_catalogue(
 		struct copied *mine = arena_alloc(r->arena, sizeof *mine);
 		enum err_code rc =
 		    mine ? record_copy(&copied_type, &LIST_AT(c->entries, struct copied, i), r->arena, mine, reterr)
-			 : err_set(reterr, ERR_NOMEM, "out of memory for a catalogue");
+			 : err_set(reterr, ERR_NOMEM, "out of memory for an inventory");
 		if (rc)
 			return rc;
 		if (!map_put(r->entries, mine->name, strlen(mine->name), mine))
-			return err_set(reterr, ERR_NOMEM, "out of memory for a catalogue");
+			return err_set(reterr, ERR_NOMEM, "out of memory for an inventory");
 	}
 	return ERR_OK;
 }
@@ -158,7 +158,7 @@ static bool is_wanted(const struct restoring *r, struct id id)
 	return id_is_zero(r->want->snapshot) || id_equal(id, r->want->snapshot);
 }
 
-/* Its packs; a restore point whose packs the catalogue does not name would be none. */
+/* Its packs; a restore point whose packs the inventory does not name would be none. */
 static enum err_code need_packs(struct restoring *r, const struct copied *e, struct err *reterr)
 {
 	char name[COPIED_NAME_MAX];
@@ -168,7 +168,7 @@ static enum err_code need_packs(struct restoring *r, const struct copied *e, str
 		copied_pack_name(pack, name);
 		struct copied *p = map_get(r->entries, name, strlen(name));
 		if (!p)
-			return err_set(reterr, ERR_CORRUPT, "%s needs %s, which no catalogue names", e->name, name);
+			return err_set(reterr, ERR_CORRUPT, "%s needs %s, which no inventory names", e->name, name);
 		if (!map_put(r->needed, p->name, strlen(p->name), p))
 			return err_set(reterr, ERR_NOMEM, "out of memory");
 	}
@@ -244,19 +244,19 @@ static enum err_code sync_folders(struct restoring *r, struct err *reterr)
 static enum err_code restore(struct restoring *r, struct err *reterr)
 {
 	struct place_statement s;
-	uint32_t newest = r->want->catalogue;
+	uint32_t newest = r->want->inventory;
 	enum err_code rc = repo_assemble_begin(r->want->into, reterr);
 	if (!rc)
 		rc = find_generation(r, r->arena, &s, reterr);
 	if (!rc)
 		rc = open_keys(r, &s, reterr);
 	if (!rc && !newest)
-		rc = store_newest(&r->g, copied_catalogue_name, 0, OFFHOST_CATALOGUES_MAX, &newest, reterr);
+		rc = store_newest(&r->g, copied_inventory_name, 0, OFFHOST_INVENTORIES_MAX, &newest, reterr);
 	if (!rc && !newest)
 		rc = err_set(reterr, ERR_NOT_FOUND, "%s: a copy was begun there, but no restore point was ever whole",
 		    r->o->destination);
 	if (!rc)
-		rc = store_catalogues(&r->g, r->keys, newest, take_catalogue, r, reterr);
+		rc = store_inventories(&r->g, r->keys, newest, take_inventory, r, reterr);
 	if (!rc)
 		rc = fetch_manifests(r, reterr);
 	if (!rc)

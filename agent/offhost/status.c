@@ -70,13 +70,13 @@ static void count_objects(const struct ledger *l, struct copy_status *s)
 			continue;
 		*(e->gone ? &s->unneeded : &s->objects) += 1;
 		*(e->gone ? &s->unneeded_bytes : &s->size_bytes) += e->size_bytes;
-		if (!e->gone && !text_starts(e->name, "catalogue/") && e->locked_until_ms &&
+		if (!e->gone && !text_starts(e->name, "inventory/") && e->locked_until_ms &&
 		    (!s->locked_until_ms || e->locked_until_ms < s->locked_until_ms))
 			s->locked_until_ms = e->locked_until_ms;
 	}
 }
 
-/* A restore point is off the host once a catalogue names it. */
+/* A restore point is off the host once an inventory names it. */
 static void count_points(const struct ledger *l, const struct id *ids, size_t count, struct copy_status *s)
 {
 	char name[COPIED_NAME_MAX];
@@ -84,7 +84,7 @@ static void count_points(const struct ledger *l, const struct id *ids, size_t co
 	s->newest = (struct id){{0}};
 	for (size_t i = 0; i < count; i++) { /* newest first */
 		const struct copied *e = l ? ledger_find(l, copied_manifest_name(ids[i], name)) : NULL;
-		bool there = e && e->stored_ms && e->catalogue;
+		bool there = e && e->stored_ms && e->inventory;
 		*(there ? &s->points : &s->pending) += 1;
 		if (there && id_is_zero(s->newest))
 			s->newest = ids[i];

@@ -57,7 +57,7 @@ static bool again(const struct offhost *o, enum err_code rc, unsigned *tries)
 {
 	if ((rc != ERR_UNREACHABLE && rc != ERR_TIMEOUT && rc != ERR_BUSY) || ++*tries >= OFFHOST_TRIES || cancelled(o))
 		return false;
-	o->pause(o->ctx, (uint64_t)OFFHOST_RETRY_MS << (*tries - 1));
+	o->pause(o->ctx, (uint64_t)OFFHOST_RETRY_MS << (*tries - 1), o->cancel);
 	return !cancelled(o);
 }
 
@@ -239,27 +239,27 @@ enum err_code store_newest(const struct generation *g, char *(*name_of)(uint32_t
 	return ERR_OK;
 }
 
-/* ---- catalogues ---- */
+/* ---- inventories ---- */
 
-enum { CATALOGUE_ARENA = 512 << 20 };
+enum { INVENTORY_ARENA = 512 << 20 };
 
-static enum err_code one_catalogue(const struct generation *g, const struct keys *k, uint32_t number,
-    struct digest *previous, bool check_previous, store_catalogue_fn *visit, void *ctx, struct err *reterr)
+static enum err_code one_inventory(const struct generation *g, const struct keys *k, uint32_t number,
+    struct digest *previous, bool check_previous, store_inventory_fn *visit, void *ctx, struct err *reterr)
 {
-	CLEANUP(arena_cleanup) struct arena *arena = arena_new(CATALOGUE_ARENA);
-	CLEANUP(buf_done) struct buf data = {.limit = OFFHOST_CATALOGUE_MAX};
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(INVENTORY_ARENA);
+	CLEANUP(buf_done) struct buf data = {.limit = OFFHOST_INVENTORY_MAX};
 	char name[COPIED_NAME_MAX];
 	enum bucket_outcome outcome = BUCKET_MISSING;
-	struct catalogue c;
+	struct inventory c;
 	if (!arena)
-		return err_set(reterr, ERR_NOMEM, "out of memory for a catalogue");
+		return err_set(reterr, ERR_NOMEM, "out of memory for an inventory");
 	enum err_code rc =
-	    store_get(g, copied_catalogue_name(number, name), OFFHOST_CATALOGUE_MAX, &data, &outcome, reterr);
+	    store_get(g, copied_inventory_name(number, name), OFFHOST_INVENTORY_MAX, &data, &outcome, reterr);
 	if (rc)
 		return rc;
 	if (outcome != BUCKET_DONE)
 		return err_set(reterr, ERR_CORRUPT, "%s is missing in the store", name);
-	rc = catalogue_unseal(k, number, data.data, data.size, arena, &c, reterr);
+	rc = inventory_unseal(k, number, data.data, data.size, arena, &c, reterr);
 	if (!rc && check_previous && memcmp(previous, &c.previous, sizeof c.previous))
 		rc = err_set(reterr, ERR_CORRUPT, "does not follow from the one before it");
 	if (rc)
@@ -268,14 +268,14 @@ static enum err_code one_catalogue(const struct generation *g, const struct keys
 	return visit(ctx, &c, data.size, previous, reterr);
 }
 
-enum err_code store_catalogues(const struct generation *g, const struct keys *k, uint32_t newest,
-    store_catalogue_fn *visit, void *ctx, struct err *reterr)
+enum err_code store_inventories(const struct generation *g, const struct keys *k, uint32_t newest,
+    store_inventory_fn *visit, void *ctx, struct err *reterr)
 {
 	struct digest previous = {{0}};
-	uint32_t base = newest ? catalogue_base(newest) : 1;
+	uint32_t base = newest ? inventory_base(newest) : 1;
 	enum err_code rc = ERR_OK;
 	for (uint32_t n = base; n <= newest && !rc; n++)
-		rc = one_catalogue(g, k, n, &previous, n > base, visit, ctx, reterr);
+		rc = one_inventory(g, k, n, &previous, n > base, visit, ctx, reterr);
 	return rc;
 }
 

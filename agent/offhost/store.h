@@ -3,7 +3,7 @@
 #ifndef KEDGE_AGENT_OFFHOST_STORE_H
 #define KEDGE_AGENT_OFFHOST_STORE_H
 
-#include "agent/offhost/catalogue.h"
+#include "agent/offhost/inventory.h"
 #include "agent/offhost/offhost.h"
 
 struct generation { /* one repository in the store */
@@ -11,7 +11,7 @@ struct generation { /* one repository in the store */
 	uint32_t number;
 };
 
-/* What keys/, catalogue/ and the rest hang from. */
+/* What keys/, inventory/ and the rest hang from. */
 struct place_statement { /* the object "repository" */
 	uint32_t version;
 	const char *host;
@@ -39,16 +39,16 @@ ERR_CHECK enum err_code store_retain(
 /* Which repository a generation is.  BUCKET_MISSING and BUCKET_HIDDEN: none that can be seen. */
 ERR_CHECK enum err_code store_statement(const struct generation *g, struct arena *arena, struct place_statement *ret,
     enum bucket_outcome *ret_outcome, struct err *reterr);
-/* The highest number of the row that folder names ("catalogue/", "keys/"), which has no gaps; 0: none.  at_least: known
+/* The highest number of the row that folder names ("inventory/", "keys/"), which has no gaps; 0: none.  at_least: known
  * to be there. */
 ERR_CHECK enum err_code store_newest(const struct generation *g, char *(*name_of)(uint32_t, char *), uint32_t at_least,
     uint32_t most, uint32_t *ret, struct err *reterr);
-/* Every catalogue from newest's base on, authenticated, and that each follows from the one before it.  visit gets them
+/* Every inventory from newest's base on, authenticated, and that each follows from the one before it.  visit gets them
  * in order, with the object's size and digest. */
-typedef enum err_code store_catalogue_fn(
-    void *ctx, const struct catalogue *c, uint64_t size, const struct digest *sha256, struct err *reterr);
-ERR_CHECK enum err_code store_catalogues(const struct generation *g, const struct keys *k, uint32_t newest,
-    store_catalogue_fn *visit, void *ctx, struct err *reterr);
+typedef enum err_code store_inventory_fn(
+    void *ctx, const struct inventory *c, uint64_t size, const struct digest *sha256, struct err *reterr);
+ERR_CHECK enum err_code store_inventories(const struct generation *g, const struct keys *k, uint32_t newest,
+    store_inventory_fn *visit, void *ctx, struct err *reterr);
 
 /* SHA-256 of a file from its beginning, and how long it is. */
 ERR_CHECK enum err_code store_file_digest(int fd, struct digest *ret, uint64_t *ret_size, struct err *reterr);

@@ -12,17 +12,17 @@ struct proving {
 	const struct keys *keys;
 	struct generation g;
 	struct arena *arena;
-	struct map *entries; /* name -> struct copied: what the catalogues say together */
+	struct map *entries; /* name -> struct copied: what the inventories say together */
 	struct copy_proof *proof;
 	struct random random;
 };
 
 CLEANUP_DEFINE(struct map, map_cleanup, map_free)
 
-/* ---- what the catalogues say ---- */
+/* ---- what the inventories say ---- */
 
-static enum err_code take_catalogue(
-    void *ctx, const struct catalogue *c, uint64_t size, const struct digest *sha256, struct err *reterr)
+static enum err_code take_inventory(
+    void *ctx, const struct inventory *c, uint64_t size, const struct digest *sha256, struct err *reterr)
 {
 	struct proving *p = ctx;
 	(void)size;
@@ -32,11 +32,11 @@ static enum err_code take_catalogue(
 		struct copied *mine = arena_alloc(p->arena, sizeof *mine);
 		enum err_code rc =
 		    mine ? record_copy(&copied_type, &LIST_AT(c->entries, struct copied, i), p->arena, mine, reterr)
-			 : err_set(reterr, ERR_NOMEM, "out of memory for a catalogue");
+			 : err_set(reterr, ERR_NOMEM, "out of memory for an inventory");
 		if (rc)
 			return rc;
 		if (!map_put(p->entries, mine->name, strlen(mine->name), mine))
-			return err_set(reterr, ERR_NOMEM, "out of memory for a catalogue");
+			return err_set(reterr, ERR_NOMEM, "out of memory for an inventory");
 	}
 	return ERR_OK;
 }
@@ -51,19 +51,19 @@ static void found(struct proving *p, const char *name, const char *what)
 static void compare_with_ledger(struct proving *p, const struct ledger *l, uint32_t newest)
 {
 	const struct copied *e;
-	uint32_t known = place_newest(l, copied_catalogue_name, OFFHOST_CATALOGUES_MAX);
+	uint32_t known = place_newest(l, copied_inventory_name, OFFHOST_INVENTORIES_MAX);
 	char name[COPIED_NAME_MAX];
 	if (newest < known)
-		found(p, copied_catalogue_name(known, name),
+		found(p, copied_inventory_name(known, name),
 		    "was put but is missing in the store: the copy was set back");
 	for (size_t at = 0; (e = ledger_next(l, &at));) {
 		const struct copied *told = map_get(p->entries, e->name, strlen(e->name));
-		if (!e->stored_ms || e->gone || !e->catalogue || text_starts(e->name, "catalogue/"))
+		if (!e->stored_ms || e->gone || !e->inventory || text_starts(e->name, "inventory/"))
 			continue;
 		if (!told)
-			found(p, e->name, "was put, but no catalogue in the store names it");
+			found(p, e->name, "was put, but no inventory in the store names it");
 		else if (!e->content.size && memcmp(&told->sha256, &e->sha256, sizeof e->sha256))
-			found(p, e->name, "the catalogue in the store says another digest than was put");
+			found(p, e->name, "the inventory in the store says another digest than was put");
 	}
 }
 
@@ -100,7 +100,7 @@ static void check_needs(struct proving *p, const struct copied *e)
 		memcpy(pack.b, e->packs.data + at, PACK_ID_SIZE);
 		copied_pack_name(pack, name);
 		if (!map_get(p->entries, name, strlen(name))) {
-			found(p, e->name, "needs a pack that no catalogue names");
+			found(p, e->name, "needs a pack that no inventory names");
 			return;
 		}
 	}
@@ -164,12 +164,12 @@ static enum err_code prove(struct proving *p, bool sample, struct err *reterr)
 	if (rc)
 		return err_prefix(reterr, rc, "nothing was copied yet");
 	p->g = (struct generation){p->o, ledger_about(l)->generation};
-	rc = store_newest(&p->g, copied_catalogue_name, 0, OFFHOST_CATALOGUES_MAX, &newest, reterr);
+	rc = store_newest(&p->g, copied_inventory_name, 0, OFFHOST_INVENTORIES_MAX, &newest, reterr);
 	if (rc)
 		return rc;
-	rc = store_catalogues(&p->g, p->keys, newest, take_catalogue, p, &why);
+	rc = store_inventories(&p->g, p->keys, newest, take_inventory, p, &why);
 	if (rc == ERR_CORRUPT)
-		found(p, "the catalogue", why.msg);
+		found(p, "the inventory", why.msg);
 	else if (rc)
 		return err_set(reterr, rc, "%s", why.msg);
 	compare_with_ledger(p, l, newest);

@@ -26,8 +26,9 @@ static inline uint64_t rig_now(void *ctx)
 {
 	return ((struct rig *)ctx)->now_ms++;
 }
-static inline void rig_pause(void *ctx, uint64_t ms)
+static inline void rig_pause(void *ctx, uint64_t ms, const atomic_bool *cancel)
 {
+	(void)cancel;
 	struct rig *r = ctx;
 	r->pauses++;
 	r->now_ms += ms;

@@ -61,7 +61,7 @@ static void nothing_is_sent_that_was_sent(void **state)
 	RIG_OK(&r, rig_copy(&r));
 	assert_int_equal(r.store.count, objects);
 	assert_int_equal(r.store.calls, calls); /* it is not even asked */
-	rig_point(&r);                          /* same content: a manifest and a catalogue */
+	rig_point(&r);                          /* same content: a manifest and an inventory */
 	RIG_OK(&r, rig_copy(&r));
 	assert_int_equal(r.copied.points, 1);
 	assert_true(r.copied.bytes < 64 << 10);
@@ -142,7 +142,7 @@ static void a_lost_ledger_is_made_again(void **state)
 	rig_done(&r);
 }
 
-static void many_catalogues_are_read_from_the_last_whole_one(void **state)
+static void many_inventories_are_read_from_the_last_whole_one(void **state)
 {
 	struct rig r;
 	char path[WORLD_PATH * 2], line[32];
@@ -163,7 +163,7 @@ static void many_catalogues_are_read_from_the_last_whole_one(void **state)
 	RIG_OK(&r, rig_verify(&r, false));
 	assert_int_equal(r.proof.points, OFFHOST_FULL_EVERY + 3);
 	/* the first ones are not needed for it any more */
-	memory_remove(&r.store, memory_find_like(&r.store, "catalogue/00000002"));
+	memory_remove(&r.store, memory_find_like(&r.store, "inventory/00000002"));
 	RIG_OK(&r, rig_restore(&r, (struct id){{0}}));
 	assert_int_equal(r.restored.points, OFFHOST_FULL_EVERY + 3);
 	rig_prove_restored(&r, last, OFFHOST_FULL_EVERY + 3);
@@ -215,7 +215,7 @@ static void a_copy_that_was_set_back_is_found(void **state)
 	world_text(r.w.config_dir, "a.conf", "two\n");
 	rig_point(&r);
 	RIG_OK(&r, rig_copy(&r));
-	memory_remove(&r.store, memory_find_like(&r.store, "catalogue/00000002"));
+	memory_remove(&r.store, memory_find_like(&r.store, "inventory/00000002"));
 	assert_int_equal(rig_verify(&r, true), ERR_CORRUPT);
 	assert_true(r.findings > 0);
 	rig_done(&r);
@@ -457,7 +457,7 @@ static void what_cannot_be_there_is_said(void **state)
 	assert_false(copied_name_ok("../keys/repository"));
 	assert_false(copied_name_ok("packs/../../etc/passwd.pack"));
 	assert_false(copied_name_ok("snapshots/snap-.manifest"));
-	assert_false(copied_name_ok("catalogue/1"));
+	assert_false(copied_name_ok("inventory/1"));
 	rig_done(&r);
 }
 
@@ -469,7 +469,7 @@ int main(void)
 	    cmocka_unit_test(nothing_is_sent_that_was_sent),
 	    cmocka_unit_test(a_killed_copy_goes_on),
 	    cmocka_unit_test(a_lost_ledger_is_made_again),
-	    cmocka_unit_test(many_catalogues_are_read_from_the_last_whole_one),
+	    cmocka_unit_test(many_inventories_are_read_from_the_last_whole_one),
 	    cmocka_unit_test(what_is_not_what_was_put_is_found),
 	    cmocka_unit_test(a_copy_that_was_set_back_is_found),
 	    cmocka_unit_test(two_writers_are_told_apart),

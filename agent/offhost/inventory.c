@@ -1,0 +1,126 @@
+#include "agent/offhost/inventory.h"
+
+#include <string.h>
+
+#include "agent/snapshot/bytes.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/secret.h"
+
+static const char magic[8] = "KEDGEIV1";
+#define SIGNING_DOMAIN "kedge inventory 1"
+
+uint32_t inventory_base(uint32_t number)
+{
+	return number - (number - 1) % OFFHOST_FULL_EVERY;
+}
+
+/* ---- the header ---- */
+
+static void header_write(const struct inventory_header *h, uint8_t out[INVENTORY_HEADER_SIZE])
+{
+	memset(out, 0, INVENTORY_HEADER_SIZE);
+	memcpy(out, magic, sizeof magic);
+	put32(out + 8, INVENTORY_VERSION);
+	put32(out + 12, h->key_number);
+	memcpy(out + 16, h->repo, REPO_ID_SIZE);
+	put64(out + 32, h->number);
+	put32(out + 40, h->sealed_size);
+	memcpy(out + 48, h->salt, INVENTORY_SALT_SIZE);
+}
+
+enum err_code inventory_header_parse(const uint8_t *data, size_t size, struct inventory_header *ret, struct err *reterr)
+{
+	if (size < INVENTORY_HEADER_SIZE + SEAL_TAG_SIZE + SIGNATURE_SIZE || memcmp(data, magic, sizeof magic))
+		return err_set(reterr, ERR_CORRUPT, "does not begin as an inventory does");
+	if (get32(data + 8) != INVENTORY_VERSION)
+		return err_set(reterr, ERR_UNSUPPORTED, "inventory version %u is not known here", get32(data + 8));
+	struct inventory_header h = {
+	    .key_number = get32(data + 12), .sealed_size = get32(data + 40), .number = get64(data + 32)};
+	memcpy(h.repo, data + 16, REPO_ID_SIZE);
+	memcpy(h.salt, data + 48, INVENTORY_SALT_SIZE);
+	if (h.sealed_size < SEAL_TAG_SIZE || size != INVENTORY_HEADER_SIZE + (size_t)h.sealed_size + SIGNATURE_SIZE ||
+	    get32(data + 44))
+		return err_set(reterr, ERR_CORRUPT, "the inventory's size does not fit its header");
+	*ret = h;
+	return ERR_OK;
+}
+
+/* ---- sealing ---- */
+
+static enum err_code sealer_for(
+    const struct keys *k, const struct inventory_header *h, struct sealer **ret, struct err *reterr)
+{
+	uint8_t context[8 + INVENTORY_SALT_SIZE], key[KEY_SIZE];
+	put64(context, h->number);
+	memcpy(context + 8, h->salt, INVENTORY_SALT_SIZE);
+	enum err_code rc = keys_derive(k, h->key_number, "inventory", context, sizeof context, key, reterr);
+	if (!rc)
+		rc = sealer_new(key, ret, reterr);
+	secret_wipe(key, sizeof key);
+	return rc;
+}
+
+enum err_code inventory_seal(
+    const struct keys *k, const struct inventory *c, struct random *random, struct buf *out, struct err *reterr)
+{
+	CLEANUP(buf_done) struct buf body = {.limit = OFFHOST_INVENTORY_MAX - 4096};
+	CLEANUP(sealer_cleanup) struct sealer *sealer = NULL;
+	struct inventory_header h = {.key_number = keys_newest(k), .number = c->number};
+	uint8_t header[INVENTORY_HEADER_SIZE], signature[SIGNATURE_SIZE];
+	enum err_code rc = record_to_msgpack(&inventory_type, c, &body, reterr);
+	if (rc)
+		return rc;
+	if (body.failed)
+		return err_set(reterr, ERR_LIMIT, "an inventory of more than %d MiB; prune restore points",
+		    OFFHOST_INVENTORY_MAX >> 20);
+	memcpy(h.repo, keys_repo_id(k), REPO_ID_SIZE);
+	random_fill(random, h.salt, sizeof h.salt);
+	h.sealed_size = (uint32_t)(body.size + SEAL_TAG_SIZE);
+	header_write(&h, header);
+	size_t size = body.size;
+	if (!buf_reserve(&body, SEAL_TAG_SIZE))
+		return err_set(reterr, ERR_NOMEM, "out of memory for an inventory");
+	rc = sealer_for(k, &h, &sealer, reterr);
+	if (!rc)
+		rc = sealer_seal(sealer, 0, header, sizeof header, body.data, size, reterr);
+	if (rc)
+		return rc;
+	buf_append(out, header, sizeof header);
+	buf_append(out, body.data, size + SEAL_TAG_SIZE);
+	if (!out->failed)
+		rc = keys_sign(k, SIGNING_DOMAIN, out->data, out->size, signature, reterr);
+	buf_append(out, signature, sizeof signature);
+	return rc == ERR_OK && out->failed ? err_set(reterr, ERR_NOMEM, "out of memory for an inventory") : rc;
+}
+
+enum err_code inventory_unseal(const struct keys *k, uint32_t number, const uint8_t *data, size_t size,
+    struct arena *arena, struct inventory *ret, struct err *reterr)
+{
+	CLEANUP(sealer_cleanup) struct sealer *sealer = NULL;
+	struct inventory_header h;
+	struct inventory c;
+	enum err_code rc = inventory_header_parse(data, size, &h, reterr);
+	if (rc)
+		return rc;
+	if (memcmp(h.repo, keys_repo_id(k), REPO_ID_SIZE) || h.number != number)
+		return err_set(
+		    reterr, ERR_CORRUPT, "belongs to another repository or is another inventory than its name says");
+	if (!keys_verify(keys_public(k), SIGNING_DOMAIN, data, size - SIGNATURE_SIZE, data + size - SIGNATURE_SIZE))
+		return err_set(reterr, ERR_CORRUPT, "its signature is not this repository's");
+	size_t body_size = h.sealed_size - SEAL_TAG_SIZE;
+	uint8_t *body = arena_dup(arena, data + INVENTORY_HEADER_SIZE, h.sealed_size);
+	if (!body)
+		return err_set(reterr, ERR_NOMEM, "out of memory for an inventory");
+	rc = sealer_for(k, &h, &sealer, reterr);
+	if (rc)
+		return rc == ERR_NOT_FOUND ? ERR_CORRUPT : rc;
+	if (!sealer_open(sealer, 0, data, INVENTORY_HEADER_SIZE, body, body_size))
+		return err_set(reterr, ERR_CORRUPT, "its content is not what was sealed");
+	rc = record_from_msgpack(&inventory_type, body, body_size, arena, &c, reterr);
+	if (rc)
+		return rc == ERR_NOMEM ? rc : ERR_CORRUPT;
+	if (c.number != number)
+		return err_set(reterr, ERR_CORRUPT, "it says another number inside");
+	*ret = c;
+	return ERR_OK;
+}

@@ -1,0 +1,46 @@
+/* agent/offhost/inventory.h: the object that says what was copied.
+ *
+ *   header     64 bytes: "KEDGEIV1", u32 version 1, u32 key number, repository id (16), u64 number, u32 sealed size
+ * (with tag), u32 zero, salt (16) sealed     AES-256-GCM under a key of this object's own (purpose "inventory",
+ * context: number and salt; nonce 0), associated data: the header; inside the msgpack record "inventory" signature
+ * Ed25519 (64) over all before it, domain "kedge inventory 1", by the host's key
+ *
+ * Numbers begin with 1 and have no gaps.  Number 1 and every OFFHOST_FULL_EVERY after it names everything that is
+ * current; the others what was put since the one before, whose SHA-256 they carry.  So the newest number, its base and
+ * what lies between say all. Pure but for the salt, which comes in.  Numbers are little-endian. */
+#ifndef KEDGE_AGENT_OFFHOST_INVENTORY_H
+#define KEDGE_AGENT_OFFHOST_INVENTORY_H
+
+#include "agent/offhost/copied.h"
+#include "agent/offhost/limits.h"
+#include "shared/base/random.h"
+
+enum { INVENTORY_HEADER_SIZE = 64, INVENTORY_VERSION = 1, INVENTORY_SALT_SIZE = 16 };
+
+struct inventory {
+	const char *host;
+	uint32_t number;
+	uint64_t made_ms;
+	struct digest previous; /* of the object before it; zero with number 1 */
+	struct list
+	    entries; /* struct copied; stored_ms, inventory and gone are not in it but for what they were then */
+};
+extern const struct record_type inventory_type;
+
+uint32_t inventory_base(uint32_t number); /* the whole one that it builds on: itself, if it is one */
+
+struct inventory_header {
+	uint32_t key_number, sealed_size;
+	uint64_t number;
+	uint8_t repo[REPO_ID_SIZE], salt[INVENTORY_SALT_SIZE];
+};
+/* Sizes fit. */
+ERR_CHECK enum err_code inventory_header_parse(
+    const uint8_t *data, size_t size, struct inventory_header *ret, struct err *reterr);
+ERR_CHECK enum err_code inventory_seal(
+    const struct keys *k, const struct inventory *c, struct random *random, struct buf *out, struct err *reterr);
+/* ERR_CORRUPT: it is not what this repository's host wrote as this number. */
+ERR_CHECK enum err_code inventory_unseal(const struct keys *k, uint32_t number, const uint8_t *data, size_t size,
+    struct arena *arena, struct inventory *ret, struct err *reterr);
+
+#endif
