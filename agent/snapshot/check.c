@@ -6,6 +6,7 @@
 
 #include <zstd.h>
 
+#include "agent/snapshot/catalogue.h"
 #include "agent/snapshot/findings.h"
 #include "agent/snapshot/needs.h"
 #include "agent/snapshot/opened.h"
@@ -231,7 +232,10 @@ static void check_names(struct checking *c, int folder_fd, const char *folder, c
 	if (!dir)
 		return;
 	for (struct dirent *e; (e = readdir(dir));) {
-		bool fine = e->d_name[0] == '.'; /* temporary files of a replacement begin with a dot */
+		bool fine =
+		    e->d_name[0] == '.' ||
+		    (folder_fd == c->repo->snapshots_fd &&
+			text_equal(e->d_name, CATALOGUE_NAME)); /* temporary files of a replacement begin with a dot */
 		for (const char *const *s = suffixes; *s && !fine; s++) {
 			struct pack_id pack;
 			fine = text_ends(e->d_name, *s) &&
@@ -287,8 +291,36 @@ static enum err_code check_snapshot(
 		return err_set(reterr, rc, "%s", why.msg);
 	else if ((rc = check_trees(c, rd, &m, id_format(ID_SNAPSHOT, id, name), reterr)))
 		return rc;
+	else if (m.summary.marks.damage)
+		findings_add(&c->findings, "%s: %s", id_format(ID_SNAPSHOT, id, name), m.summary.marks.damage);
 	if (c->findings.count > before)
 		c->result.damaged_snapshots++;
+	return ERR_OK;
+}
+
+static enum err_code check_catalogue(struct checking *c, struct err *reterr)
+{
+	CLEANUP(cleanup_free) struct id *missing = NULL;
+	size_t count = 0;
+	char name[ID_TEXT_MAX];
+	struct err why = ERR_INIT;
+	enum err_code rc = catalogue_missing(c->repo, &missing, &count, &why);
+	for (size_t i = 0; i < count && !rc; i++) {
+		findings_add(&c->findings,
+		    "snapshots/%s.manifest is missing: it was taken away from there (put it back, or accept the loss "
+		    "with "
+		    "`kedge-agent repo rebuild-index`)",
+		    id_format(ID_SNAPSHOT, missing[i], name));
+		c->result.damaged_snapshots++;
+	}
+	if (rc == ERR_CORRUPT || (rc == ERR_NOT_FOUND && c->result.snapshots))
+		findings_add(&c->findings,
+		    "%s: whether restore points were taken away is not known; `kedge-agent repo rebuild-index` makes "
+		    "it anew from those "
+		    "that are there",
+		    why.msg);
+	else if (rc && rc != ERR_NOT_FOUND)
+		return err_set(reterr, rc, "%s", why.msg);
 	return ERR_OK;
 }
 
@@ -326,6 +358,8 @@ enum err_code repo_check(
 		check_names(&c, r->snapshots_fd, "snapshots", snapshot_suffixes);
 		rc = check_snapshots(&c, reterr);
 	}
+	if (!rc)
+		rc = check_catalogue(&c, reterr);
 	findings_tell(&c.findings, o->on_finding, o->ctx);
 	if (!rc && cancelled(&c))
 		rc = err_set(reterr, ERR_CANCELLED, "cancelled");

@@ -1,6 +1,8 @@
 /* Taking a restore point. */
 #include <string.h>
+#include <sys/file.h>
 
+#include "agent/snapshot/catalogue.h"
 #include "agent/snapshot/git.h"
 #include "agent/snapshot/opened.h"
 #include "agent/snapshot/roots.h"
@@ -245,6 +247,16 @@ static enum err_code keep_lists(struct creating *c, struct err *reterr)
 	return copy_versions(c, reterr);
 }
 
+/* The restore point is there; that it would not be missed is no reason to call it failed. */
+static void list_it(const struct creating *c)
+{
+	struct err err = ERR_INIT;
+	CLEANUP(cleanup_fd) int lock = -1;
+	if (repo_lock_folder(c->repo->snapshots_fd, LOCK_EX, &lock, &err) ||
+	    catalogue_add(c->repo, c->result.summary.snapshot, &err))
+		log_warn("snapshot", "service=%s the catalogue could not be written: %s", c->service->name, err.msg);
+}
+
 /* Packs, index, manifest: each durable before the next (repo.h). */
 static enum err_code create(struct creating *c, uint64_t began_ms, struct err *reterr)
 {
@@ -274,7 +286,10 @@ static enum err_code create(struct creating *c, uint64_t began_ms, struct err *r
 		return err_set(reterr, ERR_TIMEOUT,
 		    "no snapshot of %s: it took longer than %d h; take its components apart", c->service->name,
 		    PRUNE_GRACE_MS / 2 / (60 * 60 * 1000));
-	return manifest_write(c->repo, &c->result, reterr);
+	rc = manifest_write(c->repo, &c->result, reterr);
+	if (!rc)
+		list_it(c);
+	return rc;
 }
 
 enum err_code snapshot_create(struct repo *r, const struct service_config *service, const struct snapshot_options *o,

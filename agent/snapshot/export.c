@@ -1,6 +1,7 @@
 /* Which packs a restore point leans on. */
 #include "agent/snapshot/export.h"
 
+#include "agent/snapshot/catalogue.h"
 #include "agent/snapshot/needs.h"
 #include "agent/snapshot/opened.h"
 #include "shared/base/file.h"
@@ -134,6 +135,8 @@ enum err_code repo_assemble_end(const char *path, const struct keys *k, struct e
 		return rc;
 	strcat(text_hex(keys_public(k), 32, hex), "\n");
 	rc = file_replace(file, hex, strlen(hex), 0644, reterr);
+	if (!rc)
+		rc = catalogue_make(path, k, reterr);
 	if (!rc)
 		rc = path_in(path, "FORMAT", file, reterr);
 	return rc ? rc : file_replace(file, REPO_FORMAT_LINE, strlen(REPO_FORMAT_LINE), 0644, reterr);

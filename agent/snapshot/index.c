@@ -368,17 +368,31 @@ static enum err_code change_locked(struct index *x, change_fn *change, void *ctx
 	return index_seal_write(x->folder, x->keys, reterr);
 }
 
-static enum err_code change_index(struct index *x, change_fn *change, void *ctx, struct err *reterr)
+/* Alone among threads and processes until end_change(). */
+static enum err_code begin_change(struct index *x, struct err *reterr)
 {
 	pthread_mutex_lock(&x->mutex);
 	enum err_code rc =
 	    x->broken ? err_set(reterr, ERR_STATE, "%s: an earlier write failed; open the repository anew", x->folder)
 		      : guard_take(x, reterr);
-	if (!rc) {
-		rc = change_locked(x, change, ctx, reterr);
-		guard_give(x);
-	}
+	if (rc)
+		pthread_mutex_unlock(&x->mutex);
+	return rc;
+}
+
+static void end_change(struct index *x)
+{
+	guard_give(x);
 	pthread_mutex_unlock(&x->mutex);
+}
+
+static enum err_code change_index(struct index *x, change_fn *change, void *ctx, struct err *reterr)
+{
+	enum err_code rc = begin_change(x, reterr);
+	if (rc)
+		return rc;
+	rc = change_locked(x, change, ctx, reterr);
+	end_change(x);
 	return rc;
 }
 
@@ -479,8 +493,8 @@ static int add_all(struct index *x, MDB_txn *txn, void *ctx)
 	return put_places(x, txn, a->all, n);
 }
 
-enum err_code index_add(
-    struct index *x, const struct index_addition *packs, size_t count, bool replace, struct err *reterr)
+static enum err_code adding_new(
+    const struct index_addition *packs, size_t count, bool replace, struct adding *ret, struct err *reterr)
 {
 	struct adding a = {packs, count, replace, NULL, 0};
 	for (size_t i = 0; i < count; i++)
@@ -488,7 +502,35 @@ enum err_code index_add(
 	a.all = calloc(a.total + 1, sizeof *a.all);
 	if (!a.all)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
-	enum err_code rc = change_index(x, add_all, &a, reterr);
+	*ret = a;
+	return ERR_OK;
+}
+
+enum err_code index_add(struct index *x, const struct index_addition *packs, size_t count, struct err *reterr)
+{
+	struct adding a;
+	enum err_code rc = adding_new(packs, count, false, &a, reterr);
+	if (rc)
+		return rc;
+	rc = change_index(x, add_all, &a, reterr);
+	free(a.all);
+	return rc;
+}
+
+enum err_code index_replace(struct index *x, index_gather_fn *gather, void *ctx, struct err *reterr)
+{
+	const struct index_addition *packs;
+	size_t count;
+	struct adding a = {0};
+	enum err_code rc = begin_change(x, reterr);
+	if (rc)
+		return rc;
+	rc = gather(ctx, &packs, &count, reterr);
+	if (!rc)
+		rc = adding_new(packs, count, true, &a, reterr);
+	if (!rc)
+		rc = change_locked(x, add_all, &a, reterr);
+	end_change(x);
 	free(a.all);
 	return rc;
 }

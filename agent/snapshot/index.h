@@ -44,9 +44,13 @@ typedef bool index_visit_fn(void *ctx, const struct chunk_id *id, const struct p
 ERR_CHECK enum err_code index_each(struct index_reader *r, index_visit_fn *visit, void *ctx, struct err *reterr);
 
 struct index_addition { struct pack_id id; uint64_t size; struct pack_index content; };
-/* All or nothing, durable on return.  replace: everything that was there goes first.  A chunk that was known moves to its new place.
+/* All or nothing, durable on return.  A chunk that was known moves to its new place.
  * After ERR_FULL or ERR_IO the struct index is done with: close it. */
-ERR_CHECK enum err_code index_add(struct index *x, const struct index_addition *packs, size_t count, bool replace, struct err *reterr);
+ERR_CHECK enum err_code index_add(struct index *x, const struct index_addition *packs, size_t count, struct err *reterr);
+/* Everything anew, from what gather finds while nobody else commits: what is committed before is in what it sees, what comes later is added.
+ * *ret is gather's, valid until index_replace returns. */
+typedef enum err_code index_gather_fn(void *ctx, const struct index_addition **ret, size_t *ret_count, struct err *reterr);
+ERR_CHECK enum err_code index_replace(struct index *x, index_gather_fn *gather, void *ctx, struct err *reterr);
 /* Sets doomed_ms of each (0: spared). */
 ERR_CHECK enum err_code index_doom(struct index *x, const struct index_pack *packs, size_t count, struct err *reterr);
 /* Forgets these packs and every chunk that lies in them. */

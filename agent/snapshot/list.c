@@ -2,7 +2,7 @@
 #include <string.h>
 #include <sys/file.h>
 
-#include "agent/snapshot/manifest.h"
+#include "agent/snapshot/catalogue.h"
 #include "shared/base/text.h"
 
 enum { PREFIX_LEAST = 4, SCRATCH_LIMIT = 256 << 20 };
@@ -20,6 +20,19 @@ struct listing {
 	size_t count, damaged_count;
 };
 
+static enum err_code add_damaged(
+    struct listing *l, struct arena *arena, const char *file, const char *text, struct err *reterr)
+{
+	struct snapshot_damaged *more = arena_array(arena, l->damaged_count + 1, sizeof *more);
+	if (!more || !file || !(text = arena_strdup(arena, text)))
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	if (l->damaged_count)
+		memcpy(more, l->damaged, l->damaged_count * sizeof *more);
+	more[l->damaged_count++] = (struct snapshot_damaged){file, text};
+	l->damaged = more;
+	return ERR_OK;
+}
+
 static enum err_code list_one(const struct repo *r, struct id id, const char *service, struct arena *scratch,
     struct arena *arena, struct listing *l, struct err *reterr)
 {
@@ -31,16 +44,37 @@ static enum err_code list_one(const struct repo *r, struct id id, const char *se
 	if (rc == ERR_NOT_FOUND) /* removed in between */
 		return ERR_OK;
 	if (rc == ERR_CORRUPT || rc == ERR_UNSUPPORTED) {
-		struct snapshot_damaged *d = &l->damaged[l->damaged_count++];
-		d->file = arena_printf(arena, "%s/snapshots/%s.manifest", r->path, id_format(ID_SNAPSHOT, id, name));
-		d->text = arena_strdup(arena, why.msg);
-		return d->file && d->text ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory");
+		const char *file =
+		    arena_printf(arena, "%s/snapshots/%s.manifest", r->path, id_format(ID_SNAPSHOT, id, name));
+		return add_damaged(l, arena, file, why.msg, reterr);
 	}
 	if (rc)
 		return err_set(reterr, rc, "%s", why.msg);
 	if (!is_of_service(&m.summary, service))
 		return ERR_OK;
 	return record_copy(&snapshot_summary_type, &m.summary, arena, &l->items[l->count++], reterr);
+}
+
+/* What somebody took away is named beside what cannot be read. */
+static enum err_code list_missing(const struct repo *r, struct arena *arena, struct listing *l, struct err *reterr)
+{
+	CLEANUP(cleanup_free) struct id *missing = NULL;
+	size_t count = 0;
+	char name[ID_TEXT_MAX];
+	struct err why = ERR_INIT;
+	enum err_code rc = catalogue_missing(r, &missing, &count, &why);
+	if (rc == ERR_NOT_FOUND)
+		return ERR_OK; /* a finding of `repo check` */
+	if (rc == ERR_CORRUPT)
+		return add_damaged(
+		    l, arena, arena_printf(arena, "%s/snapshots/%s", r->path, CATALOGUE_NAME), why.msg, reterr);
+	if (rc)
+		return err_set(reterr, rc, "%s", why.msg);
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = add_damaged(l, arena,
+		    arena_printf(arena, "%s/snapshots/%s.manifest", r->path, id_format(ID_SNAPSHOT, missing[i], name)),
+		    "it is missing: it was taken away from there", reterr);
+	return rc;
 }
 
 enum err_code snapshot_list(struct repo *r, const char *service, struct arena *arena, struct list *ret,
@@ -54,12 +88,13 @@ enum err_code snapshot_list(struct repo *r, const char *service, struct arena *a
 	enum err_code rc = manifest_ids(r, &ids, &count, reterr);
 	if (rc)
 		return rc;
-	struct listing l = {
-	    arena_array(arena, count + 1, sizeof *l.items), arena_array(arena, count + 1, sizeof *l.damaged), 0, 0};
-	if (!l.items || !l.damaged)
+	struct listing l = {arena_array(arena, count + 1, sizeof *l.items), NULL, 0, 0};
+	if (!l.items)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	for (size_t i = 0; i < count && !rc; i++)
 		rc = list_one(r, ids[i], service, scratch, arena, &l, reterr);
+	if (!rc)
+		rc = list_missing(r, arena, &l, reterr);
 	if (rc)
 		return rc;
 	*ret = (struct list){l.items, l.count};

@@ -2,12 +2,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "agent/snapshot/manifest.h"
+#include "agent/snapshot/bytes.h"
+#include "agent/snapshot/catalogue.h"
+#include "agent/snapshot/seal.h"
 #include "shared/base/file.h"
+#include "shared/base/random.h"
+#include "shared/base/secret.h"
 #include "shared/base/text.h"
 
 enum { MARKS_SIZE_MAX = 8 << 10 };
@@ -21,6 +26,21 @@ static enum err_code file_of(
 	return ERR_OK;
 }
 
+/* Removed, or never there; or taken away by somebody. */
+static enum err_code not_there(const struct repo *r, struct id id, struct err *reterr)
+{
+	CLEANUP(cleanup_free) struct id *missing = NULL;
+	size_t count = 0;
+	char name[ID_TEXT_MAX];
+	id_format(ID_SNAPSHOT, id, name);
+	if (catalogue_missing(r, &missing, &count, NULL) == ERR_OK)
+		for (size_t i = 0; i < count; i++)
+			if (id_equal(missing[i], id))
+				return err_set(reterr, ERR_CORRUPT,
+				    "snapshots/%s.manifest is missing: it was taken away from there", name);
+	return err_set(reterr, ERR_NOT_FOUND, "there is no restore point %s; see `kedge-agent snapshot list`", name);
+}
+
 enum err_code manifest_read(
     const struct repo *r, struct id id, struct arena *arena, struct manifest *ret, struct err *reterr)
 {
@@ -30,8 +50,7 @@ enum err_code manifest_read(
 	if (!rc)
 		rc = file_read(path, MANIFEST_SIZE_MAX, &data, reterr);
 	if (rc == ERR_NOT_FOUND)
-		rc = err_set(reterr, rc, "there is no restore point %s; see `kedge-agent snapshot list`",
-		    id_format(ID_SNAPSHOT, id, name));
+		rc = not_there(r, id, reterr);
 	else if (!rc && (rc = manifest_unseal(r->keys, id, data.data, data.size, arena, ret, reterr)))
 		rc = err_prefix(reterr, rc, "snapshots/%s.manifest", id_format(ID_SNAPSHOT, id, name));
 	buf_done(&data);
@@ -81,7 +100,10 @@ enum err_code manifest_remove_unheld(const struct repo *r, struct id id, bool *r
 	if (rc)
 		return rc;
 	*ret_held = marks.hold != NULL;
-	return *ret_held ? ERR_OK : manifest_remove(r, id, reterr);
+	if (marks.hold)
+		return ERR_OK;
+	rc = catalogue_remove(r, id, reterr); /* before it goes, or it would be missed */
+	return rc ? rc : manifest_remove(r, id, reterr);
 }
 
 /* The manifest goes first: marks without one mean nothing. */
@@ -153,7 +175,56 @@ enum err_code manifest_ids(const struct repo *r, struct id **ret, size_t *ret_co
 	return ERR_OK;
 }
 
-/* ---- marks ---- */
+/* ---- marks ----
+ * JSON, and behind it a line that authenticates it under its own name: "#KEDGEMK1", the key's number, nonce and tag of
+ * a GMAC. */
+
+static const char marks_word[] = "\n#KEDGEMK1 ", marks_unreadable[] = "its marks cannot be read";
+enum { MARKS_NONCE = 12, MARKS_LINE_MAX = 128 };
+
+static enum err_code marks_mac(const struct keys *k, uint32_t number, struct id id, const uint8_t nonce[MARKS_NONCE],
+    const void *text, size_t size, uint8_t tag[SEAL_TAG_SIZE], struct err *reterr)
+{
+	uint8_t key[KEY_SIZE];
+	enum err_code rc = keys_derive(k, number, "marks", id.b, sizeof id.b, key, reterr);
+	if (rc)
+		return rc;
+	CLEANUP(gmac_cleanup) struct gmac *mac = gmac_new(key, nonce);
+	secret_wipe(key, sizeof key);
+	if (!mac)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	gmac_add(mac, text, size);
+	gmac_end(mac, tag);
+	return ERR_OK;
+}
+
+static bool marks_line(const struct keys *k, uint32_t number, struct id id, const uint8_t nonce[MARKS_NONCE],
+    const void *text, size_t size, char out[MARKS_LINE_MAX], struct err *reterr)
+{
+	uint8_t tag[SEAL_TAG_SIZE];
+	char nonce_hex[2 * MARKS_NONCE + 1], tag_hex[2 * SEAL_TAG_SIZE + 1];
+	return marks_mac(k, number, id, nonce, text, size, tag, reterr) == ERR_OK &&
+	       text_format(out, MARKS_LINE_MAX, "%s%u %s %s\n", marks_word, number,
+		   text_hex(nonce, MARKS_NONCE, nonce_hex), text_hex(tag, sizeof tag, tag_hex));
+}
+
+/* *ret_size: of the JSON before the line, which must be the one that we would write. */
+static bool marks_authentic(const struct repo *r, struct id id, const struct buf *text, size_t *ret_size)
+{
+	uint8_t nonce[MARKS_NONCE];
+	char nonce_hex[2 * MARKS_NONCE + 1], wanted[MARKS_LINE_MAX];
+	uint32_t number;
+	const char *line = NULL;
+	for (const char *p = buf_str(text); (p = strstr(p, marks_word)); p++)
+		line = p;
+	if (!line || sscanf(line + strlen(marks_word), "%10u %24[0-9a-f]", &number, nonce_hex) != 2 ||
+	    text_unhex(nonce_hex, nonce, sizeof nonce, NULL))
+		return false;
+	size_t size = (size_t)(line - buf_str(text));
+	*ret_size = size;
+	return marks_line(r->keys, number, id, nonce, text->data, size, wanted, NULL) &&
+	       text->size - size == strlen(wanted) && secret_equal(line, wanted, strlen(wanted));
+}
 
 enum err_code marks_read(
     const struct repo *r, struct id id, struct arena *arena, struct snapshot_marks *ret, struct err *reterr)
@@ -161,6 +232,7 @@ enum err_code marks_read(
 	char path[PATH_LIMIT];
 	struct buf text = BUF_INIT;
 	struct snapshot_marks marks;
+	size_t size = 0;
 	enum err_code rc = file_of(r, id, ".marks", path, reterr);
 	if (!rc)
 		rc = file_read(path, MARKS_SIZE_MAX, &text, reterr);
@@ -168,12 +240,15 @@ enum err_code marks_read(
 		*ret = (struct snapshot_marks){0};
 		rc = ERR_OK;
 	} else if (!rc) {
-		rc = record_from_json(
-		    &snapshot_marks_type, (const char *)text.data, text.size, 0, arena, &marks, reterr);
+		rc = marks_authentic(r, id, &text, &size) ? record_from_json(&snapshot_marks_type,
+								(const char *)text.data, size, 0, arena, &marks, reterr)
+							  : ERR_CORRUPT;
 		if (!rc)
 			*ret = marks;
-		else /* nothing that a damaged file claims may make this a good one */
-			*ret = (struct snapshot_marks){.suspect = true, .damage = "its marks cannot be read"};
+		else /* nothing that a damaged file claims may make this a good one; and what it held may have been a
+			hold */
+			*ret = (struct snapshot_marks){
+			    .suspect = true, .damage = marks_unreadable, .hold = marks_unreadable};
 		rc = rc == ERR_NOMEM ? rc : ERR_OK;
 	}
 	buf_done(&text);
@@ -182,11 +257,21 @@ enum err_code marks_read(
 
 enum err_code marks_write(const struct repo *r, struct id id, const struct snapshot_marks *marks, struct err *reterr)
 {
-	char path[PATH_LIMIT];
+	char path[PATH_LIMIT], line[MARKS_LINE_MAX];
+	uint8_t nonce[MARKS_NONCE];
 	struct buf text = BUF_INIT;
+	struct random random;
+	random_init_system(&random);
+	random_fill(&random, nonce, sizeof nonce);
 	enum err_code rc = file_of(r, id, ".marks", path, reterr);
 	if (!rc)
 		rc = record_to_json(&snapshot_marks_type, marks, RECORD_PRETTY, &text, reterr);
+	if (!rc && !marks_line(r->keys, keys_newest(r->keys), id, nonce, text.data, text.size, line, reterr))
+		rc = err_set(reterr, ERR_INTERNAL, "the marks cannot be authenticated");
+	if (!rc) {
+		buf_text(&text, line);
+		rc = text.failed ? err_set(reterr, ERR_NOMEM, "out of memory") : ERR_OK;
+	}
 	if (!rc)
 		rc = file_replace(path, text.data, text.size, 0600, reterr);
 	buf_done(&text);

@@ -123,7 +123,8 @@ static enum err_code open_keys(struct repo *r, const char *host, struct err *ret
 		rc = keys_load(file, &r->keys, reterr);
 	if (rc == ERR_NOT_FOUND)
 		return err_prefix(reterr, rc,
-		    "%s cannot be read without its key: put the key file back, or open it with a recovery key (`kedge-agent "
+		    "%s cannot be read without its key: put the key file back, or open it with a recovery key "
+		    "(`kedge-agent "
 		    "repo unlock`)",
 		    r->path);
 	if (!rc && host && !text_equal(host, keys_host(r->keys)))
@@ -182,7 +183,7 @@ static enum err_code open_index(struct repo *r, struct err *reterr)
 	if (!rc)
 		rc = index_open(folder, r->keys, &r->index, reterr);
 	if (!rc)
-		rc = repo_rebuild_index(r, log_finding, NULL, &chunks, reterr);
+		rc = repo_fill_index(r, log_finding, NULL, &chunks, reterr);
 	return rc;
 }
 
@@ -202,7 +203,7 @@ static enum err_code fill_empty_index(struct repo *r, struct err *reterr)
 	index_reader_free(TAKE_PTR(reader));
 	rc = repo_pack_files(r, &files, &file_count, reterr);
 	if (!rc && file_count)
-		rc = repo_rebuild_index(r, log_finding, NULL, &chunks, reterr);
+		rc = repo_fill_index(r, log_finding, NULL, &chunks, reterr);
 	return rc;
 }
 

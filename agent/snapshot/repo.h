@@ -7,7 +7,8 @@
  *   packs/PACK.pack         append-only: sealed, compressed chunks and a sealed index of them (pack.h)
  *   index/data.mdb          LMDB: chunk id -> place; can be rebuilt from the packs at any time
  *   snapshots/ID.manifest   sealed and signed; a restore point exists when this file does (manifest.h)
- *   snapshots/ID.marks      what was learnt about it since: verified, healthy since, suspect, hold
+ *   snapshots/catalogue     which restore points there ought to be (catalogue.h)
+ *   snapshots/ID.marks      authenticated, too: what was learnt about it since: verified, healthy since, suspect, hold
  *
  * Write order of a new restore point: pack data, fsync, rename into place, fsync of packs/; index commit; manifest by temporary file,
  * fsync, rename, fsync of snapshots/.  A crash anywhere leaves at most packs that nothing refers to; prune takes them away.  Creating and
@@ -55,6 +56,7 @@ struct repo_check_result {
 ERR_CHECK enum err_code repo_check(struct repo *r, const struct repo_check_options *o, struct repo_check_result *ret, struct err *reterr);
 
 /* The index anew from the packs' own; packs that do not authenticate are left out and named.  The old index stands until the commit. */
+/* ... and the catalogue of restore points from those that are there (catalogue.h). */
 ERR_CHECK enum err_code repo_rebuild_index(struct repo *r, repo_finding_fn *on_finding, void *ctx, uint64_t *ret_chunks, struct err *reterr);
 
 struct repo_stats {

@@ -17,6 +17,8 @@ struct repo {
 	uint64_t page_key[2];        /* SipHash key of tree page ends */
 };
 
+/* repo_rebuild_index without the catalogue: what an open does by itself must not hide what was taken away. */
+ERR_CHECK enum err_code repo_fill_index(struct repo *r, repo_finding_fn *on_finding, void *ctx, uint64_t *ret_chunks, struct err *reterr);
 /* Every finished pack file of the folder; the caller frees *ret. */
 ERR_CHECK enum err_code repo_pack_files(const struct repo *r, struct pack_id **ret, size_t *ret_count, struct err *reterr);
 /* Removes packs/NAME.tmp that no living writer holds. */

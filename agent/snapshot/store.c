@@ -185,5 +185,5 @@ enum err_code store_run_commit(struct store_run *run, struct err *reterr)
 		return rc;
 	/* From here on the index may refer to the packs, even if the commit reports an error: they must stay. */
 	run->committed = true;
-	return index_add(run->repo->index, run->packs, run->pack_count, false, reterr);
+	return index_add(run->repo->index, run->packs, run->pack_count, reterr);
 }

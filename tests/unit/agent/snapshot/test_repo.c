@@ -78,8 +78,9 @@ static void test_foreign_key(void **state)
 	world_open(&w); /* rebuilds the index, in which nothing is left that authenticates */
 	WORLD_OK(&w, snapshot_list(w.repo, NULL, w.arena, &all, &damaged, &w.err));
 	assert_int_equal(all.count, 0);
-	assert_int_equal(damaged.count, 1);
-	assert_non_null(strstr(LIST_AT(damaged, struct snapshot_damaged, 0).text, "another repository"));
+	assert_int_equal(damaged.count, 2); /* the manifest, and the catalogue */
+	for (size_t i = 0; i < damaged.count; i++)
+		assert_non_null(strstr(LIST_AT(damaged, struct snapshot_damaged, i).text, "another repository"));
 	expect(world_verify(&w, s.snapshot, &(struct verify_result){0}), ERR_CORRUPT, "another repository");
 	world_done(&other);
 }
