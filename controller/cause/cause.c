@@ -231,7 +231,7 @@ static void set_views_apart(struct cause *c)
 	for (size_t i = 0; resources && c->edge_count && i < c->service_count; i++) {
 		struct service *s = &c->services[i];
 		if (s->measured && !s->has_resources && !s->callees.count && !s->callers.count)
-			s->reached = false;
+			s->view = true;
 	}
 }
 
@@ -254,7 +254,18 @@ static double score(const struct service *s, struct cause_ranked *ret)
 		ret->reason[k] = s->reason[k];
 		sum += s->weight[k];
 	}
-	return s->reached ? sum : sum / 10; /* what is out of reach of the alarm is named last, but named */
+	/* What is out of reach of the alarm, or no service, is named last, but named. */
+	return s->view ? sum * 1e-9 : s->reached ? sum : sum / 10;
+}
+
+static double confidence(const struct cause *c, const struct cause_ranked *first, const struct cause_ranked *second)
+{
+	double weight = 0, scale = first->score > 0 ? 1 / first->score : 0;
+	for (unsigned k = 0; k < CAUSE_KIND_COUNT; k++)
+		weight += first->weight[k] * (k == CAUSE_BY_FLOW                           ? cause_model.flow_trust
+						 : k == CAUSE_BY_SYMPTOM && !c->edge_count ? cause_model.symptom_trust
+											   : 1);
+	return cause_confidence(weight, weight * (second ? first->score - second->score : first->score) * scale);
 }
 
 enum err_code cause_conclude(struct cause *c, struct cause_verdict *ret, struct err *reterr)
@@ -278,18 +289,18 @@ enum err_code cause_conclude(struct cause *c, struct cause_verdict *ret, struct 
 		r[i].score += 1e-6 * (double)c->services[i].callees.count;
 	if (c->service_count)
 		qsort(r, c->service_count, sizeof *r, by_score);
-	double first = c->service_count ? r[0].score : 0, second = c->service_count > 1 ? r[1].score : 0;
-	bool silent = first < cause_model.silence;
+	bool silent = !c->service_count || r[0].score < cause_model.silence;
 	*ret = (struct cause_verdict){.ranked = r,
 	    .count = c->service_count,
 	    .abstained = silent,
-	    .confidence = silent ? 0 : cause_confidence(first, second)};
+	    .confidence = silent ? 0 : confidence(c, &r[0], c->service_count > 1 ? &r[1] : NULL)};
 	return ERR_OK;
 }
 
 const char *cause_kind_name(enum cause_kind kind)
 {
 	static const char *const names[] = {[CAUSE_BY_METRIC] = "metric",
+	    [CAUSE_BY_SYMPTOM] = "symptom",
 	    [CAUSE_BY_FLOW] = "flow",
 	    [CAUSE_BY_TRACE] = "trace",
 	    [CAUSE_BY_LOG] = "log",

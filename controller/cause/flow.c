@@ -13,9 +13,8 @@
 struct symptom { /* of all services */
 	double *added, *own;
 	const struct series **by;
-	double usual; /* what there is of it without a fault: time of all requests; number of requests */
-	double sum;   /* of own */
-	double z;     /* the strongest move */
+	double sum; /* of own */
+	double z;   /* the strongest move */
 };
 struct flow {
 	const struct series **requests;
@@ -82,14 +81,12 @@ static void add_up(const struct cause *c, struct flow *f)
 		double requests = r ? r->mean : 0;
 		if (t) {
 			f->time.added[i] = t->excess * requests;
-			f->time.usual += c->services[i].reached ? fmax(0, t->level) * requests : 0;
 			f->time.z = fmax(f->time.z, c->services[i].reached ? t->z : 0);
 		}
 		if (e) {
 			f->errors.added[i] = errors_added(e, requests);
 			f->errors.z = fmax(f->errors.z, c->services[i].reached ? e->z : 0);
 		}
-		f->errors.usual += c->services[i].reached ? requests : 0;
 	}
 }
 
@@ -131,24 +128,33 @@ static void weigh(struct cause *c, const struct symptom *s, double part, const c
 			    100 * s->own[i] / s->sum, what);
 }
 
-static void weigh_both(struct cause *c, struct flow *f)
+/* How strongly the alarm is of that class: at the service where it was, or where requests come in. */
+static double alarm(const struct cause *c, bool time)
 {
-	double time = f->time.usual > 0 ? fmin(1, f->time.sum / f->time.usual) : 0;
-	double errors = f->errors.usual > 0 ? fmin(1, f->errors.sum / f->errors.usual) : 0;
-	double rest = cause_model.other_symptom;
-	if (c->alert_class == CAUSE_LATENCY) {
-		time = 1;
-		errors *= rest;
-	} else if (c->alert_class == CAUSE_ERRORS || c->alert_class == CAUSE_SUCCESS) {
-		errors = 1;
-		time *= rest;
-	} else {
-		double most = fmax(fmax(time, errors), 1e-9);
-		time /= most;
-		errors /= most;
+	double z = 0;
+	for (size_t i = 0; i < c->series_count; i++) {
+		const struct series *s = &c->series[i];
+		bool of =
+		    time ? s->m.class == CAUSE_LATENCY : s->m.class == CAUSE_ERRORS || s->m.class == CAUSE_SUCCESS;
+		bool there = c->alert ? s->service == c->alert - 1 : c->services[s->service].callers.count == 0;
+		if (of && there && !s->gone)
+			z = fmax(z, s->z);
 	}
-	weigh(c, &f->time, time, "time that was added");
-	weigh(c, &f->errors, errors, "errors that were added");
+	return z;
+}
+
+static void weigh_both(struct cause *c, const struct flow *f)
+{
+	double time = alarm(c, true), errors = alarm(c, false), most = fmax(fmax(time, errors), 1);
+	if (c->alert_class == CAUSE_LATENCY) {
+		most = time = 1;
+		errors = cause_model.other_symptom;
+	} else if (c->alert_class == CAUSE_ERRORS || c->alert_class == CAUSE_SUCCESS) {
+		most = errors = 1;
+		time = cause_model.other_symptom;
+	}
+	weigh(c, &f->time, time / most, "time that was added");
+	weigh(c, &f->errors, errors / most, "errors that were added");
 }
 
 enum err_code flow_weigh(struct cause *c, bool *ret_done, struct err *reterr)

@@ -76,6 +76,7 @@ struct service {
 	double latency, waiting, errors; /* strongest z */
 	const struct series *latency_series, *errors_series;
 	bool measured, has_resources; /* has series; some of them of cpu, memory, disk, network */
+	bool view;                    /* of the whole, not a service */
 	bool reached;                 /* from where the alarm was, or nobody said where */
 };
 struct edge {

@@ -12,6 +12,7 @@ const struct cause_model cause_model = {
     .kin_share = 0.01,
     .memory_part = 1.0 / 3,
     .fall_part = 1.0 / 3,
+    .symptom = 0.6,
     .explained = 3,
     .waiting = 0.7,
     .few = 8,
@@ -22,15 +23,16 @@ const struct cause_model cause_model = {
     .trace_floor = 0.002,
     .break_off = 3,
     .log_part = 0.7,
-    .bias = -1,
-    .lead = 4,
-    .weight = 0.3,
+    .flow_trust = 2,
+    .symptom_trust = 0.15,
+    .bias = -1.51,
+    .weight = 1.18,
+    .lead = 2.24,
     .silence = 0.05,
 };
 
-double cause_confidence(double first, double second)
+double cause_confidence(double weight, double lead)
 {
-	double lead = first > 0 ? (first - second) / first : 0;
-	double x = cause_model.bias + cause_model.lead * lead + cause_model.weight * first;
-	return 1 / (1 + exp(-x));
+	const struct cause_model *m = &cause_model;
+	return 1 / (1 + exp(-(m->bias + m->weight * log1p(fmax(0, weight)) + m->lead * log1p(fmax(0, lead)))));
 }

@@ -12,6 +12,7 @@ struct cause_model {
 	double level_share, kin_share;
 	double memory_part; /* of a memory's move: it drifts by itself */
 	double fall_part;   /* of a move in the harmless direction */
+	double symptom;     /* what latency and errors weigh beside the resources that a service uses up */
 	double explained;   /* how strongly a callee's latency or errors explain the caller's */
 	double waiting;     /* what it says that all callers wait */
 	double few;         /* a spread of so many values is as good as half of a spread of many */
@@ -23,12 +24,15 @@ struct cause_model {
 	double break_off; /* standard deviations from which a shift of last calls counts */
 	/* Logs. */
 	double log_part;
-	/* Confidence: logistic in the lead of the first over the second and in the first's weight. */
-	double bias, lead, weight;
+	/* Confidence: logistic in the logarithms of the first's weight and of its lead.  Before that: what flow weighs more,
+	 * being shares; and what symptoms weigh less where no graph tells whose they are. */
+	double flow_trust, symptom_trust;
+	double bias, weight, lead;
 	double silence; /* below this weight nothing is said */
 };
 extern const struct cause_model cause_model;
 
-double cause_confidence(double first, double second);
+/* lead: how much of `weight` the second does not have too. */
+double cause_confidence(double weight, double lead);
 
 #endif

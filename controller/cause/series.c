@@ -109,7 +109,7 @@ static enum err_code take(struct cause *c, const struct cause_series *from, stru
 	x->before_count = stats_sort(x->before, x->before_count);
 	x->settled_count = stats_sort(x->settled, x->settled_count);
 	x->during_count = stats_sort(x->during, x->during_count);
-	if (x->before_count < 2 && x->settled_count) { /* nothing is known of before: of just before, then */
+	if (!x->before_count && x->settled_count) { /* nothing is known of before: of just before, then */
 		double *swap = x->before;
 		x->before = x->settled;
 		x->settled = swap;
@@ -119,7 +119,7 @@ static enum err_code take(struct cause *c, const struct cause_series *from, stru
 	/* Gone: it was always there, and is no more. */
 	s.gone = !x->during_count && from->during_count && 10 * x->before_count >= 9 * from->before_count;
 	enum err_code rc = cause_index(c, from->service, &s.service, reterr);
-	if (rc != ERR_OK || x->before_count < 2 || (!x->during_count && !s.gone))
+	if (rc != ERR_OK || !x->before_count || (!x->during_count && !s.gone))
 		return rc;
 	s.kin = siphash(key, from->metric, strlen(from->metric));
 	s.metric = arena_strndup(c->arena, from->metric, CAUSE_NAME_MAX);
@@ -164,7 +164,7 @@ static double usual_level(const struct series *s, size_t count, double *scratch)
 static double base_of(const struct series *s)
 {
 	double whole = fmax(s->level, s->high) > 1.5 ? 100 : 1;
-	return s->m.class == CAUSE_SUCCESS ? fmax(whole - s->level, 0) + whole / 20 : fabs(s->level);
+	return s->m.class == CAUSE_SUCCESS ? fmax(whole - s->level, 0) + whole / 100 : fabs(s->level);
 }
 
 /* In spreads.  A rise harms, but of what is good when high a fall does; the other direction is a weaker sign, of
@@ -225,12 +225,12 @@ bool series_is_resource(const struct series *s)
 	       s->m.class == CAUSE_NETWORK;
 }
 
-static void weigh_series(struct cause *c, const struct series *s, double weight)
+static void weigh_series(struct cause *c, enum cause_kind kind, const struct series *s, double weight)
 {
 	if (s->gone)
-		cause_weigh(c, s->service, CAUSE_BY_METRIC, weight, "%s has no more values", s->metric);
+		cause_weigh(c, s->service, kind, weight, "%s has no more values", s->metric);
 	else
-		cause_weigh(c, s->service, CAUSE_BY_METRIC, weight, "%s %s from %.4g to %.4g (%.3g spreads)", s->metric,
+		cause_weigh(c, s->service, kind, weight, "%s %s from %.4g to %.4g (%.3g spreads)", s->metric,
 		    s->fell ? "fell" : "rose", s->level, s->fell ? s->low : s->high, s->z);
 }
 
@@ -263,14 +263,15 @@ static void weigh_symptoms(struct cause *c, size_t at)
 		errors = fmax(errors, v->errors);
 	}
 	if (s->latency_series)
-		weigh_series(c, s->latency_series,
-		    stats_weight(s->latency) / (1 + cause_model.explained * latency / s->latency));
+		weigh_series(c, CAUSE_BY_SYMPTOM, s->latency_series,
+		    cause_model.symptom * stats_weight(s->latency) /
+			(1 + cause_model.explained * latency / s->latency));
 	if (s->errors_series)
-		weigh_series(
-		    c, s->errors_series, stats_weight(s->errors) / (1 + cause_model.explained * errors / s->errors));
+		weigh_series(c, CAUSE_BY_SYMPTOM, s->errors_series,
+		    cause_model.symptom * stats_weight(s->errors) / (1 + cause_model.explained * errors / s->errors));
 	for (size_t k = 0; k < s->callers.count; k++)
 		waiting = fmin(waiting, c->services[c->neighbours[s->callers.first + k]].waiting);
-	cause_weigh(c, at, CAUSE_BY_METRIC, cause_model.waiting * stats_weight(waiting),
+	cause_weigh(c, at, CAUSE_BY_SYMPTOM, cause_model.waiting * stats_weight(waiting),
 	    "all that call it wait longer for what they call");
 }
 
@@ -280,7 +281,7 @@ void series_weigh(struct cause *c, bool symptoms)
 	for (size_t i = 0; i < c->series_count; i++) {
 		const struct series *s = &c->series[i];
 		if (!is_symptom(s) && (symptoms || s->m.class != CAUSE_TRAFFIC)) /* of traffic a graph tells more */
-			weigh_series(c, s, stats_weight(s->z));
+			weigh_series(c, CAUSE_BY_METRIC, s, stats_weight(s->z));
 	}
 	for (size_t i = 0; symptoms && i < c->service_count; i++)
 		weigh_symptoms(c, i);
