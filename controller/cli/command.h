@@ -182,6 +182,7 @@ int run_ca_show(struct cli *c);
 int run_ca_verify(struct cli *c);
 int run_ca_join(struct cli *c);
 int run_analyze_classify(struct cli *c);
+int run_analyze_match(struct cli *c);
 int run_diagnosis_model(struct cli *c);
 int run_completion(struct cli *c);
 int run_help(struct cli *c);

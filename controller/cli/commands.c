@@ -273,6 +273,16 @@ const struct command commands[] = {
 		"for it. What is missing is told and done without.",
 	.examples = {"kedge analyze cause --cases incidents/cases.jsonl"}},
 
+    {"analyze", "match", .options = "history labels documents queries!", .run = run_analyze_match,
+	.doc = "which past incident, or which document, is about this",
+	.more = "Works on files alone, which may be gzip. A history is a matrix of counts (tab-separated, first line names), "
+		"sessions (id, cause, events) or JSON lines; the causes of a matrix stand in a file beside it. Answers rank the "
+		"causes of the nearest incidents; one that is its own question is never its own answer, and rows without an id "
+		"are called by their number, from 1. Documents are a folder of Markdown, text or YAML; their questions are objects "
+		"with id and query, a line each, and answers rank their names.",
+	.examples = {"kedge analyze match --history past.tsv.gz --queries new.tsv",
+	    "kedge analyze match --documents runbooks --queries alerts.jsonl"}},
+
     {"redact", NULL, .args = "file", .options = "mode jsonl", .run = run_redact,
 	.doc = "take identifiers and secrets out of text",
 	.more = "Works on files alone; FILE may be gzip, none or - is standard input. The text is prose about people "

@@ -26,6 +26,9 @@ enum {
 	CLI_TIMED_SHARE = 5,       /* of them one in so many must bear a time: stack traces and wrapped lines have none */
 	CLI_LINES_WAITING = 4 << 20, /* lines whose templates may still become more general: 4 bytes each */
 	CLI_OUTPUT_CHUNK = 64 << 10, /* written at once */
+	CLI_MATCHES = 10,            /* past incidents or documents that an answer names: more nobody reads */
+	CLI_FOLDERS_DEEP = 8,        /* folders of documents within one another */
+	CLI_EVENT_MAX = 256,         /* bytes of an event's name that count in a pair */
 	CLI_LINE_WIDTH = 96,              /* help is folded here */
 };
 

@@ -58,6 +58,10 @@ const struct option options[] = {
     {"controller", 0, "URL", NULL, "https://host:port of the controller's port for operators"},
     /* files */
     {"model", 0, "FILE", NULL, "a model as `kedge diagnosis model train` wrote it; none: the one that was shipped"},
+    {"history", 0, "FILE", NULL, "past incidents"},
+    {"labels", 0, "FILE", NULL, "their causes, one a line, where they do not stand in the history itself"},
+    {"documents", 0, "DIR", NULL, "a folder of documents"},
+    {"queries", 0, "FILE", NULL, "what is asked"},
     {"format", 0, "FORMAT", NULL, "of the lines: auto, plain, syslog or json"},
     {"lines", 0, NULL, NULL, "a row a line, in order: number of its template, tab, template"},
     {"mode", 0, "MODE", NULL, "clinical: prose about people; log: lines of programs"},
