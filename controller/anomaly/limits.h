@@ -23,8 +23,18 @@ enum {
 	SERIES_UNREST_UP = 2,    /* scales from which on differences say more than the level does: 4 rows, … */
 	SERIES_UNREST_DOWN = 4,  /* … and 16 rows for their absence */
 	PEAKS_KEPT = 14,         /* enough for the slope of a tail, few enough to be of the tail */
-	PEAKS_LEAST = 3,         /* before that nothing surprises */
+	PEAKS_LEAST = 3,         /* with fewer there is nothing to compare with */
+	SERIES_CONSTANT = 288,   /* rows of one and the same value, a day of five minutes: any other then is news */
 	PEAKS_NONE = 0,
+};
+
+enum {
+	TREND_SAMPLES_MAX = 4096, /* the newest of a history that count */
+	TREND_POINTS_MAX = 96,    /* that they are condensed to: slopes between all pairs are 4,560 */
+	TREND_RUN_MAX = 64,       /* samples behind one point: 4096 / 96 and some */
+	TREND_LEAST = 8,          /* points of a line; fewer tell nothing */
+	TREND_TEETH_MAX = 48,     /* resets that are looked at */
+	TREND_TEETH_LEAST = 6,    /* teeth whose heights show a trend */
 };
 
 #endif

@@ -16,9 +16,9 @@ static bool is_current(const struct peaks *p, size_t i, uint64_t row, uint64_t a
 }
 
 /* Of all peaks but the one that goes on. */
-static double surprise_of(const struct peaks *p, double value, uint64_t row, uint64_t apart)
+static double surprise_of(const struct peaks *p, double value, uint64_t row, uint64_t apart, double least)
 {
-	double high = 0, low = INFINITY, sum = 0;
+	double high = least, low = INFINITY, sum = 0;
 	size_t count = 0;
 	for (size_t i = 0; i < p->count; i++)
 		if (!is_current(p, i, row, apart)) {
@@ -63,9 +63,9 @@ static void keep(struct peaks *p, double value, uint64_t row, uint64_t apart)
 	p->current = (uint32_t)at + 1;
 }
 
-double peaks_add(struct peaks *p, double value, uint64_t row, uint64_t apart)
+double peaks_add(struct peaks *p, double value, uint64_t row, uint64_t apart, double least)
 {
-	double s = value > 0 ? surprise_of(p, value, row, apart) : PEAKS_NONE;
+	double s = value > 0 ? surprise_of(p, value, row, apart, least) : PEAKS_NONE;
 	keep(p, value, row, apart);
 	return s;
 }

@@ -20,6 +20,6 @@ struct peaks {
 
 /* The surprise of value at row `row` in nats, PEAKS_NONE when it is nothing special; then keeps it.  apart: rows that
  * lie between two peaks.  Only what is above 0 can surprise. */
-double peaks_add(struct peaks *p, double value, uint64_t row, uint64_t apart);
+double peaks_add(struct peaks *p, double value, uint64_t row, uint64_t apart, double least);
 
 #endif

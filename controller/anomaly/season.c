@@ -13,8 +13,8 @@ enum {
 	WEEKS = 4,       /* behind the second */
 	TRIAL_ROWS = 24, /* forecasts that are judged before one may count */
 };
-static const double better = 0.8;    /* a forecast is of use that errs less than this share of the median's error */
-static const double forget = 0.9995; /* of past errors, a row */
+static const double better = 0.8;   /* a forecast is of use that errs less than this share of the median's error */
+static const double forget = 0.999; /* of past errors, a row */
 
 struct cell {
 	double sum;

@@ -449,7 +449,9 @@ static bool translate(struct sequence_model *m, const uint64_t *events, size_t c
 	bool ok = true;
 	for (size_t i = 0; i < count && ok; i++) {
 		uint64_t kind = grams_get(&m->kinds, events[i]);
-		if (!kind) {
+		if (!kind && m->kinds.count == m->kinds.limit) {
+			kind = m->kind_count; /* as when learning */
+		} else if (!kind) {
 			uint64_t *stranger = grams_at(&m->strangers, events[i]);
 			ok = stranger;
 			if (ok && !*stranger)

@@ -10,12 +10,14 @@
 #include "controller/anomaly/season.h"
 #include "controller/anomaly/window.h"
 
-static const double alarm_nats = 1;        /* of all views together */
-static const double tail_nats = 4.5;       /* of the plain rarity of a value that are nothing special */
-static const double apart_share = 0.005;   /* of the rows so far: peaks closer than that are one */
+static const double alarm_nats = 1.6;      /* of all views together */
+static const double tail_nats = 4;         /* of the plain rarity of a value that are nothing special */
+static const double apart_share = 0.003;   /* of the rows so far: peaks closer than that are one */
 static const double silence_share = 0.08;  /* of the rows so far: after an alarm … */
-static const double silence_least = 0.01;  /* … of which none is told again in this part */
-static const double greater = 1.5;         /* … and in the rest only what is so much greater */
+static const double silence_least = 0.02;  /* … of which none is told again in this part */
+static const double greater = 2;           /* … and in the rest only what is so much greater */
+static const double granted = 0.1;         /* of the spread of values: no deviation that small surprises */
+static const double news_nats = 9;         /* of the first change of a constant */
 static const double largest_value = 1e150; /* squares and sums stay finite */
 
 enum view { VIEW_LEVEL, VIEW_CONTRAST, VIEW_UNREST, VIEW_SEASON, VIEW_COUNT };
@@ -28,6 +30,8 @@ struct sums {
 
 struct series {
 	uint64_t rows;
+	bool varies;             /* not every value was the same */
+	double spread;           /* of the values in the window */
 	double previous, unrest; /* value before; sum of |differences| of all rows */
 	uint64_t season_since;   /* row of the first forecast; UINT64_MAX: there was none */
 	struct sums sums[2 * SERIES_BUFFER + 1];
@@ -95,7 +99,8 @@ static struct sums mean(const struct series *s, size_t width, size_t back)
 static void look(struct series *s, double *surprise, enum view v, size_t scale, int direction, double value)
 {
 	uint64_t apart = (uint64_t)(apart_share * (double)s->rows), least = 2ull << scale;
-	double x = peaks_add(&s->peaks[v][scale][direction], value, s->rows, apart > least ? apart : least);
+	double x = peaks_add(&s->peaks[v][scale][direction], value, s->rows, apart > least ? apart : least,
+	    v == VIEW_UNREST ? 0 : granted * s->spread);
 	surprise[v] = fmax(surprise[v], x);
 }
 
@@ -174,6 +179,7 @@ double series_add(struct series *s, int64_t time_s, double value)
 		return 0;
 	double surprise[VIEW_COUNT] = {0}, expected, sum = 0;
 	double median = s->rows ? window_quantile(&s->window, 0.5) : value;
+	s->spread = window_quantile(&s->window, 0.97) - window_quantile(&s->window, 0.03);
 	double unrest = s->rows ? fabs(value - s->previous) : 0;
 	bool seasonal = time_s != SERIES_NO_TIME && season_add(s->season, time_s, value, median, &expected);
 	if (seasonal && s->season_since == UINT64_MAX)
@@ -186,6 +192,11 @@ double series_add(struct series *s, int64_t time_s, double value)
 	for (size_t v = 0; v < VIEW_COUNT; v++)
 		sum += surprise[v];
 	sum += rarity(s, value, median);
+	if (!s->varies && s->rows && value != median) {
+		s->varies = true;
+		if (s->rows >= SERIES_CONSTANT)
+			sum += news_nats;
+	}
 	window_add(&s->window, value);
 	double score = s->rows < SERIES_SILENT_ROWS ? 0 : score_of(s, sum);
 	s->rows++;

@@ -96,7 +96,11 @@ bool timestamp_parse(const char *text, int64_t *ret_s)
 		return true;
 	char *end;
 	double v = isdigit((unsigned char)*text) ? strtod(text, &end) : NAN;
-	if (!(v >= 0 && v < most_ms) || *end)
+	if (!(v >= 0 && v < most_ms))
+		return false;
+	while (*end == ' ')
+		end++;
+	if (*end)
 		return false;
 	*ret_s = (int64_t)(v >= least_ms ? v / 1000 : v);
 	return true;

@@ -1,0 +1,170 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/anomaly/sequence.h"
+#include "shared/base/random.h"
+#include "tests/lib/unit.h"
+
+static struct err err;
+static struct random rnd;
+
+/* One word a letter. */
+static size_t events_of(const char *text, uint64_t *ret)
+{
+	size_t n = 0;
+	for (; text[n]; n++)
+		ret[n] = sequence_event(text + n, 1);
+	return n;
+}
+
+/* A task: it begins, reads two to five times, sometimes retries, writes thrice, sometimes in another order, and ends.
+ */
+static const char *task(char *out)
+{
+	char *p = out;
+	*p++ = 'b';
+	for (uint64_t i = 2 + random_below(&rnd, 4); i; i--)
+		*p++ = 'r';
+	if (random_below(&rnd, 4) == 0)
+		*p++ = 't';
+	for (int i = 0; i < 3; i++) {
+		bool turned = random_below(&rnd, 3) == 0;
+		*p++ = turned ? 'k' : 'w';
+		*p++ = turned ? 'w' : 'k';
+	}
+	*p++ = 'e';
+	*p = 0;
+	return out;
+}
+
+static struct sequence_model *learnt(size_t sessions)
+{
+	struct sequence_model *m = NULL;
+	char text[64];
+	uint64_t events[64];
+	random_init_seed(&rnd, 11);
+	assert_int_equal(sequence_model_new(&m, &err), ERR_OK);
+	for (size_t i = 0; i < sessions; i++)
+		assert_int_equal(sequence_model_learn(m, events, events_of(task(text), events), &err), ERR_OK);
+	assert_int_equal(sequence_model_fit(m, &err), ERR_OK);
+	return m;
+}
+
+static double score_of(struct sequence_model *m, const char *text)
+{
+	uint64_t events[256];
+	double score = -1;
+	assert_int_equal(sequence_model_score(m, events, events_of(text, events), &score, &err), ERR_OK);
+	assert_true(score >= 0 && score <= 1);
+	return score;
+}
+
+static void test_normal_sessions_are_normal(void **state)
+{
+	(void)state;
+	struct sequence_model *m = learnt(2000);
+	char text[64];
+	int wrong = 0;
+	for (int i = 0; i < 3000; i++)
+		wrong += score_of(m, task(text)) >= 0.5;
+	assert_true(wrong <= 9); /* .3 % */
+	sequence_model_free(m);
+}
+
+static void test_what_is_never_seen_is_told(void **state)
+{
+	(void)state;
+	struct sequence_model *m = learnt(2000);
+	assert_true(score_of(m, "brrrwkwkwke") < 0.5);
+	assert_true(score_of(m, "brrrwkwxkwke") >= 0.5); /* another kind of event */
+	assert_true(score_of(m, "brrrwkwke") >= 0.5);    /* one write too few */
+	assert_true(score_of(m, "brrr") >= 0.5);         /* broken off */
+	assert_true(score_of(m, "brrrwkwkwkwkwke") >= 0.5);
+	assert_true(score_of(m, "ewkwkwkrrrb") >= 0.5); /* the right counts, the wrong way round */
+	assert_true(score_of(m, "") >= 0.5);
+	sequence_model_free(m);
+}
+
+static void test_few_sessions_suffice_for_a_little(void **state)
+{
+	(void)state;
+	struct sequence_model *m = learnt(60);
+	char text[64];
+	int wrong = 0;
+	for (int i = 0; i < 500; i++)
+		wrong += score_of(m, task(text)) >= 0.5;
+	assert_true(wrong <= 25);
+	assert_true(score_of(m, "bxxyyzz") >= 0.5);
+	sequence_model_free(m);
+}
+
+static void test_one_session_of_each(void **state)
+{
+	(void)state;
+	struct sequence_model *m = NULL;
+	uint64_t events[8];
+	double score;
+	assert_int_equal(sequence_model_new(&m, &err), ERR_OK);
+	assert_int_equal(sequence_model_fit(m, &err), ERR_STATE);
+	assert_int_equal(sequence_model_score(m, events, 0, &score, &err), ERR_STATE);
+	assert_int_equal(sequence_model_learn(m, events, events_of("abc", events), &err), ERR_OK);
+	assert_int_equal(sequence_model_fit(m, &err), ERR_OK);
+	assert_int_equal(sequence_model_learn(m, events, 0, &err), ERR_STATE);
+	assert_true(score_of(m, "abc") < 0.5);
+	assert_true(score_of(m, "xyz") >= 0.5);
+	sequence_model_free(m);
+}
+
+static void test_a_model_of_empty_sessions(void **state)
+{
+	(void)state;
+	struct sequence_model *m = NULL;
+	uint64_t none = 0;
+	assert_int_equal(sequence_model_new(&m, &err), ERR_OK);
+	for (int i = 0; i < 30; i++)
+		assert_int_equal(sequence_model_learn(m, &none, 0, &err), ERR_OK);
+	assert_int_equal(sequence_model_fit(m, &err), ERR_OK);
+	assert_true(score_of(m, "") < 0.5);
+	assert_true(score_of(m, "abcdef") >= 0.5);
+	sequence_model_free(m);
+}
+
+/* More sessions, kinds and events than are kept: an answer all the same. */
+static void test_limits_bound_what_is_kept(void **state)
+{
+	(void)state;
+	struct sequence_model *m = NULL;
+	uint64_t *events = calloc(SEQUENCE_EVENTS_MAX + 10, sizeof *events);
+	assert_non_null(events);
+	random_init_seed(&rnd, 5);
+	assert_int_equal(sequence_model_new(&m, &err), ERR_OK);
+	for (size_t i = 0; i < SEQUENCE_SESSIONS_MAX + 1000; i++) {
+		size_t count = i % 40000 == 0 ? SEQUENCE_EVENTS_MAX + 10 : 3;
+		for (size_t k = 0; k < count; k++)
+			events[k] = count > 3 ? random_u64(&rnd) : k;
+		assert_int_equal(sequence_model_learn(m, events, count, &err), ERR_OK);
+	}
+	assert_int_equal(sequence_model_fit(m, &err), ERR_OK);
+	double score;
+	for (size_t k = 0; k < 300; k++)
+		events[k] = k % 3;
+	assert_int_equal(sequence_model_score(m, events, 3, &score, &err), ERR_OK);
+	assert_true(score < 0.5);
+	assert_int_equal(sequence_model_score(m, events, 300, &score, &err), ERR_OK);
+	assert_true(score >= 0.5);
+	sequence_model_free(m);
+	free(events);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_normal_sessions_are_normal),
+	    cmocka_unit_test(test_what_is_never_seen_is_told),
+	    cmocka_unit_test(test_few_sessions_suffice_for_a_little),
+	    cmocka_unit_test(test_one_session_of_each),
+	    cmocka_unit_test(test_a_model_of_empty_sessions),
+	    cmocka_unit_test(test_limits_bound_what_is_kept),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
