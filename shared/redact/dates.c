@@ -155,5 +155,7 @@ size_t match_date(const struct scan *s, size_t at)
 size_t rule_month(struct scan *s, struct chunk c)
 {
 	size_t end = month_first(s, c.start);
+	if (!end && is_upper(s->text[c.start]) && names_day(s)) /* "on Tuesday", "in April" */
+		end = c.end;
 	return end ? emit(s, c.start, end, REDACT_DATE) : 0;
 }

@@ -82,6 +82,8 @@ static bool find_value(const struct scan *s, struct chunk c, struct value *v)
 	for (int i = 0; i < 3 && is_separator(byte_at(s, at)); i++, at++)
 		v->separator = s->text[at];
 	at = skip_spaces(s, at);
+	for (int lines = 0; v->separator == ':' && clinical(s) && byte_at(s, at) == '\n' && lines < 2; lines++)
+		at = skip_spaces(s, at + 1); /* "Phone:", and the number below */
 	if (!v->quoted_key)
 		at = skip_linkers(s, at, &v->linked);
 	if (v->separator && byte_at(s, at) == '[' && !placeholder_at(s, at)) {
@@ -304,7 +306,19 @@ static size_t id_end(const struct scan *s, size_t at, unsigned *digits)
 	return end;
 }
 
-static size_t take_number(struct scan *s, struct value v, unsigned kinds)
+static bool ends_in_id(const struct scan *s, struct chunk c)
+{
+	return c.end - c.start == 2 && lower(s->text[c.start]) == 'i' && lower(s->text[c.start + 1]) == 'd';
+}
+
+/* "Patient ID: 7": whose number it is goes with the number. */
+static size_t label_start(const struct scan *s, struct chunk c)
+{
+	const struct recent *w = &s->words[1];
+	return w->hash && w->end + 1 == c.start && w->letters < w->end ? w->end - w->letters : c.start;
+}
+
+static size_t take_number(struct scan *s, struct chunk c, struct value v, unsigned kinds)
 {
 	unsigned digits;
 	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key && !(v.separator == '#') && !v.linked)
@@ -324,6 +338,8 @@ static size_t take_number(struct scan *s, struct value v, unsigned kinds)
 	unsigned least = kinds & WORD_PHONE ? 7 : v.separator || v.linked || v.quoted ? 3 : 4;
 	if (digits < least || end <= v.start)
 		return 0;
+	if (clinical(s) && (type == REDACT_ID || type == REDACT_MRN) && ends_in_id(s, c))
+		return emit(s, label_start(s, c), end, type);
 	return emit(s, v.start - (v.start > 0 && s->text[v.start - 1] == '#'), end, type);
 }
 
@@ -359,8 +375,24 @@ static size_t take_address(struct scan *s, struct value v, unsigned kinds)
 	return take_array(s, v, emit(s, v.start, end, REDACT_ADDRESS), REDACT_ADDRESS);
 }
 
+/* A login name in prose: behind a separator or "is", or one with a digit in it. */
+static size_t take_login(struct scan *s, struct value v)
+{
+	size_t end = v.quoted ? v.end : unquoted_end(s, v.start);
+	bool digit = false;
+	while (end > v.start && strchr(".,;:!?", s->text[end - 1]) && s->text[end - 1])
+		end--;
+	for (size_t i = v.start; i < end; i++)
+		digit = digit || is_digit(s->text[i]) || s->text[i] == '_';
+	if (end < v.start + 3 || is_blank(s, v.start, end) || !(digit || v.separator == ':' || v.separator == '='))
+		return 0;
+	return emit(s, v.start, end, REDACT_USER);
+}
+
 static size_t take_user(struct scan *s, struct value v)
 {
+	if (clinical(s))
+		return take_login(s, v);
 	if (!s->options->users || (v.separator != '=' && !v.quoted_key))
 		return 0;
 	size_t end = v.quoted ? v.end : unquoted_end(s, v.start);
@@ -370,17 +402,21 @@ static size_t take_user(struct scan *s, struct value v)
 size_t rule_label(struct scan *s, struct chunk c, unsigned kinds)
 {
 	struct value v;
+	if (kinds & WORD_PROSE && !clinical(s))
+		return 0;
 	if (kinds & WORD_SCHEME && !(kinds & WORD_LABELS))
 		return take_scheme(s, c);
 	if (!find_value(s, c, &v))
 		return 0;
 	size_t end = 0;
+	if (kinds & WORD_ZIP && clinical(s) && (end = match_zip(s, v.start)))
+		return emit(s, v.start, end, REDACT_ADDRESS);
 	if (kinds & (WORD_PASSWORD | WORD_SECRET))
 		end = take_secret(s, c, v, kinds);
 	else if (kinds & WORD_BIRTH)
 		end = take_birth(s, v);
 	else if (kinds & (WORD_MRN | WORD_SSN | WORD_ID | WORD_PHONE))
-		end = take_number(s, v, kinds);
+		end = take_number(s, c, v, kinds);
 	else if (kinds & WORD_NAME)
 		end = take_name(s, v, kinds);
 	else if (kinds & WORD_ADDRESS)

@@ -8,15 +8,18 @@
 
 enum {
 	SLOTS = 16384, /* a power of two, over twice the words */
-	LEX_ENDING = 1u << 8,
 	ENDING_LEAST = 3,
 	ENDING_MOST = 8,
 	STEM_LEAST = 3, /* letters before an ending */
 };
 
-/* A slot: the hash's upper bits, and the kinds in its lowest ten. */
+/* A slot: the hash's upper bits, and the kinds in its lowest sixteen. */
 static word_hash slots[SLOTS];
-enum { KINDS_MASK = (1 << 10) - 1 };
+enum { KINDS_MASK = (1 << 16) - 1 };
+
+/* A bit for the upper bits of each given name's hash: most words of a text are told from it alone. */
+enum { GIVEN_BITS = 15, GIVEN_SHIFT = 64 - GIVEN_BITS };
+static uint64_t given_bits[1 << (GIVEN_BITS - 6)];
 
 static unsigned look_up(word_hash h)
 {
@@ -36,6 +39,15 @@ static size_t add(word_hash h, unsigned kinds)
 	return fresh;
 }
 
+/* Words behind which a name, a place, a weekday or month, a date often stands. */
+static const char to_name[] =
+    "named name called patient pt client by mother father son daughter wife husband brother sister "
+    "friend doctor nurse contact hello hi dear am",
+		  to_place[] = "in at from to near visiting outside via our of into around through",
+		  to_day[] = "on in since until last this next late early mid",
+		  to_date[] = "on since until till from by today is dated date before after through to and visit seen "
+			      "admitted discharged between around tomorrow yesterday exp expires expiry due";
+
 static void fill(void)
 {
 	static const struct {
@@ -51,6 +63,10 @@ static void fill(void)
 	    {lexicon_place, LEX_PLACE},
 	    {lexicon_nation, LEX_NATION},
 	    {lexicon_org, LEX_ORG},
+	    {to_name, LEX_TO_NAME},
+	    {to_place, LEX_TO_PLACE},
+	    {to_day, LEX_TO_DAY},
+	    {to_date, LEX_TO_DATE},
 	};
 	size_t count = 0;
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
@@ -60,6 +76,8 @@ static void fill(void)
 				h = word_hash_add(h, (uint8_t)*p);
 			} else if (*p == ' ' || !*p) {
 				count += h ? add(h, lists[i].kinds) : 0;
+				if (lists[i].kinds == LEX_GIVEN)
+					given_bits[h >> GIVEN_SHIFT >> 6] |= 1ull << (h >> GIVEN_SHIFT & 63);
 				h = 0;
 			}
 			if (!*p)
@@ -70,6 +88,16 @@ static void fill(void)
 }
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+void lexicon_ready(void)
+{
+	(void)pthread_once(&once, fill);
+}
+
+bool lexicon_may_be_given(word_hash h)
+{
+	return given_bits[h >> GIVEN_SHIFT >> 6] >> (h >> GIVEN_SHIFT & 63) & 1;
+}
 
 static word_hash hash_of(const uint8_t *p, size_t n)
 {
@@ -84,25 +112,24 @@ static unsigned plain_of(const uint8_t *p, size_t n)
 	return n >= STEM_LEAST ? look_up(hash_of(p, n)) & (LEX_PLAIN | LEX_MEDICAL) : 0;
 }
 
-static bool ends(const uint8_t *p, size_t n, const char *with)
-{
-	size_t k = strlen(with);
-	return n > k && memcmp(p + n - k, with, k) == 0;
-}
-
 /* The word without a regular ending: -s, -ed, -ing, -ly … */
 static unsigned inflected(uint8_t *p, size_t n)
 {
-	static const char *const endings[] = {"s", "es", "d", "ed", "ing", "ly", "er", "r", "ers", "rs", "est", "y"};
+	static const struct {
+		char text[4];
+		size_t size;
+	} endings[] = {{"s", 1}, {"es", 2}, {"d", 1}, {"ed", 2}, {"ing", 3}, {"ly", 2}, {"er", 2}, {"r", 1}, {"ers", 3},
+	    {"rs", 2}, {"est", 3}, {"y", 1}};
 	unsigned found = 0;
 	for (size_t i = 0; i < sizeof endings / sizeof endings[0] && !found; i++) {
-		size_t stem = n - strlen(endings[i]);
-		if (!ends(p, n, endings[i]) || stem < STEM_LEAST)
+		size_t stem = n - endings[i].size;
+		if (n < STEM_LEAST + endings[i].size || p[n - 1] != (uint8_t)endings[i].text[endings[i].size - 1] ||
+		    memcmp(p + stem, endings[i].text, endings[i].size) != 0)
 			continue;
 		found = plain_of(p, stem);
 		if (!found && stem > STEM_LEAST && p[stem - 1] == p[stem - 2])
-			found = plain_of(p, stem - 1); /* planned */
-		if (!found && endings[i][0] != 's') {  /* making; tried, happily */
+			found = plain_of(p, stem - 1);     /* planned */
+		if (!found && endings[i].text[0] != 's') { /* making; tried, happily */
 			uint8_t after = p[stem];
 			p[stem] = 'e';
 			found = plain_of(p, stem + 1);
@@ -119,11 +146,16 @@ static unsigned inflected(uint8_t *p, size_t n)
 
 static unsigned prefixed(const uint8_t *p, size_t n)
 {
-	static const char *const prefixes[] = {"un", "re", "non", "pre", "post", "anti", "inter", "over", "under",
-	    "sub", "super", "micro", "multi", "mid", "out", "self", "hyper", "hypo", "dis", "mis"};
+	static const struct {
+		char text[6];
+		size_t size;
+	} prefixes[] = {{"un", 2}, {"re", 2}, {"non", 3}, {"pre", 3}, {"post", 4}, {"anti", 4}, {"inter", 5},
+	    {"over", 4}, {"under", 5}, {"sub", 3}, {"super", 5}, {"micro", 5}, {"multi", 5}, {"mid", 3}, {"out", 3},
+	    {"self", 4}, {"hyper", 5}, {"hypo", 4}, {"dis", 3}, {"mis", 3}};
 	for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-		size_t k = strlen(prefixes[i]);
-		if (n > k + STEM_LEAST && memcmp(p, prefixes[i], k) == 0 && plain_of(p + k, n - k))
+		size_t k = prefixes[i].size;
+		if (n > k + STEM_LEAST && p[0] == (uint8_t)prefixes[i].text[0] && memcmp(p, prefixes[i].text, k) == 0 &&
+		    plain_of(p + k, n - k))
 			return LEX_PLAIN;
 	}
 	return 0;
@@ -131,20 +163,31 @@ static unsigned prefixed(const uint8_t *p, size_t n)
 
 static unsigned learned(const uint8_t *p, size_t n)
 {
-	for (size_t k = ENDING_LEAST; k <= ENDING_MOST && k + STEM_LEAST <= n; k++)
-		if (look_up(hash_of(p + n - k, k)) & LEX_ENDING)
+	word_hash h = 0;
+	for (size_t k = 1; k <= ENDING_MOST && k + STEM_LEAST <= n; k++) {
+		h = word_hash_join(word_hash_add(0, p[n - k]), h, k - 1); /* the ending grows at its front */
+		if (k >= ENDING_LEAST && look_up(h) & LEX_ENDING)
 			return LEX_MEDICAL;
+	}
 	return 0;
 }
 
 unsigned lexicon_exact(word_hash h)
 {
-	(void)pthread_once(&once, fill);
 	unsigned base = word_kinds(h), kinds = look_up(h) & ~(unsigned)LEX_ENDING;
 	kinds |= base & WORD_GIVEN ? LEX_GIVEN : 0u;
 	kinds |= base & WORD_FAMILY ? LEX_FAMILY : 0u;
 	kinds |= base & WORD_TOWN ? LEX_PLACE : 0u;
 	return kinds | (base & WORD_COMMON ? LEX_PLAIN : 0u);
+}
+
+unsigned lexicon_word(const uint8_t *word, size_t size)
+{
+	word_hash h = 0;
+	for (size_t i = 0; i < size; i++)
+		if (is_alpha(word[i]))
+			h = word_hash_add(h, lower(word[i]));
+	return lexicon_exact(h);
 }
 
 unsigned lexicon_find(const uint8_t *word, size_t size)
@@ -159,11 +202,11 @@ unsigned lexicon_find(const uint8_t *word, size_t size)
 	}
 	if (n == 0)
 		return 0;
-	unsigned kinds = lexicon_exact(hash_of(letters, n));
+	unsigned kinds = lexicon_exact(hash_of(letters, n)) & LEX_WORDS;
 	if (high || kinds & (LEX_PLAIN | LEX_MEDICAL))
 		return kinds;
-	if (!kinds)
-		kinds = inflected(letters, n);
+	if (!(kinds & ~(unsigned)LEX_ORG))
+		kinds |= inflected(letters, n);
 	if (!kinds)
 		kinds = prefixed(letters, n);
 	return kinds ? kinds : learned(letters, n);

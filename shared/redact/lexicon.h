@@ -19,12 +19,23 @@ enum lexicon_kind {
 	LEX_PLACE = 1u << 5,
 	LEX_NATION = 1u << 6,
 	LEX_ORG = 1u << 7,
+	LEX_WORDS = (1u << 8) - 1, /* all of these */
+	LEX_ENDING = 1u << 8,      /* of learned words; the table's own */
+	LEX_TO_NAME = 1u << 9,     /* a name often follows ("named") */
+	LEX_TO_PLACE = 1u << 10,
+	LEX_TO_DAY = 1u << 11,
+	LEX_TO_DATE = 1u << 12,
 };
 
 /* Of a word's letters (other bytes are passed over), as it stands, without a regular ending, or by a learned ending. */
 unsigned lexicon_find(const uint8_t *word, size_t size);
+/* Before any of the others, in each text. */
+void lexicon_ready(void);
+/* false: it is none of these given names (those in words.c not counted). */
+bool lexicon_may_be_given(word_hash h);
 /* As it stands only; the hash is as word_kinds() takes it. */
 unsigned lexicon_exact(word_hash h);
+unsigned lexicon_word(const uint8_t *word, size_t size);
 
 extern const char lexicon_plain[], lexicon_medical[], lexicon_term_noun[], lexicon_endings[];
 extern const char lexicon_given[], lexicon_family[], lexicon_place[], lexicon_nation[], lexicon_org[];

@@ -27,6 +27,9 @@ const char lexicon_term_noun[] =
     "receptors channel channels enzyme kinase inhibitor inhibitors agonist agonists antagonist antagonists blocker "
     "blockers diuretic diuretics therapy therapies treatment treatments injection injections tablet tablets capsules "
     "cream ointment inhaler patch infusion dose dosage doses dosing insulin acid sodium chloride oxide sulfate "
+    "mechanism doctrine depth thickness level levels chart theory principle concept pathway curve density distance "
+    "resection osteotomy arthroplasty anastomosis fundoplication bypass shunt block tap lift hook knife needle suture "
+    "outbreak pandemic strain lineage "
     "phosphate carbonate citrate acetate tartrate maleate succinate fumarate besylate mesylate";
 
 const char lexicon_medical[] =
@@ -100,6 +103,17 @@ const char lexicon_medical[] =
     "ziac zithromax zocor zofran zoloft zometa zosyn zovirax zyprexa zyrtec zytiga melatonin morphine codeine fentanyl "
     "ketamine naloxone narcan insulin epinephrine norepinephrine dopamine cortisol estrogen progesterone testosterone "
     "aldosterone histamine serotonin caffeine nicotine ethanol cannabis marijuana glucose lactose ringer saline "
+    "alcohol oxygen hydrogen nitrogen iron folate biotin thiamine niacin atrial rheumatica naltrexone topiramate "
+    "valproate phenytoin carbamazepine lamotrigine levetiracetam donepezil memantine hydroxychloroquine methadone "
+    "buprenorphine oxycodone hydrocodone hydromorphone acetaminophen paracetamol naproxen ketorolac celecoxib "
+    "tamoxifen "
+    "letrozole carboplatin cisplatin docetaxel paclitaxel etoposide ondansetron metoclopramide omeprazole digitalis "
+    "spironolactone hydralazine nitroglycerin isosorbide clonidine minoxidil sildenafil finasteride tamsulosin "
+    "levodopa carbidopa ropinirole pramipexole bupropion mirtazapine venlafaxine clozapine risperidone ziprasidone "
+    "lorazepam alprazolam zolpidem modafinil methylphenidate amphetamine atomoxetine guanfacine cervidil pitocin "
+    "methergine misoprostol mifepristone cologuard truvada botulinum glucagon oseltamivir nirmatrelvir ivermectin "
+    "mebendazole albendazole praziquantel permethrin linezolid daptomycin ertapenem meropenem aztreonam tobramycin "
+    "nitrofurantoin fosfomycin rifampin isoniazid ethambutol pyrazinamide dapsone primaquine mefloquine atovaquone "
     "turmeric ginkgo echinacea ginseng melatonin probiotic magnesium potassium calcium sodium zinc "
     /* parts, tests, measures, acronyms that look like words */
     "aids abcd bipap cabg cpap dash dexa dslr folfox folfiri mohs nsaid nsaids petct stemi nstemi tavr tips torch xray "
@@ -134,7 +148,10 @@ const char lexicon_medical[] =
 
 /* A word that ends so is a medical or a learned one, whatever stands before it. */
 const char lexicon_endings[] =
-    "cardia cardiac rhythmia monia betes thyroid plasia plastic thorax stomy coccus coccal bacter phrenia ptysis rexia "
+    "trexone zone ramate atrial arterial acterial ageal xyl dipin micide thrin zoline azine oxan coxib gest tropin "
+    "relin "
+    "tocin pressin calcin dronate parib ciclib degib mulin sulam bactam penem thromycin cycloserine cardia cardiac "
+    "rhythmia monia betes thyroid plasia plastic thorax stomy coccus coccal bacter phrenia ptysis rexia "
     "lepsy "
     "uresis morphic tropic penic emic aemic itic otic idal oidism cidal itis osis oses emia aemia uria pathy pathies "
     "ectomy ectomies otomy ostomy scopy scopic gram grams graphy graphic "

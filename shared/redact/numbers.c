@@ -449,6 +449,8 @@ static bool very_old(const struct scan *s, size_t at)
 	if (v < 90 || v > 125)
 		return false;
 	size_t next = at + n;
+	if (s->words[0].hash && word_kinds(s->words[0].hash) & WORD_AGE && !is_alnum(byte_at(s, next)))
+		return true;
 	while (byte_at(s, next) == ' ' || byte_at(s, next) == '-')
 		next++;
 	uint8_t a = lower(byte_at(s, next)), b = lower(byte_at(s, next + 1));
@@ -525,18 +527,38 @@ static size_t match_groups(const struct scan *s, size_t at)
 	return end;
 }
 
+/* Most words are told at once: a few capitals or digits, then a mark or the other kind, and a digit soon. */
+static bool may_be_shape(const struct scan *s, size_t at)
+{
+	size_t n = 0, limit = left(s, at) < 7 ? left(s, at) : 7;
+	bool letters = is_upper(s->text[at]), digit = !letters;
+	while (n < 5 && (letters ? is_upper(byte_at(s, at + n)) : is_digit(byte_at(s, at + n))))
+		n++;
+	uint8_t next = byte_at(s, at + n);
+	if (n == 0 || n > 4 || !(next == ' ' || next == '-' || is_upper(next) || is_digit(next)))
+		return false;
+	for (size_t i = n; i < limit && !digit; i++)
+		digit = is_digit(s->text[at + i]);
+	return digit;
+}
+
 /* Letters and digits in the groups of a state's registers, of which each alone says little: "AA 12 34 56 B" (national
  * insurance), "AB51 ABC", "B-AB 1234", "34 ABC 123" (plates).  X: a letter, 9: a digit, the rest as it is. */
-static size_t match_shape(const struct scan *s, size_t at)
+size_t match_shape(const struct scan *s, size_t at)
 {
-	static const char *const shapes[] = {"XX 99 99 99 X", "XX 999999 X", "XX99 XXX", "X999 XXX", "XXX 999X",
-	    "X-XX 9999", "X-XX 999", "XX-XX 9999", "XX-XX 999", "XX-X 9999", "XX 99 XX 9999", "XX 99 X 9999",
-	    "XX-99-XX-9999", "99 XXX 999", "99 XX 9999", "99 XXXX 99", "XXX-9999", "XXX-999", "XX 99999", "999 XXX",
-	    "99 999999 X 999", "XX-999-XX", "9XXX999", "XX 9999999", "XX 999 999", "X9999-9999-9999", "99-XX-9999",
-	    "HRB 99999", "HRA 99999"};
+	static const char *const shapes[] = {"XX 99 99 99 X", "XX X9999999", "XX X999-9999", "XX 99999999",
+	    "XX 999999 X", "XX99 XXX", "X999 XXX", "XXX 999X", "X-XX 9999", "X-XX 999", "XX-XX 9999", "XX-XX 999",
+	    "XX-X 9999", "XX 99 XX 9999", "XX 99 X 9999", "XX-99-XX-9999", "99 XXX 999", "99 XX 9999", "99 XXXX 99",
+	    "XXX-9999", "XXX-999", "XX 99999", "999 XXX", "99 999999 X 999", "XX-999-XX", "9XXX999", "XX 9999999",
+	    "XX 999 999", "X9999-9999-9999", "99-XX-9999", "HRB 99999", "HRA 99999"};
+	bool letters = is_upper(byte_at(s, at));
+	if (!may_be_shape(s, at))
+		return 0;
 	for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
 		size_t end = at;
 		const char *p = shapes[i];
+		if ((*p == '9') == letters)
+			continue;
 		for (; *p; p++, end++) {
 			uint8_t b = byte_at(s, end);
 			if (*p == 'X' ? !is_upper(b) : *p == '9' ? !is_digit(b) : b != (uint8_t)*p)

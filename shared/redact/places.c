@@ -10,19 +10,18 @@ enum {
 
 static bool text_is(const struct scan *s, size_t start, size_t end, const char *word)
 {
-	size_t n = strlen(word);
-	if (n != end - start)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (lower(s->text[start + i]) != (uint8_t)word[i])
-			return false;
-	return true;
+	while (start < end && *word && lower(s->text[start]) == (uint8_t)*word) {
+		start++;
+		word++;
+	}
+	return start == end && !*word;
 }
 
 static bool is_any(const struct scan *s, size_t start, size_t end, const char *const *words)
 {
-	for (; *words; words++)
-		if (text_is(s, start, end, *words))
+	uint8_t first = lower(byte_at(s, start));
+	for (; *words && end > start; words++)
+		if ((uint8_t) * *words == first && text_is(s, start, end, *words))
 			return true;
 	return false;
 }
@@ -60,7 +59,7 @@ size_t town_end(const struct scan *s, size_t at)
 		end = prose_word_end(s, from);
 		if (end == from)
 			break;
-		if (lexicon_find(s->text + at, end - at) & LEX_PLACE)
+		if (lexicon_word(s->text + at, end - at) & LEX_PLACE)
 			found = end;
 	}
 	size_t city = found ? skip_spaces(s, found) : 0;
@@ -100,11 +99,11 @@ static bool is_street(const struct scan *s, size_t start, size_t end)
 	    "straat", "gasse", "gatan", "gata", "gaten", "veien", "vegen", "vagen", "v\xc3\xa4gen", "v\xc3\xa6nget",
 	    "vej", "gade", "laan", "plein", "gracht", "kade", "dijk", "platz", "allee", "damm", "ufer", "katu", "kuja",
 	    "polku", "tie", "weg", "stien", "brekka", "braut", "utca", "street", NULL};
-	if (word_kinds_of(s->text + start, end - start) & WORD_STREET || is_any(s, start, end, words))
+	if (is_any(s, start, end, words) || word_kinds_of(s->text + start, end - start) & WORD_STREET)
 		return true;
-	for (const char *const *e = endings; *e; e++) {
+	for (const char *const *e = endings; *e && end - start > 5; e++) {
 		size_t n = strlen(*e);
-		if (end - start > n + 2 && text_is(s, end - n, end, *e))
+		if (end - start > n + 2 && s->text[end - 1] == (uint8_t)(*e)[n - 1] && text_is(s, end - n, end, *e))
 			return true;
 	}
 	return false;
@@ -184,7 +183,7 @@ static size_t skip_break(const struct scan *s, size_t at, bool *ret_comma, bool 
 }
 
 /* "53650", "340 12", "53-320", "B0J 2H0", "02115-1234" */
-static size_t postcode_at(const struct scan *s, size_t at)
+size_t match_zip(const struct scan *s, size_t at)
 {
 	size_t n = digits_at(s, at), second;
 	if (n >= 3 && n <= 6) {
@@ -200,7 +199,7 @@ static size_t postcode_at(const struct scan *s, size_t at)
 /* Behind a place: ", MA 02115", ", Boston", " in Rochester", " clinic", " downtown clinic", " ER". */
 size_t place_end(const struct scan *s, size_t end)
 {
-	size_t number = skip_spaces(s, end), code = digits_at(s, number) >= 4 ? postcode_at(s, number) : 0;
+	size_t number = skip_spaces(s, end), code = digits_at(s, number) >= 4 ? match_zip(s, number) : 0;
 	bool year =
 	    code - number == 4 && (memcmp(s->text + number, "19", 2) == 0 || memcmp(s->text + number, "20", 2) == 0);
 	if (code && number > end && !year)
@@ -243,7 +242,8 @@ static size_t tail_words(const struct scan *s, size_t at, bool alone)
 	size_t end = at, found = 0;
 	for (int words = 0; words < TAIL_WORDS_MAX; words++) {
 		size_t from = words ? skip_spaces(s, end) : at, stop = prose_word_end(s, from);
-		if (stop == from || (!capital_at(s, from) && (words == 0 || stop - from > 3)))
+		if (stop == from || is_digit(byte_at(s, stop)) ||
+		    (!capital_at(s, from) && (words == 0 || stop - from > 3)))
 			break;
 		unsigned lex = lexicon_find(s->text + from, stop - from);
 		size_t town = town_end(s, from);
@@ -267,6 +267,9 @@ static size_t box_number(const struct scan *s, size_t at)
 {
 	static const char *const forms[] = {
 	    "PSC ", "CMR ", "Unit ", "P.O. Box ", "PO Box ", "P.O.Box ", "P.O.BOX ", "PO BOX ", "USNS ", "USS "};
+	uint8_t first = byte_at(s, at);
+	if (first != 'P' && first != 'C' && first != 'U')
+		return 0;
 	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
 		size_t n = strlen(forms[i]);
 		if (left(s, at) <= n || memcmp(s->text + at, forms[i], n) != 0)
@@ -286,7 +289,7 @@ static size_t tail(const struct scan *s, size_t end)
 		size_t at = skip_break(s, end, &comma, &line), next;
 		if (at == end || at >= s->size)
 			break;
-		if ((next = unit_at(s, at)) || (next = postcode_at(s, at)) || (next = box_number(s, at))) {
+		if ((next = unit_at(s, at)) || (next = match_zip(s, at)) || (next = box_number(s, at))) {
 			number = true;
 		} else {
 			bool may = comma || line || number || is_state(s, at, prose_word_end(s, at));
@@ -364,10 +367,10 @@ size_t match_address(const struct scan *s, size_t at)
 /* A run of capitalised words [start, end) that a house number follows: the address's end, or 0. */
 size_t address_after(const struct scan *s, size_t start, size_t end)
 {
-	struct street street = street_words(s, start);
 	size_t next = skip_spaces(s, end), number = house_number(s, next);
 	if (next == end || !number || number - next > 5)
 		return 0;
+	struct street street = street_words(s, start);
 	uint8_t b = byte_at(s, number);
 	bool year =
 	    number - next == 4 && (memcmp(s->text + next, "19", 2) == 0 || memcmp(s->text + next, "20", 2) == 0);

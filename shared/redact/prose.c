@@ -88,13 +88,18 @@ bool capital_at(const struct scan *s, size_t at)
 
 static bool text_is(const struct scan *s, size_t start, size_t end, const char *word)
 {
-	return strlen(word) == end - start && memcmp(s->text + start, word, end - start) == 0;
+	while (start < end && *word && s->text[start] == (uint8_t)*word) {
+		start++;
+		word++;
+	}
+	return start == end && !*word;
 }
 
 static bool is_any(const struct scan *s, size_t start, size_t end, const char *const *words)
 {
-	for (; *words; words++)
-		if (text_is(s, start, end, *words))
+	uint8_t first = byte_at(s, start);
+	for (; *words && end > start; words++)
+		if ((uint8_t) * *words == first && text_is(s, start, end, *words))
 			return true;
 	return false;
 }
@@ -103,14 +108,31 @@ static const char *const particles[] = {"de", "van", "von", "der", "den", "la", 
     "el", "ter", "del", "dos", "das", "do", "du", "des", "zu", "af", "av", "y", "e", "st", NULL};
 static const char *const joiners[] = {"of", "the", "and", "for", "at", NULL};
 
+/* The capital inside McIsaac, DeLuca, O'Neil: bytes before it, or 0. */
+static size_t inner_capital(const struct scan *s, const struct piece *p)
+{
+	bool any = false;
+	for (size_t i = p->start + 1; i < p->end && !any; i++)
+		any = is_upper(s->text[i]);
+	if (!any)
+		return 0;
+	static const char *const starts[] = {"Mac", "Mc", "De", "Di", "Da", "Du", "Del", "Des", "La", "Le", "Lo", "Van",
+	    "Von", "Fitz", "San", "Al", "El", "Ben", "St"};
+	for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+		size_t n = strlen(starts[i]);
+		if (p->end - p->start > n + 1 && memcmp(s->text + p->start, starts[i], n) == 0 &&
+		    is_upper(s->text[p->start + n]))
+			return n;
+	}
+	return 0;
+}
+
 static void look_inside(const struct scan *s, struct piece *p)
 {
-	size_t capitals = 0, smalls = 0;
+	size_t capitals = 0, smalls = 0, allowed = inner_capital(s, p);
 	for (size_t i = p->start; i < p->end; i++) {
 		uint8_t b = s->text[i];
-		bool after = i > p->start && is_lower(s->text[i - 1]);
-		size_t before = i - p->start;
-		p->mixed |= is_upper(b) && after && before != 2 && before != 3;
+		p->mixed |= is_upper(b) && i > p->start && is_lower(s->text[i - 1]) && i - p->start != allowed;
 		capitals += is_upper(b);
 		smalls += is_lower(b) || b >= 0x80;
 	}
@@ -131,7 +153,8 @@ static unsigned lex_of(const struct scan *s, size_t start, size_t end)
 	for (size_t stop = start; stop <= end; stop++) {
 		if (stop < end && s->text[stop] != '-')
 			continue;
-		unsigned part = stop - at <= 2 ? (unsigned)LEX_PLAIN : lexicon_find(s->text + at, stop - at);
+		bool acronym = stop - at <= ACRONYM_MOST && is_upper(byte_at(s, at + 1));
+		unsigned part = stop - at <= 2 || acronym ? (unsigned)LEX_PLAIN : lexicon_find(s->text + at, stop - at);
 		names |= part & LEX_NAMES;
 		plain &= part & LEX_MEDICAL ? (unsigned)LEX_PLAIN : part;
 		at = stop + 1;
@@ -139,13 +162,20 @@ static unsigned lex_of(const struct scan *s, size_t start, size_t end)
 	return plain ? plain : names;
 }
 
+/* The bytes of 's at the end of a word, with either apostrophe, or 0. */
+static size_t possessive_size(const struct scan *s, size_t start, size_t end)
+{
+	if (end - start > 2 && memcmp(s->text + end - 2, "'s", 2) == 0)
+		return 2;
+	return end - start > 4 && memcmp(s->text + end - 4, "\xe2\x80\x99s", 4) == 0 ? 4 : 0;
+}
+
 static struct piece piece_at(const struct scan *s, size_t start, size_t end)
 {
 	struct piece p = {.start = start, .end = end};
-	if (end - start > 2 && s->text[end - 1] == 's' && (s->text[end - 2] == '\'' || s->text[end - 2] == 0x99)) {
-		p.end = end - (s->text[end - 2] == '\'' ? 2 : 4);
-		p.possessive = true;
-	}
+	size_t mark = possessive_size(s, start, end);
+	p.end -= mark;
+	p.possessive = mark > 0;
 	look_inside(s, &p);
 	p.lex = lex_of(s, p.start, p.end);
 	p.base = word_kinds_of(s->text + p.start, p.end - p.start);
@@ -165,6 +195,8 @@ static bool abbreviates(const struct scan *s, const struct piece *p)
 static size_t joined_at(const struct scan *s, size_t at, size_t end)
 {
 	bool sign = byte_at(s, at) == '&';
+	if (end - at > 4 || (!sign && end == at))
+		return 0;
 	if (!sign && !is_any(s, at, end, particles) && !is_any(s, at, end, joiners))
 		return 0;
 	size_t next = skip_spaces(s, sign ? at + 1 : end);
@@ -182,6 +214,8 @@ static void read_run(const struct scan *s, size_t at, struct run *r)
 	*r = (struct run){0};
 	while (r->count < RUN_WORDS_MAX) {
 		size_t end = prose_word_end(s, at);
+		if (is_digit(byte_at(s, end)) || byte_at(s, end) == '_')
+			return; /* part of an identifier */
 		if (!capital_at(s, at)) {
 			size_t next = r->count ? joined_at(s, at, end) : 0;
 			if (!next || r->count + 1 >= RUN_WORDS_MAX)
@@ -287,42 +321,30 @@ static bool is_term(const struct scan *s, const struct run *r, size_t last)
 
 /* ---- what stands before ---- */
 
-/* Is the n-th word back one of these? */
-static bool before_is(const struct scan *s, size_t n, const char *words)
+/* What the n-th word back leads to. */
+static bool leads_to(const struct scan *s, size_t n, unsigned what)
 {
-	word_hash h = 0;
-	if (!s->words[n].hash)
-		return false;
-	for (const char *p = words;; p++) {
-		if (*p && *p != ' ') {
-			h = word_hash_add(h, (uint8_t)*p);
-			continue;
-		}
-		if (h == s->words[n].hash)
-			return true;
-		h = 0;
-		if (!*p)
-			return false;
-	}
+	return s->words[n].hash && lexicon_exact(s->words[n].hash) & what;
 }
 
 static bool introduced(const struct scan *s)
 {
-	return before_is(s, 1,
-	    "named name called patient pt client by mother father son daughter wife husband brother sister "
-	    "friend doctor nurse contact hello hi dear am");
+	return leads_to(s, 1, LEX_TO_NAME);
 }
 
 static bool place_follows(const struct scan *s)
 {
-	return before_is(s, 1, "in at from to near visiting outside via our of into around through");
+	return leads_to(s, 1, LEX_TO_PLACE);
+}
+
+bool names_day(const struct scan *s)
+{
+	return leads_to(s, 1, LEX_TO_DAY);
 }
 
 bool dated(const struct scan *s)
 {
-	return before_is(s, 0,
-	    "on since until till from by today is dated date before after through to and visit seen admitted "
-	    "discharged between around tomorrow yesterday exp expires expiry due");
+	return leads_to(s, 0, LEX_TO_DATE);
 }
 
 /* "Marrero and Murphy": the word before was a name. */
@@ -332,8 +354,8 @@ static bool follows_name(const struct scan *s, size_t start)
 		return false;
 	const struct redact_span *last = &s->spans[s->count - 1];
 	size_t gap = start - last->end;
-	return last->type == REDACT_NAME && (gap == 5 || gap == 3) &&
-	       (memcmp(s->text + last->end, " and ", gap) == 0 || memcmp(s->text + last->end, " & ", gap) == 0);
+	return last->type == REDACT_NAME && ((gap == 5 && memcmp(s->text + last->end, " and ", 5) == 0) ||
+						(gap == 3 && memcmp(s->text + last->end, " & ", 3) == 0));
 }
 
 /* At the beginning of a sentence any word is capitalised; a verb or a mark behind it shows a name. */
@@ -501,11 +523,18 @@ static size_t emit_run(struct scan *s, const struct run *r, size_t first, size_t
 	return emit(s, start, end, r->p[first].lex & LEX_NATION ? REDACT_PLACE : REDACT_NAME);
 }
 
+/* No name of a person's or a place's in it but such as belong to a term: "Frank-Starling mechanism", "Edinburgh
+ * Postnatal Depression Scale". */
 static bool all_terms(const struct scan *s, const struct run *r, size_t first, size_t count)
 {
-	for (size_t i = first; i < count; i++)
-		if (!r->p[i].joiner && r->p[i].lex & LEX_NAMES && !(r->p[i].lex & LEX_MEDICAL))
+	bool titled = count - first >= 2 && r->p[count - 1].lex & LEX_TERM;
+	for (size_t i = first; i < count; i++) {
+		const struct piece *p = &r->p[i];
+		bool compound = memchr(s->text + p->start, '-', p->end - p->start) != NULL;
+		unsigned names = p->lex & (titled ? (unsigned)LEX_GIVEN : (unsigned)LEX_NAMES);
+		if (!p->joiner && !compound && names && !(p->lex & LEX_MEDICAL))
 			return false;
+	}
 	return is_term(s, r, count - 1);
 }
 
@@ -515,6 +544,8 @@ static size_t rule_capitals(struct scan *s, struct chunk c)
 	size_t box = match_box(s, c.start);
 	if (box)
 		return emit(s, c.start, box, REDACT_ADDRESS);
+	if ((box = match_shape(s, c.start)))
+		return emit(s, c.start, box, REDACT_ID);
 	read_run(s, c.start, &r);
 	if (r.count == 0)
 		return 0;
@@ -523,8 +554,8 @@ static size_t rule_capitals(struct scan *s, struct chunk c)
 	size_t whole = cut_at_joiner(s, &r, 0);
 	if (names_house(s, &r, 0, cut_ordinary(&r, 0, whole), opens))
 		return emit_run(s, &r, 0, cut_ordinary(&r, 0, whole), true);
-	size_t town = town_end(s, r.p[0].start);
-	if (town && is_ordinary(&r.p[0]) && !(opens && r.p[0].lex & LEX_NAMES) && town > r.p[0].end)
+	size_t town = r.count > 1 && is_ordinary(&r.p[0]) ? town_end(s, r.p[0].start) : 0;
+	if (town && !(opens && r.p[0].lex & LEX_NAMES) && town > r.p[0].end)
 		return emit(s, r.p[0].start, place_end(s, town), REDACT_PLACE); /* United Kingdom */
 	while (first < whole && (is_ordinary(&r.p[first]) || r.p[first].joiner) &&
 	       !(is_doubtful(&r.p[first]) && whole - first > 1) && !leads_place(s, &r, first, opens && first == 0))
@@ -569,9 +600,11 @@ static size_t rule_small(struct scan *s, struct chunk c)
 	return introduced(s) || s->small ? emit(s, c.start, end, REDACT_NAME) : 0;
 }
 
-size_t rule_prose(struct scan *s, struct chunk c)
+size_t rule_prose(struct scan *s, struct chunk c, unsigned kinds)
 {
 	if (capital_at(s, c.start))
 		return rule_capitals(s, c);
-	return is_lower(s->text[c.start]) && s->words[0].letters >= 3 ? rule_small(s, c) : 0;
+	if (!is_lower(s->text[c.start]) || s->words[0].letters < 3)
+		return 0;
+	return kinds & WORD_GIVEN || lexicon_may_be_given(s->words[0].hash) ? rule_small(s, c) : 0;
 }

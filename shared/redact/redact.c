@@ -1,5 +1,6 @@
 #include "shared/redact/redact.h"
 
+#include "shared/redact/lexicon.h"
 #include "shared/redact/scan.h"
 
 enum {
@@ -41,7 +42,7 @@ const uint16_t byte_classes[256] = {
     ['}'] = D,
     [127] = D,
     ['-'] = BYTE_JOIN,
-    ['.'] = BYTE_JOIN,
+    ['.'] = BYTE_JOIN | BYTE_DOT,
     ['/'] = BYTE_JOIN,
     ['_'] = BYTE_JOIN,
     ['0' ... '9'] = BYTE_DIGIT,
@@ -192,9 +193,10 @@ static unsigned kinds_with_recent(const struct scan *s, struct recent word, size
 		h = word_hash_join(before->hash, h, letters);
 		letters += before->letters;
 		at = before->end - (before->letters < before->end ? before->letters : before->end);
-		unsigned joined = word_kinds(h) & WORD_LABELS;
-		if (joined)
-			kinds = (kinds & ~(unsigned)(WORD_LABELS | WORD_KEY_ONLY)) | joined;
+		unsigned joined = word_kinds(h);
+		if (joined & WORD_LABELS)
+			kinds = (kinds & ~(unsigned)(WORD_LABELS | WORD_KEY_ONLY | WORD_PROSE | WORD_ZIP)) |
+				(joined & (WORD_LABELS | WORD_PROSE | WORD_ZIP));
 	}
 	return kinds;
 }
@@ -262,9 +264,11 @@ static size_t on_chunk(struct scan *s, struct chunk c)
 	if (kinds & WORD_TITLE && (next = rule_title(s, c)))
 		return next;
 	if (clinical(s)) {
+		if (c.seen & BYTE_DOT && (next = rule_domain(s, c)))
+			return next;
 		if (kinds & WORD_MONTH && (next = rule_month(s, c)))
 			return next;
-		if (c.seen & (BYTE_UPPER | BYTE_LOWER | BYTE_HIGH) && (next = rule_prose(s, c)))
+		if (c.seen & (BYTE_UPPER | BYTE_LOWER | BYTE_HIGH) && (next = rule_prose(s, c, kinds)))
 			return next;
 	}
 	return 0;
@@ -296,6 +300,8 @@ size_t redact_find(const struct redact_options *o, struct redact_stream *stream,
 {
 	struct scan s = {
 	    .text = (const uint8_t *)text, .size = size, .options = o, .stream = stream, .spans = spans, .max = max};
+	if (clinical(&s))
+		lexicon_ready();
 	s.small = clinical(&s) && !has_capital(s.text, size < CAPITAL_LOOK ? size : CAPITAL_LOOK);
 	size_t at = stream && stream->in_pem ? rule_pem(&s, 0) : 0;
 	while (at < size && !s.full) {

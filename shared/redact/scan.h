@@ -19,6 +19,7 @@ enum byte_class {
 	BYTE_AT = 1u << 5,
 	BYTE_COLON = 1u << 6,
 	BYTE_HIGH = 1u << 7, /* part of a character beyond ASCII: taken for a letter */
+	BYTE_DOT = 1u << 9,
 	BYTE_JOIN = 1u << 8, /* . - _ / inside words */
 };
 extern const uint16_t byte_classes[256];
@@ -93,6 +94,10 @@ enum word_kind {
 	WORD_INTRODUCES = 1u << 25, /* clinical: a name often follows (like, named, patient) */
 	WORD_VISIT = 1u << 26,      /* clinical: where a person was (lives, admitted, seen) */
 	WORD_SITE = 1u << 27,       /* clinic, branch: may end a place in small letters */
+	WORD_PROSE = 1u << 30,      /* a label in clinical mode only: programs mean other things by it */
+	WORD_ZIP = 1u << 31,        /* clinical: a postal code follows */
+	WORD_AGE = 1u << 29,        /* aged, age: an age follows */
+	WORD_DAY = WORD_MONTH,      /* the days of the week are treated alike */
 	WORD_CARE = 1u << 28,       /* hospital, clinic: an institution whatever stands before it */
 };
 /* The label kinds, which take a value. */
@@ -162,20 +167,24 @@ size_t placeholder_at(const struct scan *s, size_t at);
 size_t rule_label(struct scan *s, struct chunk c, unsigned kinds); /* labels.c */
 size_t rule_secret(struct scan *s, struct chunk c);                /* secrets.c: tokens known by their look */
 size_t rule_url(struct scan *s, struct chunk c);                   /* secrets.c */
+size_t rule_domain(struct scan *s, struct chunk c);                /* secrets.c */
 size_t rule_pem(struct scan *s, size_t at);                        /* secrets.c */
 size_t rule_email(struct scan *s, struct chunk c);                 /* numbers.c */
 size_t rule_number(struct scan *s, struct chunk c);                /* numbers.c: anything that holds a digit */
 size_t rule_phone_paren(struct scan *s, size_t at);                /* numbers.c: "(555) …" */
 size_t rule_month(struct scan *s, struct chunk c);                 /* dates.c: "April 12, 2023" */
 size_t rule_title(struct scan *s, struct chunk c);                 /* people.c */
-size_t rule_prose(struct scan *s, struct chunk c);                 /* prose.c: unlabelled names and places */
+size_t rule_prose(struct scan *s, struct chunk c, unsigned kinds); /* prose.c: unlabelled names and places */
 
 size_t match_date(const struct scan *s, size_t at);      /* dates.c: the end of a date that begins at `at`, or 0 */
 size_t match_day_month(const struct scan *s, size_t at); /* dates.c: "5/21", where dated() says that one stands there */
 size_t match_phone(const struct scan *s, size_t at, bool labelled); /* numbers.c: likewise */
 size_t match_postcode(const struct scan *s, size_t at);             /* numbers.c: SW1A 1AA, B0J 2H0 */
+size_t match_shape(const struct scan *s, size_t at);                /* numbers.c: plates and registers' groups */
+size_t match_zip(const struct scan *s, size_t at);                  /* places.c: 90210, 340 12, K1A 0B1 */
 size_t match_name(const struct scan *s, size_t at, unsigned most);  /* people.c: capitalised words; the end, or 0 */
-bool dated(const struct scan *s); /* prose.c: does the word before lead to a date ("on", "since")? */
+bool names_day(const struct scan *s); /* prose.c: likewise to a weekday or a month alone */
+bool dated(const struct scan *s);     /* prose.c: does the word before lead to a date ("on", "since")? */
 bool capitalised(const struct scan *s, size_t start, size_t end); /* people.c: "Smith", "O'Neil", "J.", "Öz" */
 size_t prose_word_end(const struct scan *s, size_t at);           /* prose.c: letters, inner apostrophes and hyphens */
 bool capital_at(const struct scan *s, size_t at);                 /* prose.c: a Latin, Greek or Cyrillic capital */

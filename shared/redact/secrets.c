@@ -169,6 +169,46 @@ size_t rule_url(struct scan *s, struct chunk c)
 	return emit(s, colon + 1, at_sign, REDACT_PASSWORD);
 }
 
+/* Clinical: portal.example.com, without a scheme before it.  The short endings that are English words, too, count only
+ * behind another dot. */
+size_t rule_domain(struct scan *s, struct chunk c)
+{
+	static const char ends[] =
+	    " com org net edu gov mil int info biz name dev app site online cloud health care hospital "
+	    "clinic uk de fr es nl be ch au ca jp cn ru br mx se dk fi pl cz pt gr tr il za nz ie eu tv "
+	    "co.uk co.il com.au co.jp com.br ",
+			  words[] = " io co us it at in no is me to am so ai my do ";
+	const uint8_t *p = s->text + c.start;
+	size_t n = c.end - c.start, dot = 0, dots = 0;
+	char last[12] = " ";
+	for (size_t i = 0; i < n; i++) {
+		if (p[i] == '.') {
+			if (i == 0 || p[i - 1] == '.')
+				return 0;
+			dot = i;
+			dots++;
+		} else if (!is_alnum(p[i]) && p[i] != '-') {
+			return 0;
+		}
+	}
+	if (!dots || n - dot - 1 < 2 || n - dot - 1 > 8)
+		return 0;
+	for (size_t i = dot + 1; i < n; i++) {
+		if (!is_lower(p[i]))
+			return 0;
+		last[i - dot] = (char)p[i];
+	}
+	memcpy(last + (n - dot), " ", 2);
+	bool known = strstr(ends, last) || (dots > 1 && strstr(words, last));
+	if (!known || (dot < 3 && dots == 1))
+		return 0;
+	size_t end = c.end;
+	if (byte_at(s, end) == '/' || byte_at(s, end) == '?')
+		while (end < s->size && !is_space(s->text[end]) && !strchr("\"'<>`)]},", s->text[end]))
+			end++;
+	return emit(s, c.start, end, REDACT_URL);
+}
+
 /* -----BEGIN … KEY----- to its END, over lines when there is a stream to remember it. */
 size_t rule_pem(struct scan *s, size_t at)
 {

@@ -65,6 +65,21 @@ static const struct {
 	"sortcode iban swiftcode creditcard cardnumber cardno debitcard ccnumber pan uniqueid uniqueidentifier "
 	"referencenumber "
 	"accessionnumber specimenid rxnumber prescriptionnumber employeeid employeenumber studentid"},
+    {WORD_ID | WORD_PROSE,
+	"refcode reference referenceno refno recordnumber recordno badge badgenumber badgeno "
+	"employeebadge "
+	"swift bic swiftcode biccode lotnumber lotno lot implantserial barcode samplenumber sampleid ticketnumber "
+	"ticket "
+	"invoicenumber ordernumber confirmationnumber transactionid trackingnumber siteid patientvisit registration "
+	"registrationnumber plate plateno platenumber licenseplatenumber vehicleregistration votersid voterid "
+	"voternumber "
+	"stateid statelicense dln dl permitnumber visanumber alienregistration aliennumber greencard enrollmentid rxno "
+	"rx "
+	"fingerprintid voiceprint faceid biometricid retinascan deviceserialnumber serial serialno sn modelnumber udi "
+	"abn acn tfn gstin uen nric fin nie steuerid steuernummer codicefiscale partitaiva vatnumber vat ein fein "
+	"insurancepolicy insuranceplan insuranceno plannumber planid payerid rxbin rxgroup groupid grouppolicy "
+	"caserecord dossier filenumber fileno docket docketnumber matterid barnumber "},
+    {WORD_ZIP, "zip zipcode postcode postalcode plz cap"},
     {WORD_ID | WORD_KEY_ONLY, "account acct policy member subscriber beneficiary passportid nhs accession"},
     {WORD_PHONE | WORD_SUFFIX,
 	"phone phonenumber telephone mobilenumber cellphone faxnumber phoneno mobilephone homephone workphone"},
@@ -81,12 +96,14 @@ static const struct {
     {WORD_MONTH, "january february march april may june july august september october november december jan feb mar "
 		 "apr jun jul aug "
 		 "sep sept oct nov dec"},
+    {WORD_DAY, "monday tuesday wednesday thursday friday saturday sunday"},
     {WORD_STREET, "street st avenue ave av road rd boulevard blvd lane ln drive dr court ct circle cir terrace place "
 		  "pl square sq way "
 		  "highway hwy parkway pkwy crescent close row alley trail trl plaza"},
     {WORD_HOUSE, "hospital hospitals clinic clinics infirmary hospice sanatorium medical healthcare health university "
 		 "college institute "
 		 "foundation memorial rehabilitation pharmacy laboratories"},
+    {WORD_AGE, "aged age turned"},
     {WORD_CARE, "hospital hospitals clinic clinics infirmary hospice sanatorium hosp"},
     {WORD_HOUSE, "med hosp univ"},
     {WORD_PLACE_PREP, "at from near visiting outside via"},
