@@ -26,12 +26,15 @@ static const char usage[] =
     "  snapshot list [SERVICE]\n"
     "  snapshot show ID\n"
     "  snapshot diff ID [ID]                 two restore points, or one and what is there now [--exact]\n"
+    "                                        [--component C]… [--text]: with unified diffs of text files\n"
     "  snapshot verify ID|SERVICE… [--sample]\n"
     "  snapshot hold ID --reason TEXT        it stays, whatever retention says, until it is released\n"
     "  snapshot release ID --reason TEXT\n"
     "  snapshot prune [SERVICE] [--apply]    what retention would remove; --apply does it\n"
     "  rollback plan SERVICE --to WHICH [--component C]…\n"
     "  rollback start SERVICE --to WHICH [--component C]… [--deep] [--no-prove]\n"
+    "  rollback start SERVICE --to-time TIME | --to-lsn LSN | --to-xid N | --to-name NAME [--timeline N]\n"
+    "                                        its database to a moment that its archive of the log reaches\n"
     "  rollback recover                      bring interrupted rollbacks to an end\n"
     "  restore ID --into DIR [--component C]… [PATH…]\n"
     "  wal push PATH NAME | wal fetch NAME PATH   PostgreSQL's archive_command and restore_command\n"
@@ -225,8 +228,9 @@ static bool set_number(uint32_t *ret, const char *option, const char *text)
 	return true;
 }
 
-enum option_code { OPT_TO = 256, OPT_INTO, OPT_TOKEN, OPT_AUTHORITY, OPT_CONTROLLER, OPT_SAMPLE, OPT_APPLY, OPT_EXACT, OPT_NO_PROVE, OPT_DEEP, OPT_DATA,
-	OPT_COMPONENT, OPT_VERSION, OPT_SERVICE, OPT_REASON, OPT_REPOSITORY, OPT_EMERGENCY, OPT_KEY, OPT_GENERATION, OPT_INVENTORY };
+enum option_code { OPT_TO = 256, OPT_AREA, OPT_HISTORY, OPT_TO_TIME, OPT_TO_LSN, OPT_TO_XID, OPT_TO_NAME, OPT_TIMELINE,
+	 OPT_INTO, OPT_TOKEN, OPT_AUTHORITY, OPT_CONTROLLER, OPT_SAMPLE, OPT_APPLY, OPT_EXACT, OPT_NO_PROVE, OPT_DEEP, OPT_DATA,
+	OPT_COMPONENT, OPT_VERSION, OPT_SERVICE, OPT_REASON, OPT_REPOSITORY, OPT_EMERGENCY, OPT_TEXT, OPT_KEY, OPT_GENERATION, OPT_INVENTORY };
 
 static const struct option options[] = { { "config", required_argument, NULL, 'c' }, { "output", required_argument, NULL, 'o' },
 	{ "help", no_argument, NULL, 'h' }, { "verbose", no_argument, NULL, 'v' }, { "to", required_argument, NULL, OPT_TO },
@@ -234,8 +238,10 @@ static const struct option options[] = { { "config", required_argument, NULL, 'c
 	{ "controller", required_argument, NULL, OPT_CONTROLLER }, { "sample", no_argument, NULL, OPT_SAMPLE }, { "apply", no_argument, NULL, OPT_APPLY },
 	{ "exact", no_argument, NULL, OPT_EXACT }, { "no-prove", no_argument, NULL, OPT_NO_PROVE }, { "deep", no_argument, NULL, OPT_DEEP },
 	{ "data", no_argument, NULL, OPT_DATA }, { "component", required_argument, NULL, OPT_COMPONENT }, { "version", no_argument, NULL, OPT_VERSION }, { "service", required_argument, NULL, OPT_SERVICE },
+	{ "area", required_argument, NULL, OPT_AREA }, { "history", no_argument, NULL, OPT_HISTORY }, { "to-time", required_argument, NULL, OPT_TO_TIME }, { "to-lsn", required_argument, NULL, OPT_TO_LSN },
+	{ "to-xid", required_argument, NULL, OPT_TO_XID }, { "to-name", required_argument, NULL, OPT_TO_NAME }, { "timeline", required_argument, NULL, OPT_TIMELINE },
 	{ "reason", required_argument, NULL, OPT_REASON }, { "repository", required_argument, NULL, OPT_REPOSITORY },
-	{ "emergency", no_argument, NULL, OPT_EMERGENCY }, { "key", required_argument, NULL, OPT_KEY },
+	{ "emergency", no_argument, NULL, OPT_EMERGENCY }, { "text", no_argument, NULL, OPT_TEXT }, { "key", required_argument, NULL, OPT_KEY },
 	{ "generation", required_argument, NULL, OPT_GENERATION }, { "inventory", required_argument, NULL, OPT_INVENTORY }, { 0 } };
 
 /* False: the program ends with *ret_exit. */
@@ -260,11 +266,19 @@ static bool read_options(struct cli *c, int argc, char **argv, enum log_level *l
 		case OPT_DEEP: c->deep = true; break;
 		case OPT_DATA: c->data = true; break;
 		case OPT_SERVICE: c->service = optarg; break;
+		case OPT_AREA: c->area = optarg; break;
+		case OPT_HISTORY: c->history = true; break;
+		case OPT_TO_TIME: c->to_time = optarg; break;
+		case OPT_TO_LSN: c->to_lsn = optarg; break;
+		case OPT_TO_XID: c->to_xid = optarg; break;
+		case OPT_TO_NAME: c->to_name = optarg; break;
+		case OPT_TIMELINE: c->timeline = optarg; break;
 		case OPT_REASON: c->reason = optarg; break;
 		case OPT_REPOSITORY: c->repository = optarg; break;
 		case OPT_KEY: c->key = optarg; break;
 		case OPT_GENERATION: ok = set_number(&c->generation, "--generation", optarg); break;
 		case OPT_INVENTORY: ok = set_number(&c->inventory, "--inventory", optarg); break;
+		case OPT_TEXT: c->text = true; break;
 		case OPT_EMERGENCY: c->emergency = true; break;
 		case OPT_COMPONENT: ok = add_component(c, optarg); break;
 		case 'h':
@@ -328,6 +342,9 @@ int cli_main(int argc, char **argv)
 	log_setup("kedge-agent", text_equal(noun, "run") || least == LOG_LEVEL_DEBUG ? least : LOG_LEVEL_WARN);
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(0);
 	c.arena = arena;
+	/* What a recovering server runs must not depend on a file that a person may be editing. */
+	if (c.area && text_equal(noun, "wal") && text_equal(verb, "fetch"))
+		return cli_wal(&c, verb);
 	if (!arena || agent_config_load(c.config_path, arena, &c.config, &err) != ERR_OK)
 		return cli_fail(&err);
 	return dispatch(&c, noun, verb);

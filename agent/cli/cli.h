@@ -17,7 +17,9 @@ struct cli { /* one call of the program */
 	struct arena *arena;
 	enum cli_format format;
 	const char *to, *into, *token, *authority, *controller, *reason, *service, *repository, *key; /* options */
-	bool sample, apply, exact, no_prove, deep, data, emergency;
+	bool history;
+	const char *area, *to_time, *to_lsn, *to_xid, *to_name, *timeline; /* of the write-ahead log, and a moment of a database */
+	bool sample, apply, exact, no_prove, deep, data, emergency, text;
 	uint32_t components;                   /* bits */
 	uint32_t generation, inventory;        /* of a copy; 0: the newest */
 	int argc;
@@ -41,6 +43,8 @@ ERR_CHECK enum err_code cli_open(struct cli *c, struct repo **ret, struct err *r
 struct snapshot_summary;
 ERR_CHECK enum err_code cli_named(struct cli *c, struct repo *repo, const char *word, struct snapshot_summary *ret, struct err *reterr);
 
+/* diff.c */
+int cli_diff(struct cli *c, struct repo *repo);
 /* retain.c */
 int cli_hold(struct cli *c, struct repo *repo);
 int cli_release(struct cli *c, struct repo *repo);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "agent/cli/cli.h"
+#include "agent/database/database.h"
+#include "agent/database/wal.h"
 #include "agent/keeper/work.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
@@ -74,6 +76,53 @@ static int finish(struct cli *c, const struct rollback_request *r, const struct 
 	return exit_of(done->outcome);
 }
 
+/* One of --to-…; false: none was given. */
+static bool has_moment(const struct cli *c)
+{
+	return c->to_time || c->to_lsn || c->to_xid || c->to_name;
+}
+
+static enum err_code moment_of(const struct cli *c, struct database_moment *ret, struct err *reterr)
+{
+	struct database_moment m = { .name = c->to_name };
+	uint64_t timeline = 0;
+	enum err_code rc = ERR_OK;
+	if (!!c->to_time + !!c->to_lsn + !!c->to_xid + !!c->to_name + !!c->to != 1)
+		return err_set(reterr, ERR_INVALID, "say one of --to, --to-time, --to-lsn, --to-xid and --to-name");
+	m.kind = c->to_time ? MOMENT_TIME : c->to_lsn ? MOMENT_LSN : c->to_xid ? MOMENT_XID : MOMENT_NAME;
+	if (c->to_time)
+		rc = text_parse_time(c->to_time, &m.value, reterr);
+	else if (c->to_lsn && !wal_lsn_parse(c->to_lsn, &m.value))
+		rc = err_set(reterr, ERR_INVALID, "\"%.40s\" is no LSN, such as 16/B374D848", c->to_lsn);
+	else if (c->to_xid)
+		rc = text_u64(c->to_xid, &m.value, reterr);
+	if (rc == ERR_OK && c->timeline)
+		rc = text_u64(c->timeline, &timeline, reterr);
+	if (rc == ERR_OK && timeline > UINT32_MAX)
+		rc = err_set(reterr, ERR_INVALID, "there is no timeline %s", c->timeline);
+	m.timeline = (uint32_t)timeline;
+	if (rc == ERR_OK)
+		*ret = m;
+	return rc;
+}
+
+static enum err_code reach(struct cli *c, struct repo *repo, struct rollback_request *r, struct err *reterr)
+{
+	struct database_moment moment;
+	struct database_recovery recovery;
+	enum err_code rc = moment_of(c, &moment, reterr);
+	if (rc == ERR_OK)
+		rc = database_reach(repo, c->config->state_directory, r->service, &moment, clock_wall_ms(), c->arena, &recovery, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	r->snapshot = recovery.base;
+	r->moment = recovery.settings;
+	r->components = 1u << COMPONENT_DATABASE;
+	if (c->format == CLI_TABLE || c->format == CLI_WIDE)
+		printf("the database: %s\n", recovery.text ? recovery.text : "");
+	return ERR_OK;
+}
+
 static enum err_code request_of(struct cli *c, struct repo *repo, struct rollback_request *ret, struct err *reterr)
 {
 	struct snapshot_summary target;
@@ -81,13 +130,15 @@ static enum err_code request_of(struct cli *c, struct repo *repo, struct rollbac
 	const struct service_config *service = agent_config_service(c->config, c->argv[0]);
 	if (!service)
 		return err_set(reterr, ERR_NOT_FOUND, "agent.yaml declares no service %s", c->argv[0]);
-	enum err_code rc = snapshot_find(repo, service->name, c->to, c->arena, &target, reterr);
-	if (rc != ERR_OK)
-		return rc;
 	random_init_system(&random);
 	*ret = (struct rollback_request){ .order = id_new(clock_wall_ms(), &random), .service = service, .components = c->components,
-		.snapshot = target.snapshot, .deep = c->deep, .no_prove = c->no_prove };
-	return ERR_OK;
+		.deep = c->deep, .no_prove = c->no_prove };
+	if (has_moment(c))
+		return reach(c, repo, ret, reterr);
+	enum err_code rc = snapshot_find(repo, service->name, c->to, c->arena, &target, reterr);
+	if (rc == ERR_OK)
+		ret->snapshot = target.snapshot;
+	return rc;
 }
 
 static int start(struct cli *c, struct repo *repo)
@@ -162,8 +213,9 @@ int cli_rollback(struct cli *c, const char *verb)
 	CLEANUP(repo_cleanup) struct repo *repo = NULL;
 	struct err err = ERR_INIT;
 	bool recovering = text_equal(verb, "recover");
-	if (!recovering && ((!text_equal(verb, "plan") && !text_equal(verb, "start")) || c->argc != 1 || !c->to))
+	if (!recovering && ((!text_equal(verb, "plan") && !text_equal(verb, "start")) || c->argc != 1 || (!c->to && !has_moment(c))))
 		return fputs("usage: kedge-agent rollback plan|start SERVICE --to ID|last|last-good|TIME [--component C]…\n"
+		             "       kedge-agent rollback plan|start SERVICE --to-time TIME|--to-lsn LSN|--to-xid N|--to-name NAME [--timeline N]\n"
 		             "       kedge-agent rollback recover\n", stderr), EXIT_USAGE;
 	if (work_repo(c->config, &repo, &err) != ERR_OK)
 		return cli_fail(&err);

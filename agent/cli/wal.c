@@ -89,13 +89,17 @@ static int push(struct cli *c)
 
 static int fetch(struct cli *c)
 {
-	const struct service_config *s;
+	const struct service_config *s = NULL;
 	struct wal_area area;
+	struct wal_name name;
 	struct err err = ERR_INIT;
 	if (c->argc != 2)
-		return fputs("usage: kedge-agent wal fetch NAME PATH [--service SERVICE]\n", stderr), EXIT_NO_RECOVERY;
-	enum err_code rc = find_service(c, &s, &err);
-	if (rc == ERR_OK)
+		return fputs("usage: kedge-agent wal fetch NAME PATH [--service SERVICE] [--history]\n", stderr), EXIT_NO_RECOVERY;
+	/* A copy of a stopped server must not see what its log became later, only which timelines there are. */
+	if (c->history && wal_name_parse(c->argv[0], &name) && name.kind != WAL_HISTORY)
+		return EXIT_NOT_FOUND;
+	enum err_code rc = c->area ? wal_area_open_at(c->area, &area, &err) : find_service(c, &s, &err);
+	if (rc == ERR_OK && s)
 		rc = open_area(c, s, false, &area, &err);
 	if (rc != ERR_OK)
 		return cli_fail(&err), EXIT_NO_RECOVERY;

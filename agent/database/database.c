@@ -1,8 +1,9 @@
-#include "agent/database/internal.h"
+#include "agent/database/postgres_recovery.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +12,11 @@
 #include <unistd.h>
 
 #include "shared/base/cleanup.h"
+#include "shared/base/clock.h"
 #include "shared/base/file.h"
 #include "shared/base/text.h"
 
-enum { PROC_PATH = 64 };
+enum { PROC_PATH = 64, SETTINGS_MAX = 64 << 10, SETTLE_POLL_MS = 10 };
 
 static bool wants_database(const struct service_config *service, const struct snapshot_options *o)
 {
@@ -87,7 +89,7 @@ static enum err_code sync_around(const char *folder, struct err *reterr)
 	return fd < 0 || syncfs(fd) != 0 ? err_sys(reterr, errno, "%s cannot be synced", folder) : ERR_OK;
 }
 
-static enum err_code restore_beside(struct snapshot *s, const char *to, struct err *reterr)
+static enum err_code restore_beside(struct snapshot *s, const char *to, const char *settings, struct err *reterr)
 {
 	char box[PATH_LIMIT], tree[PATH_LIMIT], parent[PATH_LIMIT];
 	struct restore_options o = {.components = 1u << COMPONENT_DATABASE};
@@ -104,6 +106,8 @@ static enum err_code restore_beside(struct snapshot *s, const char *to, struct e
 		rc = snapshot_restore_into(s, box, &o, &done, reterr);
 	if (rc == ERR_OK)
 		rc = postgres_assemble(box, reterr);
+	if (rc == ERR_OK && settings)
+		rc = recovery_prepare(tree, settings, reterr);
 	if (rc == ERR_OK)
 		rc = sync_around(box, reterr);
 	if (rc == ERR_OK && rename(tree, to) != 0)
@@ -113,19 +117,65 @@ static enum err_code restore_beside(struct snapshot *s, const char *to, struct e
 	return rc == ERR_OK ? file_sync_dir(parent, reterr) : rc;
 }
 
-enum err_code database_stage(
-    struct snapshot *s, const struct service_config *service, const char *token, struct err *reterr)
+static const char *fact(const struct snapshot *s, const char *name)
+{
+	const struct list *all = &snapshot_about(s)->versions;
+	for (size_t i = 0; i < all->count; i++)
+		if (text_equal(LIST_AT(*all, struct snapshot_version, i).name, name))
+			return LIST_AT(*all, struct snapshot_version, i).value;
+	return NULL;
+}
+
+/* What is simply started goes on writing on its timeline, over places in the log that are archived already.  A base
+ * copy recovers to where it is whole; a copy of a stopped server to the end of the log that lies in it. */
+static enum err_code end_of(const struct snapshot *s, const char *state_directory, const struct service_config *service,
+    struct arena *arena, const char **ret, struct err *reterr)
+{
+	uint64_t timeline = 0;
+	const char *text = fact(s, "postgres_timeline");
+	bool base = fact(s, "postgres_start") != NULL;
+	if (!postgres_of(service)->wal_archive || !text || text_u64(text, &timeline, NULL) != ERR_OK)
+		return ERR_OK;
+	return recovery_settings(state_directory, service->name, (uint32_t)timeline, base ? "" : " --history",
+	    base ? "recovery_target = 'immediate'\n" : "", arena, ret, reterr);
+}
+
+enum err_code database_stage(struct snapshot *s, const char *state_directory, const struct service_config *service,
+    const char *token, const char *settings, struct err *reterr)
 {
 	char to[PATH_LIMIT];
-	enum err_code rc = beside(service, token, to, sizeof to, reterr);
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(SETTINGS_MAX);
+	enum err_code rc =
+	    arena ? beside(service, token, to, sizeof to, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 	if (rc == ERR_OK)
 		rc = check_place(s, postgres_of(service)->data_directory, reterr);
+	if (rc == ERR_OK && !settings)
+		rc = end_of(s, state_directory, service, arena, &settings, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	rc = restore_beside(s, to, reterr);
+	rc = restore_beside(s, to, settings, reterr);
 	if (rc != ERR_OK)
 		(void)!tree_remove(to, NULL);
 	return rc;
+}
+
+/* ---- after the start ---- */
+
+enum err_code database_settle(const struct service_config *service, struct err *reterr)
+{
+	const struct postgres_config *pg = postgres_of(service);
+	if (!pg || !pg->wal_archive)
+		return ERR_OK;
+	for (uint64_t until = clock_mono_ms() + DATABASE_SETTLE_MS; recovery_is_due(pg->data_directory);) {
+		if (!database_running(service))
+			return err_set(reterr, ERR_STATE,
+			    "the database of %s stopped while it was recovering: its log tells why", service->name);
+		if (clock_mono_ms() >= until)
+			return err_set(
+			    reterr, ERR_TIMEOUT, "the database of %s did not end its recovery in time", service->name);
+		(void)poll(NULL, 0, SETTLE_POLL_MS);
+	}
+	return recovery_forget(pg->data_directory, reterr);
 }
 
 /* A shell that somebody left in the data directory is none. */

@@ -10,8 +10,30 @@
 
 #define DATABASE_LABEL "postgres"
 enum {
-	DATABASE_COPY_TIMEOUT_MS = 4 * 3600 * 1000, /* a terabyte at 70 MB/s */
+	DATABASE_SETTLE_MS = 4 * 3600 * 1000, /* replaying a very long log */
+	DATABASE_FLUSH_MS = 30 * 1000,        /* until the server has archived what it has written so far */
 };
+
+/* ---- a moment: what a database may be brought back to between two restore points ---- */
+
+enum moment_kind { MOMENT_TIME, MOMENT_LSN, MOMENT_XID, MOMENT_NAME };
+struct database_moment {
+	enum moment_kind kind;
+	uint64_t value;    /* unix milliseconds, LSN, or transaction */
+	const char *name;  /* of a restore point that pg_create_restore_point() made */
+	uint32_t timeline; /* 0: that which was live at the time; of other kinds that which is live now */
+};
+struct database_recovery { /* in an arena */
+	struct id base;       /* the restore point that it begins with */
+	uint32_t timeline;
+	const char *settings; /* for database_stage */
+	const char *text;     /* for people */
+};
+/* Which restore point and which timeline lead there, after asking a server that runs to archive what it has written.  Nothing is stopped
+ * or changed.  ERR_NOT_FOUND: it cannot be reached, and why (before the first restore point, beyond the end of the archive, in a gap);
+ * ERR_UNSUPPORTED: no archive is declared. */
+ERR_CHECK enum err_code database_reach(struct repo *r, const char *state_directory, const struct service_config *service,
+    const struct database_moment *moment, uint64_t now_ms, struct arena *arena, struct database_recovery *ret, struct err *reterr);
 
 /* snapshot_create() with databases: prepares what the service declares among o->components (o's sources must be empty),
  * takes the restore point, and removes the prepared copies.  work_directory is made if missing and is this function's
@@ -24,10 +46,15 @@ ERR_CHECK enum err_code database_snapshot_stopped(struct repo *r, const struct s
     const struct snapshot_options *o, struct arena *arena, struct snapshot_summary *ret, struct err *reterr);
 
 /* Put the database of a restore point beside the data directory, whole and durable; token tells several apart.
+ * settings (database_recovery; NULL: none): replay the archive from there.  Without, a cluster with an archive begins a new timeline where
+ * the restore point ends, for what the old one wrote later is archived under the old one's names already.
  * Repeating removes what an interrupted call left.  ERR_FULL: no room (1.2 times its size); ERR_UNSUPPORTED: the data
  * directory is a mount point.  After an error nothing is left behind. */
-ERR_CHECK enum err_code database_stage(
-    struct snapshot *s, const struct service_config *service, const char *token, struct err *reterr);
+ERR_CHECK enum err_code database_stage(struct snapshot *s, const char *state_directory, const struct service_config *service,
+    const char *token, const char *settings, struct err *reterr);
+/* After the start: wait until the server has replayed what it was told to and writes again, and take back what it was told.  ERR_STATE:
+ * it stopped before. */
+ERR_CHECK enum err_code database_settle(const struct service_config *service, struct err *reterr);
 /* Is a server of this data directory running?  (a process of the server works in it, whatever the pid file says) */
 bool database_running(const struct service_config *service);
 /* Exchange data directory and staged tree, durably; where one of them is not there, the other takes its place.  The

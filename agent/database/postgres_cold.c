@@ -86,8 +86,18 @@ enum err_code postgres_snapshot_stopped(struct repo *r, const struct service_con
 	    .exclude = &exclude,
 	    .pages = POSTGRES_PAGES};
 	struct snapshot_options with = *o;
+	struct snapshot_version *versions = arena_array(arena, o->version_count + 1, sizeof *versions);
+	struct postgres_control control;
 	with.sources = &source;
 	with.source_count = 1;
+	if (!versions)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	if (o->version_count)
+		memcpy(versions, o->versions, o->version_count * sizeof *versions);
+	if (postgres_control_read(data, &control, NULL) == ERR_OK)
+		versions[with.version_count++] =
+		    (struct snapshot_version){"postgres_timeline", arena_printf(arena, "%u", control.timeline)};
+	with.versions = versions;
 	return rc == ERR_OK ? snapshot_create(r, service, &with, arena, ret, reterr) : rc;
 }
 

@@ -66,6 +66,7 @@ struct wal_area {
 };
 
 /* ERR_NOT_FOUND: it was never made. */
+ERR_CHECK enum err_code wal_area_open_at(const char *path, struct wal_area *ret, struct err *reterr);
 ERR_CHECK enum err_code wal_area_open(const char *state_directory, const char *service, struct wal_area *ret, struct err *reterr);
 /* Makes it for the cluster that service declares, or adds the repository's newest key to one that is there; the owner is that of the data
  * directory.  ERR_STATE: it was made for another cluster. */
@@ -80,6 +81,9 @@ ERR_CHECK enum err_code wal_push(
 ERR_CHECK enum err_code wal_fetch(const struct wal_area *a, const char *name, const char *path, struct err *reterr);
 /* Into out, at most limit bytes. */
 ERR_CHECK enum err_code wal_read(const struct wal_area *a, const char *name, size_t limit, struct buf *out, struct envelope_about *ret,
+    struct err *reterr);
+/* Its content to sink, block by block of ENVELOPE_BLOCK bytes. */
+ERR_CHECK enum err_code wal_visit(const struct wal_area *a, const char *name, envelope_sink_fn *sink, void *ctx, struct envelope_about *ret,
     struct err *reterr);
 /* When it was pushed, and when it was last written to before; authenticated. */
 ERR_CHECK enum err_code wal_about(const struct wal_area *a, const char *name, struct envelope_about *ret, struct err *reterr);

@@ -68,12 +68,19 @@ static enum err_code parse(struct wal_area *a, char *text, const char *path, str
 
 enum err_code wal_area_open(const char *state_directory, const char *service, struct wal_area *ret, struct err *reterr)
 {
+	char path[PATH_LIMIT];
+	if (!text_format(path, sizeof path, "%s/wal/%s", state_directory, service))
+		return err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
+	return wal_area_open_at(path, ret, reterr);
+}
+
+enum err_code wal_area_open_at(const char *area, struct wal_area *ret, struct err *reterr)
+{
 	struct wal_area a = {.key_count = 0};
 	char path[PATH_LIMIT];
 	struct buf text = BUF_INIT;
-	if (!text_format(a.path, sizeof a.path, "%s/wal/%s", state_directory, service) ||
-	    !text_format(path, sizeof path, "%s/area", a.path))
-		return err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
+	if (!text_format(a.path, sizeof a.path, "%s", area) || !text_format(path, sizeof path, "%s/area", area))
+		return err_set(reterr, ERR_LIMIT, "%s is too long a path", area);
 	enum err_code rc = file_read(path, WAL_AREA_FILE_MAX, &text, reterr);
 	if (rc == ERR_OK)
 		rc = parse(&a, (char *)text.data, path, reterr);

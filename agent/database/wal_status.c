@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/database/wal.h"
 #include "shared/base/cleanup.h"
@@ -81,9 +82,8 @@ static void check_timeline(struct looking *l, const struct wal_timeline *t)
 	if (s[0].number > begins)
 		missing(l, t->timeline, begins, s[0].number);
 	uint64_t last = l->h.segments[parent->first + parent->count - 1].number;
-	uint64_t needed = t->begins ? (t->begins - 1) / l->area->segment_bytes : 0;
-	/* The segment that both share is on the new one, unless the old one had ended with it. */
-	if (last < begins && last < needed && l->h.segments[parent->first].number <= needed)
+	/* The segment that both share is on the new one. */
+	if (last + 1 < begins && l->h.segments[parent->first].number < begins)
 		missing(l, t->parent, last + 1, begins);
 }
 
@@ -103,9 +103,25 @@ static void count_waiting(struct looking *l, const char *data_directory)
 }
 
 struct live {
-	bool next, beyond;
+	bool next, beyond, handed_over;
 	uint64_t next_changed_ms;
 };
+
+/* The server has been told that it is archived. */
+static bool is_done(int folder, const char *name)
+{
+	char path[WAL_NAME_MAX + 32];
+	return text_format(path, sizeof path, "archive_status/%s.done", name) &&
+	       faccessat(folder, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Now: it may have come since the archive was listed. */
+static bool is_there(const struct looking *l, const char *name)
+{
+	char path[PATH_LIMIT];
+	return text_format(path, sizeof path, "%s/log/%s", l->area->path, name) &&
+	       faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
 
 /* The segment behind the newest archived one: was it written to?  Is it gone although later ones are there? */
 static void look_live(const struct looking *l, const char *data_directory, struct live *ret)
@@ -121,6 +137,7 @@ static void look_live(const struct looking *l, const char *data_directory, struc
 		ret->beyond |= number > l->newest + 1;
 		if (number == l->newest + 1) {
 			ret->next = true;
+			ret->handed_over = is_done(dirfd(dir), e->d_name) && !is_there(l, e->d_name);
 			ret->next_changed_ms =
 			    (uint64_t)st.st_mtim.tv_sec * 1000 + (uint64_t)st.st_mtim.tv_nsec / 1000000;
 		}
@@ -133,6 +150,9 @@ static void compare_live(struct looking *l, const char *data_directory, uint64_t
 	char next[WAL_NAME_MAX];
 	count_waiting(l, data_directory);
 	look_live(l, data_directory, &live);
+	if (live.handed_over)
+		go_red(l, arena_printf(l->arena, "segment %s was archived and is gone: take a new restore point",
+			      wal_segment_name(l->timeline, l->newest + 1, l->area->segment_bytes, next)));
 	if (!live.next && live.beyond)
 		go_red(l, arena_printf(l->arena,
 			      "segment %s was never archived, and the server has it no more: take a new restore point",

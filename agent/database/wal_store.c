@@ -89,14 +89,20 @@ static enum err_code gather(void *ctx, uint64_t offset, const uint8_t *data, siz
 	return g->out->failed ? err_set(reterr, ERR_NOMEM, "out of memory") : ERR_OK;
 }
 
-enum err_code wal_read(const struct wal_area *a, const char *name, size_t limit, struct buf *out,
+enum err_code wal_visit(const struct wal_area *a, const char *name, envelope_sink_fn *sink, void *ctx,
     struct envelope_about *ret, struct err *reterr)
 {
 	CLEANUP(cleanup_fd) int fd = -1;
 	const struct envelope_key *k;
-	struct gathering g = {out, limit};
 	enum err_code rc = open_sealed(a, name, &fd, &k, ret, reterr);
-	return rc == ERR_OK ? envelope_read(fd, k, name, gather, &g, ret, reterr) : rc;
+	return rc == ERR_OK ? envelope_read(fd, k, name, sink, ctx, ret, reterr) : rc;
+}
+
+enum err_code wal_read(const struct wal_area *a, const char *name, size_t limit, struct buf *out,
+    struct envelope_about *ret, struct err *reterr)
+{
+	struct gathering g = {out, limit};
+	return wal_visit(a, name, gather, &g, ret, reterr);
 }
 
 static enum err_code beside(const char *path, char out[PATH_LIMIT], struct err *reterr)

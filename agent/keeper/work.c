@@ -1,6 +1,7 @@
 /* agent/keeper/work.c */
 #include "agent/keeper/work.h"
 
+#include <poll.h>
 #include <string.h>
 
 #include "agent/database/database.h"
@@ -20,6 +21,8 @@ enum {
 	PROVE_TRIES = 20,            /* a service that has just started may need a moment */
 	PROVE_WAIT_MS = 250,
 	PROVE_LIMIT_MS = 60 * 1000,
+	FIRST_USE_MS = 10 * 1000,    /* another process makes the repository: keys, four folders, their syncs */
+	FIRST_USE_POLL_MS = 10,
 	WORK_PROVEN_MS = 60 * 1000,  /* a state that is this old, and its service still well, counts as healthy */
 };
 
@@ -49,15 +52,17 @@ enum err_code work_repo(const struct agent_config *c, struct repo **ret, struct 
 {
 	char path[PATH_LIMIT], lock_path[PATH_LIMIT];
 	CLEANUP(cleanup_fd) int lock = -1;
+	uint64_t began = clock_mono_ms();
 	if (!text_format(path, sizeof path, "%s/repository", c->state_directory) || !text_format(lock_path, sizeof lock_path, "%s/repository.lock", c->state_directory))
 		return err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
 	enum err_code rc = repo_open(path, c->host, ret, reterr);
 	if (rc != ERR_NOT_FOUND)
 		return rc == ERR_OK ? with_recovery(c, rc, *ret) : rc;
 	/* First use.  Two workers may come at once: one makes it, the other finds it. */
-	if ((rc = file_make_dirs(c->state_directory, 0700, reterr)) != ERR_OK)
+	if ((rc = file_make_dirs(c->state_directory, 0711, reterr)) != ERR_OK)
 		return rc;
-	rc = file_lock(lock_path, &lock, reterr);
+	while ((rc = file_lock(lock_path, &lock, reterr)) == ERR_BUSY && clock_mono_ms() - began < FIRST_USE_MS)
+		(void)poll(NULL, 0, FIRST_USE_POLL_MS);
 	if (rc == ERR_OK && (rc = repo_init(path, c->host, reterr)) == ERR_EXISTS)
 		rc = ERR_OK;
 	if (rc == ERR_OK && (rc = repo_open(path, c->host, ret, reterr)) == ERR_OK)

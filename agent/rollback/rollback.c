@@ -56,7 +56,7 @@ static enum err_code set_up(struct walk *w, struct repo *repo, const char *state
     struct err *reterr)
 {
 	char path[PATH_LIMIT];
-	*w = (struct walk){.repo = repo, .r = r, .io = io, .arena = arena, .began_mono_ms = clock_mono_ms()};
+	*w = (struct walk){.repo = repo, .r = r, .io = io, .state_directory = state_directory, .arena = arena, .began_mono_ms = clock_mono_ms()};
 	w->steps = arena_array(arena, ROLLBACK_STEPS_MAX, sizeof *w->steps);
 	id_format(ID_ORDER, r->order, w->token);
 	if (!w->steps)

@@ -43,6 +43,7 @@ struct rollback_request {
 	const struct service_config *service;
 	uint32_t components; /* bits; 0: all that the restore point and agent.yaml have */
 	struct id snapshot;
+	const char *moment; /* of the database: database_recovery.settings, from this restore point on; NULL: where it ends */
 	uint64_t run_limit_ms; /* 0: none; beyond it a rollback that has not been proven is undone */
 	bool deep;
 	struct digest precondition; /* precondition_digest() of the live state that it was planned on; otherwise nothing is

@@ -145,6 +145,8 @@ static enum err_code start_and_verify(struct walk *w, struct err *reterr)
 	enum err_code rc = step_run(w, STEP_CHECK, &w->r->service->steps.check, reterr);
 	if (rc == ERR_OK)
 		rc = step_start(w, reterr);
+	if (rc == ERR_OK && walk_has_database(w))
+		rc = database_settle(w->r->service, reterr);
 	if (rc != ERR_OK && !w->r->as_it_was)
 		return rc;
 	const char *trouble = rc != ERR_OK ? reason(w, reterr) : NULL;
@@ -197,7 +199,7 @@ static enum err_code stage(struct walk *w, struct converge **ret, struct err *re
 	char size[TEXT_TIME_MAX], text[TEXT_LINE_MAX] = "";
 	enum err_code rc = converge_stage(&spec, ret, reterr);
 	if (rc == ERR_OK && walk_has_database(w) &&
-	    (rc = database_stage(w->target, w->r->service, w->token, reterr)) != ERR_OK)
+	    (rc = database_stage(w->target, w->state_directory, w->r->service, w->token, w->r->moment, reterr)) != ERR_OK)
 		converge_free(*ret);
 	if (rc == ERR_OK)
 		(void)text_format(text, sizeof text, "%s staged", text_size_human(converge_counts(*ret)->bytes, size));

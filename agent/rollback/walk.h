@@ -11,6 +11,7 @@ struct walk {
 	const struct rollback_request *r;
 	const struct rollback_io *io;
 	struct arena *arena;
+	const char *state_directory;
 	char folder[PATH_LIMIT], token[CONVERGE_TOKEN_MAX];
 	struct journal j;
 	struct snapshot *target;       /* NULL when recovering and it cannot be opened any more */

@@ -136,7 +136,7 @@ static void restore_points_know_no_database(void **state)
 	struct err why = ERR_INIT;
 	MUST(snapshot_create(it.w.repo, it.w.service, &o, it.w.arena, &made, err));
 	MUST(snapshot_open(it.w.repo, made.snapshot, &s, err));
-	assert_int_equal(database_stage(s, it.w.service, "ord-x", &why), ERR_NOT_FOUND);
+	assert_int_equal(database_stage(s, it.w.state, it.w.service, "ord-x", NULL, &why), ERR_NOT_FOUND);
 	snapshot_close(s);
 	assert_int_equal(database_snapshot_stopped(it.w.repo, it.w.service,
 			     &(struct snapshot_options){.now_ms = ++it.w.now_ms}, it.w.arena, &made, &why),

@@ -1,0 +1,124 @@
+#!/bin/sh
+# A PostgreSQL cluster of some 1.1 GB, saved and brought back by Kedge, beside pgBackRest where it is installed.  By hand:
+#   tests/bench/database/postgres.sh BUILD/bin/kedge-agent [SCALE]
+# Needs root (PostgreSQL runs in a user namespace in which root goes by its number), PostgreSQL 15, and 6 GB below ${TMPDIR:-/tmp}.
+# One line a figure: what, who, seconds (median of three where it can be repeated).
+set -eu
+agent=$(realpath "$1")
+scale=${2:-75}
+bin=$(ls -d /usr/lib/postgresql/*/bin | tail -1)
+uid=$(id -u postgres)
+dir=$(mktemp -d "${TMPDIR:-/tmp}/kedge-bench-XXXXXX")
+PATH=$bin:$PATH
+export PATH
+pg() { unshare --user --map-user="$uid" -- "$@"; }
+sql() { psql -X -q -A -t -h "$dir/run" -p 5998 -U kedge -d bench -c "$1"; }
+clean() {
+	pg pg_ctl -D "$dir/data" -s -m immediate stop >/dev/null 2>&1 || true
+	rm -rf "$dir"
+}
+trap clean EXIT INT TERM
+now() { date +%s.%N; }
+# seconds of one run of "$@", its output in $dir/out
+timed() {
+	t0=$(now)
+	"$@" >"$dir/out" 2>&1 || { echo "failed: $*" >&2; tail -5 "$dir/out" >&2; exit 1; }
+	t1=$(now)
+	echo "$t1 - $t0" | bc
+}
+median() { sort -n | sed -n 2p; }
+say() { printf '%-44s %-12s %8.3f s\n' "$1" "$2" "$3"; }
+
+mkdir "$dir/run"
+chmod 0711 "$dir"
+cat >"$dir/ctl" <<END
+#!/bin/sh
+PATH=$bin:\$PATH
+pg() { unshare --user --map-user=$uid -- "\$@"; }
+case \$1 in
+start) pg pg_ctl -D $dir/data -s -w -t 120 -l $dir/log start ;;
+stop) pg pg_ctl -D $dir/data status >/dev/null 2>&1 || exit 0; pg pg_ctl -D $dir/data -s -w -m fast stop ;;
+esac
+END
+chmod 755 "$dir/ctl"
+cat >"$dir/agent.yaml" <<END
+host: bench
+state_directory: $dir/state
+services:
+  db:
+    components:
+      database:
+        postgres: { data_directory: $dir/data, bin_directory: $bin, socket_directory: $dir/run, port: 5998, user: kedge, wal_archive: true,
+          run_as: [unshare, --user, --map-user=$uid, --] }
+    steps: { stop: [$dir/ctl, stop], start: [$dir/ctl, start], timeout: 5m }
+    probes:
+      - { name: rows, exec: [$bin/psql, -X, -q, -h, $dir/run, -p, "5998", -U, kedge, -d, bench, -c, "SELECT 1 FROM pgbench_branches LIMIT 1"] }
+END
+pg initdb -D "$dir/data" -U kedge -A trust --no-sync -E UTF8 --locale=C >/dev/null
+cat >>"$dir/data/postgresql.conf" <<END
+listen_addresses = ''
+unix_socket_directories = '$dir/run'
+port = 5998
+shared_buffers = 256MB
+max_wal_size = 4GB
+archive_mode = on
+archive_command = '$agent wal push %p %f --config $dir/agent.yaml'
+END
+"$dir/ctl" start
+psql -X -q -h "$dir/run" -p 5998 -U kedge -d postgres -c 'CREATE DATABASE bench'
+pgbench -q -i -s "$scale" -h "$dir/run" -p 5998 -U kedge bench >/dev/null 2>&1
+sql CHECKPOINT
+echo "cluster: $(du -sm --exclude=pg_wal "$dir/data" | cut -f1) MB"
+k() { "$agent" --config "$dir/agent.yaml" "$@"; }
+# one page of every hundred, by chance
+change() { sql "UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid IN (SELECT (random() * 100000 * $scale)::int FROM generate_series(1, 300 * $scale / 100 * 100 / 20))" && sql CHECKPOINT; }
+
+say "WAL segment, push" kedge "$(for i in 1 2 3; do
+	seg=$(ls "$dir/data/pg_wal" | grep -E '^[0-9A-F]{24}$' | sed -n "${i}p")
+	rm -f "$dir/state/wal/db/log/$seg"
+	(cd "$dir/data" && timed "$agent" wal push "pg_wal/$seg" "$seg" --config "$dir/agent.yaml")
+done | median)"
+seg=$(ls "$dir/state/wal/db/log" | head -1)
+say "WAL segment, fetch" kedge "$(for i in 1 2 3; do timed "$agent" wal fetch "$seg" "$dir/fetched" --service db --config "$dir/agent.yaml"; done | median)"
+say "base" kedge "$(timed k snapshot create db)"
+say "nothing changed" kedge "$(for i in 1 2 3; do timed k snapshot create db; done | median)"
+say "1 % of pages changed" kedge "$(for i in 1 2 3; do change; timed k snapshot create db; done | median)"
+id=$(k snapshot list db -o json | sed -n 's/.*"snapshot": *"\([^"]*\)".*/\1/p' | head -1)
+say "verify" kedge "$(timed k snapshot verify db)"
+change
+say "rollback" kedge "$(timed k rollback start db --to last)"
+sed -n 's/^\(stop\|restore\|start\|verify\|stage\|safety\).*/  &/p' "$dir/out"
+if command -v pgbackrest >/dev/null; then
+	cat >"$dir/br.conf" <<END
+[global]
+repo1-path=$dir/br
+log-path=$dir
+lock-path=$dir
+log-level-console=error
+log-level-file=off
+process-max=2
+start-fast=y
+compress-type=zst
+compress-level=1
+repo1-cipher-type=aes-256-cbc
+repo1-cipher-pass=bench
+repo1-block=y
+repo1-bundle=y
+archive-async=n
+[db]
+pg1-path=$dir/data
+pg1-socket-path=$dir/run
+pg1-port=5998
+pg1-user=kedge
+END
+	sed -i '/repo1-block/d' "$dir/br.conf"
+	br() { pg pgbackrest --config="$dir/br.conf" --stanza=db "$@"; }
+	sql "ALTER SYSTEM SET archive_command = 'pgbackrest --config=$dir/br.conf --stanza=db archive-push %p'" && sql "SELECT pg_reload_conf()" >/dev/null
+	br stanza-create
+	say "base" pgbackrest "$(timed br --type=full backup)"
+	say "1 % of pages changed" pgbackrest "$(for i in 1 2 3; do change; timed br --type=incr backup; done | median)"
+	say "verify" pgbackrest "$(timed br verify)"
+	change
+	"$dir/ctl" stop
+	say "delta restore and start" pgbackrest "$(timed sh -c "unshare --user --map-user=$uid -- pgbackrest --config=$dir/br.conf --stanza=db --delta --type=immediate --target-action=promote restore && $dir/ctl start")"
+fi

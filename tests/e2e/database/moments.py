@@ -1,0 +1,260 @@
+#!/usr/bin/python3
+"""tests/e2e/database/moments.py BIN: a real PostgreSQL cluster with its log archived by kedge-agent, brought back to moments.
+
+A time, an LSN, a transaction and a name are reached, each on the right timeline, one recovery after another; what cannot be reached (before
+the first restore point, in the future, behind a gap) is refused while the server goes on; a rollback to a restore point does not spoil the
+archive; a missing segment is seen.  Exit 77: skipped.
+"""
+import datetime
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+BIN = pathlib.Path(sys.argv[1]).resolve()
+DONE, FAILED, USAGE, REFUSED, NOT_FOUND = 0, 1, 2, 3, 4
+failures = []
+
+
+def check(what, good, detail=""):
+    print("%s %s" % ("ok    " if good else "FAILED", what), flush=True)
+    if not good:
+        failures.append(what)
+        print(detail, flush=True)
+
+
+class Cluster:
+    port = 5997
+
+    def __init__(self, folder):
+        self.dir = pathlib.Path(folder)
+        self.dir.chmod(0o711)
+        self.bin = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+        self.become = ["unshare", "--user", "--map-user=%d" % pwd.getpwnam("postgres").pw_uid, "--"]
+        (self.dir / "run").mkdir()
+        ctl = self.dir / "ctl"
+        ctl.write_text("""#!/bin/sh
+PATH=%(bin)s:$PATH
+pg() { %(become)s "$@"; }
+case $1 in
+start) pg pg_ctl -D %(dir)s/data -s -w -t 60 -l %(dir)s/log start ;;
+stop) pg pg_ctl -D %(dir)s/data status >/dev/null 2>&1 || exit 0; pg pg_ctl -D %(dir)s/data -s -w -t 60 -m fast stop ;;
+esac
+""" % {"bin": self.bin, "become": " ".join(self.become), "dir": self.dir})
+        ctl.chmod(0o755)
+        (self.dir / "agent.yaml").write_text("""host: h1
+state_directory: %(dir)s/state
+services:
+  db:
+    components:
+      database:
+        postgres: { data_directory: %(dir)s/data, bin_directory: %(bin)s, socket_directory: %(dir)s/run, port: %(port)d, user: kedge,
+          wal_archive: true, run_as: [%(become)s] }
+    steps: { stop: [%(dir)s/ctl, stop], start: [%(dir)s/ctl, start], timeout: 90s }
+    probes:
+      - { name: answers, tier: shallow, exec: [%(bin)s/psql, -X, -q, -h, %(dir)s/run, -p, "%(port)d", -U, kedge, -d, postgres, -c, SELECT 1] }
+""" % {"bin": self.bin, "become": ", ".join(self.become), "dir": self.dir, "port": self.port})
+        self.run(*self.become, self.bin / "initdb", "-D", self.dir / "data", "-U", "kedge", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C", "--wal-segsize=1")
+        with open(self.dir / "data" / "postgresql.conf", "a") as f:
+            f.write("""
+listen_addresses = ''
+unix_socket_directories = '%(dir)s/run'
+port = %(port)d
+shared_buffers = 8MB
+max_connections = 10
+fsync = off
+autovacuum = off
+archive_mode = on
+archive_command = '%(agent)s wal push %%p %%f --config %(dir)s/agent.yaml'
+""" % {"dir": self.dir, "port": self.port, "agent": BIN / "kedge-agent"})
+        self.run(ctl, "start")
+        self.sql("CREATE TABLE log (n int PRIMARY KEY)")
+
+    def run(self, *argv):
+        done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=120)
+        if done.returncode != 0:
+            sys.exit("%s failed: %s%s" % (argv, done.stdout, done.stderr))
+        return done.stdout
+
+    def sql(self, statement):
+        return self.run(self.bin / "psql", "-X", "-q", "-A", "-t", "-h", self.dir / "run", "-p", self.port, "-U", "kedge", "-d", "postgres", "-c", statement).strip()
+
+    def agent(self, *words):
+        return subprocess.run([str(BIN / "kedge-agent"), *map(str, words), "--config", str(self.dir / "agent.yaml")], capture_output=True, text=True, timeout=120)
+
+    def ends(self, code, *words, says=""):
+        done = self.agent(*words)
+        text = done.stdout + done.stderr
+        check("kedge-agent %s: exit %d" % (" ".join(map(str, words)), code), done.returncode == code and says in text,
+              "exit %d: %s\n%s" % (done.returncode, text, self.tail()))
+        return done
+
+    def tail(self):
+        return "\n".join((self.dir / "log").read_text().splitlines()[-12:])
+
+    def put(self, n):
+        self.sql("INSERT INTO log VALUES (%d)" % n)
+
+    def rows(self):
+        return self.sql("SELECT string_agg(n::text, ',' ORDER BY n) FROM log")
+
+    def now(self):
+        """A moment between two transactions."""
+        time.sleep(0.02)
+        at = datetime.datetime.now(datetime.timezone.utc)
+        time.sleep(0.02)
+        return at.strftime("%Y-%m-%dT%H:%M:%S.") + "%03dZ" % (at.microsecond // 1000)
+
+    def pid(self):
+        return (self.dir / "data" / "postmaster.pid").read_text().split()[0]
+
+    def timeline(self):
+        return int(self.sql("SELECT timeline_id FROM pg_control_checkpoint()"))
+
+    def status(self):
+        done = self.agent("wal", "status", "-o", "json")
+        if not done.stdout:
+            sys.exit("wal status says nothing: %s\n%s" % (done.stderr, self.tail()))
+        return done.returncode, json.loads(done.stdout)[0]
+
+    def settled(self):
+        """The archive as it is once the server has handed over what it has."""
+        self.sql("CHECKPOINT; SELECT pg_switch_wal()")
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            code, status = self.status()
+            if not status["waiting"]:
+                break
+            time.sleep(0.05)
+        return code, status
+
+
+def archived(c):
+    c.put(1)
+    code, status = c.settled()
+    check("the archive follows", code == DONE and status["state"] == "ok" and status["segments"] >= 1 and status["rpo_ms"] < 60000, status)
+    done = c.ends(DONE, "snapshot", "create", "db")
+    shown = c.ends(DONE, "snapshot", "show", "last", "-o", "json").stdout
+    check("a restore point says where in the log it is", "postgres_start" in shown and "postgres_stopped_at" in shown, shown)
+    return done
+
+
+def refused(c, before):
+    pid, rows = c.pid(), c.rows()
+    c.ends(NOT_FOUND, "rollback", "start", "db", "--to-time", before, says="before the end of the oldest restore point")
+    c.ends(NOT_FOUND, "rollback", "start", "db", "--to-time", "2999-01-01T00:00:00Z", says="still to come")
+    c.ends(NOT_FOUND, "rollback", "start", "db", "--to-lsn", "FF/0", says="beyond the end of the archive")
+    c.ends(NOT_FOUND, "rollback", "start", "db", "--to-lsn", "0/100", says="before the end of the oldest restore point")
+    c.ends(NOT_FOUND, "rollback", "start", "db", "--to-xid", "999999", says="not in the archive")
+    c.ends(NOT_FOUND, "rollback", "start", "db", "--to-name", "nobody-made-it", says="not in the archive")
+    c.ends(NOT_FOUND, "rollback", "start", "db", "--to-time", before, "--timeline", "9", says="does not know timeline 9")
+    c.ends(FAILED, "rollback", "start", "db", "--to-time", before, "--to-lsn", "0/1", says="say one of")
+    check("the server went on through all refusals", c.pid() == pid and c.rows() == rows)
+
+
+def a_gap(c):
+    c.put(1000)
+    at = c.now()
+    c.settled()
+    names = sorted(n for n in os.listdir(c.dir / "state/wal/db/log") if len(n) == 24)
+    c.put(1001)
+    later = c.now()
+    c.put(1002)
+    c.settled()
+    newer = sorted(set(n for n in os.listdir(c.dir / "state/wal/db/log") if len(n) == 24) - set(names))
+    gone = c.dir / "state/wal/db/log" / newer[0]
+    kept = c.dir / "gone"
+    shutil.move(gone, kept)
+    code, status = c.status()
+    check("a missing segment turns it red", code == FAILED and status["state"] == "gap" and newer[0] in status["text"], status)
+    pid = c.pid()
+    c.put(1003)
+    c.sql("SELECT pg_switch_wal()")
+    c.settled()
+    c.ends(NOT_FOUND, "rollback", "start", "db", "--to-time", later, says="gap")
+    check("the server went on", c.pid() == pid)
+    shutil.move(kept, gone)
+    check("and is whole again", c.status()[1]["state"] == "ok", c.status())
+    return at
+
+
+def main():
+    if os.geteuid() != 0 or not list(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres")):
+        print("skipped: PostgreSQL is not installed, or this is not root")
+        return 77
+    if subprocess.run(["unshare", "--user", "--map-user=1", "--", "true"], capture_output=True).returncode != 0:
+        print("skipped: no user namespaces here")
+        return 77
+    with tempfile.TemporaryDirectory(prefix="kedge-moments-") as folder:
+        c = Cluster(folder)
+        try:
+            walk(c)
+        finally:
+            subprocess.run([str(c.dir / "ctl"), "stop"], capture_output=True)
+    return 1 if failures else 0
+
+
+def walk(c):
+    before = c.now()
+    archived(c)
+    c.put(2)
+    two = c.now()
+    c.put(3)
+    three = c.now()
+    xid = c.sql("BEGIN; INSERT INTO log VALUES (4); SELECT pg_current_xact_id(); COMMIT").split()[-1]
+    c.put(5)
+    lsn = c.sql("SELECT pg_current_wal_lsn()")
+    c.put(6)
+    c.sql("SELECT pg_create_restore_point('before-migration')")
+    c.put(7)
+    seven = c.now()
+    refused(c, before)
+
+    c.ends(DONE, "rollback", "start", "db", "--to-time", two)
+    check("a time", c.rows() == "1,2", c.rows())
+    check("on a timeline of its own", c.timeline() == 2, c.timeline())
+    c.put(20)
+    twenty = c.now()
+    c.put(21)
+    c.ends(DONE, "rollback", "start", "db", "--to-time", three)
+    check("a later time, on the timeline that was live then", c.rows() == "1,2,3", c.rows())
+    c.put(30)
+    c.ends(DONE, "rollback", "start", "db", "--to-time", twenty)
+    check("a time after the first recovery, on its timeline", c.rows() == "1,2,20", c.rows())
+    c.ends(DONE, "rollback", "start", "db", "--to-xid", xid, "--timeline", "1")
+    check("a transaction", c.rows() == "1,2,3,4", c.rows())
+    c.ends(DONE, "rollback", "start", "db", "--to-lsn", lsn, "--timeline", "1")
+    check("an LSN", c.rows() in ("1,2,3,4,5", "1,2,3,4,5,6"), c.rows())
+    c.ends(DONE, "rollback", "start", "db", "--to-name", "before-migration", "--timeline", "1")
+    check("a name", c.rows() == "1,2,3,4,5,6", c.rows())
+    c.ends(DONE, "rollback", "start", "db", "--to-time", seven)
+    check("the end of a timeline that was left", c.rows() == "1,2,3,4,5,6,7", c.rows())
+    c.put(8)
+    c.ends(DONE, "rollback", "start", "db", "--to-time", c.now())
+    check("just now, with what was not archived yet", c.rows() == "1,2,3,4,5,6,7,8", c.rows())
+    code, status = c.settled()
+    check("no gap after eight recoveries", code == DONE and status["state"] == "ok", status)
+
+    done = c.ends(DONE, "rollback", "start", "db", "--to", "last", "-o", "json")
+    check("a restore point itself", c.rows() == "1", c.rows())
+    c.put(40)
+    code, status = c.settled()
+    check("does not spoil the archive", code == DONE and status["state"] == "ok", status)
+    safety = json.loads(done.stdout)["safety_snapshot"]
+    c.ends(DONE, "rollback", "start", "db", "--to", safety)
+    check("and back to what was there before", c.rows() == "1,2,3,4,5,6,7,8", c.rows())
+    c.put(41)
+    code, status = c.settled()
+    check("neither does that", code == DONE and status["state"] == "ok", status)
+    conf = (c.dir / "data/postgresql.auto.conf").read_text()
+    check("nothing is left of recoveries", "recovery_target" not in conf and not (c.dir / "data/recovery.signal").exists(), conf)
+    c.ends(DONE, "snapshot", "create", "db")
+    a_gap(c)
+
+
+sys.exit(main())
