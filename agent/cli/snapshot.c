@@ -127,50 +127,6 @@ static int show(struct cli *c, struct repo *repo)
 	return cli_named(c, repo, c->argv[0], &s, &err) == ERR_OK ? cli_record(c, &snapshot_summary_type, &s) : cli_fail(&err);
 }
 
-static bool on_change(void *ctx, const struct snapshot_change *d)
-{
-	static const char letters[] = { [CHANGE_ADDED] = '+', [CHANGE_REMOVED] = '-', [CHANGE_CONTENT] = '*', [CHANGE_METADATA] = 'm' };
-	const struct cli *c = ctx;
-	char shown[PATH_LIMIT];
-	snapshot_path_text(d->path, shown, sizeof shown);
-	if (c->format == CLI_JSON)
-		printf("{\"change\":\"%s\",\"component\":\"%s\",\"path\":\"", enum_name(&change_kind_enum, d->kind), enum_name(&component_enum, d->component));
-	else
-		printf("%c %-8s ", letters[d->kind], enum_name(&component_enum, d->component));
-	char full[2 * PATH_LIMIT];
-	text_format(full, sizeof full, "%s%s%s", d->root_path, shown[0] ? "/" : "", shown);
-	for (const char *p = full; *p; p++) {
-		if (c->format == CLI_JSON && (*p == '"' || *p == '\\'))
-			putchar('\\');
-		putchar(*p);
-	}
-	puts(c->format == CLI_JSON ? "\"}" : "");
-	return true;
-}
-
-static int diff(struct cli *c, struct repo *repo)
-{
-	struct snapshot_summary a, b;
-	CLEANUP(snapshot_cleanup) struct snapshot *first = NULL;
-	CLEANUP(snapshot_cleanup) struct snapshot *second = NULL;
-	struct diff_options o = { .components = c->components, .exact = c->exact };
-	struct diff_result result;
-	struct err err = ERR_INIT;
-	if (c->argc != 1 && c->argc != 2)
-		return fputs("usage: kedge-agent snapshot diff ID [ID]\n", stderr), EXIT_USAGE;
-	if (cli_named(c, repo, c->argv[0], &a, &err) != ERR_OK || snapshot_open(repo, a.snapshot, &first, &err) != ERR_OK)
-		return cli_fail(&err);
-	enum err_code rc;
-	if (c->argc == 2) {
-		rc = cli_named(c, repo, c->argv[1], &b, &err);
-		if (rc == ERR_OK && (rc = snapshot_open(repo, b.snapshot, &second, &err)) == ERR_OK)
-			rc = snapshot_diff(first, second, &o, on_change, c, &result, &err);
-	} else {
-		rc = snapshot_diff_live(first, agent_config_service(c->config, a.service), &o, on_change, c, &result, &err);
-	}
-	return rc == ERR_OK ? EXIT_DONE : cli_fail(&err);
-}
-
 static void on_finding(void *ctx, const char *text)
 {
 	(void)ctx;
@@ -213,7 +169,7 @@ static int verify(struct cli *c, struct repo *repo)
 int cli_snapshot(struct cli *c, const char *verb)
 {
 	static const struct { const char *verb; int (*act)(struct cli *, struct repo *); } verbs[] = { { "create", create }, { "list", list }, { "show", show },
-		{ "diff", diff }, { "verify", verify }, { "prune", cli_prune }, { "hold", cli_hold }, { "release", cli_release } };
+		{ "diff", cli_diff }, { "verify", verify }, { "prune", cli_prune }, { "hold", cli_hold }, { "release", cli_release } };
 	CLEANUP(repo_cleanup) struct repo *repo = NULL;
 	struct err err = ERR_INIT;
 	bool looks = text_equal(verb, "list") || text_equal(verb, "show") || text_equal(verb, "diff") || text_equal(verb, "verify");
