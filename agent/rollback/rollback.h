@@ -62,6 +62,8 @@ struct rollback_result {            /* strings and lists live in the arena given
 	struct list components;     /* struct component_point: live state after */
 	bool digests_match;         /* live equals the restore point in everything that may be put back */
 	bool healthy;               /* its probes passed, or it declares none */
+	struct id snapshot;         /* a progressive one: where it ended; zero: it went nowhere else than asked for */
+	uint32_t tries;             /* a progressive one */
 	const char *text;           /* why, for people */
 };
 
