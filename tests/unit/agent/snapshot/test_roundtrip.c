@@ -133,6 +133,9 @@ static void make_nasty(struct world *w)
 	path_in(w, "acl", p);
 	world_text(w->data_dir, "acl", "shared");
 	must(setxattr(p, "system.posix_acl_access", acl, sizeof acl, 0));
+	path_in(w, "default-acl", p);
+	must(mkdir(p, 0750));
+	must(setxattr(p, "system.posix_acl_default", acl, sizeof acl, 0));
 	path_in(w, "capable", p);
 	world_text(w->data_dir, "capable", "program");
 	must(setxattr(p, "security.capability", capability, sizeof capability, 0));
@@ -149,6 +152,42 @@ static void restore_all(struct world *w, struct id id)
 	    result.entries, LIST_AT(snapshot_about(s)->components, struct snapshot_component, 0).entries +
 				LIST_AT(snapshot_about(s)->components, struct snapshot_component, 1).entries);
 	snapshot_close(s);
+}
+
+/* The judge is no use if it overlooks something: one change of each kind, to the restored tree. */
+static void judge_sees_everything(struct world *w)
+{
+	static const char *const names[] = {"plain", "empty-directory", "symlink", "fifo", "socket", "null", "owned",
+	    "acl", "capable", "default-acl", "not-utf8-\xff\xfe"};
+	char restored[WORLD_PATH * 2], p[WORLD_PATH * 3], out[2048];
+	(void)text_format(restored, sizeof restored, "%s%s", w->out, w->data_dir);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		struct stat st;
+		(void)text_format(p, sizeof p, "%s/%s", restored, names[i]);
+		must(lstat(p, &st));
+		struct timespec times[2] = {{0, UTIME_OMIT}, st.st_mtim};
+		times[1].tv_nsec ^= 1; /* one nanosecond */
+		must(utimensat(AT_FDCWD, p, times, AT_SYMLINK_NOFOLLOW));
+		if (world_differences(w->data_dir, restored, out, sizeof out) <= 0)
+			fail_msg("nobody sees that the time of %s is another", names[i]);
+		times[1] = st.st_mtim;
+		must(utimensat(AT_FDCWD, p, times, AT_SYMLINK_NOFOLLOW));
+	}
+	static const struct {
+		const char *name, *attribute;
+	} removed[] = {{"plain", "user.colour"}, {"acl", "system.posix_acl_access"},
+	    {"default-acl", "system.posix_acl_default"}, {"capable", "security.capability"}};
+	for (size_t i = 0; i < sizeof removed / sizeof removed[0]; i++) {
+		uint8_t value[256];
+		(void)text_format(p, sizeof p, "%s/%s", restored, removed[i].name);
+		ssize_t n = getxattr(p, removed[i].attribute, value, sizeof value);
+		must((int)n);
+		must(removexattr(p, removed[i].attribute));
+		if (world_differences(w->data_dir, restored, out, sizeof out) <= 0)
+			fail_msg("nobody sees that %s is gone", removed[i].attribute);
+		must(setxattr(p, removed[i].attribute, value, (size_t)n, 0));
+	}
+	world_same_trees(w->data_dir, restored);
 }
 
 static uint64_t blocks_of(const char *dir, const char *name)
@@ -183,6 +222,7 @@ static void test_nasty_tree(void **state)
 	world_same_trees(w.data_dir, restored);
 	(void)text_format(restored, sizeof restored, "%s%s", w.out, w.config_dir);
 	world_same_trees(w.config_dir, restored);
+	judge_sees_everything(&w);
 	/* rsync does not look at holes and sockets' types alone */
 	(void)text_format(restored, sizeof restored, "%s%s", w.out, w.data_dir);
 	assert_int_equal(blocks_of(restored, "sparse"), blocks_of(w.data_dir, "sparse"));
