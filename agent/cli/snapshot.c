@@ -86,6 +86,8 @@ static int create(struct cli *c, struct repo *repo)
 			.progress = on_progress, .progress_ctx = c->argv[i] };
 		if (!service)
 			return fprintf(stderr, "kedge-agent: agent.yaml declares no service %s\n", c->argv[i]), EXIT_NOT_FOUND;
+		if (database_archive_make(repo, c->config->state_directory, service, &err) != ERR_OK)
+			fprintf(stderr, "kedge-agent: %s has no archive of its database's log: %s\n", service->name, err.msg);
 		if (database_snapshot(repo, service, &o, folder, c->arena, &made[i], &err) != ERR_OK)
 			return cli_fail(&err);
 	}

@@ -45,6 +45,21 @@ ERR_CHECK enum err_code database_snapshot(struct repo *r, const struct service_c
 ERR_CHECK enum err_code database_snapshot_stopped(struct repo *r, const struct service_config *service,
     const struct snapshot_options *o, struct arena *arena, struct snapshot_summary *ret, struct err *reterr);
 
+/* ---- the archive of its log (wal.h); a service without one is done at once ---- */
+
+struct wal_status;
+/* Made at the first call, which must be by somebody who may read the repository; its files belong to the cluster's user. */
+ERR_CHECK enum err_code database_archive_make(
+    struct repo *r, const char *state_directory, const struct service_config *service, struct err *reterr);
+/* ERR_UNSUPPORTED: it declares none; ERR_NOT_FOUND: not made yet. */
+ERR_CHECK enum err_code database_archive_status(const char *state_directory, const struct service_config *service, uint64_t now_ms,
+    struct arena *arena, struct wal_status *ret, struct err *reterr);
+/* After a prune: segments that lie before the oldest restore point that is left. */
+ERR_CHECK enum err_code database_archive_sweep(struct repo *r, const char *state_directory, const struct service_config *service,
+    uint64_t now_ms, struct arena *arena, struct err *reterr);
+
+/* ---- there and back ---- */
+
 /* Put the database of a restore point beside the data directory, whole and durable; token tells several apart.
  * settings (database_recovery; NULL: none): replay the archive from there.  Without, a cluster with an archive begins a new timeline where
  * the restore point ends, for what the old one wrote later is archived under the old one's names already.

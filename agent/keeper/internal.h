@@ -20,6 +20,8 @@ struct watched { /* one service */
 	const struct service_config *service;
 	uint64_t next_snapshot_ms, next_drift_ms; /* monotonic */
 	uint64_t next_verify_ms;                  /* monotonic: when to look whether something is due */
+	uint64_t next_archive_ms;                 /* monotonic: of the database's log */
+	uint32_t archive_state;                   /* enum wal_state, as it was told last */
 	uint64_t last_report_ms;                  /* health; monotonic */
 	bool drift_wanted;
 	struct seen_drift drift[COMPONENT_COUNT];

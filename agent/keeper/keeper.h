@@ -12,6 +12,7 @@ enum {
 	KEEPER_HEARTBEAT_MS = 30 * 1000,       /* until the controller says otherwise */
 	KEEPER_HOST_REPORT_MS = 30 * 1000,
 	KEEPER_DRIFT_DEFAULT_MS = 60 * 1000,
+	KEEPER_ARCHIVE_MS = 20 * 1000,       /* a gap in a database's log is told within a minute */
 	KEEPER_FIRST_SNAPSHOT_MS = 5 * 1000,   /* probes get this long to say that the service is well */
 	KEEPER_STOP_MS = 60 * 1000,            /* SIGTERM: a rollback that has begun may take this long to end; then its journal must do */
 	KEEPER_LINK_STOP_MS = 3 * 1000,

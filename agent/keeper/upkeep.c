@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/database/database.h"
 #include "agent/keeper/journal.h"
 #include "agent/rollback/rollback.h"
 #include "shared/base/cleanup.h"
@@ -127,7 +128,12 @@ enum err_code upkeep_prune(const struct agent_config *c, struct repo *r, const c
 		rc = find_protected(c, arena, &protect, &o.protect_count, reterr);
 	o.rules = rules;
 	o.protect = protect;
-	return rc == ERR_OK ? repo_prune(r, &o, arena, ret, reterr) : rc;
+	if (rc == ERR_OK)
+		rc = repo_prune(r, &o, arena, ret, reterr);
+	for (size_t i = 0; rc == ERR_OK && apply && i < c->services.count; i++)
+		rc = database_archive_sweep(
+		    r, c->state_directory, &LIST_AT(c->services, struct service_config, i), o.now_ms, arena, reterr);
+	return rc;
 }
 
 /* ---- reading back ---- */

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/database/database.h"
 #include "agent/database/wal.h"
 #include "agent/snapshot/bytes.h"
 #include "shared/base/text.h"
@@ -428,6 +429,36 @@ static void swept(void **state)
 	assert_int_equal(status(9000).state, WAL_STATE_OK);
 }
 
+static void base_at(const char *lsn)
+{
+	char folder[PATH];
+	struct snapshot_source source = {.component = COMPONENT_DATABASE, .root = path("data", folder), .label = "postgres"};
+	struct snapshot_version version = {"postgres_start", lsn};
+	struct snapshot_options o = {.now_ms = NOW, .sources = &source, .source_count = 1, .versions = &version, .version_count = 1};
+	struct snapshot_summary made;
+	MUST(snapshot_create(r.repo, r.service, &o, r.arena, &made, err));
+}
+
+/* The oldest restore point decides what may go; without one nothing does. */
+static void swept_with_the_bases(void **state)
+{
+	(void)state;
+	struct wal_holding h;
+	for (unsigned i = 1; i <= 5; i++) {
+		char name[WAL_NAME_MAX];
+		push_at(wal_segment_name(1, i, SEGMENT, name), i, 1000 * i);
+	}
+	MUST(database_archive_sweep(r.repo, r.state, r.service, NOW, r.arena, err));
+	MUST(wal_list(&r.area, r.arena, &h, err));
+	assert_int_equal(h.segment_count, 5);
+	base_at("0/480000");
+	base_at("0/380000");
+	MUST(database_archive_sweep(r.repo, r.state, r.service, NOW, r.arena, err));
+	MUST(wal_list(&r.area, r.arena, &h, err));
+	assert_int_equal(h.segment_count, 3);
+	assert_true(h.segments[0].number == 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,6 +473,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(status_tells, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(gaps, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(swept, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(swept_with_the_bases, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
