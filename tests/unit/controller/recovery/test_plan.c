@@ -88,6 +88,28 @@ static void test_p8_nothing_differs(void **state)
 	world_close(&w);
 }
 
+static void test_a_database_always_differs(void **state)
+{
+	(void)state;
+	struct world w;
+	struct plan p;
+	uint32_t database[] = {COMPONENT_DATABASE};
+	open_with(&w, 1);
+	struct declared_service records = declared("records", NULL);
+	records.components = (struct list){database, 1};
+	host_up(&w, "db-1", 77, &records, 1);
+	struct component_point copy = point(COMPONENT_DATABASE, 1);
+	struct snapshot_report r = {.snapshot = turn_id(w.turn), .service = "records", .reason = SNAPSHOT_SCHEDULED,
+	    .taken_ms = w.now_ms, .components = {&copy, 1}, .verified = true};
+	struct host h = host_now(&w, "db-1");
+	ok(fleet_on_snapshot(w.turn, &h, &r, (struct id){{0}}, ERR_HERE));
+	const char *host = "db-1";
+	struct plan_wish wish = {.kind = ORDER_ROLLBACK, .service = "records", .hosts = {&host, 1}, .components = {database, 1},
+	    .snapshot = r.snapshot, .reason = "a column was renamed", .author = "ada"};
+	ok(recovery_plan(w.turn, &recovery_rules, &wish, &p, ERR_HERE));
+	world_close(&w);
+}
+
 static void test_p8_a_safety_net_is_not_what_runs(void **state)
 {
 	(void)state;
@@ -271,6 +293,7 @@ int main(void)
 	    cmocka_unit_test(test_r5_waves_grow_from_one_host),
 	    cmocka_unit_test(test_r4_hosts_are_named_one_by_one),
 	    cmocka_unit_test(test_p8_nothing_differs),
+	    cmocka_unit_test(test_a_database_always_differs),
 	    cmocka_unit_test(test_r10_what_a_plan_was_made_on),
 	    cmocka_unit_test(test_p8_a_safety_net_is_not_what_runs),
 	    cmocka_unit_test(test_what_was_snapshot_broken_differs_from_the_one_before),
