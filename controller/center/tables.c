@@ -8,7 +8,7 @@ const struct table *const workflow_tables[] = {
 	/* audit */ &audit_table, &audit_head_table, &audit_checkpoint_table,
 	/* access */ &operator_table, &certificate_table, &enrolment_table,
 	/* fleet */ &host_table, &service_table, &placement_table, &system_snapshot_table, &drift_table,
-	/* health */ &service_health_table, &maintenance_table, &health_history_table, &health_metric_table,
+	/* health */ &service_health_table, &maintenance_table, &health_history_table, &health_metric_table, &health_trend_table,
 	/* incident */ &incident_table, &incident_entry_table,
 	/* notify */ &notification_table, &outbox_table, &escalation_table,
 	/* change */ &change_table, &change_approval_table, &change_implementation_table, &change_validation_table, &policy_table,

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "controller/diagnosis/metrics.h"
 #include "shared/base/text.h"
 
 static const char model_version[] = "first-1";
@@ -139,6 +140,16 @@ static enum err_code note_probes(struct inquiry *q, const char *service, const c
 	return rc;
 }
 
+static enum err_code note_metrics(struct inquiry *q, const char *service, const char *host, struct err *reterr)
+{
+	struct evidence found[METRIC_EVIDENCE_MAX];
+	size_t count = 0;
+	enum err_code rc = metric_evidence(q->t, service, host, q->incident.fault_ms, found, &count, reterr);
+	for (size_t i = 0; rc == ERR_OK && i < count; i++)
+		note(q, EVIDENCE_METRIC, service, host, found[i].text, found[i].weight, found[i].at_ms);
+	return rc;
+}
+
 static bool is_failing(const struct incident *i, const char *host)
 {
 	for (size_t k = 0; k < i->failing.count; k++)
@@ -173,6 +184,8 @@ static enum err_code examine_service(struct inquiry *q, const char *service, boo
 			continue;
 		if ((rc = examine_place(q, service, p->host, &patterns, factor, reterr)) == ERR_OK)
 			rc = note_probes(q, service, p->host, reterr);
+		if (rc == ERR_OK)
+			rc = note_metrics(q, service, p->host, reterr);
 	}
 	return rc;
 }

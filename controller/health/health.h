@@ -1,6 +1,6 @@
 /* controller/health/health.h: from probe results to HEALTHY, DEGRADED, DOWN, MAINTENANCE, UNKNOWN.
  *
- * Owns the tables service_health, health_history, health_metric, maintenance.  No fresh evidence is never shown as
+ * Owns the tables service_health, health_history, health_metric, health_trend, maintenance.  No fresh evidence is never shown as
  * healthy: every placement with probes has a timer, and two heartbeats without a report make it UNKNOWN.  An overloaded
  * agent is UNKNOWN, never DOWN. A probe's settled state decides; how slow an answer may be is the probe's own slow_ms
  * and thus part of that.  The limits below judge what probes measure (response, errors, cpu, memory, disk) where the
@@ -19,6 +19,8 @@ enum {
 	HEALTH_SAMPLES_MAX = 120, /* values kept of one metric: an hour of heartbeats */
 	HEALTH_SAMPLE_EVERY_MS = 10 * 1000, /* … no closer than this: reports on a change must not push the past out */
 	HEALTH_METRICS_MAX = 64,            /* metrics kept of one placement */
+	HEALTH_TREND_MAX = 168,             /* values kept of one metric beside those, one an hour: a week */
+	HEALTH_TREND_EVERY_MS = 3600 * 1000,
 	HEALTH_BREACH_RUNS =
 	    2, /* reports in a row with a metric beyond its limit before it counts: a spike is not a state */
 	HEALTH_TRANSITIONS_MAX =
@@ -80,7 +82,7 @@ struct health_metric {
 	const char *service, *host, *metric;
 	const char *unit;
 	struct list samples;
-}; /* KEY ×3 ("probe.metric"); service "-": the host's own */
+}; /* KEY ×3 ("probe.metric"); service "-": the host's own; health_trend has the same for the longer run */
 
 struct health_transition {
 	const char *service, *host;
@@ -99,8 +101,9 @@ struct health_transitions {
 
 extern const struct record_type health_change_type, health_sample_type;
 extern const struct record_type health_config_type, service_health_type, maintenance_type, health_history_type,
-    health_metric_type;
-extern const struct table service_health_table, maintenance_table, health_history_table, health_metric_table;
+    health_metric_type, health_trend_type;
+extern const struct table service_health_table, maintenance_table, health_history_table, health_metric_table,
+    health_trend_table;
 extern const struct record_type *const health_types[];
 extern const struct table *const health_tables[];
 
@@ -150,6 +153,10 @@ ERR_CHECK enum err_code health_maintenance_until(
 
 ERR_CHECK enum err_code health_get(struct turn *t, const char *service, const char *host, struct service_health *ret,
     bool *ret_found, struct err *reterr);
+/* What is kept of the metrics of a placement, or of a host itself (service "-"), by name; table: &health_metric_table (the
+ * last hour) or &health_trend_table (the last week); *ret: struct health_metric, samples by time. */
+ERR_CHECK enum err_code health_metrics(struct turn *t, const struct table *table, const char *service, const char *host,
+    struct list *ret, struct err *reterr);
 /* Over all its placements: the worst of DOWN, DEGRADED, UNKNOWN, MAINTENANCE, HEALTHY; UNKNOWN without any. */
 struct health_summary {
 	enum health worst;

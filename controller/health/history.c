@@ -64,13 +64,12 @@ static enum err_code metric_count(struct turn *t, const struct health_metric *ke
 	return rc;
 }
 
-static enum err_code sample_add(
-    struct turn *t, struct health_metric *m, const struct health_sample *sample, struct err *reterr)
+/* max: the oldest gives way to the newest. */
+static enum err_code sample_add(struct turn *t, const struct table *table, struct health_metric *m, size_t max,
+    const struct health_sample *sample, struct err *reterr)
 {
-	size_t count = m->samples.count, drop = count == HEALTH_SAMPLES_MAX ? 1 : 0;
+	size_t count = m->samples.count, drop = count >= max ? count - max + 1 : 0;
 	const struct health_sample *old = m->samples.items;
-	if (count > 0 && sample->at_ms < old[count - 1].at_ms + HEALTH_SAMPLE_EVERY_MS)
-		return ERR_OK;
 	struct health_sample *grown = arena_array(turn_arena(t), count + 1, sizeof(*grown));
 	if (!grown)
 		return err_set(reterr, ERR_NOMEM, "out of memory for samples");
@@ -78,7 +77,36 @@ static enum err_code sample_add(
 		memcpy(grown, old + drop, (count - drop) * sizeof(*grown));
 	grown[count - drop] = *sample;
 	m->samples = (struct list){grown, count - drop + 1};
-	return turn_put(t, &health_metric_table, m, reterr);
+	return turn_put(t, table, m, reterr);
+}
+
+/* The first sample of each hour is kept for a week. */
+static enum err_code trend_keep(
+    struct turn *t, const struct health_metric *of, const struct health_sample *sample, struct err *reterr)
+{
+	struct health_metric m = {.service = of->service, .host = of->host, .metric = of->metric};
+	bool found;
+	enum err_code rc = turn_get(t, &health_trend_table, &m, &m, &found, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	if (found && m.samples.count &&
+	    LIST_AT(m.samples, struct health_sample, m.samples.count - 1).at_ms >= sample->at_ms)
+		return ERR_OK;
+	m.unit = of->unit;
+	return sample_add(t, &health_trend_table, &m, HEALTH_TREND_MAX, sample, reterr);
+}
+
+static enum err_code metric_keep(
+    struct turn *t, struct health_metric *m, const struct health_sample *sample, struct err *reterr)
+{
+	size_t count = m->samples.count;
+	uint64_t last_ms = count ? LIST_AT(m->samples, struct health_sample, count - 1).at_ms : 0;
+	if (count && sample->at_ms < last_ms + HEALTH_SAMPLE_EVERY_MS)
+		return ERR_OK;
+	enum err_code rc = ERR_OK;
+	if (!count || sample->at_ms / HEALTH_TREND_EVERY_MS > last_ms / HEALTH_TREND_EVERY_MS)
+		rc = trend_keep(t, m, sample, reterr);
+	return rc == ERR_OK ? sample_add(t, &health_metric_table, m, HEALTH_SAMPLES_MAX, sample, reterr) : rc;
 }
 
 enum err_code metrics_keep(struct turn *t, const char *service, const char *host, const char *probe,
@@ -98,9 +126,32 @@ enum err_code metrics_keep(struct turn *t, const char *service, const char *host
 			m.unit = in->unit;
 		}
 		if (rc == ERR_OK && count < HEALTH_METRICS_MAX)
-			rc = sample_add(t, &m, &(struct health_sample){at_ms, in->value}, reterr);
+			rc = metric_keep(t, &m, &(struct health_sample){at_ms, in->value}, reterr);
 		if (rc != ERR_OK)
 			return rc;
 	}
 	return ERR_OK;
+}
+
+enum err_code health_metrics(struct turn *t, const struct table *table, const char *service, const char *host,
+    struct list *ret, struct err *reterr)
+{
+	const struct health_metric key = {.service = service, .host = host};
+	struct health_metric *items = arena_array(turn_arena(t), HEALTH_METRICS_MAX, sizeof(*items));
+	struct turn_scan scan;
+	size_t count = 0;
+	bool more = true;
+	if (!items)
+		return err_set(reterr, ERR_NOMEM, "out of memory for metrics");
+	enum err_code rc = turn_scan_key(t, table, &key, 2, false, &scan, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	while (rc == ERR_OK && more && count < HEALTH_METRICS_MAX) {
+		rc = turn_scan_next(&scan, &items[count], &more, reterr);
+		count += rc == ERR_OK && more;
+	}
+	turn_scan_done(&scan);
+	if (rc == ERR_OK)
+		*ret = (struct list){items, count};
+	return rc;
 }

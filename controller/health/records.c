@@ -84,13 +84,26 @@ static const struct field metric_fields[] = {
 };
 const struct record_type health_metric_type =
     RECORD_TYPE("health_metric", struct health_metric, metric_fields, "the last values of one metric");
+static const struct field trend_fields[] = {
+    F_STRING(struct health_metric, service, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN,
+	"the service, or - for the host itself"),
+    F_STRING(struct health_metric, host, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN, "the host"),
+    F_STRING(struct health_metric, metric, 2 * NAME_MAX_BYTES + 1, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN,
+	"probe.metric"),
+    F_STRING(struct health_metric, unit, NAME_MAX_BYTES, FIELD_COLUMN, "of the values"),
+    F_LIST(struct health_metric, samples, &health_sample_type, HEALTH_TREND_MAX, 0, "one an hour, the newest last"),
+};
+const struct record_type health_trend_type =
+    RECORD_TYPE("health_trend", struct health_metric, trend_fields, "a week of one metric");
 
 const struct table service_health_table = {"service_health", &service_health_type};
 const struct table maintenance_table = {"maintenance", &maintenance_type};
 const struct table health_history_table = {"health_history", &health_history_type};
 const struct table health_metric_table = {"health_metric", &health_metric_type};
+const struct table health_trend_table = {"health_trend", &health_trend_type};
 
 const struct record_type *const health_types[] = {&health_config_type, &service_health_type, &maintenance_type,
-    &health_history_type, &health_metric_type, &health_change_type, &health_sample_type, NULL};
+    &health_history_type, &health_metric_type, &health_trend_type, &health_change_type, &health_sample_type, NULL};
 const struct table *const health_tables[] = {
-    &service_health_table, &maintenance_table, &health_history_table, &health_metric_table, NULL};
+    &service_health_table, &maintenance_table, &health_history_table, &health_metric_table,
+    &health_trend_table, NULL};

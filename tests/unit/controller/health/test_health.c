@@ -537,6 +537,35 @@ static void test_samples_keep_what_was(void **state)
 	world_close(&w);
 }
 
+/* One value an hour for a week, whatever the pace of reports. */
+static void test_trends_keep_a_week(void **state)
+{
+	(void)state;
+	struct world w;
+	struct list trends, metrics;
+	start(&w);
+	for (int i = 0; i < 200 * 4; i++) {
+		world_after(&w, 15 * 60 * 1000);
+		cpu_says(&w, i);
+	}
+	ok(health_metrics(w.turn, &health_trend_table, "portal", "web-1", &trends, ERR_HERE));
+	ok(health_metrics(w.turn, &health_metric_table, "portal", "web-1", &metrics, ERR_HERE));
+	assert_int_equal(trends.count, 1);
+	assert_int_equal(metrics.count, 1);
+	const struct health_metric *m = &LIST_AT(trends, struct health_metric, 0);
+	assert_string_equal(m->metric, "cpu.cpu");
+	assert_string_equal(m->unit, "%");
+	assert_int_equal(m->samples.count, HEALTH_TREND_MAX);
+	for (size_t i = 1; i < m->samples.count; i++)
+		assert_int_equal(LIST_AT(m->samples, struct health_sample, i).at_ms -
+				     LIST_AT(m->samples, struct health_sample, i - 1).at_ms,
+		    HEALTH_TREND_EVERY_MS);
+	assert_true(LIST_AT(m->samples, struct health_sample, HEALTH_TREND_MAX - 1).value >= 796);
+	ok(health_metrics(w.turn, &health_trend_table, "-", "web-1", &trends, ERR_HERE));
+	assert_int_equal(trends.count, 0);
+	world_close(&w);
+}
+
 static void test_unknown_that_ended_is_waited_for_anew(void **state)
 {
 	(void)state;
@@ -604,6 +633,7 @@ int main(void)
 	    cmocka_unit_test(test_placement_that_left_leaves_no_timer),
 	    cmocka_unit_test(test_longest_window_is_allowed),
 	    cmocka_unit_test(test_samples_keep_what_was),
+	    cmocka_unit_test(test_trends_keep_a_week),
 	    cmocka_unit_test(test_unknown_that_ended_is_waited_for_anew),
 	    cmocka_unit_test(test_probe_that_settled_before_the_last_change_or_in_the_future_is_not_believed),
 	};
