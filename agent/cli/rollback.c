@@ -1,5 +1,5 @@
 /* agent/cli/rollback.c: kedge-agent rollback … */
-#include "agent/rollback/rollback.h"
+#include "agent/rollback/progressive.h"
 
 #include <stdio.h>
 
@@ -63,7 +63,7 @@ static int finish(struct cli *c, const struct rollback_request *r, const struct 
 {
 	char took[TEXT_TIME_MAX];
 	struct order_report report = { .order = r->order, .kind = ORDER_ROLLBACK, .service = r->service->name, .outcome = done->outcome,
-		.at_ms = clock_wall_ms(), .steps = done->steps, .safety_snapshot = done->safety_snapshot, .components = done->components,
+		.at_ms = clock_wall_ms(), .steps = done->steps, .safety_snapshot = done->safety_snapshot, .snapshot = done->snapshot, .components = done->components,
 		.digests_match = done->digests_match, .healthy = done->healthy, .text = done->text };
 	if (c->format == CLI_JSON || c->format == CLI_YAML) {
 		int code = cli_record(c, &order_report_type, &report);
@@ -135,6 +135,8 @@ static enum err_code request_of(struct cli *c, struct repo *repo, struct rollbac
 		.deep = c->deep, .no_prove = c->no_prove };
 	if (has_moment(c))
 		return reach(c, repo, ret, reterr);
+	if (c->progressive && !c->to)
+		return ERR_OK; /* the newest that may be tried */
 	enum err_code rc = snapshot_find(repo, service->name, c->to, c->arena, &target, reterr);
 	if (rc == ERR_OK)
 		ret->snapshot = target.snapshot;
@@ -148,7 +150,8 @@ static int start(struct cli *c, struct repo *repo)
 	struct rollback_result done;
 	struct err err = ERR_INIT;
 	uint64_t began_ms = clock_mono_ms();
-	if (request_of(c, repo, &r, &err) != ERR_OK || rollback_run(repo, c->config->state_directory, &r, &io, c->arena, &done, &err) != ERR_OK)
+	if (request_of(c, repo, &r, &err) != ERR_OK ||
+	    (c->progressive ? rollback_progressive : rollback_run)(repo, c->config->state_directory, &r, &io, c->arena, &done, &err) != ERR_OK)
 		return cli_fail(&err);
 	return finish(c, &r, &done, began_ms);
 }
@@ -181,25 +184,24 @@ static int plan(struct cli *c, struct repo *repo)
 	return EXIT_DONE;
 }
 
-static int recover(struct cli *c, struct repo *repo)
+typedef enum err_code recover_fn(struct repo *repo, const char *state_directory, const struct rollback_request *r, const struct rollback_io *io,
+    struct arena *arena, struct rollback_result *ret, struct err *reterr);
+
+/* The worst exit code of them all. */
+static int recover_all(struct cli *c, struct repo *repo, const struct list *pending, recover_fn *fn)
 {
 	struct rollback_io io = { c, on_step, on_prove, on_cancelled, on_now };
-	struct list pending;
 	struct err err = ERR_INIT;
 	int worst = EXIT_DONE;
-	if (rollback_pending(c->config->state_directory, c->arena, &pending, &err) != ERR_OK)
-		return cli_fail(&err);
-	if (!pending.count)
-		puts("no rollback was interrupted");
-	for (size_t i = 0; i < pending.count; i++) {
-		const struct rollback_pending *p = &LIST_AT(pending, struct rollback_pending, i);
+	for (size_t i = 0; i < pending->count; i++) {
+		const struct rollback_pending *p = &LIST_AT(*pending, struct rollback_pending, i);
 		struct rollback_request r = { .order = p->order, .service = agent_config_service(c->config, p->service), .no_prove = c->no_prove };
 		struct rollback_result done;
 		uint64_t began_ms = clock_mono_ms();
 		int code = EXIT_NOT_FOUND;
 		if (!r.service)
 			fprintf(stderr, "kedge-agent: a rollback of %s was interrupted, but agent.yaml declares no such service any more\n", p->service);
-		else if (rollback_recover(repo, c->config->state_directory, &r, &io, c->arena, &done, &err) != ERR_OK)
+		else if (fn(repo, c->config->state_directory, &r, &io, c->arena, &done, &err) != ERR_OK)
 			code = cli_fail(&err);
 		else
 			code = finish(c, &r, &done, began_ms);
@@ -208,14 +210,33 @@ static int recover(struct cli *c, struct repo *repo)
 	return worst;
 }
 
+/* A progressive one first: it brings its own last try to an end. */
+static int recover(struct cli *c, struct repo *repo)
+{
+	struct list pending, progressive;
+	struct err err = ERR_INIT;
+	int worst = EXIT_DONE;
+	if (rollback_progressive_pending(c->config->state_directory, c->arena, &progressive, &err) != ERR_OK)
+		return cli_fail(&err);
+	worst = recover_all(c, repo, &progressive, rollback_progressive);
+	if (rollback_pending(c->config->state_directory, c->arena, &pending, &err) != ERR_OK)
+		return cli_fail(&err);
+	if (!pending.count && !progressive.count)
+		puts("no rollback was interrupted");
+	int code = recover_all(c, repo, &pending, rollback_recover);
+	return code > worst ? code : worst;
+}
+
 int cli_rollback(struct cli *c, const char *verb)
 {
 	CLEANUP(repo_cleanup) struct repo *repo = NULL;
 	struct err err = ERR_INIT;
 	bool recovering = text_equal(verb, "recover");
-	if (!recovering && ((!text_equal(verb, "plan") && !text_equal(verb, "start")) || c->argc != 1 || (!c->to && !has_moment(c))))
+	if (!recovering && ((!text_equal(verb, "plan") && !text_equal(verb, "start")) || c->argc != 1 || (!c->to && !has_moment(c) && !(c->progressive && text_equal(verb, "start"))) ||
+	                   (c->progressive && has_moment(c))))
 		return fputs("usage: kedge-agent rollback plan|start SERVICE --to ID|last|last-good|TIME [--component C]…\n"
 		             "       kedge-agent rollback plan|start SERVICE --to-time TIME|--to-lsn LSN|--to-xid N|--to-name NAME [--timeline N]\n"
+		             "       kedge-agent rollback start SERVICE --progressive [--to …] [--component C]… [--deep]\n"
 		             "       kedge-agent rollback recover\n", stderr), EXIT_USAGE;
 	if (work_repo(c->config, &repo, &err) != ERR_OK)
 		return cli_fail(&err);

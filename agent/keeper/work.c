@@ -8,6 +8,7 @@
 #include "agent/io/loop.h"
 #include "agent/keeper/upkeep.h"
 #include "agent/probe/set.h"
+#include "agent/rollback/progressive.h"
 #include "agent/rollback/rollback.h"
 #include "agent/snapshot/recovery.h"
 #include "shared/base/cleanup.h"
@@ -340,8 +341,10 @@ static void order_rollback(struct work *w, bool resume)
 		end_order(w, ORDER_REFUSED, "agent.yaml declares no such service");
 		return;
 	}
-	bool begun = resume && has_journal(w, o->order);
-	enum err_code rc = begun ? rollback_recover(w->repo, w->c->state_directory, &request, &io, w->arena, &done, &err) :
+	bool progressive = o->kind == ORDER_ROLLBACK && o->plan && o->plan->progressive;
+	bool begun = resume && (has_journal(w, o->order) || rollback_is_progressive(w->c->state_directory, o->order));
+	enum err_code rc = progressive ? rollback_progressive(w->repo, w->c->state_directory, &request, &io, w->arena, &done, &err) :
+	                   begun ? rollback_recover(w->repo, w->c->state_directory, &request, &io, w->arena, &done, &err) :
 	                           rollback_run(w->repo, w->c->state_directory, &request, &io, w->arena, &done, &err);
 	if (rc != ERR_OK) {
 		end_order(w, begun ? ORDER_FAILED_DIRTY : ORDER_REFUSED, err.msg);
@@ -349,8 +352,8 @@ static void order_rollback(struct work *w, bool resume)
 	}
 	tell_safety(w, done.safety_snapshot);
 	struct order_report r = { .order = o->order, .kind = o->kind, .service = o->service, .outcome = done.outcome, .at_ms = clock_wall_ms(),
-		.steps = done.steps, .safety_snapshot = done.safety_snapshot, .components = done.components, .digests_match = done.digests_match,
-		.healthy = done.healthy, .text = done.text };
+		.steps = done.steps, .safety_snapshot = done.safety_snapshot, .snapshot = done.snapshot, .components = done.components,
+		.digests_match = done.digests_match, .healthy = done.healthy, .text = done.text };
 	tell_order(w, &r);
 }
 

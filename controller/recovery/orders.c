@@ -77,7 +77,7 @@ static enum err_code keep_restoration(struct turn *t, const struct order_record 
 		return ERR_OK;
 	struct restoration r = { .order_id = o->order_id,
 		.rollback = o->rollback,
-		.snapshot = o->order->snapshot,
+		.snapshot = id_is_zero(o->ended_on) ? o->order->snapshot : o->ended_on,
 		.host = o->host,
 		.service = o->service,
 		.components = o->order->components,
@@ -144,8 +144,15 @@ static void absorb(struct order_record *o, const struct order_report *r, uint64_
 		o->safety_snapshot = r->safety_snapshot;
 	if (r->text)
 		o->text = r->text;
+	o->ended_on = r->snapshot;
 	o->digests_match = r->digests_match;
 	o->healthy = r->healthy;
+}
+
+/* Did it go where nobody allowed it to? */
+static bool strayed(const struct order_record *o, const struct order_report *r)
+{
+	return !id_is_zero(r->snapshot) && !id_equal(r->snapshot, o->order->snapshot) && !(o->order->plan && o->order->plan->progressive);
 }
 
 /* How it ended, by what the host can show: done without equal digests is not done. */
@@ -153,7 +160,7 @@ static enum order_outcome shown(const struct order_record *o, const struct order
 {
 	bool changing = o->kind == ORDER_ROLLBACK || o->kind == ORDER_UNDO;
 	bool done = r->outcome == ORDER_OK || r->outcome == ORDER_OK_WITH_EXCEPTIONS;
-	return changing && done && !r->digests_match ? ORDER_FAILED_DIRTY : (enum order_outcome)r->outcome;
+	return changing && done && (!r->digests_match || strayed(o, r)) ? ORDER_FAILED_DIRTY : (enum order_outcome)r->outcome;
 }
 
 /* The truth about an order that was given up came late: it is kept, and changes nothing that was decided on it. */

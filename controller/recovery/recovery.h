@@ -74,6 +74,7 @@ struct order_record { /* table order */
 	uint64_t asked_ms, sent_ms, accepted_ms, ended_ms;
 	struct list steps;          /* struct order_step */
 	struct id safety_snapshot;
+	struct id ended_on;         /* a progressive one that went on to an older restore point than the order's */
 	bool digests_match, healthy;
 	bool cancelling;            /* what is sent (again) is its cancellation */
 	const char *text;

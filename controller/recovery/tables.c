@@ -71,6 +71,7 @@ static const struct field order_fields[] = {
 	F_TIME(S, ended_ms, FIELD_COLUMN, "when it ended"),
 	F_LIST(S, steps, &order_step_type, REPORT_STEPS_MAX, 0, "what the host did"),
 	F_ID(S, safety_snapshot, SNAPSHOT, 0, "what an undo goes back to"),
+	F_ID(S, ended_on, SNAPSHOT, FIELD_WIDE, "a progressive one: the restore point that it ended on, when not the one asked for"),
 	F_BOOL(S, digests_match, 0, "the host's state equals the restore point"),
 	F_BOOL(S, healthy, 0, "the host's probes passed after it"),
 	F_BOOL(S, cancelling, 0, "an operator stopped it before the host answered; the host is told until it does"),

@@ -181,6 +181,8 @@ static const struct field order_report_fields[] = {
     F_TIME(struct order_report, at_ms, FIELD_COLUMN, "when this was so, by the host's clock"),
     F_LIST(struct order_report, steps, &order_step_type, REPORT_STEPS_MAX, 0, "the steps so far"),
     F_ID(struct order_report, safety_snapshot, SNAPSHOT, FIELD_WIDE, "what was there before, to undo the order with"),
+    F_ID(struct order_report, snapshot, SNAPSHOT, FIELD_WIDE,
+	"a progressive rollback: the restore point that it ended on; none: no other than asked for"),
     F_LIST(struct order_report, components, &component_point_type, COMPONENT_COUNT, 0, "the live state after it"),
     F_BOOL(struct order_report, digests_match, FIELD_ALWAYS | FIELD_COLUMN, "the live state equals the restore point"),
     F_BOOL(struct order_report, healthy, FIELD_ALWAYS | FIELD_COLUMN, "the probes that prove it passed after it"),

@@ -93,6 +93,7 @@ struct order_report {
 	uint64_t at_ms;
 	struct list steps;        /* so far */
 	struct id safety_snapshot;
+	struct id snapshot;       /* a progressive rollback: the restore point that it ended on; zero: no other than asked for */
 	struct list components;   /* struct component_point: live state after */
 	bool digests_match;       /* live state equals the restore point */
 	bool healthy;             /* every shallow probe (and deep ones if asked) passed after it */
