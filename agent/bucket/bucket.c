@@ -28,8 +28,28 @@ struct bucket {
 
 /* ---- starting and stopping ---- */
 
-/* In the child, until execve: only async-signal-safe calls. */
-static _Noreturn void become_program(const struct bucket_start_options *o, int fd, pid_t parent)
+enum { PROGRAM_FD = BUCKET_WIRE_FD + 1, SPARE_FD = 16 };
+
+static bool become_user(const struct bucket_start_options *o)
+{
+	return !o->set_user || (setgroups(0, NULL) == 0 && setresgid(o->gid, o->gid, o->gid) == 0 &&
+				   setresuid(o->uid, o->uid, o->uid) == 0);
+}
+
+/* Descriptors 0 to 3 and the program's own, which execve closes; no other. */
+static bool arrange_descriptors(int fd, int program)
+{
+	int nothing = open("/dev/null", O_RDWR);
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, SPARE_FD); /* out of the way of the numbers that are given */
+	program = fcntl(program, F_DUPFD_CLOEXEC, SPARE_FD);
+	return nothing >= 0 && fd >= 0 && program >= 0 && dup2(nothing, 0) >= 0 && dup2(nothing, 1) >= 0 &&
+	       dup2(fd, BUCKET_WIRE_FD) >= 0 && dup3(program, PROGRAM_FD, O_CLOEXEC) >= 0 &&
+	       close_range(PROGRAM_FD + 1, ~0u, 0) == 0;
+}
+
+/* In the child: only async-signal-safe calls.  The program is run by its descriptor: its user need not reach the folder
+ * that it is in. */
+static _Noreturn void become_program(const struct bucket_start_options *o, int fd, int program, pid_t parent)
 {
 	static char *const environment[] = {NULL};
 	char *argv[] = {(char *)(uintptr_t)o->program, NULL};
@@ -39,23 +59,10 @@ static _Noreturn void become_program(const struct bucket_start_options *o, int f
 	for (int s = 1; s < 32; s++)
 		if (s != SIGKILL && s != SIGSTOP)
 			signal(s, SIG_DFL);
-	int nothing = open("/dev/null", O_RDWR);
-	if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(nothing, 1) < 0)
-		_exit(126);
-	if (fd != BUCKET_WIRE_FD && dup2(fd, BUCKET_WIRE_FD) < 0)
-		_exit(126);
-	if (fd == BUCKET_WIRE_FD && fcntl(fd, F_SETFD, 0) != 0)
-		_exit(126);
-	if (close_range(BUCKET_WIRE_FD + 1, ~0u, 0) != 0)
-		_exit(126);
-	if (o->set_user && (setgroups(0, NULL) != 0 || setresgid(o->gid, o->gid, o->gid) != 0 ||
-			       setresuid(o->uid, o->uid, o->uid) != 0))
-		_exit(126);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
+	if (!arrange_descriptors(fd, program) || !become_user(o) || getppid() != parent || chdir("/") != 0)
 		_exit(126);
-	if (chdir("/") == 0)
-		execve(o->program, argv, environment);
+	execveat(PROGRAM_FD, "", argv, environment, AT_EMPTY_PATH);
 	_exit(127);
 }
 
@@ -79,14 +86,15 @@ static enum err_code spawn(struct bucket *b, const struct bucket_start_options *
 {
 	int pair[2];
 	pid_t self = getpid();
-	if (access(o->program, X_OK) != 0)
+	CLEANUP(cleanup_fd) int program = open(o->program, O_PATH | O_CLOEXEC);
+	if (program < 0)
 		return err_sys(reterr, errno, "%s, which copies to an object store", o->program);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return err_sys(reterr, errno, "no socket for kedge-copy");
 	b->fd = pair[0];
 	b->pid = fork();
 	if (b->pid == 0)
-		become_program(o, pair[1], self);
+		become_program(o, pair[1], program, self);
 	close(pair[1]);
 	return b->pid < 0 ? err_sys(reterr, errno, "no process for kedge-copy") : ERR_OK;
 }
@@ -141,7 +149,7 @@ static enum err_code ask(struct bucket *b, const struct bucket_request *r, int *
 	if (!arena)
 		return err_set(reterr, ERR_NOMEM, "out of memory for a copy");
 	if (b->broken)
-		return err_set(reterr, ERR_UNREACHABLE, "kedge-copy has ended");
+		return err_set(reterr, ERR_STATE, "kedge-copy has ended");
 	enum err_code rc = wire_send(b->fd, &bucket_request_type, r, *pass_fd, reterr);
 	if (relay && *pass_fd >= 0) /* the pipe ends when the program's end of it does */
 		close(TAKE_FD(*pass_fd));

@@ -379,6 +379,24 @@ enum err_code s3_get(
 	return rc;
 }
 
+static bool refuse_all(void *ctx, const void *data, size_t size)
+{
+	(void)ctx;
+	(void)data;
+	(void)size;
+	return false;
+}
+
+/* An answer to HEAD has no body that would tell a wrong credential from an object that is hidden: a GET that is
+ * refused, too, has one. */
+static enum err_code why_hidden(struct s3 *s, const char *name, enum bucket_outcome *ret, struct err *reterr)
+{
+	enum err_code rc = s3_get(s, name, refuse_all, NULL, ret, reterr);
+	return rc == ERR_CANCELLED
+		   ? err_set(reterr, ERR_DENIED, "%.100s: the store gives it but does not tell its size", name)
+		   : rc;
+}
+
 enum err_code s3_head(struct s3 *s, const char *name, enum bucket_outcome *ret, uint64_t *ret_size, struct err *reterr)
 {
 	struct exchange x = {.sink = NULL};
@@ -387,6 +405,8 @@ enum err_code s3_head(struct s3 *s, const char *name, enum bucket_outcome *ret, 
 	if (!rc && x.status == 200 && x.has_length) {
 		*ret = BUCKET_DONE;
 		*ret_size = x.length;
+	} else if (!rc && x.status == 403) {
+		rc = why_hidden(s, name, ret, reterr);
 	} else if (!rc && !is_absent(&x, ret)) {
 		rc = refusal(s, "look at", name, &x, reterr);
 	}

@@ -60,6 +60,7 @@ struct keeper {
 	uint64_t cpu_busy, cpu_total;
 	bool lagging;
 	uint64_t next_prune_ms;                   /* monotonic */
+	struct { uint64_t next_ms, retry_ms; bool failing_told, lock_told; } copies; /* next_ms: monotonic; retry_ms: 0 while all is well */
 	/* stopping */
 	bool stopping;
 	uint64_t stop_at_ms;
@@ -78,6 +79,10 @@ void keeper_tell(struct keeper *k, enum importance importance, struct report *r)
 void keeper_notice(struct keeper *k, enum severity severity, const char *what, const char *service, const char *text);
 
 void observe_yield(struct keeper *k);                /* what can wait stops: something that cannot begins */
+
+/* copies.c */
+void copies_tick(struct keeper *k, uint64_t now_ms);
+void copies_on_ended(struct keeper *k, const struct work_spec *spec); /* a worker did its work */
 
 /* obey.c */
 enum err_code obey_new(struct keeper *k, struct err *reterr);

@@ -36,6 +36,7 @@ static void on_tick(void *ctx)
 	uint64_t now_ms = loop_now_ms(k->loop);
 	guard_tick(k, now_ms);
 	observe_tick(k, now_ms);
+	copies_tick(k, now_ms);
 	orders_on_tick(k->orders);
 	host_tick(k, now_ms);
 	loop_arm(k->tick, now_ms + TICK_MS);

@@ -84,6 +84,8 @@ static void on_progress(void *ctx, const struct progress *p)
 static void on_ended(void *ctx, const struct work_spec *spec, bool clean)
 {
 	struct keeper *k = ctx;
+	if (clean)
+		copies_on_ended(k, spec);
 	if (spec->order && is_changing(spec->order))
 		observe_changed(k, spec->order->service, false);
 	if (spec->order) /* a worker that ended without its order's end crashed, however it exited */

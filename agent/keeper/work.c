@@ -7,6 +7,7 @@
 #include "agent/database/database.h"
 #include "agent/io/loop.h"
 #include "agent/keeper/upkeep.h"
+#include "agent/keeper/work_copy.h"
 #include "agent/probe/set.h"
 #include "agent/rollback/progressive.h"
 #include "agent/rollback/rollback.h"
@@ -558,6 +559,8 @@ void work_run(const struct agent_config *c, const struct work_spec *spec, const 
 		do_order(&w, spec->kind == WORK_RESUME);
 	} else if (spec->kind == WORK_SNAPSHOT) {
 		do_snapshot(&w);
+	} else if (spec->kind == WORK_COPY) {
+		work_copy(c, w.repo, out, w.arena);
 	} else if (spec->kind == WORK_VERIFY) {
 		do_verify(&w);
 	} else if (spec->kind == WORK_PRUNE) {

@@ -12,7 +12,7 @@
 #include "agent/snapshot/snapshot.h"
 #include "shared/message/message.h"
 
-enum work_kind { WORK_ORDER, WORK_RESUME, WORK_SNAPSHOT, WORK_DRIFT, WORK_VERIFY, WORK_PRUNE, WORK_KIND_COUNT };
+enum work_kind { WORK_ORDER, WORK_RESUME, WORK_SNAPSHOT, WORK_DRIFT, WORK_VERIFY, WORK_PRUNE, WORK_COPY, WORK_KIND_COUNT };
 
 struct work_spec {
 	enum work_kind kind;

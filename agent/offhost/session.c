@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/offhost/status.h"
 #include "agent/snapshot/recovery.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
@@ -223,6 +224,15 @@ enum err_code offhost_session_open(
 struct offhost *offhost_of(struct offhost_session *s)
 {
 	return &s->o;
+}
+
+void offhost_failed(const struct agent_config *c, struct repo *r, const struct err *err)
+{
+	CLEANUP(offhost_session_cleanup) struct offhost_session *s = NULL;
+	struct copy_result none = {.points = 0};
+	if (offhost_session_local(c, &s, NULL) != ERR_OK || file_make_dirs(s->folder, 0700, NULL) != ERR_OK)
+		return;
+	status_after_copy(&s->o, r, NULL, clock_wall_ms(), err->code, err, &none);
 }
 
 enum err_code offhost_wrapped(const struct repo *r, struct buf *out, struct err *reterr)

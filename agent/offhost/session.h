@@ -21,6 +21,8 @@ ERR_CHECK enum err_code offhost_folder(const struct agent_config *c, char out[PA
 /* Without a store: what offhost_unneeded() and the status need.  The strings are the session's or c's. */
 ERR_CHECK enum err_code offhost_session_local(
     const struct agent_config *c, struct offhost_session **ret, struct err *reterr);
+/* No session could be opened: the status says why. */
+void offhost_failed(const struct agent_config *c, struct repo *r, const struct err *err);
 /* The repository's keys wrapped for recovery; empty when no recovery key is declared. */
 ERR_CHECK enum err_code offhost_wrapped(const struct repo *r, struct buf *out, struct err *reterr);
 

@@ -1,0 +1,87 @@
+/* agent/keeper/copies.c: when copies off the host are made: after each restore point, and every so often; later and
+ * later while the store is away.  Somebody is told once when that lasts. */
+#include <string.h>
+
+#include "agent/keeper/internal.h"
+#include "agent/offhost/session.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+#include "shared/base/siphash.h"
+#include "shared/base/text.h"
+
+enum {
+	COPIES_SETTLE_MS = 2 * 1000,        /* restore points of several services come close together */
+	COPIES_RETRY_MS = 60 * 1000,        /* after a failure; doubles up to `every` */
+	COPIES_ALARM_MS = 24 * 3600 * 1000, /* without a copy for so long: it is not a hiccup of the network */
+	COPIES_STATUS_ARENA = 256 << 10,
+	JITTER_PERCENT = 10,
+};
+
+/* Hosts that were set up together do not copy together. */
+static uint64_t jittered(const struct keeper *k, uint64_t every_ms)
+{
+	static const uint64_t key[2] = {0x6b65646765, 0x636f7079};
+	uint64_t spread = every_ms / 100 * JITTER_PERCENT;
+	return every_ms - spread + (spread ? siphash(key, k->c->host, strlen(k->c->host)) % (2 * spread) : 0);
+}
+
+void copies_tick(struct keeper *k, uint64_t now_ms)
+{
+	struct work_spec spec = {.kind = WORK_COPY};
+	struct err err = ERR_INIT;
+	if (!k->c->copies || k->stopping || now_ms < k->copies.next_ms || jobs_running(k->jobs, WORK_COPY, NULL))
+		return;
+	k->copies.next_ms = now_ms + jittered(k, k->c->copies->every_ms);
+	if (jobs_start(k->jobs, &spec, &err) != ERR_OK)
+		log_warn("offhost", "cannot be copied now: %s", err.msg);
+}
+
+static void want_soon(struct keeper *k, uint64_t delay_ms)
+{
+	uint64_t then_ms = loop_now_ms(k->loop) + delay_ms;
+	if (then_ms < k->copies.next_ms)
+		k->copies.next_ms = then_ms;
+}
+
+/* Once for each time that something begins to be wrong. */
+static void raise(struct keeper *k, bool wrong, bool *raised, const char *what, const char *text)
+{
+	if (wrong && !*raised)
+		keeper_notice(k, SEVERITY_MEDIUM, what, NULL, text);
+	*raised = wrong;
+}
+
+static void look_at_outcome(struct keeper *k)
+{
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(COPIES_STATUS_ARENA);
+	struct copy_status s;
+	struct err err = ERR_INIT;
+	char folder[PATH_LIMIT];
+	if (!arena || offhost_folder(k->c, folder, &err) != ERR_OK ||
+	    offhost_status_read(folder, arena, &s, &err) != ERR_OK) {
+		log_warn("offhost", "how the copies stand cannot be read: %s", err.msg);
+		return;
+	}
+	bool failed = s.error != NULL;
+	uint64_t wall_ms = clock_wall_ms();
+	k->copies.retry_ms = !failed ? 0 : k->copies.retry_ms ? 2 * k->copies.retry_ms : COPIES_RETRY_MS;
+	if (k->copies.retry_ms > k->c->copies->every_ms)
+		k->copies.retry_ms = k->c->copies->every_ms;
+	if (failed)
+		k->copies.next_ms = loop_now_ms(k->loop) + k->copies.retry_ms;
+	raise(k, failed && s.failing_since_ms + COPIES_ALARM_MS < wall_ms, &k->copies.failing_told, "copy-failing",
+	    s.error ? s.error : "");
+	raise(k, s.lock_error != NULL, &k->copies.lock_told, "copy-lock", s.lock_error ? s.lock_error : "");
+}
+
+void copies_on_ended(struct keeper *k, const struct work_spec *spec)
+{
+	bool point = spec->kind == WORK_SNAPSHOT || (spec->order && spec->order->kind == ORDER_SNAPSHOT);
+	if (!k->c->copies)
+		return;
+	if (spec->kind == WORK_COPY)
+		look_at_outcome(k);
+	else if (point && !k->copies.retry_ms) /* while the store is away its own clock decides */
+		want_soon(k, COPIES_SETTLE_MS);
+}
