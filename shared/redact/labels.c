@@ -273,7 +273,7 @@ static size_t take_name(struct scan *s, struct value v, unsigned kinds)
 		return take_array(s, v, emit(s, v.start, v.end, REDACT_NAME), REDACT_NAME);
 	}
 	size_t end = match_name(s, v.start, NAME_WORDS_MAX);
-	if (end && is_digit(byte_at(s, end)))
+	if (end && (is_digit(byte_at(s, end)) || (byte_at(s, end) == '-' && is_digit(byte_at(s, end + 1)))))
 		return 0; /* an identifier that begins with letters */
 	if (v.separator == '=' && !end)
 		for (end = v.start; end < s->size && is_letter(s->text[end]);)
@@ -282,15 +282,19 @@ static size_t take_name(struct scan *s, struct value v, unsigned kinds)
 		return 0;
 	if (!v.separator && !clinical(s) && !holds_known_name(s, v.start, end))
 		return 0; /* "patient Portal" */
-	if (!v.separator && clinical(s) && first_word_is(s, v.start, WORD_COMMON) && !holds_known_name(s, v.start, end))
-		return 0;
+	if (!v.separator && clinical(s) && !holds_known_name(s, v.start, end))
+		return 0; /* prose.c knows better */
 	return emit(s, v.start, end, REDACT_NAME);
 }
 
-/* An identifier's characters: the first token, and digit groups behind single spaces. */
+/* An identifier's characters: the first token, and digit groups behind single spaces; a few capitals may come first
+ * ("KLM 4821"). */
 static size_t id_end(const struct scan *s, size_t at, unsigned *digits)
 {
-	size_t stop = look_end(s, at), end = at;
+	size_t stop = look_end(s, at), end = at, first = at;
+	while (first < stop && first - at < 4 && is_upper(s->text[first]))
+		first++;
+	bool prefix = clinical(s) && first > at && first - at < 4 && byte_at(s, first) == ' ';
 	*digits = 0;
 	for (size_t i = at; i < stop; i++) {
 		uint8_t b = s->text[i];
@@ -298,7 +302,8 @@ static size_t id_end(const struct scan *s, size_t at, unsigned *digits)
 			++*digits;
 		if (is_alnum(b))
 			end = i + 1;
-		else if (b == ' ' && is_digit(byte_at(s, i + 1)) && is_digit(s->text[i - (i > at)]) && *digits < 12)
+		else if (b == ' ' && is_digit(byte_at(s, i + 1)) &&
+			 (is_digit(s->text[i - (i > at)]) || (prefix && i == first)) && *digits < 12)
 			continue;
 		else if (!strchr("-./_", b) || !b)
 			break;
@@ -330,6 +335,9 @@ static size_t take_number(struct scan *s, struct chunk c, struct value v, unsign
 				: kinds & WORD_PHONE ? REDACT_PHONE
 						     : REDACT_ID;
 	size_t end = kinds & WORD_PHONE ? match_phone(s, v.start, true) : 0;
+	if (end)
+		return emit(s, v.start, end, type);
+	end = clinical(s) ? match_shape(s, v.start) : 0;
 	if (end)
 		return emit(s, v.start, end, type);
 	end = id_end(s, v.start, &digits);

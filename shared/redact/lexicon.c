@@ -7,7 +7,7 @@
 #include "shared/redact/scan.h"
 
 enum {
-	SLOTS = 16384, /* a power of two, over twice the words */
+	SLOTS = 32768, /* a power of two, over twice the words */
 	ENDING_LEAST = 3,
 	ENDING_MOST = 8,
 	STEM_LEAST = 3, /* letters before an ending */
@@ -44,6 +44,14 @@ static const char to_name[] =
     "named name called patient pt client by mother father son daughter wife husband brother sister "
     "friend doctor nurse contact hello hi dear am",
 		  to_place[] = "in at from to near visiting outside via our of into around through",
+		  of_medicine[] =
+		      "patient patients treatment treatments diagnosis diagnosed therapy dose dosage dosing clinical "
+		      "clinic surgery surgical symptom symptoms vaccine chronic acute disease diseases medication "
+		      "medications drug drugs prescription prescribed screening prognosis infection injection "
+		      "pregnancy pregnant allergy allergic pain blood cancer tumor physician doctor hospital "
+		      "efficacy contraindication contraindications interactions protocol criteria mg ml mcg "
+		      "history exam imaging biopsy endoscopic antibiotic antibiotics syndrome",
+		  to_house[] = "at from near our visiting lives living resides outside",
 		  to_day[] = "on in since until last this next late early mid",
 		  to_date[] = "on since until till from by today is dated date before after through to and visit seen "
 			      "admitted discharged between around tomorrow yesterday exp expires expiry due";
@@ -57,6 +65,7 @@ static void fill(void)
 	    {lexicon_plain, LEX_PLAIN},
 	    {lexicon_medical, LEX_MEDICAL},
 	    {lexicon_term_noun, LEX_TERM | LEX_PLAIN},
+	    {lexicon_term_strong, LEX_TERM | LEX_STRONG | LEX_PLAIN},
 	    {lexicon_endings, LEX_ENDING},
 	    {lexicon_given, LEX_GIVEN},
 	    {lexicon_family, LEX_FAMILY},
@@ -67,6 +76,8 @@ static void fill(void)
 	    {to_place, LEX_TO_PLACE},
 	    {to_day, LEX_TO_DAY},
 	    {to_date, LEX_TO_DATE},
+	    {to_house, LEX_TO_HOUSE},
+	    {of_medicine, LEX_CLINIC},
 	};
 	size_t count = 0;
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
@@ -202,7 +213,7 @@ unsigned lexicon_find(const uint8_t *word, size_t size)
 	}
 	if (n == 0)
 		return 0;
-	unsigned kinds = lexicon_exact(hash_of(letters, n)) & LEX_WORDS;
+	unsigned kinds = lexicon_exact(hash_of(letters, n)) & (LEX_WORDS | LEX_STRONG);
 	if (high || kinds & (LEX_PLAIN | LEX_MEDICAL))
 		return kinds;
 	if (!(kinds & ~(unsigned)LEX_ORG))

@@ -19,12 +19,15 @@ enum lexicon_kind {
 	LEX_PLACE = 1u << 5,
 	LEX_NATION = 1u << 6,
 	LEX_ORG = 1u << 7,
-	LEX_WORDS = (1u << 8) - 1, /* all of these */
+	LEX_WORDS = (1u << 8) - 1, /* all of these; LEX_STRONG comes with them */
 	LEX_ENDING = 1u << 8,      /* of learned words; the table's own */
 	LEX_TO_NAME = 1u << 9,     /* a name often follows ("named") */
 	LEX_TO_PLACE = 1u << 10,
 	LEX_TO_DAY = 1u << 11,
 	LEX_TO_DATE = 1u << 12,
+	LEX_TO_HOUSE = 1u << 13, /* at, from: what follows is hardly a drug or a disease */
+	LEX_CLINIC = 1u << 15,   /* a text with this word speaks of medicine */
+	LEX_STRONG = 1u << 14,   /* a LEX_TERM that leaves no doubt (sign, score) */
 };
 
 /* Of a word's letters (other bytes are passed over), as it stands, without a regular ending, or by a learned ending. */
@@ -37,7 +40,7 @@ bool lexicon_may_be_given(word_hash h);
 unsigned lexicon_exact(word_hash h);
 unsigned lexicon_word(const uint8_t *word, size_t size);
 
-extern const char lexicon_plain[], lexicon_medical[], lexicon_term_noun[], lexicon_endings[];
+extern const char lexicon_plain[], lexicon_medical[], lexicon_term_noun[], lexicon_term_strong[], lexicon_endings[];
 extern const char lexicon_given[], lexicon_family[], lexicon_place[], lexicon_nation[], lexicon_org[];
 
 #endif

@@ -3,6 +3,12 @@
 #include "shared/redact/lexicon.h"
 
 /* A name right before one of these is a term: "Babinski sign", "Wells score". */
+const char lexicon_term_strong[] =
+    "disease syndrome sign signs score scores scale scales index indices criteria criterion reflex reflexes "
+    "classification grading staging maneuver manoeuvre formula equation triad tetrad palsy lymphoma sarcoma virus diet "
+    "test tests rule rules procedure phenomenon contracture nodes node chorea thyroiditis dystrophy esophagus "
+    "questionnaire inventory instrument stain wort cyst fever murmur breathing";
+
 const char lexicon_term_noun[] =
     "disease syndrome sign signs score scores scale scales index indices criteria criterion reflex reflexes test tests "
     "testing classification class grade grading stage staging procedure procedures maneuver manoeuvre method protocol "
@@ -114,6 +120,10 @@ const char lexicon_medical[] =
     "methergine misoprostol mifepristone cologuard truvada botulinum glucagon oseltamivir nirmatrelvir ivermectin "
     "mebendazole albendazole praziquantel permethrin linezolid daptomycin ertapenem meropenem aztreonam tobramycin "
     "nitrofurantoin fosfomycin rifampin isoniazid ethambutol pyrazinamide dapsone primaquine mefloquine atovaquone "
+    "lateral medial anterior posterior superior inferior bilateral unilateral proximal distal dorsal ventral sagittal "
+    "coronal axial transverse supine prone oblique frontal latex peanut shellfish iodine nickel mirena nexplanon "
+    "paragard "
+    "dilated ulcerative perrla eomi rrr ctab heent wnl nkda nkma fobt gerd "
     "turmeric ginkgo echinacea ginseng melatonin probiotic magnesium potassium calcium sodium zinc "
     /* parts, tests, measures, acronyms that look like words */
     "aids abcd bipap cabg cpap dash dexa dslr folfox folfiri mohs nsaid nsaids petct stemi nstemi tavr tips torch xray "

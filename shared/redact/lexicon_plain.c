@@ -223,5 +223,6 @@ const char lexicon_plain[] =
     "amid et al eg ie vs aka per cap caps dept est ext fig figs hrs ht incl lb lbs max min mins misc mo mos nos "
     "oz pg pp qty ref refs sec tel temp univ vol wk wks yr yrs wt "
     "anti non post pre co semi multi ultra mid self vice ex "
+    "pacific islander islanders mini aboriginal indigenous "
     "copay deductible enrollee formulary prescriber referring attending guarantor preauthorization reimbursement "
     "audiologist nephew niece grandson granddaughter spouse fiance sibling stepfather stepmother widow widower";

@@ -8,7 +8,7 @@
 
 enum {
 	RUN_WORDS_MAX = 8,
-	ACRONYM_MOST = 5, /* letters: a longer word in capitals is a word */
+	ACRONYM_MOST = 6, /* letters: a longer word in capitals is a word */
 	LEX_NAMES = LEX_GIVEN | LEX_FAMILY | LEX_PLACE | LEX_NATION,
 };
 
@@ -214,8 +214,10 @@ static void read_run(const struct scan *s, size_t at, struct run *r)
 	*r = (struct run){0};
 	while (r->count < RUN_WORDS_MAX) {
 		size_t end = prose_word_end(s, at);
-		if (is_digit(byte_at(s, end)) || byte_at(s, end) == '_')
-			return; /* part of an identifier */
+		if (is_digit(byte_at(s, end)) || byte_at(s, end) == '_' ||
+		    (byte_at(s, end) == '-' && is_digit(byte_at(s, end + 1))) ||
+		    (byte_at(s, end) == '/' && end - at <= 3))
+			return; /* part of an identifier, a ratio */
 		if (!capital_at(s, at)) {
 			size_t next = r->count ? joined_at(s, at, end) : 0;
 			if (!next || r->count + 1 >= RUN_WORDS_MAX)
@@ -294,29 +296,60 @@ static unsigned lex_at(const struct scan *s, size_t at)
 	return end > at ? lexicon_find(s->text + at, end - at) : 0;
 }
 
-/* "Babinski sign", "Crohn's disease", "Glasgow coma scale"; a dose behind a drug. */
-static bool is_term(const struct scan *s, const struct run *r, size_t last)
+/* "IV", "2" between a name and what it is the name of. */
+static size_t skip_numeral(const struct scan *s, size_t at)
+{
+	size_t end = at;
+	while (end - at < 4 && (is_digit(byte_at(s, end)) || (byte_at(s, end) && strchr("IVX", s->text[end]))))
+		end++;
+	return end > at && byte_at(s, end) == ' ' ? skip_spaces(s, end) : at;
+}
+
+/* A dose: the word before it is a drug's. */
+static bool is_dose(const struct scan *s, size_t at)
+{
+	size_t end = at;
+	while (is_digit(byte_at(s, end)) || byte_at(s, end) == '.' || byte_at(s, end) == ',')
+		end++;
+	end = skip_spaces(s, end);
+	return end > at && (byte_at(s, end) == '%' || (left(s, end) > 2 && (memcmp(s->text + end, "mg", 2) == 0 ||
+									       memcmp(s->text + end, "mc", 2) == 0 ||
+									       memcmp(s->text + end, "ml", 2) == 0)));
+}
+
+/* What the run that ends with its piece `last` is a term by: "Babinski sign", "Crohn's disease", "Glasgow coma scale".
+ * LEX_TERM, with LEX_STRONG where the noun leaves no doubt; 0: it is none. */
+static unsigned term_of(const struct scan *s, const struct run *r, size_t last)
 {
 	const struct piece *p = &r->p[last];
 	if (p->lex & LEX_TERM && last > 0)
-		return true;
-	size_t at = p->end + (p->possessive ? (byte_at(s, p->end) == '\'' ? 2u : 4u) : 0u);
+		return p->lex & (LEX_TERM | LEX_STRONG);
+	size_t at = p->end;
+	if (p->possessive)
+		at += byte_at(s, at) == '\'' ? 2 : 4;
 	size_t next = skip_spaces(s, at);
 	if (next == at)
-		return false;
-	if (is_digit(byte_at(s, next))) {
-		while (is_digit(byte_at(s, next)) || byte_at(s, next) == '.')
-			next++;
-		next = skip_spaces(s, next);
-		return byte_at(s, next) == '%' || (left(s, next) > 2 && (memcmp(s->text + next, "mg", 2) == 0 ||
-									    memcmp(s->text + next, "mc", 2) == 0 ||
-									    memcmp(s->text + next, "ml", 2) == 0));
-	}
+		return 0;
+	if (is_digit(byte_at(s, next)) && is_dose(s, next))
+		return LEX_TERM;
+	next = skip_numeral(s, next);
 	unsigned lex = lex_at(s, next);
-	if (lex & LEX_TERM)
-		return true;
-	size_t second = skip_spaces(s, prose_word_end(s, next));
-	return lex & LEX_MEDICAL && lex_at(s, second) & LEX_TERM;
+	if (!(lex & LEX_TERM) && lex & (LEX_MEDICAL | LEX_TERM | LEX_PLAIN)) {
+		size_t second = skip_spaces(s, prose_word_end(s, next));
+		unsigned after = lex_at(s, second);
+		bool leads = lex & LEX_MEDICAL || after & LEX_STRONG;
+		bool small =
+		    word_kinds_of(s->text + next, prose_word_end(s, next) - next) & (WORD_LINKER | WORD_PLACE_PREP);
+		lex = leads && !small && !(lexicon_word(s->text + next, prose_word_end(s, next) - next) & LEX_TO_DATE)
+			  ? after
+			  : 0;
+	}
+	return lex & LEX_TERM ? lex & (LEX_TERM | LEX_STRONG) : 0;
+}
+
+static bool is_term(const struct scan *s, const struct run *r, size_t last)
+{
+	return term_of(s, r, last) != 0;
 }
 
 /* ---- what stands before ---- */
@@ -429,7 +462,7 @@ static size_t cut_at_joiner(const struct scan *s, const struct run *r, size_t fi
 }
 
 /* Ordinary words at its end are not the run's, but for those that name what it is. */
-static size_t cut_ordinary(const struct run *r, size_t first, size_t count)
+static size_t cut_ordinary(const struct run *r, size_t first, size_t count, bool place)
 {
 	while (count > first + 1) {
 		const struct piece *p = &r->p[count - 1];
@@ -437,6 +470,8 @@ static size_t cut_ordinary(const struct run *r, size_t first, size_t count)
 		if (!is_ordinary(p) || p->base & WORD_HOUSE || p->lex & (LEX_ORG | LEX_NAMES) || surname ||
 		    p->possessive)
 			break;
+		if (place && !(p->lex & (LEX_TERM | LEX_MEDICAL)) && !(p->base & (WORD_MONTH | WORD_TITLE)) && !p->caps)
+			break; /* Sioux Falls, Kestrel Valley Nursing Home */
 		count--;
 		while (count > first + 1 && r->p[count - 1].joiner)
 			count--;
@@ -456,7 +491,7 @@ static bool names_house(const struct scan *s, const struct run *r, size_t first,
 	if (count - first < 2)
 		return false;
 	if (is_saint(s, &r->p[first]) && (w.names || w.doubtful))
-		return true;
+		return !is_term(s, r, count - 1);
 	if (w.weak_house && !opens && place_follows(s))
 		return true;
 	return (w.strong_house && (!opens || w.names || w.doubtful)) || (w.weak_house && w.names + w.doubtful);
@@ -511,14 +546,32 @@ static size_t suffix_end(const struct scan *s, size_t end)
 	return stop + (byte_at(s, stop) == '.');
 }
 
+/* ", Grace N" behind a surname; the end, or 0. */
+static size_t given_after(const struct scan *s, size_t end)
+{
+	size_t at = skip_spaces(s, end + 1), stop = prose_word_end(s, at);
+	if (byte_at(s, end) != ',' || at == end + 1 || !capital_at(s, at))
+		return 0;
+	unsigned lex = lexicon_word(s->text + at, stop - at);
+	if (!(lex & LEX_GIVEN) || lex & LEX_PLACE)
+		return 0;
+	size_t initial = skip_spaces(s, stop);
+	if (initial > stop && is_upper(byte_at(s, initial)) && prose_word_end(s, initial) == initial + 1)
+		stop = initial + 1;
+	return stop;
+}
+
 static size_t emit_run(struct scan *s, const struct run *r, size_t first, size_t count, bool place)
 {
 	size_t end = end_of(s, r, count), start = r->p[first].start, address;
 	place |= (r->p[first].lex & (LEX_PLACE | LEX_GIVEN | LEX_FAMILY)) == LEX_PLACE;
 	if ((address = address_after(s, start, end)))
 		return emit(s, start, address, REDACT_ADDRESS);
-	if (place)
-		return emit(s, start, place_end(s, end), REDACT_PLACE);
+	size_t given = count - first == 1 && !(r->p[first].lex & LEX_PLACE) ? given_after(s, end) : 0;
+	size_t further = given ? given : place ? place_end(s, end) : end;
+	s->weak_next &= further == end; /* what follows leaves no doubt */
+	if (given || place)
+		return emit(s, start, further, given ? REDACT_NAME : REDACT_PLACE);
 	end = r->p[count - 1].possessive ? r->p[count - 1].end : suffix_end(s, end);
 	return emit(s, start, end, r->p[first].lex & LEX_NATION ? REDACT_PLACE : REDACT_NAME);
 }
@@ -527,15 +580,28 @@ static size_t emit_run(struct scan *s, const struct run *r, size_t first, size_t
  * Postnatal Depression Scale". */
 static bool all_terms(const struct scan *s, const struct run *r, size_t first, size_t count)
 {
+	unsigned term = term_of(s, r, count - 1), allowed = 0;
 	bool titled = count - first >= 2 && r->p[count - 1].lex & LEX_TERM;
-	for (size_t i = first; i < count; i++) {
+	if (titled || term & LEX_STRONG)
+		allowed = LEX_FAMILY | LEX_PLACE | LEX_NATION;
+	if (term & LEX_STRONG && is_saint(s, &r->p[first]))
+		allowed = LEX_NAMES; /* St. John's wort */
+	for (size_t i = first; term && i < count; i++) {
 		const struct piece *p = &r->p[i];
 		bool compound = memchr(s->text + p->start, '-', p->end - p->start) != NULL;
-		unsigned names = p->lex & (titled ? (unsigned)LEX_GIVEN : (unsigned)LEX_NAMES);
-		if (!p->joiner && !compound && names && !(p->lex & LEX_MEDICAL))
+		if (!p->joiner && !compound && p->lex & LEX_NAMES & ~allowed && !(p->lex & LEX_MEDICAL))
 			return false;
 	}
-	return is_term(s, r, count - 1);
+	return term != 0;
+}
+
+/* One word that is in no list, and nothing beside it to say that it names anybody: in a text without any other
+ * identifier it is rather a term that the lists lack. */
+static bool is_weak(const struct scan *s, const struct run *r, size_t first, size_t count)
+{
+	const struct piece *p = &r->p[first];
+	return count - first == 1 && !(p->lex & LEX_NAMES) && !introduced(s) && !leads_to(s, 1, LEX_TO_HOUSE) &&
+	       s->text[p->start] < 0x80;
 }
 
 static size_t rule_capitals(struct scan *s, struct chunk c)
@@ -552,8 +618,8 @@ static size_t rule_capitals(struct scan *s, struct chunk c)
 	size_t first = 0;
 	bool opens = starts_sentence(s, r.p[0].start);
 	size_t whole = cut_at_joiner(s, &r, 0);
-	if (names_house(s, &r, 0, cut_ordinary(&r, 0, whole), opens))
-		return emit_run(s, &r, 0, cut_ordinary(&r, 0, whole), true);
+	if (names_house(s, &r, 0, cut_ordinary(&r, 0, whole, false), opens))
+		return emit_run(s, &r, 0, cut_ordinary(&r, 0, whole, false), true);
 	size_t town = r.count > 1 && is_ordinary(&r.p[0]) ? town_end(s, r.p[0].start) : 0;
 	if (town && !(opens && r.p[0].lex & LEX_NAMES) && town > r.p[0].end)
 		return emit(s, r.p[0].start, place_end(s, town), REDACT_PLACE); /* United Kingdom */
@@ -565,14 +631,16 @@ static size_t rule_capitals(struct scan *s, struct chunk c)
 	if (first == whole)
 		return 0;
 	opens = ends_sentence_start(s, &r, first);
-	size_t count = cut_ordinary(&r, first, whole);
+	bool place = first == 0 && !opens && place_follows(s);
+	size_t count = cut_ordinary(&r, first, whole, place);
 	if (first > 0 && names_house(s, &r, first, count, false))
 		return emit_run(s, &r, first, count, true);
-	if (all_terms(s, &r, first, whole))
+	if (all_terms(s, &r, first, whole) || (whole < r.count && all_terms(s, &r, first, r.count)))
 		return end_of(s, &r, whole);
 	if (!names_somebody(s, &r, first, count, opens))
 		return 0;
-	return emit_run(s, &r, first, count, place_follows(s) && first == 0);
+	s->weak_next = is_weak(s, &r, first, count);
+	return emit_run(s, &r, first, count, place);
 }
 
 /* ---- small letters ---- */
@@ -607,4 +675,15 @@ size_t rule_prose(struct scan *s, struct chunk c, unsigned kinds)
 	if (!is_lower(s->text[c.start]) || s->words[0].letters < 3)
 		return 0;
 	return kinds & WORD_GIVEN || lexicon_may_be_given(s->words[0].hash) ? rule_small(s, c) : 0;
+}
+
+bool speaks_of_medicine(const struct scan *s)
+{
+	for (size_t at = 0; at < s->size;) {
+		size_t end = prose_word_end(s, at);
+		if (end - at >= 2 && lexicon_word(s->text + at, end - at) & (LEX_MEDICAL | LEX_STRONG | LEX_CLINIC))
+			return true;
+		at = end > at ? end : at + 1;
+	}
+	return false;
 }

@@ -96,6 +96,10 @@ size_t emit(struct scan *s, size_t start, size_t end, enum redact_type type)
 		end = s->size;
 		s->full = true;
 	}
+	uint64_t bit = 1ull << (s->count % 64), *weak = &s->weak[s->count / 64 % (REDACT_SPANS_MAX / 64)];
+	*weak = s->weak_next ? *weak | bit : *weak & ~bit;
+	s->firm |= !s->weak_next;
+	s->weak_next = false;
 	s->spans[s->count++] = (struct redact_span){start, end, type};
 	return end;
 }
@@ -278,13 +282,29 @@ static size_t on_delimiter(struct scan *s, size_t at)
 {
 	size_t next;
 	uint8_t b = s->text[at];
-	if (b == '[' && (next = placeholder_at(s, at)))
+	if (b == '[' && (next = placeholder_at(s, at))) {
+		s->firm = true;
 		return at + next;
+	}
 	if (b == '(' && is_digit(byte_at(s, at + 1)) && (next = rule_phone_paren(s, at)))
 		return next;
 	if (b == '\n')
 		s->words[0].hash = s->words[1].hash = s->words[2].hash = 0;
 	return at + 1;
+}
+
+static void drop_weak(struct scan *s)
+{
+	size_t kept = 0;
+	bool any = false;
+	for (size_t i = 0; i < s->count && i < REDACT_SPANS_MAX; i++)
+		any |= s->weak[i / 64] >> (i % 64) & 1;
+	if (!any || !speaks_of_medicine(s))
+		return;
+	for (size_t i = 0; i < s->count; i++)
+		if (i >= REDACT_SPANS_MAX || !(s->weak[i / 64] >> (i % 64) & 1))
+			s->spans[kept++] = s->spans[i];
+	s->count = kept;
 }
 
 static bool has_capital(const uint8_t *text, size_t size)
@@ -319,6 +339,10 @@ size_t redact_find(const struct redact_options *o, struct redact_stream *stream,
 		next = on_chunk(&s, c);
 		at = next > at ? next : c.whole > at ? c.whole : at + 1;
 	}
+	if (clinical(&s) && s.count && !s.firm && !(stream && stream->firm) && !s.full)
+		drop_weak(&s);
+	if (stream)
+		stream->firm |= s.firm;
 	return s.count;
 }
 

@@ -72,6 +72,7 @@ struct redact_options {
 /* What has to be remembered from line to line of one stream; zero at its start. */
 struct redact_stream {
 	bool in_pem;        /* between BEGIN and END of a key */
+	bool firm;          /* clinical: identifiers were found, so that doubtful words are likelier names */
 	uint32_t pem_lines; /* bounded: a BEGIN without its END must not eat the log */
 };
 

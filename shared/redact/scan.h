@@ -130,7 +130,10 @@ struct scan {
 	size_t count, max;
 	struct recent words[3]; /* the last ones, newest first; hash 0: none */
 	bool full;
-	bool small; /* clinical: no capital letter in it, so that names have none either */
+	bool firm;      /* clinical: an identifier that leaves no doubt was found, here or before in the stream */
+	bool weak_next; /* the next span is not one */
+	uint64_t weak[REDACT_SPANS_MAX / 64]; /* by span; cleared as spans are made */
+	bool small;                           /* clinical: no capital letter in it, so that names have none either */
 };
 
 struct chunk {
@@ -183,8 +186,9 @@ size_t match_postcode(const struct scan *s, size_t at);             /* numbers.c
 size_t match_shape(const struct scan *s, size_t at);                /* numbers.c: plates and registers' groups */
 size_t match_zip(const struct scan *s, size_t at);                  /* places.c: 90210, 340 12, K1A 0B1 */
 size_t match_name(const struct scan *s, size_t at, unsigned most);  /* people.c: capitalised words; the end, or 0 */
-bool names_day(const struct scan *s); /* prose.c: likewise to a weekday or a month alone */
-bool dated(const struct scan *s);     /* prose.c: does the word before lead to a date ("on", "since")? */
+bool names_day(const struct scan *s);          /* prose.c: likewise to a weekday or a month alone */
+bool speaks_of_medicine(const struct scan *s); /* prose.c; looks at the whole text */
+bool dated(const struct scan *s);              /* prose.c: does the word before lead to a date ("on", "since")? */
 bool capitalised(const struct scan *s, size_t start, size_t end); /* people.c: "Smith", "O'Neil", "J.", "Öz" */
 size_t prose_word_end(const struct scan *s, size_t at);           /* prose.c: letters, inner apostrophes and hyphens */
 bool capital_at(const struct scan *s, size_t at);                 /* prose.c: a Latin, Greek or Cyrillic capital */

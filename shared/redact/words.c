@@ -78,7 +78,7 @@ static const struct {
 	"fingerprintid voiceprint faceid biometricid retinascan deviceserialnumber serial serialno sn modelnumber udi "
 	"abn acn tfn gstin uen nric fin nie steuerid steuernummer codicefiscale partitaiva vatnumber vat ein fein "
 	"insurancepolicy insuranceplan insuranceno plannumber planid payerid rxbin rxgroup groupid grouppolicy "
-	"caserecord dossier filenumber fileno docket docketnumber matterid barnumber "},
+	"serviceno servicenumber caserecord dossier filenumber fileno docket docketnumber matterid barnumber "},
     {WORD_ZIP, "zip zipcode postcode postalcode plz cap"},
     {WORD_ID | WORD_KEY_ONLY, "account acct policy member subscriber beneficiary passportid nhs accession"},
     {WORD_PHONE | WORD_SUFFIX,

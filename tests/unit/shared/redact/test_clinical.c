@@ -1,0 +1,199 @@
+/* Clinical mode: what names somebody goes, what is medicine stays.  In the texts below, what must go stands between
+ * braces; nothing may be touched in those without. */
+#include "tests/lib/unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/redact/redact.h"
+
+static char plain[1024];
+static bool wanted[1024];
+
+/* The text without its braces, and which bytes stood between them. */
+static size_t read_marked(const char *marked)
+{
+	size_t n = 0;
+	bool inside = false;
+	for (; *marked; marked++) {
+		if (*marked == '{' || *marked == '}') {
+			inside = *marked == '{';
+			continue;
+		}
+		assert_true(n + 1 < sizeof plain);
+		wanted[n] = inside;
+		plain[n++] = *marked;
+	}
+	plain[n] = '\0';
+	return n;
+}
+
+static size_t find(enum redact_mode mode, size_t size, struct redact_span *spans, size_t max)
+{
+	const struct redact_options o = {.mode = mode};
+	return redact_find(&o, NULL, plain, size, spans, max);
+}
+
+static void all_of_it_goes(const char *const *texts, size_t count)
+{
+	struct redact_span spans[64];
+	for (size_t i = 0; i < count; i++) {
+		bool gone[sizeof plain] = {0};
+		size_t n = read_marked(texts[i]), found = find(REDACT_CLINICAL, n, spans, 64);
+		for (size_t k = 0; k < found; k++)
+			memset(gone + spans[k].start, 1, spans[k].end - spans[k].start);
+		for (size_t b = 0; b < n; b++)
+			if (wanted[b] && !gone[b] && plain[b] != ' ')
+				fail_msg("%s: \"%s\" stays", texts[i], plain + b);
+	}
+}
+
+static void nothing_goes(enum redact_mode mode, const char *const *texts, size_t count)
+{
+	struct redact_span spans[64];
+	for (size_t i = 0; i < count; i++) {
+		size_t n = read_marked(texts[i]);
+		if (find(mode, n, spans, 64))
+			fail_msg("%s: \"%.*s\" goes", texts[i], (int)(spans[0].end - spans[0].start),
+			    plain + spans[0].start);
+	}
+}
+#define COUNT(a) (sizeof(a) / sizeof(a)[0])
+
+static void persons(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+	    "Pt {Harriet Oyelaran} presented with dyspnea.",
+	    "{Krzysztof Wrzesniewski} listed his drugs.",
+	    "a 70-year-old male named {James Brown}, smoker",
+	    "Seen by {Tomasz Zieli\xc5\x84ski, MD} today.",
+	    "Why is {Katrine} so impulsive?",
+	    "female like {Jane A. Doe}, a smoker",
+	    "Chart of {WANJIKU, GRACE N} reviewed.",
+	    "spoke to {maria lopez} again",
+	    "Mother, {Guadalupe Ontiveros}, reports fever.",
+	    "the proxy is {Marguerite Delacroix-Bowen}",
+	    "{\xce\x95\xcf\x81\xce\xbc\xce\xb7\xcf\x82 \xce\xa0\xce\xb1\xcf\x80\xce\xac\xcf\x82} called",
+	    "like {Ana Marrero} and {Murphy} there",
+	};
+	all_of_it_goes(texts, COUNT(texts));
+}
+
+static void places(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+	    "seen at {Baylor Med. Center} on {Feb 2nd 2021}",
+	    "treated in {Cedars-Sinai ER} for pain",
+	    "seen at {Mayo Clinic in Rochester, MN} last",
+	    "moved here from {New Zealand}",
+	    "resident of {123 Maple Street, Chicago, IL 60601}, who",
+	    "transferred from {Kestrel Valley Nursing Home}.",
+	    "at {Brigham & Women\xe2\x80\x99s} on {08/22}, with MRN",
+	    "lives in {Sioux Falls, SD}.",
+	    "validate {4880 Betburweg 74 Suite 967 Apt. 267, Lascano, Uruguay 80694}",
+	    "{28245 Puruntie 82 Apt. 595\n   LAPPEENRANTA\n    53650}",
+	    "office at {PSC 0413, Box 8144\nAPO AA 42323}",
+	    "lives at {221B Baker Street, London NW1 6XE}",
+	    "{12 rue de la Paix, Paris}",
+	    "she works at {Harlow Textiles Ltd.} in {Tacoma}",
+	    "my zip code is {90210}",
+	};
+	all_of_it_goes(texts, COUNT(texts));
+}
+
+static void numbers_of_persons(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+	    "VIN {1HGCM82633A004352}",
+	    "plate {B-AB 1234} parked",
+	    "License plate {KLM 4821};",
+	    "registration {AB51 ABC}",
+	    "NHS number {943 476 5919}",
+	    "National Insurance {QQ 12 34 56 C} on file",
+	    "Medicare {1EG4-TE5-MK73}",
+	    "DEA {AB1234563}, NPI {1245319599}",
+	    "PAN {ABCPE1234F}",
+	    "CPF {123.456.789-09}",
+	    "ITIN {912 70 1234}",
+	    "hetu {131052-308T}",
+	    "CURP {HEGG560427MVZRRL04}",
+	    "INSEE {1 84 12 76 451 089 46}",
+	    "serial {PM-8823-XK}",
+	    "fingerprint {FP-88A1-99C2-77}",
+	    "record {#EM-345678}.",
+	    "wallet {bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq}",
+	    "MAC {00:1B:44:11:3A:B7} at {203.0.113.45}",
+	    "badge number {48213}",
+	    "username {jroe84}",
+	    "see {portal.example.com}",
+	    "call {467 3395}",
+	    "({Patient ID: ABCD1234})",
+	    "aged {101}, born {12 March 1961}, on {5/21} and on {Tuesday}",
+	    "Phone:\n{0487 98 11 92}",
+	};
+	all_of_it_goes(texts, COUNT(texts));
+}
+
+static void medicine_stays(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+	    "What is the Wells score cutoff for pulmonary embolism in a 45-year-old woman?",
+	    "Does a positive Babinski sign correlate with upper motor neuron disease?",
+	    "How does the Glasgow-Blatchford score compare with the Rockall score?",
+	    "Does the Edinburgh Postnatal Depression Scale work in fathers?",
+	    "prognosis of Lou Gehrig\xe2\x80\x99s disease and Parkinson's",
+	    "Is it safe to combine St. John's wort with Zoloft?",
+	    "What are the Rome IV criteria for irritable bowel syndrome?",
+	    "uncontrolled Type 2 Diabetes and an HbA1c of 10, recent high D-dimer levels",
+	    "Medications: Lisinopril 10 mg daily, Atorvastatin 40 mg nightly, Aspirin 81 mg daily.",
+	    "Assessment and Plan: 1. Type 2 Diabetes Mellitus. Increase Metformin to 1000 mg BID.",
+	    "BP 132/84, HR 76, SpO2 98% on room air, WBC 11.2, LVEF 35-40%",
+	    "MRI of the lumbar spine revealed disc herniation at L4-L5 with nerve root compression.",
+	    "Is Qwertumab safe after failure of Zyxapril in a patient with latent tuberculosis?",
+	    "a 55yo Hispanic female, diagnosed in 2021, last checked in 2022",
+	    "Which antibiotics cover Pseudomonas aeruginosa and MRSA?",
+	    "Explain the Frank-Starling mechanism in heart failure.",
+	    "the Patient Health Questionnaire score was 14",
+	};
+	nothing_goes(REDACT_CLINICAL, texts, COUNT(texts));
+}
+
+/* A lone word that is in no list is a name where nothing speaks of medicine, or where another identifier stands. */
+static void a_lone_unknown_word_is_judged_by_its_text(void **state)
+{
+	(void)state;
+	static const char *const stays[] = {"Does Xyzzadine interact with warfarin?"};
+	static const char *const goes[] = {"I saw {Xyzzadine} again", "On {04/22/2023} {Xyzzadine} took her warfarin"};
+	nothing_goes(REDACT_CLINICAL, stays, COUNT(stays));
+	all_of_it_goes(goes, COUNT(goes));
+}
+
+/* Words that announce an identifier in prose say other things in logs. */
+static void labels_of_prose_are_none_in_logs(void **state)
+{
+	(void)state;
+	static const char *const lines[] = {
+	    "eth0: rx 123456 tx 998877 dropped 0",
+	    "ticket 20231 serial: 88213377 reference=123456",
+	    "registration 1234567 of sn=998877665 lot 123456",
+	    "Server Starting at Springfield Hospital Node",
+	};
+	nothing_goes(REDACT_LOG, lines, COUNT(lines));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(persons),
+	    cmocka_unit_test(places),
+	    cmocka_unit_test(numbers_of_persons),
+	    cmocka_unit_test(medicine_stays),
+	    cmocka_unit_test(a_lone_unknown_word_is_judged_by_its_text),
+	    cmocka_unit_test(labels_of_prose_are_none_in_logs),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
