@@ -23,6 +23,7 @@ enum {
 	SEARCH_LEAD_MAX = 600, /* bytes of running text that count as a document's opening */
 	KNOWLEDGE_ENTRIES_MAX = 4096, /* of one folder: they are held in memory and matched one by one */
 	KNOWLEDGE_FILE_MAX = 1 << 20,
+	KNOWLEDGE_FILE_ENTRIES_MAX = 1024, /* of one file: RECORD_KEYED_MAX */
 	KNOWLEDGE_PATTERNS_MAX = 32,
 	KNOWLEDGE_CAUSES_MAX = 16,
 	KNOWLEDGE_NEAREST = 5, /* entries and past incidents that a diagnosis shows */
