@@ -182,8 +182,11 @@ static void project(struct trend *ret, const struct fit *f, double room, double 
 	ret->likely_ms = at(newest_ms, fmax(0, room - peaks / 2) / f->slope + period / 2);
 	if (ret->likely_ms == TREND_NEVER)
 		return;
-	ret->near_ms = at(newest_ms, passage(fmax(0, room - peaks), fastest, one_sided * f->wander));
-	ret->far_ms = at(newest_ms, passage(room + f->noise, slowest, -one_sided * f->wander) + period);
+	/* Rounded, the ends of an interval without width may lie on the wrong sides of its middle. */
+	uint64_t near_ms = at(newest_ms, passage(fmax(0, room - peaks), fastest, one_sided * f->wander));
+	ret->near_ms = near_ms < ret->likely_ms ? near_ms : ret->likely_ms;
+	uint64_t far_ms = at(newest_ms, passage(room + f->noise, slowest, -one_sided * f->wander) + period);
+	ret->far_ms = far_ms > ret->likely_ms ? far_ms : ret->likely_ms;
 	ret->state = TREND_TOWARDS;
 }
 

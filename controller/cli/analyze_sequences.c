@@ -1,11 +1,11 @@
 /* controller/cli/analyze_sequences.c: `kedge analyze sequences`: which sessions of events are not like the normal ones.
  *
- * A line is a session: name TAB events, or name TAB label TAB events, events divided by spaces.  The label of a line to
- * be judged is not looked at; to learn from, those labelled 0 (or not at all) are taken. */
+ * The label of a session to be judged is not looked at; to learn from, those labelled 0 or not at all are taken. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "controller/anomaly/sequence.h"
+#include "controller/anomaly/session.h"
 #include "controller/cli/command.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/text.h"
@@ -14,73 +14,31 @@
 CLEANUP_DEFINE(struct reader, cleanup_reader, reader_close)
 CLEANUP_DEFINE(struct sequence_model, cleanup_model, sequence_model_free)
 
-struct session {
-	const char *name, *label; /* label NULL: there is none */
-	size_t name_size, label_size;
-	uint64_t *events; /* SEQUENCE_EVENTS_MAX; what follows is not kept */
-	size_t count;
-};
-
-/* Up to the next TAB, and behind it; false: there is none. */
-static bool split(const char **at, const char *end, const char **ret, size_t *ret_size)
-{
-	const char *tab = memchr(*at, '\t', (size_t)(end - *at));
-	if (!tab)
-		return false;
-	*ret = *at;
-	*ret_size = (size_t)(tab - *at);
-	*at = tab + 1;
-	return true;
-}
-
-static bool session_parse(const struct field_text *line, struct session *s)
-{
-	const char *at = line->text, *end = at + line->size;
-	s->label = NULL;
-	if (!split(&at, end, &s->name, &s->name_size))
-		return false;
-	(void)split(&at, end, &s->label, &s->label_size);
-	for (s->count = 0; s->count < SEQUENCE_EVENTS_MAX;) {
-		while (at < end && *at == ' ')
-			at++;
-		if (at == end)
-			break;
-		const char *space = memchr(at, ' ', (size_t)(end - at)), *stop = space ? space : end;
-		s->events[s->count++] = sequence_event(at, (size_t)(stop - at));
-		at = stop;
-	}
-	return true;
-}
-
-static bool is_normal(const struct session *s)
-{
-	return !s->label || (s->label_size == 1 && s->label[0] == '0');
-}
-
 /* The next session of a file; empty lines are passed over. */
-static enum err_code next(struct reader *in, struct session *s, bool *ret_end, struct err *reterr)
+static enum err_code next(struct reader *in, struct session *s, uint64_t *events, bool *ret_end, struct err *reterr)
 {
 	struct field_text line = {0};
 	enum err_code rc = ERR_OK;
 	do
 		rc = reader_line(in, &line, ret_end, reterr);
 	while (rc == ERR_OK && !*ret_end && line.size == 0);
-	if (rc == ERR_OK && !*ret_end && !session_parse(&line, s))
+	if (rc == ERR_OK && !*ret_end && !session_parse(line.text, line.size, s, events))
 		return err_set(reterr, ERR_CORRUPT,
 		    "%s:%llu: expected session TAB events, or session TAB label TAB events", reader_path(in),
 		    (unsigned long long)reader_line_number(in));
 	return rc;
 }
 
-static enum err_code learn(struct cli *c, const char *path, struct session *s, struct sequence_model *m)
+static enum err_code learn(struct cli *c, const char *path, uint64_t *events, struct sequence_model *m)
 {
 	CLEANUP(cleanup_reader) struct reader *in = NULL;
+	struct session s;
 	size_t learnt = 0;
 	bool end = false;
 	enum err_code rc = reader_open(path, &in, &c->err);
-	while (rc == ERR_OK && (rc = next(in, s, &end, &c->err)) == ERR_OK && !end)
-		if (is_normal(s)) {
-			rc = sequence_model_learn(m, s->events, s->count, &c->err);
+	while (rc == ERR_OK && (rc = next(in, &s, events, &end, &c->err)) == ERR_OK && !end)
+		if (session_is_normal(&s)) {
+			rc = sequence_model_learn(m, events, s.count, &c->err);
 			learnt++;
 		}
 	if (rc == ERR_OK && !learnt)
@@ -88,18 +46,19 @@ static enum err_code learn(struct cli *c, const char *path, struct session *s, s
 	return rc == ERR_OK ? sequence_model_fit(m, &c->err) : rc;
 }
 
-static enum err_code judge(struct cli *c, const char *path, struct session *s, struct sequence_model *m)
+static enum err_code judge(struct cli *c, const char *path, uint64_t *events, struct sequence_model *m)
 {
 	CLEANUP(cleanup_reader) struct reader *in = NULL;
+	struct session s;
 	CLEANUP(buf_done) struct buf out = BUF_INIT;
 	double score = 0;
 	bool end = false;
 	enum err_code rc = reader_open(path, &in, &c->err);
-	while (rc == ERR_OK && (rc = next(in, s, &end, &c->err)) == ERR_OK && !end) {
-		if ((rc = sequence_model_score(m, s->events, s->count, &score, &c->err)) != ERR_OK)
+	while (rc == ERR_OK && (rc = next(in, &s, events, &end, &c->err)) == ERR_OK && !end) {
+		if ((rc = sequence_model_score(m, events, s.count, &score, &c->err)) != ERR_OK)
 			break;
-		for (size_t i = 0; i < s->name_size; i++) /* as it is, but for what a terminal would obey */
-			buf_byte(&out, (uint8_t)s->name[i] < ' ' || s->name[i] == 127 ? '?' : (uint8_t)s->name[i]);
+		for (size_t i = 0; i < s.name_size; i++) /* as it is, but for what a terminal would obey */
+			buf_byte(&out, (uint8_t)s.name[i] < ' ' || s.name[i] == 127 ? '?' : (uint8_t)s.name[i]);
 		buf_printf(&out, "\t%.4f\n", score);
 		if (out.size < CLI_OUTPUT_CHUNK)
 			continue;
@@ -116,13 +75,13 @@ static enum err_code judge(struct cli *c, const char *path, struct session *s, s
 int run_analyze_sequences(struct cli *c)
 {
 	CLEANUP(cleanup_model) struct sequence_model *m = NULL;
-	struct session s = {.events = calloc(SEQUENCE_EVENTS_MAX, sizeof *s.events)};
-	enum err_code rc = s.events ? sequence_model_new(&m, &c->err) : err_set(&c->err, ERR_NOMEM, "out of memory");
+	uint64_t *events = calloc(SEQUENCE_EVENTS_MAX, sizeof *events);
+	enum err_code rc = events ? sequence_model_new(&m, &c->err) : err_set(&c->err, ERR_NOMEM, "out of memory");
 	if (rc == ERR_OK)
-		rc = learn(c, words_option(&c->w, "train"), &s, m);
+		rc = learn(c, words_option(&c->w, "train"), events, m);
 	if (rc == ERR_OK)
-		rc = judge(c, c->w.words[0], &s, m);
-	free(s.events);
+		rc = judge(c, c->w.words[0], events, m);
+	free(events);
 	if (rc == ERR_INVALID)
 		rc = c->err.code = ERR_CORRUPT; /* the file, not the words of the command */
 	return rc == ERR_OK ? CLI_DONE : cli_fail(c, rc);
