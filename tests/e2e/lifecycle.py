@@ -2,6 +2,7 @@
 """tests/e2e/lifecycle.py BIN: enrolment, renewal over the live connection, a second instance, backup and restore, clean stops.  Real programs."""
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,25 @@ def check(name, ok):
     print("%-78s %s" % (name, "ok" if ok else "FAILED"), flush=True)
     if not ok:
         failures.append(name)
+
+
+class Manager:
+    """What a service manager hears over NOTIFY_SOCKET (sd_notify(3))."""
+
+    def __init__(self, folder):
+        path = folder + "/notify"
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(path)
+        self.socket.settimeout(30)
+        os.environ["NOTIFY_SOCKET"] = path
+
+    def hears(self, word):
+        try:
+            while word not in self.socket.recv(4096).decode():
+                pass
+            return True
+        except OSError:
+            return False
 
 
 def start_agent(w):
@@ -58,7 +78,9 @@ def connected(w):
 
 def agent(w):
     first = serial(w)
+    check("the controller says when it is ready", w.manager.hears("READY=1"))
     start_agent(w)
+    check("the agent says when it is ready", w.manager.hears("READY=1"))
     w.wait(lambda: connected(w), "the agent")
     check("an enrolled agent connects", True)
     second = subprocess.run([BIN / "kedge-agent", "run", "--config", w.dir / "agent.yaml"], capture_output=True, text=True, timeout=30)
@@ -88,7 +110,7 @@ def revoke(w):
 def restore(w):
     run(BIN / "kedge-controller", "backup", "--config", w.dir / "controller.yaml", w.dir / "backup")
     check("a backup is taken while the controller runs", (w.dir / "backup").is_dir())
-    check("SIGTERM ends the controller cleanly", w.stop())
+    check("SIGTERM ends the controller cleanly, and it says so", w.stop() and w.manager.hears("STOPPING=1"))
     (w.dir / "state").rename(w.dir / "lost")
     run(BIN / "kedge-controller", "restore", "--config", w.dir / "controller.yaml", w.dir / "backup")
     w.start()
@@ -131,7 +153,9 @@ def main():
         print("skipped: needs root")
         sys.exit(77)
     with tempfile.TemporaryDirectory(prefix="kedge-life.", dir="/tmp") as folder:
+        manager = Manager(folder)
         w = World(folder, "host_life: 60s")
+        w.manager = manager
         try:
             enrol(w)
             agent(w)
