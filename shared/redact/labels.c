@@ -158,6 +158,20 @@ static bool is_blank(const struct scan *s, size_t start, size_t end)
 	return word_kinds_of(p, n) & WORD_NO_VALUE;
 }
 
+/* Token{a64f992, com.example.Token@1f2e3d: how programs print an object: its type and where it is. */
+static bool is_object(const struct scan *s, size_t start, size_t end)
+{
+	size_t at = start;
+	while (at < end && (is_alpha(s->text[at]) || s->text[at] == '.' || s->text[at] == '$'))
+		at++;
+	if (at == start || at == end || !strchr("{@(<[", s->text[at]))
+		return false;
+	size_t hex = 0;
+	for (at++; at < end && is_hex(s->text[at]); at++)
+		hex++;
+	return hex <= 16 && (at == end || !is_alnum(s->text[at]));
+}
+
 static bool looks_secret(const struct scan *s, size_t start, size_t end)
 {
 	bool digit = false;
@@ -201,6 +215,8 @@ static size_t take_secret(struct scan *s, struct chunk c, struct value v, unsign
 		return take_header(s, v);
 	size_t end = v.quoted ? v.end : unquoted_end(s, v.start);
 	if (end == v.start || is_blank(s, v.start, end))
+		return 0;
+	if (!password && is_object(s, v.start, end))
 		return 0;
 	if (!password && !looks_secret(s, v.start, end) && (!strong || kinds & WORD_KEY_ONLY))
 		return 0;

@@ -147,6 +147,7 @@ static void ordinary_log_lines_stay(void **state)
 	    "session: 12345678abcd opened",
 	    "auth: 8f14e45fceea167a5a36dedd4bea2543 accepted",
 	    "token expired",
+	    "wtoken = AppWindowToken{9f4ef63 token=Token{a64f992 u0}}, token=com.example.Token@1f2e3d held",
 	    "no password supplied",
 	    "password=**** user=root",
 	    "nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)",
