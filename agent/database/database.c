@@ -207,6 +207,14 @@ bool database_running(const struct service_config *service)
 	return found;
 }
 
+enum err_code database_snapshot_aside(struct repo *r, const struct service_config *service, const char *token,
+    const struct snapshot_options *o, struct arena *arena, struct snapshot_summary *ret, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	enum err_code rc = beside(service, token, path, sizeof path, reterr);
+	return rc == ERR_OK ? postgres_snapshot_stopped(r, service, o, path, arena, ret, reterr) : rc;
+}
+
 bool database_staged(const struct service_config *service, const char *token)
 {
 	char path[PATH_LIMIT];

@@ -51,7 +51,7 @@ void walk_answer(const struct journal *j, struct rollback_result *ret)
 static void discard_database(struct walk *w, enum order_outcome outcome, const char **text)
 {
 	struct err err = ERR_INIT;
-	if (walk_has_database(w) && outcome != ORDER_FAILED_DIRTY &&
+	if (walk_has_database(w) && outcome != ORDER_FAILED_DIRTY && !w->keep_aside &&
 	    database_discard(w->r->service, w->token, &err) != ERR_OK)
 		*text = two_reasons(w, *text, "", err.msg);
 }
@@ -158,9 +158,44 @@ static enum err_code start_and_verify(struct walk *w, struct err *reterr)
 	return rc;
 }
 
+/* What the database was before stands beside it, untouched, and becomes part of the safety restore point now that
+ * nobody waits for it. Where that fails it stays there: nothing is lost, but a person must look.  A database that was
+ * gone has nothing to save. */
+static enum err_code save_aside(struct walk *w, struct err *reterr)
+{
+	struct snapshot *trees = NULL;
+	struct snapshot_summary saved;
+	enum err_code rc = id_is_zero(w->j.safety) ? ERR_OK : snapshot_open(w->repo, w->j.safety, &trees, reterr);
+	struct snapshot_options o = {.components = 1u << COMPONENT_DATABASE,
+	    .reason = SNAPSHOT_SAFETY,
+	    .suspect = true,
+	    .now_ms = w->io->now_ms(w->io->ctx),
+	    .carry = trees};
+	if (rc == ERR_OK)
+		rc = database_snapshot_aside(w->repo, w->r->service, w->token, &o, w->arena, &saved, reterr);
+	if (rc == ERR_OK)
+		w->j.safety = saved.snapshot;
+	snapshot_close(trees);
+	return rc;
+}
+
+static void save_database(struct walk *w)
+{
+	struct err err = ERR_INIT;
+	if (!walk_has_database(w) || !proof_is_swapped(w) || !database_staged(w->r->service, w->token))
+		return;
+	struct step_timer t = step_begin(w, STEP_SAFETY);
+	enum err_code rc = step_end(w, t, save_aside(w, &err), &err, NULL);
+	if (rc == ERR_OK)
+		return;
+	w->keep_aside = true;
+	w->trouble = two_reasons(w, "what the database was before stays beside it, unsaved", "", err.msg);
+}
+
 /* "ok" is what was proven whole and healthy; anything less is said. */
 static enum err_code end_well(struct walk *w, const char *text, struct rollback_result *ret)
 {
+	save_database(w);
 	if (w->trouble)
 		text = two_reasons(w, text, "but ", w->trouble);
 	if (w->exceptions)
@@ -199,7 +234,8 @@ static enum err_code stage(struct walk *w, struct converge **ret, struct err *re
 	char size[TEXT_TIME_MAX], text[TEXT_LINE_MAX] = "";
 	enum err_code rc = converge_stage(&spec, ret, reterr);
 	if (rc == ERR_OK && walk_has_database(w) &&
-	    (rc = database_stage(w->target, w->state_directory, w->r->service, w->token, w->r->moment, reterr)) != ERR_OK)
+	    (rc = database_stage(w->target, w->state_directory, w->r->service, w->token, w->r->moment, reterr)) !=
+		ERR_OK)
 		converge_free(*ret);
 	if (rc == ERR_OK)
 		(void)text_format(text, sizeof text, "%s staged", text_size_human(converge_counts(*ret)->bytes, size));
@@ -229,13 +265,10 @@ static enum err_code fit_for_it(struct walk *w, const struct converge *c, struct
 	return precondition_holds(w, c, reterr);
 }
 
-/* A database that is gone altogether cannot be saved, and need not be. */
+/* All but a database: that is set aside whole, and saved from there when the service runs again (save_database). */
 static enum err_code take_safety(struct walk *w, const struct converge *c, struct err *reterr)
 {
-	uint32_t components = (uint32_t)w->j.components;
-	bool with_database = walk_has_database(w) && database_inode(w->r->service, NULL);
-	if (!with_database)
-		components &= ~(1u << COMPONENT_DATABASE);
+	uint32_t components = (uint32_t)w->j.components & ~(1u << COMPONENT_DATABASE);
 	if (!components)
 		return ERR_OK;
 	struct step_timer t = step_begin(w, STEP_SAFETY);
@@ -244,9 +277,7 @@ static enum err_code take_safety(struct walk *w, const struct converge *c, struc
 	    .suspect = true,
 	    .now_ms = w->io->now_ms(w->io->ctx),
 	    .like = w->target};
-	enum err_code rc =
-	    with_database ? database_snapshot_stopped(w->repo, converge_service(c), &o, w->arena, &w->saved, reterr)
-			  : snapshot_create(w->repo, converge_service(c), &o, w->arena, &w->saved, reterr);
+	enum err_code rc = snapshot_create(w->repo, converge_service(c), &o, w->arena, &w->saved, reterr);
 	if (rc == ERR_OK)
 		w->j.safety = w->saved.snapshot;
 	return step_end(w, t, rc, reterr, NULL);
@@ -285,7 +316,7 @@ static enum err_code look_again(struct walk *w, struct converge *c, enum order_o
 	return rc == ERR_OK ? interrupted(w, outcome, reterr) : rc;
 }
 
-/* A database is saved when it stands still; the rest before the service stops, which is then down for less. */
+/* Before the service stops, which is then down for less. */
 static enum err_code prepare(struct walk *w, struct converge *c, enum order_outcome *outcome, struct err *reterr)
 {
 	*outcome = ORDER_REVERTED;
@@ -293,8 +324,7 @@ static enum err_code prepare(struct walk *w, struct converge *c, enum order_outc
 	if (rc != ERR_OK)
 		return rc;
 	*outcome = ORDER_REFUSED;
-	if (!walk_has_database(w))
-		rc = take_safety(w, c, reterr);
+	rc = take_safety(w, c, reterr);
 	if (rc == ERR_OK)
 		rc = interrupted(w, outcome, reterr);
 	if (rc == ERR_OK)

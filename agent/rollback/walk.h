@@ -20,6 +20,7 @@ struct walk {
 	size_t step_count;
 	uint64_t began_mono_ms;
 	bool stopped; /* the stop step was run */
+	bool keep_aside; /* the database that was replaced could not be saved */
 	bool digests_match, healthy;
 	struct component_point points[COMPONENT_COUNT];
 	size_t point_count;

@@ -237,8 +237,53 @@ static enum err_code fill_summary(struct creating *c, struct err *reterr)
 }
 
 /* The lists so far live in c; the summary that goes out must not. */
+static bool has_taken(const struct creating *c, uint32_t which)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->components[i].component == which)
+			return true;
+	return false;
+}
+
+static enum err_code carry_component(
+    struct creating *c, const struct snapshot_component *from, const struct manifest_tree *tree, struct err *reterr)
+{
+	size_t at = c->count;
+	struct snapshot_component copy;
+	uint8_t *pages = arena_dup(c->arena, tree->pages.data, tree->pages.size);
+	enum err_code rc = pages ? record_copy(&snapshot_component_type, from, c->arena, &copy, reterr)
+				 : err_set(reterr, ERR_NOMEM, "out of memory");
+	if (rc)
+		return rc;
+	for (; at > 0 && c->components[at - 1].component > from->component; at--) {
+		c->components[at] = c->components[at - 1];
+		c->trees[at] = c->trees[at - 1];
+	}
+	c->components[at] = copy;
+	c->trees[at] = (struct manifest_tree){tree->component, tree->bytes, {pages, tree->pages.size}};
+	c->count++;
+	c->result.summary.size_bytes += from->size_bytes;
+	return ERR_OK;
+}
+
+/* What it needs is kept by the restore point that it comes from. */
+static enum err_code carry_over(struct creating *c, struct err *reterr)
+{
+	const struct manifest *m = c->o->carry ? &c->o->carry->manifest : NULL;
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; m && i < m->trees.count && i < m->summary.components.count && !rc; i++) {
+		const struct snapshot_component *from = &LIST_AT(m->summary.components, struct snapshot_component, i);
+		if (!has_taken(c, from->component))
+			rc = carry_component(c, from, &LIST_AT(m->trees, struct manifest_tree, i), reterr);
+	}
+	return rc;
+}
+
 static enum err_code keep_lists(struct creating *c, struct err *reterr)
 {
+	enum err_code rc = carry_over(c, reterr);
+	if (rc)
+		return rc;
 	struct snapshot_component *components = arena_dup(c->arena, c->components, c->count * sizeof *components);
 	if (!components)
 		return err_set(reterr, ERR_NOMEM, "out of memory");

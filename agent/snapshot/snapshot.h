@@ -104,6 +104,8 @@ struct snapshot_options {
 	/* Take the roots of that restore point, and what was absent in it, instead of those that are declared now, whatever has become of them:
 	 * the safety net under a rollback to it.  What is not there is noted as absent; a component of which nothing is there is left out. */
 	const struct snapshot *like;
+	/* Components of that restore point which are not taken here become part of this one too, as they are there. */
+	struct snapshot *carry;
 	const struct snapshot_version *versions; /* read when the rest is taken: late() may fill them in */
 	size_t version_count;
 	unsigned workers;      /* 0: one a processor, at most SNAPSHOT_WORKERS_MAX */
