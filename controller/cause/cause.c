@@ -35,6 +35,7 @@ void cause_free(struct cause *c)
 	free(c->services);
 	free(c->edges);
 	free(c->neighbours);
+	free(c->back);
 	free(c->series);
 	map_free(c->names);
 	map_free(c->calls);
@@ -190,30 +191,57 @@ enum err_code cause_neighbours(struct cause *c, struct err *reterr)
 	return ERR_OK;
 }
 
-/* Marks what the service with the alarm depends on; everything, when nobody said where it was or it calls nobody. */
-static enum err_code reach(struct cause *c, struct err *reterr)
+struct visit {
+	size_t service, next; /* the callee to go to next */
+};
+
+/* Goes down from one service.  A call back to a service that is still being gone through closes a circle: it is marked,
+ * and whoever goes along calls then always comes to an end. */
+static void go_down(struct cause *c, size_t from, struct visit *path)
 {
-	size_t *todo = calloc(c->service_count ? c->service_count : 1, sizeof *todo), count = 0;
-	if (!todo)
-		return err_set(reterr, ERR_NOMEM, "out of memory for the graph");
-	bool all = !c->alert || c->services[c->alert - 1].callees.count == 0;
-	for (size_t i = 0; i < c->service_count; i++)
-		c->services[i].reached = all;
-	if (!all) {
-		todo[count++] = c->alert - 1;
-		c->services[c->alert - 1].reached = true;
-	}
-	for (size_t i = 0; i < count; i++) { /* each service is put there once: cycles end */
-		const struct ends *e = &c->services[todo[i]].callees;
-		for (size_t k = 0; k < e->count; k++) {
-			size_t next = c->neighbours[e->first + k];
-			if (!c->services[next].reached) {
-				c->services[next].reached = true;
-				todo[count++] = next;
-			}
+	size_t depth = 0;
+	path[depth++] = (struct visit){from, 0};
+	c->services[from].state = VISIT_OPEN;
+	while (depth) {
+		struct visit *v = &path[depth - 1];
+		struct service *s = &c->services[v->service];
+		if (v->next == s->callees.count) {
+			s->state = VISIT_DONE;
+			depth--;
+			continue;
+		}
+		size_t edge = s->callees.first + v->next++, to = c->neighbours[edge];
+		if (c->services[to].state == VISIT_OPEN) {
+			c->back[edge] = true;
+		} else if (c->services[to].state == VISIT_NONE) { /* each service is put there once */
+			c->services[to].state = VISIT_OPEN;
+			path[depth++] = (struct visit){to, 0};
 		}
 	}
-	free(todo);
+}
+
+/* Marks what the service with the alarm depends on; everything, when nobody said where it was or it calls nobody.  And
+ * the calls that close circles. */
+static enum err_code reach(struct cause *c, struct err *reterr)
+{
+	struct visit *path = calloc(c->service_count + 1, sizeof *path);
+	c->back = calloc(c->edge_count + 1, sizeof *c->back);
+	if (!path || !c->back) {
+		free(path);
+		return err_set(reterr, ERR_NOMEM, "out of memory for the graph");
+	}
+	bool all = !c->alert || c->services[c->alert - 1].callees.count == 0;
+	if (!all)
+		go_down(c, c->alert - 1, path);
+	for (size_t i = 0; i < c->service_count; i++)
+		c->services[i].reached = all || c->services[i].state != VISIT_NONE;
+	for (size_t i = 0; i < c->service_count; i++) /* first from where requests come in */
+		if (c->services[i].state == VISIT_NONE && !c->services[i].callers.count)
+			go_down(c, i, path);
+	for (size_t i = 0; i < c->service_count; i++)
+		if (c->services[i].state == VISIT_NONE)
+			go_down(c, i, path);
+	free(path);
 	return ERR_OK;
 }
 

@@ -109,7 +109,15 @@ ERR_CHECK enum err_code cause_log_line(
 ERR_CHECK enum err_code cause_evidence(
     struct cause *c, const char *service, double weight, const char *text, struct err *reterr);
 
-enum cause_kind { CAUSE_BY_METRIC, CAUSE_BY_SYMPTOM, CAUSE_BY_FLOW, CAUSE_BY_TRACE, CAUSE_BY_LOG, CAUSE_BY_TOLD, CAUSE_KIND_COUNT };
+enum cause_kind {
+	CAUSE_BY_METRIC,
+	CAUSE_BY_SYMPTOM,
+	CAUSE_BY_FLOW,
+	CAUSE_BY_TRACE,
+	CAUSE_BY_LOG,
+	CAUSE_BY_TOLD,
+	CAUSE_KIND_COUNT
+};
 const char *cause_kind_name(enum cause_kind kind);
 struct cause_ranked {
 	const char *service;

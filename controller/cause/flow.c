@@ -10,6 +10,12 @@
 #include "controller/cause/model.h"
 #include "controller/cause/stats.h"
 
+/* Sums of what nobody can have measured stay finite. */
+static double bounded(double v)
+{
+	return isnan(v) ? 0 : fmin(v, 1e200);
+}
+
 struct symptom { /* of all services */
 	double *added, *own;
 	const struct series **by;
@@ -80,11 +86,11 @@ static void add_up(const struct cause *c, struct flow *f)
 		const struct series *r = f->requests[i], *t = f->time.by[i], *e = f->errors.by[i];
 		double requests = r ? r->mean : 0;
 		if (t) {
-			f->time.added[i] = t->excess * requests;
+			f->time.added[i] = bounded(t->excess * requests);
 			f->time.z = fmax(f->time.z, c->services[i].reached ? t->z : 0);
 		}
 		if (e) {
-			f->errors.added[i] = errors_added(e, requests);
+			f->errors.added[i] = bounded(errors_added(e, requests));
 			f->errors.z = fmax(f->errors.z, c->services[i].reached ? e->z : 0);
 		}
 	}
@@ -95,7 +101,8 @@ static void take_off(const struct cause *c, struct symptom *s)
 	for (size_t i = 0; i < c->service_count; i++) {
 		double rest = s->added[i];
 		for (size_t k = 0; k < c->services[i].callees.count; k++)
-			rest -= fmax(0, s->added[c->neighbours[c->services[i].callees.first + k]]);
+			if (!c->back[c->services[i].callees.first + k])
+				rest -= fmax(0, s->added[c->neighbours[c->services[i].callees.first + k]]);
 		s->own[i] = c->services[i].reached && isfinite(rest) ? fmax(0, rest) : 0;
 		s->sum += s->own[i];
 	}

@@ -68,7 +68,9 @@ struct series { /* a metric, summed up */
 struct ends { /* neighbours of a service: a part of one array */
 	size_t first, count;
 };
+enum visit_state { VISIT_NONE, VISIT_OPEN, VISIT_DONE };
 struct service {
+	enum visit_state state; /* while the graph is gone through */
 	const char *name;
 	struct ends callees, callers;
 	double weight[CAUSE_KIND_COUNT];
@@ -93,6 +95,7 @@ struct cause {
 	size_t edge_count, edge_room;
 	size_t told_edges; /* of them by cause_calls(), not seen in traces */
 	size_t *neighbours;
+	bool *back; /* of the callees in it: calls that close a circle */
 	struct series *series;
 	size_t series_count, series_room;
 	struct logs *logs;

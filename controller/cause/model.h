@@ -24,8 +24,8 @@ struct cause_model {
 	double break_off; /* standard deviations from which a shift of last calls counts */
 	/* Logs. */
 	double log_part;
-	/* Confidence: logistic in the logarithms of the first's weight and of its lead.  Before that: what flow weighs more,
-	 * being shares; and what symptoms weigh less where no graph tells whose they are. */
+	/* Confidence: logistic in the logarithms of the first's weight and of its lead.  Before that: what flow weighs
+	 * more, being shares; and what symptoms weigh less where no graph tells whose they are. */
 	double flow_trust, symptom_trust;
 	double bias, weight, lead;
 	double silence; /* below this weight nothing is said */

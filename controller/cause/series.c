@@ -191,7 +191,8 @@ static void judge(struct series *s, double kin)
 	if (s->m.class == CAUSE_TRAFFIC)
 		harmful *= m->fall_part;
 	s->fell = (other > harmful) != (s->m.class == CAUSE_SUCCESS);
-	s->z = fmax(harmful, other) * (s->m.class == CAUSE_MEMORY ? m->memory_part : 1);
+	double z = fmax(harmful, other) * (s->m.class == CAUSE_MEMORY ? m->memory_part : 1);
+	s->z = isfinite(z) ? z : 0;
 }
 
 enum err_code series_judge(struct cause *c, struct err *reterr)
@@ -259,6 +260,8 @@ static void weigh_symptoms(struct cause *c, size_t at)
 	double latency = s->waiting, errors = 0, waiting = s->callers.count ? INFINITY : 0;
 	for (size_t k = 0; k < s->callees.count; k++) {
 		const struct service *v = &c->services[c->neighbours[s->callees.first + k]];
+		if (c->back[s->callees.first + k])
+			continue;
 		latency = fmax(latency, v->latency);
 		errors = fmax(errors, v->errors);
 	}
