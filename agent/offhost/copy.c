@@ -59,13 +59,23 @@ static enum err_code has_arrived(struct copying *c, const struct copied *e, bool
 	return ERR_OK;
 }
 
+/* Names that another writer may choose, too.  A put says "if there is none", but not every store heeds that in a bucket
+ * that keeps versions (radosgw 16 does not): so it is looked at first. */
+static bool is_numbered(const char *name)
+{
+	struct id id;
+	struct pack_id pack;
+	return !copied_pack_id(name, &pack) && !copied_manifest_id(name, &id);
+}
+
 static enum err_code send_object(
     struct copying *c, const struct copied *e, int fd, bool *ret_resumed, struct err *reterr)
 {
 	enum bucket_outcome outcome = BUCKET_DONE;
 	bool arrived = false;
-	enum err_code rc =
-	    store_put_fd(&c->g, e->name, fd, e->size_bytes, &e->sha256, e->locked_until_ms, &outcome, reterr);
+	enum err_code rc = is_numbered(e->name) ? has_arrived(c, e, &arrived, reterr) : ERR_OK;
+	if (!rc && !arrived)
+		rc = store_put_fd(&c->g, e->name, fd, e->size_bytes, &e->sha256, e->locked_until_ms, &outcome, reterr);
 	if (!rc && outcome == BUCKET_EXISTS)
 		rc = has_arrived(c, e, &arrived, reterr);
 	if (rc)
