@@ -128,7 +128,7 @@ static enum err_code read_now(struct call *c, struct turn *read, struct err *ret
 	case READ_STATUS:
 		return query_status(read, c->api->c.workflow, &c->answer, reterr);
 	case READ_VERIFY:
-		return query_audit_verify(read, &c->answer, reterr);
+		return query_audit_verify(read, &c->query, &c->answer, reterr);
 	case READ_QUERY:
 		break;
 	}

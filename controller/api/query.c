@@ -208,6 +208,7 @@ static enum err_code fill_page(struct turn *read, const struct page *p, const st
 	bool found = true, more = false;
 	enum err_code rc = q->after ? go_on_after(scan, q->after, reterr) : ERR_OK;
 	for (size_t looked = 0; rc == ERR_OK && !more; looked++) {
+		struct arena_mark mark = arena_mark(turn_arena(read));
 		void *record = arena_alloc(turn_arena(read), p->table->type->size);
 		rc = record ? turn_scan_next(scan, record, &found, reterr) : err_set(reterr, ERR_NOMEM, "this page is too large: ask for fewer with limit=");
 		if (rc != ERR_OK || !found)
@@ -223,6 +224,7 @@ static enum err_code fill_page(struct turn *read, const struct page *p, const st
 		struct bytes at = turn_scan_position(scan);
 		buf_clear(&passed);
 		buf_append(&passed, at.data, at.size);
+		arena_release(turn_arena(read), mark);
 	}
 	buf_text(out, "]");
 	if (rc == ERR_OK && more)
@@ -253,9 +255,27 @@ enum err_code query_run(struct turn *read, const struct query *q, struct buf *ou
 	return rc == ERR_OK && out->failed ? err_set(reterr, ERR_LIMIT, "this page is too large: ask for fewer with limit=") : rc;
 }
 
-enum err_code query_audit_verify(struct turn *read, struct buf *out, struct err *reterr)
+static enum err_code kept_outside(const struct query *q, struct audit_checkpoint *ret, struct err *reterr)
+{
+	bool size = false, root = false;
+	for (size_t i = 0; i < q->filter_count; i++) {
+		const struct query_filter *f = &q->filters[i];
+		if (text_equal(f->field, "size") && text_u64(f->value, &ret->size, NULL) == ERR_OK)
+			size = true;
+		else if (text_equal(f->field, "root") && text_unhex(f->value, ret->root.b, sizeof ret->root.b, NULL) == ERR_OK)
+			root = true;
+		else
+			return err_set(reterr, ERR_INVALID, "%s: expected size=NUMBER and root=HEX of a checkpoint", f->field);
+	}
+	return size == root ? ERR_OK : err_set(reterr, ERR_INVALID, "expected size and root of a checkpoint, or neither");
+}
+
+enum err_code query_audit_verify(struct turn *read, const struct query *q, struct buf *out, struct err *reterr)
 {
 	struct audit_verdict v;
-	enum err_code rc = audit_verify(read, 1, 0, NULL, &v, reterr);
+	struct audit_checkpoint known = { 0 };
+	enum err_code rc = kept_outside(q, &known, reterr);
+	if (rc == ERR_OK)
+		rc = audit_verify(read, 1, 0, q->filter_count ? &known : NULL, &v, reterr);
 	return rc == ERR_OK ? record_to_json(&audit_verdict_type, &v, 0, out, reterr) : rc;
 }

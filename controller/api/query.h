@@ -32,7 +32,8 @@ const struct query_noun *query_nouns(size_t *ret_count);
 /* Appends JSON.  ERR_NOT_FOUND, ERR_INVALID (unknown field, bad limit), ERR_LIMIT. */
 ERR_CHECK enum err_code query_run(struct turn *read, const struct query *q, struct buf *out, struct err *reterr);
 ERR_CHECK enum err_code query_status(struct turn *read, const struct workflow_config *c, struct buf *out, struct err *reterr);
-ERR_CHECK enum err_code query_audit_verify(struct turn *read, struct buf *out, struct err *reterr);
+/* Filters size and root (hex): of a checkpoint that was kept outside; both or neither. */
+ERR_CHECK enum err_code query_audit_verify(struct turn *read, const struct query *q, struct buf *out, struct err *reterr);
 
 /* GET /api/v1/status */
 struct status_service { const char *service; uint32_t health; uint32_t hosts, healthy, degraded, down, unknown, maintenance; struct id incident; uint64_t incident_number; };

@@ -142,6 +142,36 @@ enum err_code audit_checkpoint_make(struct turn *t, struct audit_checkpoint *ret
 	return ERR_OK;
 }
 
+static enum err_code next_checkpoint(struct turn *t, struct err *reterr)
+{
+	return turn_timer_set(t, AUDIT_TIMER_CHECKPOINT, (struct id){{0}}, NULL, turn_now_ms(t) + AUDIT_CHECKPOINT_EVERY_MS, reterr);
+}
+
+enum err_code audit_on_boot(struct turn *t, struct err *reterr)
+{
+	return next_checkpoint(t, reterr);
+}
+
+enum err_code audit_on_timer(
+    struct turn *t, const struct timer *timer, struct audit_checkpoint *ret_made, bool *ret_mine, struct err *reterr)
+{
+	struct audit_head head;
+	struct audit_checkpoint known;
+	bool found;
+	*ret_mine = strcmp(timer->kind, AUDIT_TIMER_CHECKPOINT) == 0;
+	*ret_made = (struct audit_checkpoint){0};
+	if (!*ret_mine)
+		return ERR_OK;
+	enum err_code rc = audit_head(t, &head, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	known.size = head.size;
+	rc = turn_get(t, &audit_checkpoint_table, &known, &known, &found, reterr);
+	if (rc == ERR_OK && head.size && !found)
+		rc = audit_checkpoint_make(t, ret_made, reterr);
+	return rc == ERR_OK ? next_checkpoint(t, reterr) : rc;
+}
+
 enum err_code audit_checkpoint_sign(
     struct turn *t, uint64_t size, const char *signer, struct bytes signature, struct err *reterr)
 {

@@ -96,6 +96,13 @@ ERR_CHECK enum err_code audit_note(struct turn *t, const struct actor *who, cons
 ERR_CHECK enum err_code audit_head(struct turn *t, struct audit_head *ret, struct err *reterr);
 /* Fix the head of now as a checkpoint (a no-op when it is there). */
 ERR_CHECK enum err_code audit_checkpoint_make(struct turn *t, struct audit_checkpoint *ret, struct err *reterr);
+#define AUDIT_TIMER_CHECKPOINT "audit.checkpoint"
+enum { AUDIT_CHECKPOINT_EVERY_MS = 3600 * 1000 };
+/* INPUT_BOOT: from now on a checkpoint each hour in which something was added. */
+ERR_CHECK enum err_code audit_on_boot(struct turn *t, struct err *reterr);
+/* *ret_mine false for other timers.  *ret_made: size is 0 when nothing was added since the last one. */
+ERR_CHECK enum err_code audit_on_timer(
+    struct turn *t, const struct timer *timer, struct audit_checkpoint *ret_made, bool *ret_mine, struct err *reterr);
 /* Keep somebody's signature over a checkpoint.  ERR_NOT_FOUND, ERR_EXISTS (signed by somebody already). */
 ERR_CHECK enum err_code audit_checkpoint_sign(
     struct turn *t, uint64_t size, const char *signer, struct bytes signature, struct err *reterr);

@@ -485,6 +485,15 @@ static enum err_code do_halt(struct job *j, struct err *reterr) { return brakes_
 static enum err_code do_resume(struct job *j, struct err *reterr) { return brakes_answer(j, brakes_halt(j->t, &j->who, false, j->a->text, reterr), reterr); }
 static enum err_code do_confirm(struct job *j, struct err *reterr) { return brakes_answer(j, brakes_observe(j->t, &j->who, false, j->a->text, reterr), reterr); }
 
+static enum err_code do_audit_checkpoint(struct job *j, struct err *reterr)
+{
+	struct audit_checkpoint made;
+	enum err_code rc = audit_note(j->t, &j->who, "audit.checkpoint", "audit", "head", AUDIT_DONE, reterr, "fixes the head of the trail");
+	if (rc == ERR_OK)
+		rc = audit_checkpoint_make(j->t, &made, reterr);
+	return rc == ERR_OK ? answer(j, &audit_checkpoint_type, &made, reterr) : rc;
+}
+
 static enum err_code do_operator_put(struct job *j, struct err *reterr)
 {
 	struct operator o = { .name = j->a->name, .roles = j->a->roles, .keys = j->a->keys, .disabled = j->a->disabled };
@@ -575,6 +584,7 @@ static const struct verb {
 	{ { "controller", "halt", "text!", "nothing new begins anywhere", &brakes_type }, do_halt, false },
 	{ { "controller", "resume", "text!", "release the halt", &brakes_type }, do_resume, false },
 	{ { "controller", "confirm", "text!", "let a restored controller command again", &brakes_type }, do_confirm, false },
+	{ { "audit", "checkpoint", "", "fix the head of the trail, to be kept outside", &audit_checkpoint_type }, do_audit_checkpoint, true },
 	{ { "operator", "put", "name! roles! keys disabled", "add or change an operator", &operator_type }, do_operator_put, false },
 	{ { "ca", "token", "name! role lifetime_ms", "a one-time enrolment token", &enrolment_token_type }, do_ca_token, true },
 	{ { "ca", "revoke", "serial! text! name role until_ms", "revoke a certificate; name, role and end of one that was not issued here", NULL }, do_ca_revoke, false },

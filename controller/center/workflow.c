@@ -48,7 +48,7 @@ static enum err_code on_boot(struct turn *t, const struct workflow_config *c, st
 			rc = system_restore_seen(t, reterr);
 	}
 	if (rc != ERR_OK || (rc = access_operator_seed(t, &c->administrators, reterr)) != ERR_OK || (rc = fleet_on_boot(t, &c->fleet, reterr)) != ERR_OK ||
-	    (rc = health_on_boot(t, &c->health, reterr)) != ERR_OK || (rc = notify_on_boot(t, &c->notify, reterr)) != ERR_OK ||
+	    (rc = health_on_boot(t, &c->health, reterr)) != ERR_OK || (rc = audit_on_boot(t, reterr)) != ERR_OK || (rc = notify_on_boot(t, &c->notify, reterr)) != ERR_OK ||
 	    (rc = analyse_open(t, reterr)) != ERR_OK)
 		return rc;
 	struct effect e = { .kind = EFFECT_REVOCATIONS };
@@ -332,6 +332,14 @@ static enum err_code on_silent(struct turn *t, const struct workflow_config *c, 
 	return rc == ERR_OK ? chain_on_transitions(t, c, &moved, reterr) : rc;
 }
 
+/* Into the log and to whoever watches: a copy that a later rewriting of the store does not reach. */
+static enum err_code checkpoint_said(struct turn *t, const struct audit_checkpoint *made, struct err *reterr)
+{
+	char root[2 * sizeof made->root.b + 1];
+	return chain_event(t, "audit", (struct id){ 0 }, SEVERITY_LOW, reterr, "checkpoint %llu:%s", (unsigned long long)made->size,
+	    text_hex(made->root.b, sizeof made->root.b, root));
+}
+
 static enum err_code on_timer(struct turn *t, const struct workflow_config *c, const struct timer *timer, struct err *reterr)
 {
 	bool mine = text_equal(timer->kind, FLEET_TIMER_SILENT), silent;
@@ -353,6 +361,9 @@ static enum err_code on_timer(struct turn *t, const struct workflow_config *c, c
 		return rc == ERR_OK ? chain_on_recovery(t, c, &r, event, reterr) : rc;
 	if ((rc = change_on_timer(t, timer, &mine, reterr)) != ERR_OK || mine)
 		return rc;
+	struct audit_checkpoint made;
+	if ((rc = audit_on_timer(t, timer, &made, &mine, reterr)) != ERR_OK || mine)
+		return rc == ERR_OK && made.size ? checkpoint_said(t, &made, reterr) : rc;
 	if ((rc = notify_on_timer(t, &c->notify, timer, &mine, reterr)) != ERR_OK || mine)
 		return rc;
 	return err_set(reterr, ERR_INTERNAL, "a timer of kind %s belongs to nobody", timer->kind);

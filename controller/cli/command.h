@@ -172,6 +172,7 @@ int run_change_approve(struct cli *c);
 int run_change_start(struct cli *c);
 int run_policy_install(struct cli *c);
 int run_audit_verify(struct cli *c);
+int run_audit_checkpoint(struct cli *c);
 int run_operator_put(struct cli *c);
 int run_controller_show(struct cli *c);
 int run_token(struct cli *c); /* host enrol, ca token */

@@ -183,8 +183,14 @@ const struct command commands[] = {
 	.examples = {"kedge audit list", "kedge audit list --incident INC-3 --all"}},
     {"audit", "show", .args = "sequence!", .reads = "audit", .run = run_show, .doc = "one entry of the trail",
 	.examples = {"kedge audit show 42"}},
-    {"audit", "verify", .reads = "audit/verify", .run = run_audit_verify,
-	.doc = "recompute the whole trail and compare", .examples = {"kedge audit verify"}},
+    {"audit", "verify", .args = "checkpoint", .reads = "audit/verify", .run = run_audit_verify,
+	.doc = "recompute the whole trail and compare",
+	.more = "With a checkpoint that was kept elsewhere, SIZE:ROOT as `kedge audit checkpoint` prints it, a trail that was "
+		"written anew shows too.",
+	.examples = {"kedge audit verify"}},
+    {"audit", "checkpoint", .posts = "audit/checkpoint", .run = run_audit_checkpoint,
+	.doc = "fix the head of the trail, to be kept somewhere else",
+	.more = "The controller fixes one each hour by itself and says it in its log.", .examples = {"kedge audit checkpoint"}},
 
     {"notify", "list", .options = "incident state" LIST, .reads = "notify", .newest = true, .run = run_list,
 	.doc = "who was told what", .examples = {"kedge notify list", "kedge notify list --state failed"}},

@@ -120,7 +120,14 @@ int run_post(struct cli *c)
 int run_audit_verify(struct cli *c)
 {
 	struct audit_verdict v;
-	enum err_code rc = api_get(c, "/api/v1/audit/verify", &audit_verdict_type, &v);
+	const char *kept = cli_word(c, "checkpoint"), *path = "/api/v1/audit/verify";
+	if (kept) {
+		size_t digits = strspn(kept, "0123456789");
+		if (!digits || kept[digits] != ':' || strspn(kept + digits + 1, "0123456789abcdef") != strlen(kept) - digits - 1)
+			return cli_usage(c, "\"%s\" is no checkpoint: expected SIZE:ROOT, as `kedge audit checkpoint` prints it", kept);
+		path = arena_printf(c->arena, "%s?size=%.*s&root=%s", path, (int)digits, kept, kept + digits + 1);
+	}
+	enum err_code rc = api_get(c, path, &audit_verdict_type, &v);
 	if (rc != ERR_OK)
 		return cli_fail(c, rc);
 	int code = out_record(c, &audit_verdict_type, &v);
@@ -130,6 +137,20 @@ int run_audit_verify(struct cli *c)
 		return CLI_FAILED;
 	}
 	return code;
+}
+
+int run_audit_checkpoint(struct cli *c)
+{
+	struct audit_checkpoint made;
+	char root[2 * sizeof made.root.b + 1];
+	enum err_code rc = api_post(c, "audit/checkpoint", "{}", false, &audit_checkpoint_type, &made);
+	if (rc != ERR_OK)
+		return cli_fail(c, rc);
+	if (!cli_for_people(c))
+		return out_record(c, &audit_checkpoint_type, &made);
+	cli_print(c, "%llu:%s\n", (unsigned long long)made.size, text_hex(made.root.b, sizeof made.root.b, root));
+	cli_say(c, "keep it where this controller cannot reach: `kedge audit verify` with it shows whether the trail was rewritten\n");
+	return CLI_DONE;
 }
 
 int run_controller_show(struct cli *c)

@@ -70,6 +70,23 @@ void arena_reset(struct arena *a)
 	a->used = 0;
 }
 
+struct arena_mark arena_mark(const struct arena *a)
+{
+	return (struct arena_mark){a->newest, a->newest ? a->newest->used : 0, a->used};
+}
+
+void arena_release(struct arena *a, struct arena_mark mark)
+{
+	while (a->newest != mark.newest) {
+		struct block *b = a->newest;
+		a->newest = b->next;
+		free(b);
+	}
+	if (a->newest)
+		a->newest->used = mark.block_used;
+	a->used = mark.used;
+}
+
 size_t arena_used(const struct arena *a)
 {
 	return a->used;

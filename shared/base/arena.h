@@ -18,6 +18,15 @@ void arena_free(struct arena *a); /* NULL is a no-op */
 void arena_reset(struct arena *a); /* forgets all contents, keeps the first block */
 size_t arena_used(const struct arena *a); /* bytes handed out since new or reset */
 
+/* A moment to go back to: releasing forgets all that was taken since the mark (which stays good for more).  Marks nest; a reset or a
+ * release to an older one ends them. */
+struct arena_mark {
+	const void *newest;
+	size_t block_used, used;
+};
+struct arena_mark arena_mark(const struct arena *a);
+void arena_release(struct arena *a, struct arena_mark mark);
+
 /* Zeroed, aligned for any type.  NULL past the limit or out of memory. */
 void *arena_alloc(struct arena *a, size_t size_bytes);
 void *arena_array(struct arena *a, size_t count, size_t size_bytes); /* checks the product */

@@ -208,6 +208,10 @@ def main():
             policies(world, kedge)
             signing(world, kedge)
             watching(world, kedge)
+            kept = kedge.ends(DONE, "audit", "checkpoint", says=":").stdout.strip()
+            kedge.ends(DONE, "audit", "verify", kept, says="sound")
+            kedge.ends(FAILED, "audit", "verify", kept[:-1] + ("0" if kept[-1] != "0" else "1"), says="forked")
+            kedge.ends(USAGE, "audit", "verify", "yesterday", says="SIZE:ROOT")
             kedge.ends(DONE, "audit", "verify", says="sound")
         finally:
             stopped = world.stop()

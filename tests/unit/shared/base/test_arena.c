@@ -1,6 +1,7 @@
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "shared/base/arena.h"
@@ -134,6 +135,34 @@ static void contents_stay(void **state)
 	arena_free(a);
 }
 
+/* Whatever was taken since a mark goes, whatever was there before stays, again and again. */
+static void marks(void **state)
+{
+	(void)state;
+	struct arena *a = arena_new(100000);
+	struct arena_mark empty = arena_mark(a);
+	char *before = arena_strdup(a, "before");
+	for (int round = 0; round < 50; round++) {
+		struct arena_mark outer = arena_mark(a);
+		size_t used = arena_used(a);
+		char *kept = arena_printf(a, "kept %d", round);
+		struct arena_mark inner = arena_mark(a);
+		for (size_t i = 0; i < 40; i++)
+			memset(arena_alloc(a, 1 + i * 61), 'x', 1 + i * 61); /* several blocks */
+		arena_release(a, inner);
+		char text[32];
+		snprintf(text, sizeof text, "kept %d", round);
+		assert_string_equal(kept, text);
+		arena_release(a, outer);
+		assert_int_equal(arena_used(a), used);
+	}
+	assert_string_equal(before, "before");
+	arena_release(a, empty);
+	assert_int_equal(arena_used(a), 0);
+	assert_non_null(arena_alloc(a, 100000 - 64));
+	arena_free(a);
+}
+
 static void out_of_memory(void **state)
 {
 	(void)state;
@@ -160,6 +189,7 @@ int main(void)
 	    cmocka_unit_test(array_checks_the_product),
 	    cmocka_unit_test(texts),
 	    cmocka_unit_test(contents_stay),
+	    cmocka_unit_test(marks),
 	    cmocka_unit_test(out_of_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
