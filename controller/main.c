@@ -77,6 +77,9 @@ int main(int argc, char **argv)
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(0);
 	if (!arena || controller_config_load(path, arena, &y, &err) != ERR_OK)
 		return fail(&err);
+	struct workflow_config workflow = { 0 };
+	if (text_equal(verb, "check") && controller_knowledge(y, arena, &workflow, &err) != ERR_OK)
+		return fail(&err);
 	if (text_equal(verb, "check"))
 		return printf("%s is in order\n", path) < 0;
 	if (with_folder)

@@ -47,7 +47,7 @@ static enum err_code on_boot(struct turn *t, const struct workflow_config *c, st
 		if (rc == ERR_OK)
 			rc = system_restore_seen(t, reterr);
 	}
-	if (rc != ERR_OK || (rc = access_operator_seed(t, &c->administrators, reterr)) != ERR_OK || (rc = fleet_on_boot(t, &c->fleet, reterr)) != ERR_OK ||
+	if (rc != ERR_OK || (rc = access_operator_seed(t, &c->administrators, reterr)) != ERR_OK || (rc = learning_knowledge_seed(t, &c->knowledge, reterr)) != ERR_OK || (rc = fleet_on_boot(t, &c->fleet, reterr)) != ERR_OK ||
 	    (rc = health_on_boot(t, &c->health, reterr)) != ERR_OK || (rc = audit_on_boot(t, reterr)) != ERR_OK || (rc = notify_on_boot(t, &c->notify, reterr)) != ERR_OK ||
 	    (rc = analyse_open(t, reterr)) != ERR_OK)
 		return rc;

@@ -12,7 +12,7 @@
 
 #include "controller/access/access.h"
 #include "controller/center/input.h"
-#include "controller/diagnosis/diagnosis.h"
+#include "controller/diagnosis/learning.h"
 #include "controller/notify/notify.h"
 #include "controller/recovery/recovery.h"
 
@@ -21,6 +21,7 @@ struct workflow_config {
 	const char *name;                    /* this controller's */
 	uint64_t retry_ms;                   /* agents spread their reconnects over this */
 	struct list administrators;          /* struct operator: who may everything on an empty store */
+	struct list knowledge;               /* struct knowledge_entry: what people have written down */
 	struct fleet_config fleet;
 	struct health_config health;
 	struct incident_config incident;

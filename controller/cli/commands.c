@@ -133,6 +133,11 @@ const struct command commands[] = {
 	.examples = {"kedge diagnosis show diag-01jdq3 -o yaml"}},
     {"diagnosis", "start", .args = "incident!", .posts = "diagnosis/start", .run = run_post,
 	.doc = "diagnose an incident again", .examples = {"kedge diagnosis start INC-3"}},
+    {"diagnosis", "confirm", .args = "incident!", .posts = "diagnosis/confirm", .run = run_post,
+	.doc = "say that a diagnosis was right: it becomes history that later ones are compared with",
+	.examples = {"kedge diagnosis confirm INC-3"}},
+    {"diagnosis", "correct", .args = "incident! text!...", .posts = "diagnosis/correct", .run = run_post,
+	.doc = "say what it was instead", .examples = {"kedge diagnosis correct INC-3 the database's disk was full"}},
     {"diagnosis", "model", .args = "what! file", .options = "model out", .run = run_diagnosis_model,
 	.doc = "show, train or evaluate the model behind the classes of errors",
 	.more = "Works on files alone. Examples are a file with one object a line: system, class, text. Training holds back "
@@ -143,6 +148,14 @@ const struct command commands[] = {
 
     {"pattern", "list", .options = "service" LIST, .reads = "pattern", .run = run_list,
 	.doc = "kinds of log lines, and since when", .examples = {"kedge pattern list --service portal"}},
+
+    {"knowledge", "list", .options = LIST, .reads = "knowledge", .run = run_list,
+	.doc = "what people have written down about faults", .examples = {"kedge knowledge list --where area=tls --all"}},
+    {"knowledge", "show", .args = "name!", .reads = "knowledge", .run = run_show,
+	.doc = "one entry: how it is known, what causes it, what helps, and where that is from",
+	.examples = {"kedge knowledge show tls-certificate-expired"}},
+    {"knowledge", "history", .options = "service" LIST, .reads = "past", .newest = true, .run = run_list,
+	.doc = "past incidents with the cause that a person gave them", .examples = {"kedge knowledge history --service portal"}},
 
     {"change", "list", .options = "state incident" LIST, .reads = "change", .newest = true, .run = run_list,
 	.doc = "changes", .examples = {"kedge change list --state requested"}},

@@ -45,6 +45,7 @@ static const struct field yaml_fields[] = {
 	F_RECORD(S, issuing, struct issuing_config, &issuing_type, 0, "what signs enrolments and renewals; absent: nothing is signed here"),
 	F_STRINGS(S, administrators, CONTROLLER_ADMINISTRATORS_MAX, 0, "operators who hold every role on an empty store"),
 	F_STRINGS(S, administrator_keys, CONTROLLER_ADMINISTRATORS_MAX, 0, "their OpenSSH public keys; the comment says whose"),
+	F_STRING(S, knowledge, PATH_LIMIT, 0, "folder of knowledge entries (*.yaml), read at each start"),
 	F_DURATION(S, heartbeat_ms, 10 * 60 * 1000, 0, "how often a host must say that it lives", .default_text = "30s"),
 	F_DURATION(S, proof_ms, DAY_MS, 0, "how long a restore point must have run healthy to be known good", .default_text = "5m"),
 	F_DURATION(S, bake_ms, DAY_MS, 0, "health that a wave must show before the next", .default_text = "10s"),
@@ -179,5 +180,15 @@ enum err_code controller_workflow(const struct controller_yaml *y, struct arena 
 		.fleet = { .heartbeat_ms = y->heartbeat_ms, .proof_ms = y->proof_ms }, .health = y->health, .incident = y->incident, .notify = y->notify };
 	ret->health.heartbeat_ms = y->heartbeat_ms;
 	ret->recovery = (struct recovery_config){ .fleet = ret->fleet, .bake_ms = y->bake_ms, .wave_gap_ms = y->wave_gap_ms, .controller = y->name };
+	return ERR_OK;
+}
+
+enum err_code controller_knowledge(const struct controller_yaml *y, struct arena *arena, struct workflow_config *ret, struct err *reterr)
+{
+	struct list entries = { 0 };
+	enum err_code rc = y->knowledge ? knowledge_load(y->knowledge, arena, &entries, reterr) : ERR_OK;
+	if (rc != ERR_OK)
+		return err_prefix(reterr, rc, "knowledge");
+	ret->knowledge = entries;
 	return ERR_OK;
 }

@@ -21,6 +21,7 @@ struct controller_yaml {
 	const struct issuing_config *issuing; /* NULL: enrolment and renewal are done elsewhere */
 	struct list administrators;           /* operators' names who may everything on an empty store */
 	struct list administrator_keys;       /* their OpenSSH public keys, "owner" by comment */
+	const char *knowledge;                /* folder of knowledge entries, or NULL */
 	uint64_t heartbeat_ms, proof_ms, bake_ms, wave_gap_ms, retry_ms;
 	struct health_config health;
 	struct incident_config incident;
@@ -34,6 +35,8 @@ ERR_CHECK enum err_code controller_config_parse(const char *file, const char *da
     const struct controller_yaml **ret, struct err *reterr);
 /* As the domain wants it; borrows from the file. */
 ERR_CHECK enum err_code controller_workflow(const struct controller_yaml *y, struct arena *arena, struct workflow_config *ret, struct err *reterr);
+/* The knowledge entries of the folder, into ret->knowledge; none is declared: none.  Blocking. */
+ERR_CHECK enum err_code controller_knowledge(const struct controller_yaml *y, struct arena *arena, struct workflow_config *ret, struct err *reterr);
 /* "address:port" apart; address is at most size bytes with NUL. */
 ERR_CHECK enum err_code controller_listen(const char *text, char *address, size_t size, uint16_t *ret_port, struct err *reterr);
 

@@ -481,6 +481,8 @@ enum err_code daemon_run(const struct controller_yaml *y, struct arena *arena, s
 	struct daemon d = { .y = y, .signals = -1 };
 	enum err_code rc = controller_workflow(y, arena, &d.workflow, reterr);
 	if (rc == ERR_OK)
+		rc = controller_knowledge(y, arena, &d.workflow, reterr);
+	if (rc == ERR_OK)
 		rc = take_signals(&d, reterr);
 	if (rc == ERR_OK)
 		rc = load_identity(&d, reterr);

@@ -5,6 +5,7 @@
  * itself unwell.  Scores become confidences by sharing 1 among the suspects and "something else", which keeps a fixed score of its own:
  * a lone weak suspect is not sure. */
 #include "controller/diagnosis/diagnosis.h"
+#include "controller/diagnosis/learning.h"
 
 #include <math.h>
 #include <string.h>
@@ -29,6 +30,7 @@ struct inquiry { /* one diagnosis in the making */
 	size_t suspect_count;
 	struct evidence evidence[DIAGNOSIS_EVIDENCE_MAX];
 	size_t evidence_count;
+	struct list advised; /* struct fix, from what is known */
 };
 
 static void note(struct inquiry *q, enum evidence_kind kind, const char *service, const char *host, const char *text, double weight, uint64_t at_ms)
@@ -158,6 +160,36 @@ static bool is_failing(const struct incident *i, const char *host)
 	return i->failing.count == 0;
 }
 
+/* What past incidents and the knowledge say of the failing service. */
+static enum err_code learn(struct inquiry *q, const struct list *patterns, struct err *reterr)
+{
+	struct learned l;
+	enum err_code rc = learning_about(q->t, &q->incident, patterns, &l, reterr);
+	for (size_t i = 0; rc == ERR_OK && i < l.evidence_count; i++)
+		note(q, (enum evidence_kind)l.evidence[i].kind, l.evidence[i].service, l.evidence[i].host, l.evidence[i].text, l.evidence[i].weight,
+		    l.evidence[i].at_ms);
+	if (rc == ERR_OK)
+		q->advised = l.fixes;
+	return rc;
+}
+
+/* What is known to help, after what this diagnosis found by itself; and how often each has helped here. */
+static enum err_code complete_fixes(struct inquiry *q, struct diagnosis *d, struct err *reterr)
+{
+	size_t n = d->fixes.count + q->advised.count;
+	struct fix *fixes = arena_array(turn_arena(q->t), n ? n : 1, sizeof *fixes);
+	if (!fixes)
+		return err_set(reterr, ERR_NOMEM, "out of memory for a diagnosis");
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
+		fixes[i] = i < d->fixes.count ? LIST_AT(d->fixes, struct fix, i) : LIST_AT(q->advised, struct fix, i - d->fixes.count);
+		fixes[i].priority = (uint32_t)i + 1;
+		rc = learning_success(q->t, &fixes[i], reterr);
+	}
+	d->fixes = (struct list){ fixes, n };
+	return rc;
+}
+
 static enum err_code examine_service(struct inquiry *q, const char *service, bool own, struct err *reterr)
 {
 	struct list places, patterns;
@@ -177,6 +209,8 @@ static enum err_code examine_service(struct inquiry *q, const char *service, boo
 		note(q, EVIDENCE_LOG, service, p->last_host, arena_printf(turn_arena(q->t), "new log pattern: %s", p->sample ? p->sample : p->template_text),
 		    own ? 0.8 : 0.4, p->first_ms);
 	}
+	if (own && (rc = learn(q, &patterns, reterr)) != ERR_OK)
+		return rc;
 	double factor = own ? 1.0 : unwell ? dependency_unwell : dependency_well;
 	for (size_t i = 0; rc == ERR_OK && i < places.count; i++) {
 		const struct placement *p = &LIST_AT(places, struct placement, i);
@@ -287,7 +321,7 @@ enum err_code diagnosis_compute(struct turn *read, struct id incident, struct di
 			return rc;
 	share_confidence(q);
 	struct diagnosis d = { .incident = incident, .at_ms = turn_now_ms(read), .model = model_version, .final = true };
-	if ((rc = conclude(q, &d, reterr)) == ERR_OK)
+	if ((rc = conclude(q, &d, reterr)) == ERR_OK && (rc = complete_fixes(q, &d, reterr)) == ERR_OK)
 		*ret = d;
 	return rc;
 }

@@ -18,7 +18,7 @@ enum {
 	DIAGNOSIS_WINDOW_MS = 30 * 60 * 1000, /* a change older than this before the failure is a weak suspect */
 };
 
-enum evidence_kind { EVIDENCE_DRIFT, EVIDENCE_LOG, EVIDENCE_PROBE, EVIDENCE_DEPENDENCY, EVIDENCE_METRIC, EVIDENCE_HISTORY, EVIDENCE_KIND_COUNT };
+enum evidence_kind { EVIDENCE_DRIFT, EVIDENCE_LOG, EVIDENCE_PROBE, EVIDENCE_DEPENDENCY, EVIDENCE_METRIC, EVIDENCE_HISTORY, EVIDENCE_KNOWLEDGE, EVIDENCE_KIND_COUNT };
 extern const struct enum_type evidence_kind_enum;
 struct evidence { uint32_t kind; const char *service, *host; const char *text; double weight; uint64_t at_ms; };
 
@@ -44,6 +44,8 @@ struct fix {
 	uint32_t risk;             /* enum severity */
 	const char *text;
 	struct list commands;      /* what a person would type */
+	uint64_t tried, worked;    /* how often it was tried here, and worked */
+	double success, success_low, success_high; /* the rate to expect, and where it lies nine times in ten */
 };
 struct diagnosis {
 	struct id diagnosis;       /* KEY */

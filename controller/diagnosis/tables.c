@@ -1,8 +1,8 @@
 /* controller/diagnosis/tables.c: the record types and tables of diagnoses and patterns. */
-#include "controller/diagnosis/diagnosis.h"
+#include "controller/diagnosis/learning.h"
 
 static const char *const evidence_names[] = { [EVIDENCE_DRIFT] = "drift", [EVIDENCE_LOG] = "log", [EVIDENCE_PROBE] = "probe",
-	[EVIDENCE_DEPENDENCY] = "dependency", [EVIDENCE_METRIC] = "metric", [EVIDENCE_HISTORY] = "history" };
+	[EVIDENCE_DEPENDENCY] = "dependency", [EVIDENCE_METRIC] = "metric", [EVIDENCE_HISTORY] = "history", [EVIDENCE_KNOWLEDGE] = "knowledge" };
 const struct enum_type evidence_kind_enum = ENUM_TYPE("evidence_kind", evidence_names);
 static const char *const action_names[] = { [FIX_NONE] = "none", [FIX_ROLLBACK] = "rollback", [FIX_RESTART] = "restart",
 	[FIX_INVESTIGATE] = "investigate" };
@@ -45,6 +45,11 @@ static const struct field fix_fields[] = {
 	F_ENUM(S, risk, &severity_enum, FIELD_COLUMN | FIELD_ALWAYS, "what it may cost"),
 	F_STRING(S, text, TEXT_LINE_MAX, FIELD_COLUMN, "what it does"),
 	F_STRINGS(S, commands, DIAGNOSIS_FIXES_MAX, 0, "what a person would type"),
+	F_U64(S, tried, 0, 0, "how often it was tried here"),
+	F_U64(S, worked, 0, 0, "how often it worked"),
+	F_F64(S, success, FIELD_COLUMN, "the rate of success to expect: (worked + 1) of (tried + 2)"),
+	F_F64(S, success_low, FIELD_WIDE, "nine times in ten the rate is above this"),
+	F_F64(S, success_high, FIELD_WIDE, "… and below this"),
 };
 #undef S
 const struct record_type fix_type = RECORD_TYPE("fix", struct fix, fix_fields, "a declared action that should help");
@@ -86,5 +91,5 @@ const struct record_type error_pattern_type = RECORD_TYPE("error_pattern", struc
 
 const struct table diagnosis_table = { "error_diagnosis", &diagnosis_type };
 const struct table error_pattern_table = { "error_pattern", &error_pattern_type };
-const struct record_type *const diagnosis_types[] = { &evidence_type, &suspect_type, &fix_type, &diagnosis_type, &error_pattern_type, NULL };
-const struct table *const diagnosis_tables[] = { &diagnosis_table, &error_pattern_table, NULL };
+const struct record_type *const diagnosis_types[] = { &evidence_type, &suspect_type, &fix_type, &diagnosis_type, &error_pattern_type, &past_incident_type, &knowledge_entry_type, NULL };
+const struct table *const diagnosis_tables[] = { &diagnosis_table, &error_pattern_table, &past_incident_table, &knowledge_table, NULL };
