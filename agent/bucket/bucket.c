@@ -162,7 +162,9 @@ static enum err_code ask(struct bucket *b, const struct bucket_request *r, int *
 		b->broken = true;
 		return relayed;
 	}
-	rc = receive(b, BUCKET_ANSWER_MS, arena, &a, reterr);
+	uint64_t sending_ms = r->act == BUCKET_ACT_PUT ? r->object.size_bytes / BUCKET_SLOWEST : 0;
+	rc = receive(b, (uint32_t)(BUCKET_ANSWER_MS + (sending_ms < UINT32_MAX / 2 ? sending_ms : UINT32_MAX / 2)),
+	    arena, &a, reterr);
 	if (rc)
 		return rc;
 	*ret = (enum bucket_outcome)a.outcome;

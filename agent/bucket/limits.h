@@ -15,7 +15,7 @@ enum {
 	BUCKET_SILENCE_MS = 60 * 1000,     /* a transfer in which nothing moves for so long has ended */
 	BUCKET_START_MS = 10 * 1000,       /* for the program to come up */
 	BUCKET_ANSWER_MS = 300 * 1000,     /* nothing at all from the program for so long: it hangs */
-	BUCKET_SKEW_MS = 15 * 60 * 1000,   /* S3 refuses requests whose clock is further off */
+	BUCKET_SLOWEST = 10, /* bytes in a millisecond: a link that is slower needs no copies of this size */
 	BUCKET_COPY_PIECE = 256 << 10,
 };
 

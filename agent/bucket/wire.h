@@ -4,8 +4,8 @@
  *   agent -> program   settings (first of all, once), then requests, one at a time
  *   program -> agent   an answer to each, the settings included
  *
- *   put      descriptor: the file to send, read from its beginning        get     descriptor: a pipe that what arrives
- * is written into
+ *   put   descriptor: the file to send, read from its beginning
+ *   get   descriptor: a pipe that what arrives is written into
  *
  * A message that is none ends the conversation, on either side.  Blocking; one thread. */
 #ifndef KEDGE_AGENT_BUCKET_WIRE_H

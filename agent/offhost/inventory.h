@@ -1,13 +1,16 @@
 /* agent/offhost/inventory.h: the object that says what was copied.
  *
- *   header     64 bytes: "KEDGEIV1", u32 version 1, u32 key number, repository id (16), u64 number, u32 sealed size
- * (with tag), u32 zero, salt (16) sealed     AES-256-GCM under a key of this object's own (purpose "inventory",
- * context: number and salt; nonce 0), associated data: the header; inside the msgpack record "inventory" signature
- * Ed25519 (64) over all before it, domain "kedge inventory 1", by the host's key
+ *   header     64 bytes: "KEDGEIV1", u32 version 1, u32 key number, repository id (16), u64 number,
+ *              u32 sealed size (with tag), u32 zero, salt (16)
+ *   sealed     AES-256-GCM under a key of this object's own (purpose "inventory", context: number and salt;
+ *              nonce 0), associated data: the header; inside the msgpack record "inventory"
+ *   signature  Ed25519 (64) over all before it, domain "kedge inventory 1", by the host's key
  *
  * Numbers begin with 1 and have no gaps.  Number 1 and every OFFHOST_FULL_EVERY after it names everything that is
  * current; the others what was put since the one before, whose SHA-256 they carry.  So the newest number, its base and
- * what lies between say all. Pure but for the salt, which comes in.  Numbers are little-endian. */
+ * what lies between say all.
+ *
+ * Pure but for the salt, which comes in.  Numbers are little-endian. */
 #ifndef KEDGE_AGENT_OFFHOST_INVENTORY_H
 #define KEDGE_AGENT_OFFHOST_INVENTORY_H
 

@@ -5,10 +5,12 @@
  *   keys/NNNN                the repository's keys, wrapped to recovery keys; the highest number counts
  *   packs/ID.pack            as in the repository: sealed
  *   snapshots/ID.manifest    as in the repository: sealed and signed; put after every pack that it needs
- *   inventory/NNNNNNNN       sealed and signed: what was put since the one before, each with size and SHA-256; every so
- * often all of it Nothing is listed to find it (numbers are tried), nothing is ever replaced (every put says "if there
- * is none"), nothing is deleted: a credential that may put and get is enough, and a stolen one can destroy nothing that
- * a lock holds.
+ *   inventory/NNNNNNNN       sealed and signed: what was put since the one before, with size and SHA-256 of each;
+ *                            every so often all of it
+ *
+ * Nothing is listed to find it (numbers are tried), nothing is ever replaced (every put says "if there is none"),
+ * nothing is deleted: a credential that may put and get is enough, and a stolen one can destroy nothing that a lock
+ * holds.
  *
  * What is there is remembered in a ledger on the host (ledger.h), so that nothing is asked twice; when it is lost it is
  * made again from the inventory.  Order: ledger says "begun", put, ledger says "stored"; packs, then the manifest, then
@@ -16,7 +18,9 @@
  * at before it would be sent again.
  *
  * Copying takes no lock of the repository, so it never holds up a snapshot or a rollback; one copy at a time by a lock
- * of its own. Blocking; one thread.  Network and time come in through struct offhost. */
+ * of its own.
+ *
+ * Blocking; one thread.  Network and time come in through struct offhost. */
 #ifndef KEDGE_AGENT_OFFHOST_OFFHOST_H
 #define KEDGE_AGENT_OFFHOST_OFFHOST_H
 

@@ -24,7 +24,7 @@ finish() {
 		[ ! -s "$f" ] || kill "$(cat "$f")" 2>/dev/null || :
 	done
 	i=0
-	while [ $i -lt 50 ]; do # their folder goes when they have
+	while [ $i -lt 150 ]; do # their folder goes when they have
 		alive=
 		for f in "$dir"/pids/*; do
 			[ ! -s "$f" ] || ! kill -0 "$(cat "$f")" 2>/dev/null || alive=1
