@@ -45,7 +45,7 @@ static void fast_disk(struct world *w)
 
 static void begin(struct arena_world *s, const char *yaml)
 {
-	s->w = (struct world){.now_ms = clock_wall_ms()};
+	*s = (struct arena_world){.w = {.now_ms = clock_wall_ms()}};
 	scratch_make(s->w.dir);
 	fast_disk(&s->w);
 	world_path(&s->w, "repo", s->w.repo_path);
