@@ -159,19 +159,19 @@ enum err_code check_postgres(const void *record, struct err *reterr)
 }
 
 /* A path to protect that lies outside of what is restored is a slip of the pen that would protect nothing. */
-static enum err_code check_never_restore(const struct component_config *c, struct err *reterr)
+static enum err_code check_inside(
+    const struct component_config *c, const char *key, const struct list *inside, struct err *reterr)
 {
-	enum err_code rc = check_paths("never_restore", &c->never_restore, reterr);
+	enum err_code rc = check_paths(key, inside, reterr);
 
-	for (size_t i = 0; rc == ERR_OK && i < c->never_restore.count && !c->release; i++) {
-		const char *path = LIST_AT(c->never_restore, const char *, i);
+	for (size_t i = 0; rc == ERR_OK && i < inside->count && !c->release; i++) {
+		const char *path = LIST_AT(*inside, const char *, i);
 		bool below = (c->git && path_below(path, c->git)) ||
 			     (c->postgres && path_below(path, c->postgres->data_directory));
 		for (size_t k = 0; k < c->paths.count; k++)
 			below |= path_below(path, LIST_AT(c->paths, const char *, k));
 		if (!below)
-			rc = WRONG(
-			    "never_restore[%zu]: expected a path inside of this component, got \"%.200s\"", i, path);
+			rc = WRONG("%s[%zu]: expected a path inside of this component, got \"%.200s\"", key, i, path);
 	}
 	return rc;
 }
@@ -200,7 +200,11 @@ enum err_code check_component(const void *record, struct err *reterr)
 				     "got \"%.200s\"",
 			    i, glob);
 	}
-	return check_never_restore(c, reterr);
+	if (c->refuse_open_writers && c->stop_open_writers)
+		return WRONG("stop_open_writers: has no use beside refuse_open_writers");
+	if ((rc = check_inside(c, "secrets", &c->secrets, reterr)) != ERR_OK)
+		return rc;
+	return check_inside(c, "never_restore", &c->never_restore, reterr);
 }
 
 const struct component_config *components_get(const struct components_config *c, enum component which)

@@ -53,7 +53,9 @@ struct component_config {
 	const struct postgres_config *postgres;
 	struct list exclude;       /* globs below the paths */
 	struct list never_restore; /* absolute paths that are snapshotted but never put back */
+	struct list secrets;       /* absolute paths of what is rotated: a restore point that holds other content there is refused */
 	bool refuse_open_writers;  /* refuse a rollback while another process has a file below open for writing */
+	bool stop_open_writers;    /* or end such processes, once the service is stopped */
 };
 
 struct components_config { /* in the order of enum component; NULL: not declared */

@@ -31,8 +31,12 @@ static const struct field component_fields[] = {
 	struct component_config, exclude, CONFIG_PATHS_MAX, FIELD_SCALAR_OK, "globs below the paths that are left out"),
     F_STRINGS(struct component_config, never_restore, CONFIG_PATHS_MAX, FIELD_SCALAR_OK,
 	"absolute paths that are snapshotted but never put back"),
+    F_STRINGS(struct component_config, secrets, CONFIG_PATHS_MAX, FIELD_SCALAR_OK,
+	"absolute paths of secrets that are rotated: a restore point that holds others is not put back"),
     F_BOOL(struct component_config, refuse_open_writers, 0,
 	"refuse a rollback while another process has a file below open for writing"),
+    F_BOOL(struct component_config, stop_open_writers, 0,
+	"end such processes instead, once the service itself is stopped"),
 };
 const struct record_type component_config_type = RECORD_TYPE("component_config", struct component_config,
     component_fields, "where one component of a service is", .check = check_component);

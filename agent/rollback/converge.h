@@ -6,7 +6,8 @@
  * it durable.  An interrupted apply is repaired by doing both again, towards the same restore point or another: the
  * difference is always computed anew, so the way there does not matter.
  *
- * Left alone: what the restore point left out, what agent.yaml excludes or never restores, and folders that only stay
+ * Left alone: what the restore point left out, what agent.yaml excludes or never restores, who this host is (machine-id,
+ * SSH host keys, /etc/kedge and the agent's own folder with its identity and journals), and folders that only stay
  * because they hold such.  Nothing is ever removed that was not seen by the comparison, but below a root that the
  * restore point names as absent. Paths are walked from each root with openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS): a
  * symlink planted meanwhile leads nowhere. Blocking; one thread. */
@@ -35,6 +36,7 @@ struct converge_spec {
 	const struct service_config *service;
 	uint32_t components;           /* bits; a database is passed over (agent/database does those) */
 	const char *token;             /* names the staging folders */
+	const char *own;               /* the agent's own folder: never put back; NULL: none */
 	snapshot_change_fn *on_change; /* every difference that will be dealt with; may be NULL */
 	void *ctx;
 };

@@ -73,11 +73,24 @@ static bool is_within(const char *path, const char *folder)
 	return strncmp(path, folder, n) == 0 && (path[n] == '\0' || path[n] == '/');
 }
 
-static bool is_spared(const struct component_config *config, const char *root, const char *path)
+/* Who this host is: an older one of these cuts it off from those who know it. */
+static bool is_identity(const char *full, const char *own)
+{
+	static const char *const folders[] = {"/etc/kedge", "/etc/machine-id", "/var/lib/dbus/machine-id"};
+	for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
+		if (is_within(full, folders[i]))
+			return true;
+	return text_starts(full, "/etc/ssh/ssh_host_") || (own && is_within(full, own));
+}
+
+static bool is_spared(const struct component_config *config, const char *own, const char *root, const char *path)
 {
 	char full[2 * PATH_LIMIT];
-	if (!config || !config->never_restore.count ||
-	    !text_format(full, sizeof full, "%s%s%s", root, *path ? "/" : "", path))
+	if (!text_format(full, sizeof full, "%s%s%s", root, *path ? "/" : "", path))
+		return false;
+	if (is_identity(full, own))
+		return true;
+	if (!config)
 		return false;
 	for (size_t i = 0; i < config->never_restore.count; i++)
 		if (is_within(full, LIST_AT(config->never_restore, const char *, i)))
@@ -154,7 +167,7 @@ static bool on_difference(void *ctx, const struct snapshot_change *d)
 	struct converge *c = ctx;
 	const struct component_config *config = config_of(c, d->component);
 	struct site *site = site_of(c, d->component, d->root);
-	bool spared = is_spared(config, d->root_path, d->path);
+	bool spared = is_spared(config, c->spec.own, d->root_path, d->path);
 	if (!site || spared || is_excluded(config, d->path)) {
 		c->counts.left++;
 		if (spared)
@@ -185,7 +198,7 @@ static enum err_code collect_absent(struct converge *c, struct err *reterr)
 			return rc;
 		if (rc != ERR_OK || faccessat(fd, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
 			continue;
-		if (is_spared(config_of(c, p->component), p->path, "") ||
+		if (is_spared(config_of(c, p->component), c->spec.own, p->path, "") ||
 		    holds_spared(config_of(c, p->component), p->path)) {
 			c->counts.left++;
 			continue;
@@ -221,7 +234,7 @@ static bool mark_groups(const struct changes *all, struct map *groups)
 static bool add_name(struct converge *c, const struct snapshot_entry *e)
 {
 	struct site *site = site_of(c, e->component, e->root);
-	if (!site || is_spared(config_of(c, e->component), e->root_path, e->path))
+	if (!site || is_spared(config_of(c, e->component), c->spec.own, e->root_path, e->path))
 		return true;
 	struct change *ch = changes_find(&c->changes, site, e->path);
 	if (ch && ch->kind != CHANGE_METADATA)

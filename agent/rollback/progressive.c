@@ -75,6 +75,7 @@ static enum err_code run_one(struct progress *p, const struct attempt *a, bool w
 	    .run_limit_ms = way_back ? 0 : time_left(p),
 	    .deep = p->r->deep,
 	    .no_prove = p->r->no_prove,
+	    .check_too = !way_back,
 	    .as_it_was = true}; /* what does not help is not undone: the next try goes on from there */
 	return rollback_run(p->repo, p->state_directory, &r, &io, p->arena, &p->last, reterr);
 }

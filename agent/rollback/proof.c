@@ -95,6 +95,15 @@ static enum err_code prove_health(struct walk *w, struct err *reterr)
 	return ERR_OK;
 }
 
+/* Its probes pass, and yet something runs on what was replaced: then it is not all as it was. */
+static void tell_stale(struct walk *w)
+{
+	char text[TEXT_LINE_MAX];
+	if (!w->trouble &&
+	    writers_find_stale(snapshot_about(w->target), w->r->service, (uint32_t)w->j.components, text))
+		w->trouble = walk_text(w, text, TEXT_LINE_MAX);
+}
+
 enum err_code proof_verify(struct walk *w, struct err *reterr)
 {
 	struct step_timer t = step_begin(w, STEP_VERIFY);
@@ -102,6 +111,8 @@ enum err_code proof_verify(struct walk *w, struct err *reterr)
 	enum err_code rc = proof_trees(w, w->target, reterr);
 	if (rc == ERR_OK)
 		rc = prove_health(w, reterr);
+	if (rc == ERR_OK)
+		tell_stale(w);
 	if (rc == ERR_OK && is_late(w))
 		rc = err_set(reterr, ERR_TIMEOUT, "it took longer than it may");
 	return step_end(w, t, rc, reterr, w->trouble);

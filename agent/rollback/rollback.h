@@ -50,6 +50,7 @@ struct rollback_request {
 				     * touched (ORDER_REFUSED); zero: any state */
 	bool no_prove; /* ask no probes: the digests decide, `healthy` is told as not known (false), and the end is at
 			* best ok_with_exceptions */
+	bool check_too; /* with as_it_was: what is found wrong before anything is touched refuses all the same */
 	bool
 	    as_it_was; /* an undo: the state before may well have been broken, so that a check or start step that fails,
 			* and probes that do not pass, are told (ok_with_exceptions) but do not stand in the way */

@@ -262,7 +262,10 @@ static enum err_code precondition_holds(const struct walk *w, const struct conve
 /* What must hold before anything of the service is touched, beyond that everything could be staged. */
 static enum err_code fit_for_it(struct walk *w, const struct converge *c, struct err *reterr)
 {
-	return precondition_holds(w, c, reterr);
+	enum err_code rc = precondition_holds(w, c, reterr);
+	if (rc != ERR_OK || (w->r->as_it_was && !w->r->check_too))
+		return rc;
+	return fitness_check(w, c, reterr);
 }
 
 /* All but a database: that is set aside whole, and saved from there when the service runs again (save_database). */
@@ -304,7 +307,9 @@ static enum err_code look_again(struct walk *w, struct converge *c, enum order_o
 	enum err_code rc = interrupted(w, outcome, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	rc = writers_refuse(snapshot_about(w->target), w->r->service, (uint32_t)w->j.components, reterr);
+	rc = writers_stop(snapshot_about(w->target), w->r->service, (uint32_t)w->j.components, reterr);
+	if (rc == ERR_OK)
+		rc = writers_refuse(snapshot_about(w->target), w->r->service, (uint32_t)w->j.components, reterr);
 	if (rc != ERR_OK) {
 		*outcome = ORDER_REFUSED;
 		return rc;

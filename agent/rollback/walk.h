@@ -35,7 +35,11 @@ static inline bool walk_has_database(const struct walk *w)
 static inline struct converge_spec walk_towards(const struct walk *w, struct snapshot *s)
 {
 	return (struct converge_spec){
-	    .snapshot = s, .service = w->r->service, .components = (uint32_t)w->j.components, .token = w->token};
+	    .snapshot = s,
+	    .service = w->r->service,
+	    .components = (uint32_t)w->j.components,
+	    .token = w->token,
+	    .own = w->state_directory};
 }
 
 /* walk.c: from the beginning, or from where the journal says it was interrupted.  ERR_OK whatever the outcome. */
@@ -71,5 +75,16 @@ bool proof_is_swapped(const struct walk *w);
  * refuse_open_writers says that this matters.  Files that are only mapped are not seen. */
 ERR_CHECK enum err_code writers_refuse(const struct snapshot_summary *about, const struct service_config *service,
     uint32_t components, struct err *reterr);
+/* Where stop_open_writers says so: they are asked to end, and after WRITERS_ASK_MS made to.  ERR_BUSY: one did not. */
+ERR_CHECK enum err_code writers_stop(const struct snapshot_summary *about, const struct service_config *service,
+    uint32_t components, struct err *reterr);
+/* Names a process that still runs a program, or has a file mapped or open, that was below a declared path of
+ * configuration or code and is not there any more: it was not started anew.  False: none does. */
+bool writers_find_stale(const struct snapshot_summary *about, const struct service_config *service, uint32_t components,
+    char text[TEXT_LINE_MAX]);
+
+/* fitness.c: what would do harm if it were put back, found while nothing is touched yet.  ERR_STATE names it: a secret
+ * that was rotated since, a certificate that has expired or is about to. */
+ERR_CHECK enum err_code fitness_check(const struct walk *w, const struct converge *c, struct err *reterr);
 
 #endif

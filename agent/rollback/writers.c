@@ -2,9 +2,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,12 +15,21 @@
 #include "shared/base/cleanup.h"
 #include "shared/base/text.h"
 
-enum { ROOTS_MAX = SNAPSHOT_ROOTS_MAX, DECIMAL = 10 };
+enum {
+	ROOTS_MAX = SNAPSHOT_ROOTS_MAX,
+	DECIMAL = 10,
+	WRITERS_ASK_MS = 5000, /* what a program may take to close its files */
+	WRITERS_KILL_MS = 2000,
+	WRITERS_MAX = 256,  /* ended in one rollback: more are no writers but a workload */
+	MAPS_MAX = 8 << 20, /* bytes of /proc/PID/maps that are looked at */
+};
 
-struct watch {
+struct watch { /* a look at every process */
 	char *roots[ROOTS_MAX];
-	size_t count;
-}; /* real paths */
+	size_t count; /* real paths */
+	/* Called for a file below a root that a process has open for writing.  Not ERR_OK: that is enough. */
+	enum err_code (*found)(const struct watch *w, const char *pid, const char *path, struct err *reterr);
+};
 
 static bool is_within(const char *path, const char *folder)
 {
@@ -47,7 +59,7 @@ static void name_process(const char *pid, char out[NAME_MAX_BYTES])
 /* The link's own permissions tell how the file was opened (proc(5)). */
 static enum err_code look_at_process(const struct watch *w, const char *pid, struct err *reterr)
 {
-	char folder[64], target[PATH_LIMIT], shown[PATH_LIMIT], name[NAME_MAX_BYTES];
+	char folder[64], target[PATH_LIMIT];
 	if (!text_format(folder, sizeof folder, "/proc/%.20s/fd", pid))
 		return ERR_OK;
 	CLEANUP(cleanup_dir) DIR *dir = opendir(folder);
@@ -58,11 +70,8 @@ static enum err_code look_at_process(const struct watch *w, const char *pid, str
 		    !(st.st_mode & S_IWUSR))
 			continue;
 		target[n] = '\0';
-		if (!root_of(w, target))
-			continue;
-		name_process(pid, name);
-		return err_set(reterr, ERR_BUSY, "process %s (%s) has %.300s open for writing: stop it first", pid,
-		    name, snapshot_path_text(target, shown, sizeof shown));
+		if (root_of(w, target))
+			return w->found(w, pid, target, reterr);
 	}
 	return ERR_OK;
 }
@@ -79,25 +88,181 @@ static enum err_code look_at_all(const struct watch *w, struct err *reterr)
 	return rc;
 }
 
-enum err_code writers_refuse(
-    const struct snapshot_summary *about, const struct service_config *service, uint32_t components, struct err *reterr)
+/* Roots of the components for which `matters` says so. */
+static void watch_begin(struct watch *w, const struct snapshot_summary *about, const struct service_config *service,
+    uint32_t components, bool (*matters)(enum component which, const struct component_config *config))
 {
-	struct watch w = {.count = 0};
+	*w = (struct watch){.count = 0};
 	for (size_t i = 0; i < about->components.count; i++) {
 		const struct snapshot_component *c = &LIST_AT(about->components, struct snapshot_component, i);
 		const struct component_config *config =
 		    components_get(&service->components, (enum component)c->component);
-		if (!(components & 1u << c->component) || !config || !config->refuse_open_writers)
+		if (!(components & 1u << c->component) || !config || !matters((enum component)c->component, config))
 			continue;
-		for (size_t k = 0; k < c->roots.count && w.count < ROOTS_MAX; k++) {
+		for (size_t k = 0; k < c->roots.count && w->count < ROOTS_MAX; k++) {
 			const struct snapshot_root *r = &LIST_AT(c->roots, struct snapshot_root, k);
 			char *real = r->kind == ROOT_PREPARED ? NULL : realpath(r->path, NULL);
 			if (real)
-				w.roots[w.count++] = real;
+				w->roots[w->count++] = real;
 		}
 	}
+}
+
+static void watch_end(struct watch *w)
+{
+	for (size_t i = 0; i < w->count; i++)
+		free(w->roots[i]);
+}
+
+/* ---- refused ---- */
+
+static enum err_code refuse(const struct watch *w, const char *pid, const char *path, struct err *reterr)
+{
+	char shown[PATH_LIMIT], name[NAME_MAX_BYTES];
+	(void)w;
+	name_process(pid, name);
+	return err_set(reterr, ERR_BUSY, "process %s (%s) has %.300s open for writing: stop it first", pid, name,
+	    snapshot_path_text(path, shown, sizeof shown));
+}
+
+static bool refuses(enum component which, const struct component_config *config)
+{
+	(void)which;
+	return config->refuse_open_writers;
+}
+
+enum err_code writers_refuse(
+    const struct snapshot_summary *about, const struct service_config *service, uint32_t components, struct err *reterr)
+{
+	struct watch w;
+	watch_begin(&w, about, service, components, refuses);
+	w.found = refuse;
 	enum err_code rc = w.count ? look_at_all(&w, reterr) : ERR_OK;
-	for (size_t i = 0; i < w.count; i++)
-		free(w.roots[i]);
+	watch_end(&w);
 	return rc;
+}
+
+/* ---- stopped ---- */
+
+static bool stops(enum component which, const struct component_config *config)
+{
+	(void)which;
+	return config->stop_open_writers;
+}
+
+/* The descriptor is the process: a number that is given to somebody else meanwhile is not hit.  It is looked at again
+ * once it is held. */
+static enum err_code end_process(const struct watch *w, const char *pid, const char *path, struct err *reterr)
+{
+	struct watch again = *w;
+	struct err still = ERR_INIT;
+	char name[NAME_MAX_BYTES];
+	(void)path;
+	name_process(pid, name);
+	CLEANUP(cleanup_fd) int fd = pidfd_open((pid_t)strtol(pid, NULL, DECIMAL), 0);
+	again.found = refuse;
+	if (fd < 0 || look_at_process(&again, pid, &still) == ERR_OK)
+		return ERR_OK; /* it is gone, or writes no more */
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	(void)pidfd_send_signal(fd, SIGTERM, NULL, 0);
+	if (poll(&p, 1, WRITERS_ASK_MS) == 1)
+		return ERR_OK;
+	(void)pidfd_send_signal(fd, SIGKILL, NULL, 0);
+	if (poll(&p, 1, WRITERS_KILL_MS) == 1)
+		return ERR_OK;
+	return err_set(reterr, ERR_BUSY, "process %s (%s) writes there and cannot be ended", pid, name);
+}
+
+enum err_code writers_stop(
+    const struct snapshot_summary *about, const struct service_config *service, uint32_t components, struct err *reterr)
+{
+	struct watch w;
+	watch_begin(&w, about, service, components, stops);
+	w.found = end_process;
+	enum err_code rc = w.count ? look_at_all(&w, reterr) : ERR_OK;
+	w.found = refuse; /* and nobody came meanwhile */
+	if (rc == ERR_OK && w.count)
+		rc = look_at_all(&w, reterr);
+	watch_end(&w);
+	return rc;
+}
+
+/* ---- afterwards: who still uses what was replaced ---- */
+
+#define GONE " (deleted)"
+
+static bool still_stands(enum component which, const struct component_config *config)
+{
+	(void)config;
+	return which == COMPONENT_CONFIG || which == COMPONENT_CODE;
+}
+
+/* "/srv/app/lib.so (deleted)": the kernel's word for a file whose name is gone. */
+static bool is_stale(const struct watch *w, const char *target)
+{
+	return *target == '/' && text_ends(target, GONE) && root_of(w, target);
+}
+
+static bool stale_link(const struct watch *w, const char *pid, const char *what, char target[PATH_LIMIT])
+{
+	char path[96];
+	if (!text_format(path, sizeof path, "/proc/%.20s/%s", pid, what))
+		return false;
+	ssize_t n = readlink(path, target, PATH_LIMIT - 1);
+	target[n > 0 ? n : 0] = '\0';
+	return n > 0 && is_stale(w, target);
+}
+
+static bool stale_map(const struct watch *w, const char *pid, char target[PATH_LIMIT])
+{
+	char path[64], line[PATH_LIMIT + 128];
+	size_t seen = 0;
+	if (!text_format(path, sizeof path, "/proc/%.20s/maps", pid))
+		return false;
+	CLEANUP(cleanup_file) FILE *f = fopen(path, "re");
+	while (f && seen < MAPS_MAX && fgets(line, sizeof line, f)) {
+		char *at = strchr(line, '/');
+		seen += strlen(line);
+		line[strcspn(line, "\n")] = '\0';
+		if (at && is_stale(w, at) && text_format(target, PATH_LIMIT, "%s", at))
+			return true;
+	}
+	return false;
+}
+
+static bool stale_file(const struct watch *w, const char *pid, char target[PATH_LIMIT])
+{
+	char folder[64], name[64];
+	if (!text_format(folder, sizeof folder, "/proc/%.20s/fd", pid))
+		return false;
+	CLEANUP(cleanup_dir) DIR *dir = opendir(folder);
+	for (struct dirent *e; dir && (e = readdir(dir));)
+		if (e->d_name[0] != '.' && text_format(name, sizeof name, "fd/%.40s", e->d_name) &&
+		    stale_link(w, pid, name, target))
+			return true;
+	return false;
+}
+
+bool writers_find_stale(const struct snapshot_summary *about, const struct service_config *service, uint32_t components,
+    char text[TEXT_LINE_MAX])
+{
+	struct watch w;
+	char target[PATH_LIMIT], shown[PATH_LIMIT], name[NAME_MAX_BYTES];
+	bool found = false;
+	watch_begin(&w, about, service, components, still_stands);
+	CLEANUP(cleanup_dir) DIR *proc = w.count ? opendir("/proc") : NULL;
+	for (struct dirent *e; proc && !found && (e = readdir(proc));) {
+		const char *pid = e->d_name;
+		if (*pid < '0' || *pid > '9' || strtol(pid, NULL, DECIMAL) == getpid())
+			continue;
+		found = stale_link(&w, pid, "exe", target) || stale_map(&w, pid, target) || stale_file(&w, pid, target);
+		if (!found)
+			continue;
+		name_process(pid, name);
+		target[strlen(target) - strlen(GONE)] = '\0';
+		(void)text_format(text, TEXT_LINE_MAX, "process %.20s (%s) still uses %.300s as it was before", pid,
+		    name, snapshot_path_text(target, shown, sizeof shown));
+	}
+	watch_end(&w);
+	return found;
 }
