@@ -10,6 +10,8 @@ enum {
 	SEQUENCE_GRAMS_MAX = 1 << 20,    /* distinct pairs, and triples, of one model: 16 MiB each */
 	SEQUENCE_PROFILES_MAX = 4096, /* distinct counts of events that a session is compared with, commonest first */
 	SEQUENCE_ODDS = 1000,         /* one normal session in so many may be called an anomaly */
+	SEQUENCE_BATCH_LEAST = 50,         /* sessions whose distribution tells anything */
+	SEQUENCE_BATCH_MAX = 1 << 20,      /* sessions behind the limit of a batch: 8 MiB */
 	SEQUENCE_FOLDS = 20,          /* the normal sessions are scored by models of the other three quarters */
 };
 

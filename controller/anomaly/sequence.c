@@ -14,10 +14,13 @@
 #include "controller/anomaly/grams.h"
 #include "controller/anomaly/profiles.h"
 
-enum { NOVEL_KINDS, NOVEL_PAIRS, NOVEL_TRIPLES, NOVEL_COUNT };
+enum { NOVEL_KINDS, NOVEL_PAIRS, NOVEL_TRIPLES, NOVEL_COUNT, VIEW_COUNTS = NOVEL_COUNT, VIEW_COUNT };
 static const double held_out_odds = 0.02;    /* of unseen normal sessions that may lie beyond the limit */
 static const double usual_difference = 0.05; /* a kind whose count differs this much on average weighs half */
-static const double first_difference = 0.7;  /* as long as none was seen: one event more or less, about ln 2 */
+static const double most_anomalies = 0.1;    /* of all sessions in nature, however many a batch has been given */
+static const double least_limit = 1;         /* nats of what is hardly strange at all */
+static const double rounding = 1e-9;
+static const double first_difference = 0.7; /* as long as none was seen: one event more or less, about ln 2 */
 
 /* What one set of normal sessions has shown. */
 struct part {
@@ -43,6 +46,9 @@ struct sequence_model {
 		double sum;        /* of the differences */
 	} * habits;
 	double rates[NOVEL_COUNT], limit;
+	double usual_strange; /* how often a new kind occurs in a normal session that has one: mean of ln(1 + count) */
+	/* Nats of normal sessions by models that had not seen them, ascending; session_count each. */
+	double *usual[VIEW_COUNT], *usual_total;
 	/* scratch of one session */
 	struct grams strangers;
 	uint32_t *session, *sorted;
@@ -51,6 +57,7 @@ struct sequence_model {
 
 struct measure {
 	size_t novel[NOVEL_COUNT], length;
+	double strange;    /* ln(1 + count) of the most frequent kind that is new; 0: there is none */
 	double difference; /* the surprise in how counts differ from the nearest profile's */
 };
 
@@ -106,6 +113,9 @@ void sequence_model_free(struct sequence_model *m)
 	free(m->amounts);
 	free(m->differences);
 	free(m->habits);
+	for (size_t v = 0; v < VIEW_COUNT; v++)
+		free(m->usual[v]);
+	free(m->usual_total);
 	free(m);
 }
 
@@ -288,7 +298,10 @@ static void part_measure(
 	*ret = (struct measure){.length = count + 1};
 	size_t amounts = amounts_of(m, e, count);
 	for (size_t i = 0; i < amounts; i++)
-		ret->novel[NOVEL_KINDS] += !knows(p, m, m->amounts[i].kind);
+		if (!knows(p, m, m->amounts[i].kind)) {
+			ret->novel[NOVEL_KINDS]++;
+			ret->strange = fmax(ret->strange, (double)m->amounts[i].amount);
+		}
 	bool before = false; /* the pair at i - 1 is known */
 	for (size_t i = 0; i <= count; i++) {
 		bool known = grams_get(&p->pairs, pair_at(e, count, i));
@@ -342,11 +355,50 @@ static double differences_surprise(const struct sequence_model *m, size_t count)
 	return sum;
 }
 
+/* As the sums assume that events are independent of each other. */
+static double assumed(const struct sequence_model *m, const struct measure *x, size_t view)
+{
+	if (view == VIEW_COUNTS)
+		return x->difference;
+	double nats = surprise(x->novel[view], m->rates[view] * (double)x->length);
+	return view == NOVEL_KINDS ? nats + fmax(0, x->strange / m->usual_strange - 1) : nats;
+}
+
+/* The first of count ascending values that is not below. */
+static size_t place_of(const double *values, size_t count, double value)
+{
+	size_t low = 0, high = count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (values[middle] < value)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The share of unseen normal sessions that reach a value, one more counted among them. */
+static double share_from(const double *values, size_t count, double value)
+{
+	return ((double)(count - place_of(values, count, value)) + 1) / ((double)count + 1);
+}
+
+/* No more than unseen normal sessions bear out: beyond the largest of them, as far as it lies in multiples of that. */
+static double view_nats(const struct sequence_model *m, const struct measure *x, size_t view)
+{
+	double nats = assumed(m, x, view), largest = m->usual[view][m->session_count - 1];
+	if (nats <= 0)
+		return 0;
+	double seen = -log(share_from(m->usual[view], m->session_count, nats - rounding));
+	return fmin(nats, seen + fmax(0, nats - largest) / fmax(1, largest));
+}
+
 static double total(const struct sequence_model *m, const struct measure *x)
 {
-	double sum = x->difference;
-	for (size_t v = 0; v < NOVEL_COUNT; v++)
-		sum += surprise(x->novel[v], m->rates[v] * (double)x->length);
+	double sum = 0;
+	for (size_t v = 0; v < VIEW_COUNT; v++)
+		sum += view_nats(m, x, v);
 	return sum;
 }
 
@@ -359,7 +411,6 @@ static int by_size(const void *a, const void *b)
 struct held_out {
 	struct measure *measures; /* by session */
 	struct habit *habits;     /* those that this round finds */
-	double *values;           /* scratch */
 };
 
 /* Goes over every session by a model of the other folds, with weights and habits as they stand. */
@@ -389,20 +440,28 @@ static bool cross_validate(struct sequence_model *m, struct held_out *h)
  * show: below what was never seen, above what was seen once.  Sessions less alike than the sums assume move it up. */
 static void set_limit(struct sequence_model *m, struct held_out *h)
 {
-	double length = 0;
-	size_t novel[NOVEL_COUNT] = {0}, n = m->session_count;
+	double length = 0, strange = first_difference;
+	size_t novel[NOVEL_COUNT] = {0}, n = m->session_count, with_strange = 1;
 	for (size_t i = 0; i < n; i++) {
 		length += (double)h->measures[i].length;
+		strange += h->measures[i].strange;
+		with_strange += h->measures[i].strange > 0;
 		for (size_t v = 0; v < NOVEL_COUNT; v++)
 			novel[v] += h->measures[i].novel[v];
 	}
+	m->usual_strange = strange / (double)with_strange;
 	for (size_t v = 0; v < NOVEL_COUNT; v++)
 		m->rates[v] = ((double)novel[v] + 0.5) / length;
+	for (size_t v = 0; v < VIEW_COUNT; v++) {
+		for (size_t i = 0; i < n; i++)
+			m->usual[v][i] = assumed(m, &h->measures[i], v);
+		qsort(m->usual[v], n, sizeof *m->usual[v], by_size);
+	}
 	for (size_t i = 0; i < n; i++)
-		h->values[i] = total(m, &h->measures[i]);
-	qsort(h->values, n, sizeof *h->values, by_size);
+		m->usual_total[i] = total(m, &h->measures[i]);
+	qsort(m->usual_total, n, sizeof *m->usual_total, by_size);
 	m->limit =
-	    fmax(log(fmin(SEQUENCE_ODDS, (double)n + 1)), h->values[n - 1 - (size_t)(held_out_odds * (double)n)]);
+	    fmax(log(fmin(SEQUENCE_ODDS, (double)n + 1)), m->usual_total[n - 1 - (size_t)(held_out_odds * (double)n)]);
 }
 
 /* Twice: first all kinds weigh the same; then those whose counts differ among normal sessions weigh less. */
@@ -428,15 +487,16 @@ enum err_code sequence_model_fit(struct sequence_model *m, struct err *reterr)
 	if (m->fitted || !m->session_count)
 		return err_set(
 		    reterr, ERR_STATE, m->fitted ? "this model has been fitted" : "no normal session was learnt");
-	struct held_out h = {calloc(m->session_count, sizeof *h.measures), calloc(m->kind_count + 1, sizeof *h.habits),
-	    calloc(m->session_count, sizeof *h.values)};
+	struct held_out h = {calloc(m->session_count, sizeof *h.measures), calloc(m->kind_count + 1, sizeof *h.habits)};
 	m->weights = calloc(m->kind_count + 1, sizeof *m->weights);
 	m->habits = calloc(m->kind_count + 1, sizeof *m->habits);
-	bool ok = h.measures && h.habits && h.values && m->weights && m->habits && learn_usual(m, &h) &&
-		  part_build(&m->whole, m, SEQUENCE_FOLDS);
+	m->usual_total = calloc(m->session_count, sizeof *m->usual_total);
+	bool ok = h.measures && h.habits && m->weights && m->habits && m->usual_total;
+	for (size_t v = 0; v < VIEW_COUNT; v++)
+		ok = (m->usual[v] = calloc(m->session_count, sizeof *m->usual[v])) && ok;
+	ok = ok && learn_usual(m, &h) && part_build(&m->whole, m, SEQUENCE_FOLDS);
 	free(h.measures);
 	free(h.habits);
-	free(h.values);
 	m->fitted = ok;
 	return ok ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory");
 }
@@ -467,8 +527,8 @@ static bool translate(struct sequence_model *m, const uint64_t *events, size_t c
 	return ok;
 }
 
-enum err_code sequence_model_score(
-    struct sequence_model *m, const uint64_t *events, size_t count, double *ret, struct err *reterr)
+enum err_code sequence_model_measure(
+    struct sequence_model *m, const uint64_t *events, size_t count, double *ret_nats, struct err *reterr)
 {
 	if (!m->fitted)
 		return err_set(reterr, ERR_STATE, "this model has not been fitted");
@@ -479,8 +539,48 @@ enum err_code sequence_model_score(
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	part_measure(&m->whole, m, m->session, count, &x);
 	x.difference = differences_surprise(m, differences_of(&m->whole, m, amounts_of(m, m->session, count)));
-	double r = total(m, &x) / m->limit;
-	/* At the limit itself a session is still as normal ones are. */
-	*ret = r > 1 ? fmax(0.5, r / (1 + r)) : fmin(0.499, r / (1 + r));
+	*ret_nats = total(m, &x);
 	return ERR_OK;
+}
+
+double sequence_model_score(const struct sequence_model *m, double nats)
+{
+	double r = nats / m->limit;
+	/* At the limit itself a session is still as normal ones are. */
+	return r > 1 ? fmax(0.5, r / (1 + r)) : fmin(0.499, r / (1 + r));
+}
+
+/* ---- the limit for a batch ---- */
+
+void sequence_model_adapt(struct sequence_model *m, const double *nats, size_t count)
+{
+	double *v = m->fitted && count >= SEQUENCE_BATCH_LEAST ? malloc(count * sizeof *v) : NULL;
+	if (!v)
+		return;
+	memcpy(v, nats, count * sizeof *v);
+	qsort(v, count, sizeof *v, by_size);
+	double anomalies = 0, sure = 0, best = 0, limit = m->limit;
+	for (size_t i = 0; i < count; i++) {
+		double told = (double)(count - i) / (double)count,
+		       usual = share_from(m->usual_total, m->session_count, v[i]);
+		double error = sqrt(usual * (1 - usual) * (1 / (double)count + 1 / (double)m->session_count));
+		if (usual < 0.5 && (i == 0 || v[i] > v[i - 1])) {
+			anomalies = fmax(anomalies, (told - usual) / (1 - usual));
+			sure = fmax(sure, told - usual - 2 * error);
+		}
+	}
+	for (size_t i = 1; i < count && sure > 0; i++) {
+		double told = (double)(count - i) / (double)count,
+		       wrong = share_from(m->usual_total, m->session_count, v[i]);
+		wrong += sqrt(wrong / (double)m->session_count); /* so few have shown it that it may be more */
+		double found = fmin(1, (told - wrong * (1 - anomalies)) / anomalies),
+		       share = fmin(anomalies, most_anomalies);
+		double f1 = 2 * share * found / (share + share * found + (1 - share) * wrong);
+		if (v[i] > v[i - 1] && f1 > best) {
+			best = f1;
+			limit = v[i - 1] + (v[i] - v[i - 1]) / 2;
+		}
+	}
+	m->limit = fmax(limit, least_limit);
+	free(v);
 }

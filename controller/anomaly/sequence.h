@@ -30,8 +30,15 @@ ERR_CHECK enum err_code sequence_model_learn(
     struct sequence_model *m, const uint64_t *events, size_t count, struct err *reterr);
 /* Once, when all were learnt.  ERR_STATE: no session was; ERR_NOMEM. */
 ERR_CHECK enum err_code sequence_model_fit(struct sequence_model *m, struct err *reterr);
-/* 0 (as normal ones are) .. 1; an anomaly from 0.5 on.  ERR_STATE before the fit; ERR_NOMEM. */
-ERR_CHECK enum err_code sequence_model_score(
-    struct sequence_model *m, const uint64_t *events, size_t count, double *ret, struct err *reterr);
+/* How strange a session is, in nats.  ERR_STATE before the fit; ERR_NOMEM. */
+ERR_CHECK enum err_code sequence_model_measure(
+    struct sequence_model *m, const uint64_t *events, size_t count, double *ret_nats, struct err *reterr);
+/* 0 (as normal ones are) .. 1; an anomaly from 0.5 on. */
+double sequence_model_score(const struct sequence_model *m, double nats);
+
+/* Many sessions at once tell more than one: where strange ones are more frequent than normal sessions explain, the
+ * limit goes where the excess is told best (the highest F1 that the two distributions let expect).  Without an excess,
+ * and with fewer than SEQUENCE_BATCH_LEAST sessions, the limit stays. */
+void sequence_model_adapt(struct sequence_model *m, const double *nats, size_t count);
 
 #endif

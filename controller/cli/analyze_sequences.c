@@ -46,29 +46,71 @@ static enum err_code learn(struct cli *c, const char *path, uint64_t *events, st
 	return rc == ERR_OK ? sequence_model_fit(m, &c->err) : rc;
 }
 
+/* Sessions that wait for the limit: what many of them show together moves it. */
+struct batch {
+	struct buf names; /* a line each */
+	double *nats;
+	size_t count;
+	bool judged; /* the limit stands */
+};
+
+static enum err_code tell(struct cli *c, struct batch *b, const struct sequence_model *m)
+{
+	CLEANUP(buf_done) struct buf out = BUF_INIT;
+	if (b->names.failed)
+		return err_set(&c->err, ERR_NOMEM, "out of memory for the names of sessions");
+	const char *name = buf_str(&b->names);
+	for (size_t i = 0; i < b->count; i++) {
+		const char *end = strchr(name, '\n');
+		buf_append(&out, name, (size_t)(end - name));
+		buf_printf(&out, "\t%.4f\n", sequence_model_score(m, b->nats[i]));
+		name = end + 1;
+		if (out.size >= CLI_OUTPUT_CHUNK) {
+			cli_put(c, &out);
+			buf_clear(&out);
+		}
+	}
+	if (out.failed)
+		return err_set(&c->err, ERR_NOMEM, "out of memory for the output");
+	cli_put(c, &out);
+	buf_clear(&b->names);
+	b->count = 0;
+	return ERR_OK;
+}
+
+static enum err_code take(
+    struct cli *c, struct batch *b, const struct session *s, const uint64_t *events, struct sequence_model *m)
+{
+	enum err_code rc = sequence_model_measure(m, events, s->count, &b->nats[b->count], &c->err);
+	if (rc != ERR_OK)
+		return rc;
+	for (size_t i = 0; i < s->name_size; i++) /* as it is, but for what a terminal would obey */
+		buf_byte(&b->names, (uint8_t)s->name[i] < ' ' || s->name[i] == 127 ? '?' : (uint8_t)s->name[i]);
+	buf_byte(&b->names, '\n');
+	b->count++;
+	if (b->judged || (b->count < SEQUENCE_BATCH_MAX && b->names.size < CLI_NAMES_WAITING))
+		return b->judged ? tell(c, b, m) : ERR_OK;
+	sequence_model_adapt(m, b->nats, b->count);
+	b->judged = true;
+	return tell(c, b, m);
+}
+
 static enum err_code judge(struct cli *c, const char *path, uint64_t *events, struct sequence_model *m)
 {
 	CLEANUP(cleanup_reader) struct reader *in = NULL;
+	struct batch b = {.nats = calloc(SEQUENCE_BATCH_MAX, sizeof *b.nats)};
 	struct session s;
-	CLEANUP(buf_done) struct buf out = BUF_INIT;
-	double score = 0;
 	bool end = false;
-	enum err_code rc = reader_open(path, &in, &c->err);
-	while (rc == ERR_OK && (rc = next(in, &s, events, &end, &c->err)) == ERR_OK && !end) {
-		if ((rc = sequence_model_score(m, events, s.count, &score, &c->err)) != ERR_OK)
-			break;
-		for (size_t i = 0; i < s.name_size; i++) /* as it is, but for what a terminal would obey */
-			buf_byte(&out, (uint8_t)s.name[i] < ' ' || s.name[i] == 127 ? '?' : (uint8_t)s.name[i]);
-		buf_printf(&out, "\t%.4f\n", score);
-		if (out.size < CLI_OUTPUT_CHUNK)
-			continue;
-		cli_put(c, &out);
-		buf_clear(&out);
+	enum err_code rc = b.nats ? reader_open(path, &in, &c->err)
+				  : err_set(&c->err, ERR_NOMEM, "out of memory for a batch of sessions");
+	while (rc == ERR_OK && (rc = next(in, &s, events, &end, &c->err)) == ERR_OK && !end)
+		rc = take(c, &b, &s, events, m);
+	if (rc == ERR_OK && !b.judged) {
+		sequence_model_adapt(m, b.nats, b.count);
+		rc = tell(c, &b, m);
 	}
-	if (rc == ERR_OK && out.failed)
-		rc = err_set(&c->err, ERR_NOMEM, "out of memory for the output");
-	if (rc == ERR_OK)
-		cli_put(c, &out);
+	buf_done(&b.names);
+	free(b.nats);
 	return rc;
 }
 

@@ -25,6 +25,7 @@ enum {
 	CLI_BYTES_AHEAD = 1 << 20, /* … and no more bytes than these, but for one line */
 	CLI_TIMED_SHARE = 5,       /* of them one in so many must bear a time: stack traces and wrapped lines have none */
 	CLI_LINES_WAITING = 4 << 20, /* lines whose templates may still become more general: 4 bytes each */
+	CLI_NAMES_WAITING = 32 << 20, /* names of sessions that wait for the limit of their batch */
 	CLI_OUTPUT_CHUNK = 64 << 10, /* written at once */
 	CLI_MATCHES = 10,            /* past incidents or documents that an answer names: more nobody reads */
 	CLI_FOLDERS_DEEP = 8,        /* folders of documents within one another */

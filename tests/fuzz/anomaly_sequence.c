@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct line lines[LINES];
 	static uint64_t events[SEQUENCE_EVENTS_MAX];
+	static double nats[LINES];
 	struct sequence_model *m;
 	struct session s;
 	size_t n = 0;
@@ -31,13 +32,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < (n + 1) / 2; i++)
 		if (session_parse(lines[i].text, lines[i].size, &s, events) && session_is_normal(&s))
 			assert(sequence_model_learn(m, events, s.count, NULL) == ERR_OK);
-	if (sequence_model_fit(m, NULL) == ERR_OK)
+	if (sequence_model_fit(m, NULL) == ERR_OK) {
+		size_t judged = 0;
 		for (size_t i = 0; i < n; i++)
-			if (session_parse(lines[i].text, lines[i].size, &s, events)) {
-				double score = -1;
-				assert(sequence_model_score(m, events, s.count, &score, NULL) == ERR_OK);
-				assert(score >= 0 && score <= 1);
-			}
+			if (session_parse(lines[i].text, lines[i].size, &s, events))
+				assert(sequence_model_measure(m, events, s.count, &nats[judged++], NULL) == ERR_OK);
+		sequence_model_adapt(m, nats, judged);
+		for (size_t i = 0; i < judged; i++) {
+			double score = sequence_model_score(m, nats[i]);
+			assert(nats[i] >= 0 && score >= 0 && score <= 1);
+		}
+	}
 	sequence_model_free(m);
 	return 0;
 }

@@ -50,13 +50,19 @@ static struct sequence_model *learnt(size_t sessions)
 	return m;
 }
 
+static double score_events(struct sequence_model *m, const uint64_t *events, size_t count)
+{
+	double nats = -1;
+	assert_int_equal(sequence_model_measure(m, events, count, &nats, &err), ERR_OK);
+	double score = sequence_model_score(m, nats);
+	assert_true(nats >= 0 && score >= 0 && score <= 1);
+	return score;
+}
+
 static double score_of(struct sequence_model *m, const char *text)
 {
 	uint64_t events[256];
-	double score = -1;
-	assert_int_equal(sequence_model_score(m, events, events_of(text, events), &score, &err), ERR_OK);
-	assert_true(score >= 0 && score <= 1);
-	return score;
+	return score_events(m, events, events_of(text, events));
 }
 
 static void test_normal_sessions_are_normal(void **state)
@@ -103,10 +109,10 @@ static void test_one_session_of_each(void **state)
 	(void)state;
 	struct sequence_model *m = NULL;
 	uint64_t events[8];
-	double score;
+	double nats;
 	assert_int_equal(sequence_model_new(&m, &err), ERR_OK);
 	assert_int_equal(sequence_model_fit(m, &err), ERR_STATE);
-	assert_int_equal(sequence_model_score(m, events, 0, &score, &err), ERR_STATE);
+	assert_int_equal(sequence_model_measure(m, events, 0, &nats, &err), ERR_STATE);
 	assert_int_equal(sequence_model_learn(m, events, events_of("abc", events), &err), ERR_OK);
 	assert_int_equal(sequence_model_fit(m, &err), ERR_OK);
 	assert_int_equal(sequence_model_learn(m, events, 0, &err), ERR_STATE);
@@ -129,6 +135,61 @@ static void test_a_model_of_empty_sessions(void **state)
 	sequence_model_free(m);
 }
 
+/* Every session brings words of its own: a new word alone tells nothing, as normal ones bring some, too.  Half of those
+ * of a batch do so three times as often as the others: that is told from many. */
+static void test_a_batch_tells_more_than_one(void **state)
+{
+	(void)state;
+	enum { BATCH = 400 };
+	struct sequence_model *m = NULL;
+	static double nats[BATCH];
+	uint64_t events[16];
+	random_init_seed(&rnd, 21);
+	assert_int_equal(sequence_model_new(&m, &err), ERR_OK);
+	for (size_t i = 0; i < 500 + BATCH; i++) {
+		bool strange = i >= 500 && i % 2, brings = strange || random_below(&rnd, 5) == 0;
+		size_t n = events_of("brrrwke", events);
+		if (brings)
+			events[3] = random_u64(&rnd);
+		if (i == 500)
+			assert_int_equal(sequence_model_fit(m, &err), ERR_OK);
+		if (i < 500)
+			assert_int_equal(sequence_model_learn(m, events, n, &err), ERR_OK);
+		else
+			assert_int_equal(sequence_model_measure(m, events, n, &nats[i - 500], &err), ERR_OK);
+	}
+	size_t before = 0, found = 0, wrong = 0;
+	for (size_t i = 0; i < BATCH; i++)
+		before += sequence_model_score(m, nats[i]) >= 0.5;
+	sequence_model_adapt(m, nats, 10); /* too few to tell */
+	for (size_t i = 0; i < BATCH; i++)
+		before += sequence_model_score(m, nats[i]) >= 0.5;
+	assert_int_equal(before, 0);
+	sequence_model_adapt(m, nats, BATCH);
+	for (size_t i = 0; i < BATCH; i++)
+		*(i % 2 ? &found : &wrong) += sequence_model_score(m, nats[i]) >= 0.5;
+	assert_int_equal(found, BATCH / 2);
+	assert_true(wrong < BATCH / 2 / 3);
+	sequence_model_free(m);
+}
+
+/* A batch of normal sessions moves nothing. */
+static void test_a_normal_batch_moves_nothing(void **state)
+{
+	(void)state;
+	struct sequence_model *m = learnt(2000);
+	static double nats[1000];
+	char text[64];
+	uint64_t events[64];
+	for (size_t i = 0; i < 1000; i++)
+		assert_int_equal(
+		    sequence_model_measure(m, events, events_of(task(text), events), &nats[i], &err), ERR_OK);
+	double before = sequence_model_score(m, 5);
+	sequence_model_adapt(m, nats, 1000);
+	assert_true(sequence_model_score(m, 5) == before);
+	sequence_model_free(m);
+}
+
 /* More sessions, kinds and events than are kept: an answer all the same. */
 static void test_limits_bound_what_is_kept(void **state)
 {
@@ -145,13 +206,11 @@ static void test_limits_bound_what_is_kept(void **state)
 		assert_int_equal(sequence_model_learn(m, events, count, &err), ERR_OK);
 	}
 	assert_int_equal(sequence_model_fit(m, &err), ERR_OK);
-	double score;
 	for (size_t k = 0; k < 300; k++)
 		events[k] = k % 3;
-	assert_int_equal(sequence_model_score(m, events, 3, &score, &err), ERR_OK);
-	assert_true(score < 0.5);
-	assert_int_equal(sequence_model_score(m, events, 300, &score, &err), ERR_OK);
-	assert_true(score >= 0.5);
+	assert_true(score_events(m, events, 3) < 0.5);
+	assert_true(score_events(m, events, 300) >= 0.5);
+	assert_true(score_events(m, events, SEQUENCE_EVENTS_MAX + 10) >= 0);
 	sequence_model_free(m);
 	free(events);
 }
@@ -164,6 +223,8 @@ int main(void)
 	    cmocka_unit_test(test_few_sessions_suffice_for_a_little),
 	    cmocka_unit_test(test_one_session_of_each),
 	    cmocka_unit_test(test_a_model_of_empty_sessions),
+	    cmocka_unit_test(test_a_batch_tells_more_than_one),
+	    cmocka_unit_test(test_a_normal_batch_moves_nothing),
 	    cmocka_unit_test(test_limits_bound_what_is_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
