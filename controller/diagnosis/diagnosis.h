@@ -55,6 +55,7 @@ struct diagnosis {
 	bool abstained;
 	double confidence;         /* of the first suspect */
 	struct list suspects;      /* best first */
+	struct list alternatives;  /* struct suspect: those of other causes than the first's */
 	struct list affected;      /* names of services that depend on the cause */
 	struct list evidence;      /* heaviest first */
 	struct list fixes;

@@ -64,6 +64,7 @@ static const struct field diagnosis_fields[] = {
 	F_BOOL(S, abstained, FIELD_COLUMN | FIELD_ALWAYS, "unknown: nothing was sure enough to be named"),
 	F_F64(S, confidence, FIELD_COLUMN | FIELD_ALWAYS, "of the first suspect, 0 to 1"),
 	F_LIST(S, suspects, &suspect_type, DIAGNOSIS_SUSPECTS_MAX, 0, "best first"),
+	F_LIST(S, alternatives, &suspect_type, DIAGNOSIS_SUSPECTS_MAX, 0, "what else it may be, best first"),
 	F_STRINGS(S, affected, DIAGNOSIS_AFFECTED_MAX, 0, "services that depend on the cause"),
 	F_LIST(S, evidence, &evidence_type, DIAGNOSIS_EVIDENCE_MAX, 0, "heaviest first"),
 	F_LIST(S, fixes, &fix_type, DIAGNOSIS_FIXES_MAX, 0, "best first"),

@@ -284,6 +284,169 @@ static void test_an_old_lone_change_is_not_sure(void **state)
 	world_close(&w);
 }
 
+/* ---- what changed without showing as a difference ---- */
+
+static void test_a_restore_point_between_break_and_alarm_hides_nothing(void **state)
+{
+	(void)state;
+	struct world w;
+	open_with(&w, 2);
+	/* Broken, then the schedule took a restore point of it: nothing differs from the newest one. */
+	snapshot_is(&w, "portal", "h0000", 9, 0, SNAPSHOT_SCHEDULED, (struct id){{0}});
+	world_after(&w, 20 * 1000);
+	struct incident i = fails(&w, "portal", "h0000");
+	struct diagnosis d = diagnosed(&w, &i);
+	assert_false(d.abstained);
+	assert_int_equal(LIST_AT(the_fix(&d)->components, uint32_t, 0), COMPONENT_CONFIG);
+	assert_non_null(strstr(d.root_cause, "changed between the restore points"));
+	const struct plan *p = plan_for(&w, 1); /* and it can be brought back */
+	assert_true(id_equal(LIST_AT(p->hosts, struct plan_host, 0).snapshot, fleet_good[0]));
+	world_close(&w);
+}
+
+static void test_what_was_left_before_it_failed_is_no_cause(void **state)
+{
+	(void)state;
+	struct world w;
+	open_with(&w, 1);
+	struct id bad = snapshot_is(&w, "portal", "h0000", 9, 0, SNAPSHOT_SCHEDULED, (struct id){{0}});
+	struct id safety = snapshot_is(&w, "portal", "h0000", 8, 0, SNAPSHOT_SAFETY, (struct id){{0}});
+	world_after(&w, 2000);
+	struct system_snapshot s;
+	bool found;
+	ok(fleet_snapshot_get(w.turn, bad, &s, &found, ERR_HERE));
+	s.left_ms = w.now_ms; /* brought back since */
+	ok(turn_put(w.turn, &system_snapshot_table, &s, ERR_HERE));
+	assert_false(id_is_zero(safety));
+	world_after(&w, 2000);
+	struct incident i = fails(&w, "portal", "h0000");
+	struct diagnosis d = diagnosed(&w, &i);
+	assert_true(d.abstained);
+	world_close(&w);
+}
+
+/* One host that runs portal with data and a database of its own. */
+static void open_whole(struct world *w)
+{
+	static uint32_t all[] = {COMPONENT_CONFIG, COMPONENT_CODE, COMPONENT_DATA, COMPONENT_DATABASE};
+	struct declared_service portal = declared("portal", NULL);
+	portal.components = (struct list){all, 4};
+	world_open(w);
+	fleet_is(w, 1);
+	struct hello h = hello_of(w, "h0000", boot_id(1), &portal, 1);
+	hello_say(w, &h);
+	http_says(w, "portal", "h0000", PROBE_OK);
+	world_after(w, MINUTE);
+}
+
+static void data_differs(struct world *w, uint64_t added, uint64_t removed)
+{
+	struct drift_report r = {.service = "portal",
+	    .component = COMPONENT_DATA,
+	    .snapshot = fleet_good[0],
+	    .added = added,
+	    .removed = removed,
+	    .newest_change_ms = w->now_ms};
+	struct host h = host_now(w, "h0000");
+	ok(fleet_on_drift(w->turn, &h, &r, ERR_HERE));
+}
+
+static void test_two_faults_at_once_leave_neither_sure(void **state)
+{
+	(void)state;
+	struct world w;
+	open_whole(&w);
+	data_differs(&w, 0, 12); /* somebody deleted uploads … */
+	struct incident i = fails(&w, "portal", "h0000");
+	struct diagnosis alone = diagnosed(&w, &i);
+	assert_true(alone.confidence > 0.9 && alone.alternatives.count == 0);
+	/* … and a column was renamed, of which only the lines tell */
+	log_says(&w, "portal", "h0000", 7, "ERROR: column patients.birth does not exist", 30);
+	struct diagnosis both = diagnosed(&w, &i);
+	assert_true(both.confidence < 0.7);
+	assert_int_equal(both.suspects.count, 2);
+	assert_int_equal(both.alternatives.count, 1);
+	uint32_t one = LIST_AT(both.suspects, struct suspect, 0).component;
+	uint32_t other = LIST_AT(both.alternatives, struct suspect, 0).component;
+	assert_true((one == COMPONENT_DATA && other == COMPONENT_DATABASE) ||
+		    (one == COMPONENT_DATABASE && other == COMPONENT_DATA));
+	struct buf bytes = BUF_INIT;
+	both.diagnosis = turn_id(w.turn);
+	ok(record_to_msgpack(&diagnosis_type, &both, &bytes, ERR_HERE));
+	buf_done(&bytes);
+	world_close(&w);
+}
+
+static void test_a_database_out_of_reach_is_not_its_contents(void **state)
+{
+	(void)state;
+	struct world w;
+	open_whole(&w);
+	struct incident i = fails(&w, "portal", "h0000");
+	log_says(&w, "portal", "h0000", 7, "ERROR: could not connect to the database: connection refused", 30);
+	struct diagnosis d = diagnosed(&w, &i);
+	assert_int_equal(d.suspects.count, 0);
+	world_close(&w);
+}
+
+static void test_data_that_only_grew_is_used_not_broken(void **state)
+{
+	(void)state;
+	struct world w;
+	open_whole(&w);
+	data_differs(&w, 5, 0);
+	drift_is(&w, "portal", "h0000", COMPONENT_CODE, fleet_good[0], 1);
+	world_after(&w, 1000);
+	struct incident i = fails(&w, "portal", "h0000");
+	struct diagnosis d = diagnosed(&w, &i);
+	assert_int_equal(LIST_AT(d.suspects, struct suspect, 0).component, COMPONENT_CODE);
+	assert_true(
+	    LIST_AT(d.suspects, struct suspect, 0).confidence > 2 * LIST_AT(d.suspects, struct suspect, 1).confidence);
+	world_close(&w);
+}
+
+static void test_a_change_of_our_own_is_a_suspect_too(void **state)
+{
+	(void)state;
+	struct world w;
+	open_with(&w, 2);
+	fleet_breaks(&w, 1);
+	const struct plan *plan = plan_for(&w, 1);
+	drift_is(&w, "portal", "h0000", COMPONENT_CONFIG, fleet_good[0], 0); /* done: what runs is the restore point */
+	struct change c = {.change = turn_id(w.turn),
+	    .number = 7,
+	    .state = CHANGE_COMPLETED,
+	    .service = "portal",
+	    .title = "an older release",
+	    .requested_by = "ada",
+	    .plan = plan};
+	c.began_ms = w.now_ms;
+	ok(turn_put(w.turn, &change_table, &c, ERR_HERE));
+	world_after(&w, 30 * 1000);
+	struct incident i = fails(&w, "portal", "h0000");
+	struct diagnosis d = diagnosed(&w, &i);
+	assert_false(d.abstained);
+	assert_non_null(strstr(d.root_cause, "CHG-7"));
+	world_close(&w);
+}
+
+static void test_a_dependency_that_is_down_is_named_even_if_nothing_changed(void **state)
+{
+	(void)state;
+	struct world w;
+	struct incident other = {0};
+	open_with(&w, 2);
+	struct incident i = fails(&w, "portal", "h0000");
+	incident_says(&w, "records-db", "db-1", PROBE_CRITICAL, &other);
+	struct diagnosis d = diagnosed(&w, &i);
+	assert_false(d.abstained);
+	assert_true(d.confidence >= 0.3 && d.confidence < 0.96);
+	assert_non_null(strstr(d.root_cause, "records-db itself, on which portal depends"));
+	assert_int_equal(the_fix(&d)->action, FIX_INVESTIGATE);
+	assert_int_equal(d.affected.count, 1);
+	world_close(&w);
+}
+
 /* ---- bounds, and keeping ---- */
 
 static void test_many_suspects_and_much_evidence(void **state)
@@ -392,6 +555,13 @@ int main(void)
 	    cmocka_unit_test(test_a_change_after_the_fault_is_no_cause),
 	    cmocka_unit_test(test_a_change_elsewhere_is_no_cause),
 	    cmocka_unit_test(test_an_old_lone_change_is_not_sure),
+	    cmocka_unit_test(test_a_restore_point_between_break_and_alarm_hides_nothing),
+	    cmocka_unit_test(test_what_was_left_before_it_failed_is_no_cause),
+	    cmocka_unit_test(test_two_faults_at_once_leave_neither_sure),
+	    cmocka_unit_test(test_a_database_out_of_reach_is_not_its_contents),
+	    cmocka_unit_test(test_data_that_only_grew_is_used_not_broken),
+	    cmocka_unit_test(test_a_change_of_our_own_is_a_suspect_too),
+	    cmocka_unit_test(test_a_dependency_that_is_down_is_named_even_if_nothing_changed),
 	    cmocka_unit_test(test_many_suspects_and_much_evidence),
 	    cmocka_unit_test(test_patterns_are_bounded),
 	    cmocka_unit_test(test_patterns_of_several_hosts_are_one),

@@ -1,0 +1,56 @@
+/* controller/diagnosis/internal.h: one diagnosis in the making, as the files of this folder share it. */
+#ifndef KEDGE_CONTROLLER_DIAGNOSIS_INTERNAL_H
+#define KEDGE_CONTROLLER_DIAGNOSIS_INTERNAL_H
+
+#include "controller/diagnosis/diagnosis.h"
+
+enum {
+	DIAGNOSIS_SERVICES_MAX = 64, /* of what the failing one leans on, the nearest: further away nothing is found */
+	DIAGNOSIS_HOSTS_MAX = 16,    /* of a service, whose measurements are ranked: more say the same */
+	DIAGNOSIS_CHANGES_MAX = 64,  /* newest changes that are looked at */
+};
+
+struct inquiry {
+	struct turn *t;
+	struct incident incident;
+	struct suspect suspects[DIAGNOSIS_SUSPECTS_MAX];
+	double score[DIAGNOSIS_SUSPECTS_MAX];
+	size_t suspect_count;
+	struct evidence evidence[DIAGNOSIS_EVIDENCE_MAX];
+	size_t evidence_count;
+	struct list advised; /* struct fix, from what is known */
+};
+struct place {
+	const char *service, *host;
+	const struct list *patterns; /* new ones of the service */
+	double factor;               /* how much the service as a whole explains */
+};
+
+/* The heaviest are kept, in order.  text NULL (out of memory) is nothing. */
+void inquiry_note(struct inquiry *q, enum evidence_kind kind, const char *service, const char *host, const char *text,
+    double weight, uint64_t at_ms);
+/* Of one component of one place the strongest reason stands; the best suspects are kept, in order. */
+void inquiry_suspect(struct inquiry *q, enum evidence_kind kind, const struct suspect *s, double score);
+
+/* ---- what changed (changed.c) ---- */
+
+/* Components that differ from their restore point; restore points that differ from the one before; lines that speak of
+ * what cannot be compared. */
+ERR_CHECK enum err_code changed_at(struct inquiry *q, const struct place *p, struct err *reterr);
+/* Changes that Kedge itself made to the service. */
+ERR_CHECK enum err_code changed_by_plan(struct inquiry *q, const char *service, double factor, struct err *reterr);
+
+/* ---- which service (services.c) ---- */
+
+struct ranked_service {
+	const char *name;
+	double factor;      /* of what changed there: about 0.2 where nothing is wrong, up to 1.8 */
+	double confidence;  /* of the first: that it is this service; 0 of others */
+	const char *reason; /* of the first: why, or NULL */
+};
+/* The failing service and what it leans on, ranked by controller/cause over health, measurements and new lines; ret
+ * holds DIAGNOSIS_SERVICES_MAX + 1: itself first, then in the order of leans_on. */
+ERR_CHECK enum err_code services_rank(
+    struct inquiry *q, const struct list *leans_on, struct ranked_service *ret, size_t *ret_count, struct err *reterr);
+
+#endif
