@@ -83,7 +83,7 @@ enum err_code s3_new(
 
 static void cut_text(const char *data, size_t size, const char *open, const char *close, char *out, size_t room)
 {
-	const char *begin = memmem(data, size, open, strlen(open));
+	const char *begin = size == 0 ? NULL : memmem(data, size, open, strlen(open));
 	out[0] = '\0';
 	if (!begin)
 		return;
