@@ -1,5 +1,5 @@
-/* controller/knowledge/beta.h: how often something works, from how often it did: a Beta distribution over the rate, flat
- * before the first try (Laplace's rule of succession).  Pure. */
+/* controller/knowledge/beta.h: how often something works, from how often it did: a Beta distribution over the rate,
+ * flat before the first try (Laplace's rule of succession).  Pure. */
 #ifndef KEDGE_CONTROLLER_KNOWLEDGE_BETA_H
 #define KEDGE_CONTROLLER_KNOWLEDGE_BETA_H
 

@@ -118,6 +118,26 @@ double calibrated(const struct model_card *card, double confidence)
 	return card->calibration.count ? right : confidence;
 }
 
+bool said_outright(const struct look *l, enum error_class class)
+{
+	for (unsigned c = 0; c < ERROR_CLASS_COUNT; c++)
+		if (c != class && l->lexicon[c][2] > 0)
+			return false;
+	return l->lexicon[class][4] > 0;
+}
+
+double settled_confidence(
+    const struct model_card *card, const struct look *l, enum error_class class, double share, double confidence)
+{
+	double settled = calibrated(card, confidence);
+	for (size_t i = 0; i < card->sure.count && said_outright(l, class); i++) {
+		const struct model_sure *s = &LIST_AT(card->sure, struct model_sure, i);
+		if (s->class == class && share >= s->share && s->right > settled)
+			settled = s->right;
+	}
+	return settled;
+}
+
 void model_classify(const struct model *m, const char *text, size_t size, struct verdict *ret)
 {
 	struct look look;
@@ -126,5 +146,6 @@ void model_classify(const struct model *m, const char *text, size_t size, struct
 	model_shares(m, &look, ret->share);
 	ret->class = shares_first(ret->share);
 	confidence_signs(&look, ret->share, signs);
-	ret->confidence = calibrated(&m->card, confidence_of(m, &look, signs));
+	ret->confidence =
+	    settled_confidence(&m->card, &look, ret->class, ret->share[ret->class], confidence_of(m, &look, signs));
 }

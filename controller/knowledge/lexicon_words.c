@@ -17,8 +17,7 @@ const struct lexicon_group lexicon_groups[] = {
 	"defined more than once|already a member|already member|already used|already contains|already has|already is|"
 	"already assigned|already created|already installed|already up to date|name ~ taken|same name|"
 	"already redirect*|similar ~ exist*|already mapped|already bound|already listed"},
-    {CLASS_ALREADY_EXISTS, 1,
-	"already|twice|redefin*|more than once"},
+    {CLASS_ALREADY_EXISTS, 1, "already|twice|redefin*|more than once"},
     {CLASS_AUTH, 3,
 	"must have ~ privilege|must be a superuser|must be a member of|must be member of|security restricted operation|"
 	"security definer|rejects connection|rejects replication connection|no ~ entry for host|channel binding|"
@@ -59,8 +58,7 @@ const struct lexicon_group lexicon_groups[] = {
 	"being deleted|being used by another|changed ~ concurrently|another transaction|another process|"
 	"another request|in progress|pending operation|leader changed|ownership|lost leadership|lost lease|fenced|"
 	"stale|reread|retry ~ operation"},
-    {CLASS_CONFLICT, 1,
-	"lock*|retry*|race|transaction|owner*|lease|abort*|generation|revision"},
+    {CLASS_CONFLICT, 1, "lock*|retry*|race|transaction|owner*|lease|abort*|generation|revision"},
     {CLASS_INTEGRITY, 3,
 	"violates|violated by|integrity constraint|unique constraint|foreign key constraint|"
 	"check constraint ~ violated|not null constraint|null value in|constraint violation|23505|23503|23502|23514|"
@@ -71,8 +69,7 @@ const struct lexicon_group lexicon_groups[] = {
 	"constraint ~ is violated|violat*|could not create unique index|still referenced from|referenced by|"
 	"violat* ~ constraint|foreign key|no partition of relation|contains values that|contains rows|"
 	"is not present in table"},
-    {CLASS_INTEGRITY, 1,
-	"constraint*|unique|null values|rows"},
+    {CLASS_INTEGRITY, 1, "constraint*|unique|null values|rows"},
     {CLASS_INTERNAL, 3,
 	"internal error|internal server error|unexpected error|should not happen|should never happen|impossible|"
 	"this is a bug|a bug|assertion fail*|panic*|segmentation fault|segfault|sigsegv|sigabrt|nil pointer|"
@@ -101,25 +98,24 @@ const struct lexicon_group lexicon_groups[] = {
 	"must be greater than or equal|must all|wildcard|required for|cannot specify both|can not specify both|"
 	"must be a valid|is not a valid|has invalid format|failed to parse|unable to parse|could not parse|"
 	"failed to decode|missing ~ from|unknown ~ type : %|format is not|unknown format code|incorrect number of|"
-	"can not convert|could not convert|does not accept|malformed|invalid argument*|invalid parameter*|"
-	"invalid value*|invalid input|invalid request|invalid option*|invalid format|invalid name|invalid syntax|"
-	"syntax error|bad request|400|422|malformed*|must be provided|must be specified|must be set|must specify|"
-	"must provide|must not be empty|must not be null|must not be negative|can not be empty|can not be negative|"
-	"can not be null|can not be nil|can not be zero|cannot be blank|must be positive|must be greater|must be less|"
-	"must be between|must be at least|must be at most|must be one of|must be a|must be an|must be in|must be valid|"
-	"must contain|must have|must match|must start|must end|must return|must not|may not be empty|"
-	"should not be empty|is required|are required|required field|required parameter*|missing required|is empty|"
-	"was empty|is missing|are missing|not provided|is not provided|not specified|not set on request|is not set|"
-	"is mandatory|missing in request|missing in the request|einval|out of range|not a valid|is not valid|"
-	"is invalid|not valid|wrong number of|invalid length|type mismatch|22023|22p02|42601|42804|unrecognized|"
-	"unrecognised|unexpected token|expected ~ got|expected ~ found|exceeds limit|length exceeds|"
-	"exceeds maximum length|exceeds maximum allowed|too long|illegal|erange|edom|enametoolong|mutually exclusive|"
-	"ambiguous|does not return|should return|can not specify|cannot have both|conflicting or redundant|"
-	"division by zero|divide by zero|value too long|numeric value|datetime field|array subscript*|invalid escape|"
-	"invalid byte sequence|invalid regular expression|negative|non-negative|not a number|must all be|only one of|"
-	"at least one|exactly one|one and only one|wrong type|cannot be cast|cannot coerce|can not cast|"
-	"could not determine|in the wrong format|bad format|no such option|unknown option|unknown parameter|"
-	"unknown field"},
+	"does not accept|malformed|invalid argument*|invalid parameter*|invalid value*|invalid input|invalid request|"
+	"invalid option*|invalid format|invalid name|invalid syntax|syntax error|bad request|400|422|malformed*|"
+	"must be provided|must be specified|must be set|must specify|must provide|must not be empty|must not be null|"
+	"must not be negative|can not be empty|can not be negative|can not be null|can not be nil|can not be zero|"
+	"cannot be blank|must be positive|must be greater|must be less|must be between|must be at least|"
+	"must be at most|must be one of|must be a|must be an|must be in|must be valid|must contain|must have|"
+	"must match|must start|must end|must return|must not|may not be empty|should not be empty|is required|"
+	"are required|required field|required parameter*|missing required|is empty|was empty|is missing|are missing|"
+	"not provided|is not provided|not specified|not set on request|is not set|is mandatory|missing in request|"
+	"missing in the request|einval|out of range|not a valid|is not valid|is invalid|not valid|wrong number of|"
+	"invalid length|type mismatch|22023|22p02|42601|42804|unrecognized|unrecognised|unexpected token|"
+	"expected ~ got|expected ~ found|exceeds limit|length exceeds|exceeds maximum length|exceeds maximum allowed|"
+	"too long|illegal|erange|edom|enametoolong|mutually exclusive|ambiguous|does not return|should return|"
+	"can not specify|cannot have both|conflicting or redundant|division by zero|divide by zero|value too long|"
+	"numeric value|datetime field|array subscript*|invalid escape|invalid byte sequence|invalid regular expression|"
+	"negative|non-negative|not a number|must all be|only one of|at least one|exactly one|one and only one|"
+	"wrong type|cannot be cast|cannot coerce|can not cast|could not determine|in the wrong format|bad format|"
+	"no such option|unknown option|unknown parameter|unknown field"},
     {CLASS_INVALID, 2,
 	"invalid*|parse*|parsing|missing|empty|required|must|bad|incorrect|improper|wellformed|unknown|can not use|"
 	"can not contain|can not include|can not have|request is nil|is nil|not an integer|not a|should be|should have|"
@@ -146,8 +142,7 @@ const struct lexicon_group lexicon_groups[] = {
 	"not present|nothing ~ to|unknown %|missing %|not available in|not located|lookup failed|lookup fail*|"
 	"not known|unresolved|no ~ with|has no|no ~ for|none of|already expired|already completed|already closed|"
 	"expired|not on|to find|was not ~ found|undefined"},
-    {CLASS_NOT_FOUND, 1,
-	"find|found|exist*|unknown|no|missing|absent|lookup|path"},
+    {CLASS_NOT_FOUND, 1, "find|found|exist*|unknown|no|missing|absent|lookup|path"},
     {CLASS_RESOURCE, 3,
 	"number of ~ exceeds|out of ~ slots|all ~ slots are in use|can not have more than|insufficient ~ available|"
 	"can have at most|is limited to|not enough elements|maximum ~ exceeded|too complex|target is too long|"
@@ -203,8 +198,7 @@ const struct lexicon_group lexicon_groups[] = {
 	"dependent objects|cursor|savepoint|not owned|does not belong|not associated|is not a|is not an|not applicable|"
 	"must be enabled|requires ~ to be|too short|transition|breaks requirement|would break|would exceed|"
 	"multiple ~ found|conflict token|cannot export|cannot insert into|deleted while|closed|shut down|shutdown"},
-    {CLASS_STATE, 1,
-	"while|during|because|before|after|still|ready|running|started|closing|mode|belong|within|inside"},
+    {CLASS_STATE, 1, "while|during|because|before|after|still|ready|running|started|closing|mode|belong|within|inside"},
     {CLASS_TIMEOUT_CANCEL, 3,
 	"timed out|timeout|time out|timeouts|deadline exceeded|deadlineexceeded|context deadline|etimedout|408|504|"
 	"gateway timeout|canceled|cancelled|canceling|cancelling|cancellation|context canceled|interrupted|eintr|"
@@ -214,8 +208,7 @@ const struct lexicon_group lexicon_groups[] = {
     {CLASS_TIMEOUT_CANCEL, 2,
 	"deadline|waiting for|cancel*|too slow|did not respond|not respond|within ~ seconds|within ~ ms|is closing|"
 	"has ended|interrupt*|slow|stopped waiting|attempts"},
-    {CLASS_TIMEOUT_CANCEL, 1,
-	"wait*|stopped|closing|time|ended|poll"},
+    {CLASS_TIMEOUT_CANCEL, 1, "wait*|stopped|closing|time|ended|poll"},
     {CLASS_UNAVAILABLE, 3,
 	"administrator command|not yet accepting|is not accepting connections|not healthy|unhealthy|please retry|"
 	"retry later|ssl connection|connection was|connection has been|connection to ~ lost|streaming|"
@@ -240,8 +233,7 @@ const struct lexicon_group lexicon_groups[] = {
 	"stream|endpoint|operation failed|protocol|insufficient data|from client|from server|ssl|tls|remote|"
 	"try again later|try again|dial|not serving|failed over|message format|query failed|execute ~ query|"
 	"failed to ~ rows|select ~ failed|rows affected"},
-    {CLASS_UNAVAILABLE, 1,
-	"server|client|fetch|rpc|port|host|peer|message|send|receive*|retry|down|wire"},
+    {CLASS_UNAVAILABLE, 1, "server|client|fetch|rpc|port|host|peer|message|send|receive*|retry|down|wire"},
     {CLASS_UNSUPPORTED, 3,
 	"can not be renamed|only available using|is only supported|only supported|not available using|not deferrable|"
 	"can not ~ concurrently|cannot be used with|can not be used with|can not be used in|not supported by|"

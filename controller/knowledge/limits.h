@@ -14,13 +14,13 @@ enum {
 	MODEL_BINS_MAX = 64,            /* steps of a calibration */
 	INCIDENT_EVENTS_MAX = 65536,    /* kinds of events over a history */
 	SIMILAR_INCIDENTS_MAX = 200000, /* of one history */
-	SIMILAR_TABLE_MAX = 1 << 25,  /* counts by event, level and cause: 256 MiB */
+	SIMILAR_TABLE_MAX = 1 << 25,    /* counts by event, level and cause: 256 MiB */
 	SIMILAR_RANK_MAX = 64,          /* neighbours that are asked for at most */
 	SEARCH_DOCUMENTS_MAX = 100000,
 	SEARCH_DOCUMENT_MAX = 1 << 20, /* bytes of a document that are looked at */
 	SEARCH_TERMS_MAX = 1024,       /* of one query, with what it was widened to */
 	SEARCH_RANK_MAX = 64,
-	SEARCH_LEAD_MAX = 600, /* bytes of running text that count as a document's opening */
+	SEARCH_LEAD_MAX = 600,        /* bytes of running text that count as a document's opening */
 	KNOWLEDGE_ENTRIES_MAX = 4096, /* of one folder: they are held in memory and matched one by one */
 	KNOWLEDGE_FILE_MAX = 1 << 20,
 	KNOWLEDGE_FILE_ENTRIES_MAX = 1024, /* of one file: RECORD_KEYED_MAX */

@@ -30,6 +30,13 @@ static const struct field calibration_fields[] = {
 };
 static const struct record_type calibration_type =
     RECORD_TYPE("model_calibration", struct model_calibration, calibration_fields, "one point of a calibration");
+static const struct field sure_fields[] = {
+    F_ENUM(struct model_sure, class, &error_class_enum, FIELD_ALWAYS | FIELD_COLUMN, "the class"),
+    F_F64(struct model_sure, share, FIELD_ALWAYS | FIELD_COLUMN, "from this share on"),
+    F_F64(struct model_sure, right, FIELD_ALWAYS | FIELD_COLUMN, "how often that was right"),
+};
+static const struct record_type sure_type =
+    RECORD_TYPE("model_sure", struct model_sure, sure_fields, "where a model is as good as certain");
 static const struct field system_fields[] = {
     F_STRING(
 	struct model_system, system, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "the system that was held back"),
@@ -52,6 +59,7 @@ static const struct field card_fields[] = {
     F_LIST(struct model_card, systems, &system_type, MODEL_SYSTEMS_MAX, 0, "each system apart"),
     F_LIST(struct model_card, calibration, &calibration_type, MODEL_BINS_MAX, 0,
 	"what the model's scores turned out to be worth"),
+    F_LIST(struct model_card, sure, &sure_type, ERROR_CLASS_COUNT, 0, "what is as good as certain"),
 };
 const struct record_type model_card_type =
     RECORD_TYPE("model_card", struct model_card, card_fields, "a model: what it was made from and how good it is");

@@ -17,6 +17,10 @@ struct model_system { /* how it did on a system that was held back */
 	uint64_t messages;
 	double accuracy;
 };
+struct model_sure { /* said outright by the lexicon alone, and given this share: as good as certain */
+	uint32_t class;
+	double share, right;
+};
 struct model_card {
 	const char *name;       /* "error-class" */
 	const char *version;    /* names the features and the lexicon, too: they belong together */
@@ -26,6 +30,7 @@ struct model_card {
 	double accuracy, macro_f1, ece; /* over all messages, each judged by a model that had not seen its system */
 	double sure_accuracy, sure_coverage; /* of the answers that were given with .95 and more */
 	struct list calibration;             /* struct model_calibration, by score */
+	struct list sure;                    /* struct model_sure, each class at most once */
 };
 extern const struct record_type model_card_type;
 

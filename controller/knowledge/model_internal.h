@@ -31,8 +31,13 @@ enum error_class shares_first(const double share[ERROR_CLASS_COUNT]);
 /* What speaks for and against the first of the shares being right. */
 void confidence_signs(const struct look *l, const double share[ERROR_CLASS_COUNT], double ret[MODEL_SIGNS]);
 double confidence_of(const struct model *m, const struct look *l, const double signs[MODEL_SIGNS]);
+/* Does the lexicon say the class outright, and of no other? */
+bool said_outright(const struct look *l, enum error_class class);
 /* The raw confidence as it turned out on systems that were held back. */
 double calibrated(const struct model_card *card, double confidence);
+/* The same, but for what is as good as certain. */
+double settled_confidence(
+    const struct model_card *card, const struct look *l, enum error_class class, double share, double confidence);
 
 ERR_CHECK enum err_code model_new(struct model **ret, struct err *reterr);
 

@@ -9,7 +9,10 @@
 
 #include <openssl/evp.h>
 
-enum { STEP_LEAST = 60 }; /* answers behind one step of the calibration */
+enum {
+	STEP_LEAST = 60, /* answers behind one step of the calibration */
+	SURE_LEAST = 15, /* answers behind a class that is called as good as certain */
+};
 static const double sure = 0.95;
 
 struct school {
@@ -159,6 +162,49 @@ static enum err_code calibrate(struct school *s, struct arena *arena, struct lis
 	return ERR_OK;
 }
 
+/* ---- what is as good as certain ---- */
+
+static double settled(const struct model_card *card, const struct lesson *l)
+{
+	return settled_confidence(card, l->look, (enum error_class)l->answer, l->share[l->answer], l->confidence);
+}
+
+/* From which share on answers of a class that the lexicon says outright were right often enough, on systems that were
+ * held back.  False: from none, or too few of them. */
+static bool find_sure(const struct school *s, uint32_t class, struct model_sure *ret)
+{
+	for (unsigned percent = 50; percent < 99; percent++) {
+		double right = 0, all = 0, share = percent / 100.0;
+		for (size_t i = 0; i < s->count; i++) {
+			const struct lesson *l = &s->lessons[i];
+			if (l->answer == class && l->share[class] >= share &&
+			    said_outright(l->look, (enum error_class) class)) {
+				right += l->right;
+				all++;
+			}
+		}
+		if (all < SURE_LEAST)
+			return false;
+		if (right >= sure * all) {
+			*ret = (struct model_sure){class, share, right / all};
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum err_code find_all_sure(struct school *s, struct arena *arena, struct list *ret, struct err *reterr)
+{
+	struct model_sure *found = arena_array(arena, ERROR_CLASS_COUNT, sizeof *found);
+	size_t n = 0;
+	if (!found)
+		return err_set(reterr, ERR_NOMEM, "out of memory for a calibration");
+	for (uint32_t c = 0; c < ERROR_CLASS_COUNT; c++)
+		n += find_sure(s, c, &found[n]);
+	*ret = (struct list){found, n};
+	return ERR_OK;
+}
+
 /* ---- figures ---- */
 
 static double macro_f1(const struct lesson *l, size_t count)
@@ -184,7 +230,7 @@ static void figures(struct school *s, struct model_card *card)
 	double right = 0, sure_count = 0, sure_right = 0, off[10] = {0};
 	for (size_t i = 0; i < s->count; i++) {
 		const struct lesson *l = &s->lessons[i];
-		double confidence = calibrated(card, l->confidence);
+		double confidence = settled(card, l);
 		unsigned bin = (unsigned)(confidence * 10);
 		off[bin < 9 ? bin : 9] += confidence - l->right;
 		right += l->right;
@@ -249,6 +295,8 @@ static enum err_code teach(struct school *s, struct model *m, const struct examp
 		rc = hold_back(s, m, reterr);
 	if (rc == ERR_OK)
 		rc = calibrate(s, m->arena, &m->card.calibration, reterr);
+	if (rc == ERR_OK)
+		rc = find_all_sure(s, m->arena, &m->card.sure, reterr);
 	if (rc == ERR_OK)
 		rc = each_system(s, m->arena, &m->card.systems, reterr);
 	if (rc != ERR_OK)
