@@ -256,7 +256,8 @@ enum err_code changed_by_plan(struct inquiry *q, const char *service, double fac
 		if ((rc = turn_scan_next(&scan, &c, &found, reterr)) != ERR_OK || !found)
 			break;
 		bool near = c.began_ms && c.began_ms <= fault_ms && c.began_ms + DIAGNOSIS_WINDOW_MS >= fault_ms;
-		if (near && c.plan && text_equal(c.service, service))
+		bool answer = id_equal(c.incident, q->incident.incident); /* made because of it, not before it */
+		if (near && !answer && c.plan && text_equal(c.service, service))
 			suspect_change(q, &c, factor);
 	}
 	turn_scan_done(&scan);
