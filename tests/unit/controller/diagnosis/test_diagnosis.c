@@ -427,6 +427,7 @@ static void test_a_change_of_our_own_is_a_suspect_too(void **state)
 	struct diagnosis d = diagnosed(&w, &i);
 	assert_false(d.abstained);
 	assert_non_null(strstr(d.root_cause, "CHG-7"));
+	c = change_now(&w, c.change);
 	c.incident = i.incident; /* what was done because of the fault is not its cause */
 	ok(turn_put(w.turn, &change_table, &c, ERR_HERE));
 	assert_true(diagnosed(&w, &i).abstained);
