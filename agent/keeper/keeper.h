@@ -1,6 +1,6 @@
 /* agent/keeper/keeper.h: the privileged half of the agent: probes, logs, schedules, orders, workers, and the link's guardian.
  *
- * One loop, one thread.  Heavy work runs in worker processes (jobs.h).  It opens no socket to the outside and parses nothing of the
+ * One loop, one thread.  Heavy work runs in worker processes (jobs.h).  Its probes connect to what agent.yaml names; it listens nowhere and parses nothing of the
  * network's but what the link hands over on the channel, each request checked by who may ask it (agent/channel).  Without a controller,
  * or while it is away, everything local goes on. */
 #ifndef KEDGE_AGENT_KEEPER_KEEPER_H

@@ -81,7 +81,7 @@ static const struct field status_fields[] = {
 	"when that was taken: what is younger would be lost with this host"),
     F_U64(struct copy_status, objects, 0, FIELD_ALWAYS, "that are in use"),
     F_SIZE(struct copy_status, size_bytes, 0, FIELD_ALWAYS, "of these"),
-    F_U64(struct copy_status, unneeded, 0, 0, "objects that the repository has no use for any more"),
+    F_U64(struct copy_status, unneeded_objects, 0, 0, "objects that the repository has no use for any more"),
     F_SIZE(struct copy_status, unneeded_bytes, 0, 0, "of these"),
     F_TIME(struct copy_status, locked_until_ms, 0, "when the first lock on what is in use ends"),
     F_STRING(struct copy_status, lock_error, ERR_MSG_MAX, 0, "why locks could not be renewed"),

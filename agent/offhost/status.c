@@ -62,13 +62,13 @@ static struct copy_status read_status(const struct offhost *o, struct arena *are
 static void count_objects(const struct ledger *l, struct copy_status *s)
 {
 	const struct copied *e;
-	s->objects = s->size_bytes = s->unneeded = s->unneeded_bytes = s->locked_until_ms = 0;
+	s->objects = s->size_bytes = s->unneeded_objects = s->unneeded_bytes = s->locked_until_ms = 0;
 	s->recoverable = place_newest(l, copied_keys_name, OFFHOST_KEYS_MAX) > 0;
 	s->generation = ledger_about(l)->generation;
 	for (size_t at = 0; (e = ledger_next(l, &at));) {
 		if (!e->stored_ms || e->content.size)
 			continue;
-		*(e->gone ? &s->unneeded : &s->objects) += 1;
+		*(e->gone ? &s->unneeded_objects : &s->objects) += 1;
 		*(e->gone ? &s->unneeded_bytes : &s->size_bytes) += e->size_bytes;
 		if (!e->gone && !text_starts(e->name, "inventory/") && e->locked_until_ms &&
 		    (!s->locked_until_ms || e->locked_until_ms < s->locked_until_ms))

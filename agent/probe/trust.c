@@ -1,4 +1,6 @@
-#include "agent/probe/openssl.h"
+#include "shared/base/openssl.h"
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include "agent/probe/trust.h"
 
