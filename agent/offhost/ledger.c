@@ -120,7 +120,7 @@ static enum err_code open_end(struct ledger *l, const char *path, off_t size, st
 	return size < 0 || ftruncate(l->fd, size) == 0 ? ERR_OK : err_sys(reterr, errno, "cut %s", path);
 }
 
-enum err_code ledger_open(const char *path, struct ledger **ret, struct err *reterr)
+enum err_code ledger_open(const char *path, bool change, struct ledger **ret, struct err *reterr)
 {
 	CLEANUP(ledger_cleanup) struct ledger *l = NULL;
 	CLEANUP(buf_done) struct buf text = {.limit = OFFHOST_LEDGER_MAX};
@@ -133,9 +133,9 @@ enum err_code ledger_open(const char *path, struct ledger **ret, struct err *ret
 	if (rc)
 		return rc;
 	bool old = lines > 2 * map_count(l->by_name) + LINE_SLACK;
-	if (old)
+	if (change && old)
 		rc = write_anew(l, path, reterr);
-	if (!rc)
+	if (!rc && change)
 		rc = open_end(l, path, old ? -1 : (off_t)good, reterr);
 	if (rc)
 		return rc;

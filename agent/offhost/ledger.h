@@ -20,8 +20,9 @@ struct ledger_head {
 extern const struct record_type ledger_head_type;
 
 struct ledger;
-/* ERR_NOT_FOUND: there is none.  ERR_CORRUPT: not what was written. */
-ERR_CHECK enum err_code ledger_open(const char *path, struct ledger **ret, struct err *reterr);
+/* change: to be put into; by who holds the lock alone.  Else only read, and the file is left as it is, also while
+ * another process puts. ERR_NOT_FOUND: there is none.  ERR_CORRUPT: not what was written. */
+ERR_CHECK enum err_code ledger_open(const char *path, bool change, struct ledger **ret, struct err *reterr);
 /* An empty one in the place of any other. */
 ERR_CHECK enum err_code ledger_create(
     const char *path, const struct ledger_head *head, struct ledger **ret, struct err *reterr);

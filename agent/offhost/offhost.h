@@ -109,7 +109,7 @@ struct copy_status {
 	uint64_t newest_taken_ms; /* when it was taken */
 	uint64_t objects, size_bytes;
 	uint64_t unneeded_objects, unneeded_bytes; /* objects that the repository has no use for any more */
-	uint64_t locked_until_ms;          /* the first lock that ends, of what is needed */
+	uint64_t locked_until_ms;                  /* the first lock that ends, of what is needed */
 	const char *lock_error;
 	bool recoverable; /* wrapped keys are there: the copy opens without this host */
 	uint64_t verified_ms, verified_objects;

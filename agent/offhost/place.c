@@ -36,13 +36,14 @@ uint32_t place_newest(const struct ledger *l, char *(*name_of)(uint32_t, char *)
 
 /* ---- the ledger that is there ---- */
 
-enum err_code place_known(const struct offhost *o, const struct keys *k, struct ledger **ret, struct err *reterr)
+static enum err_code known(
+    const struct offhost *o, const struct keys *k, bool change, struct ledger **ret, struct err *reterr)
 {
 	CLEANUP(ledger_cleanup) struct ledger *l = NULL;
 	char path[PATH_LIMIT];
 	enum err_code rc = path_of(o, "ledger", path, reterr);
 	if (!rc)
-		rc = ledger_open(path, &l, reterr);
+		rc = ledger_open(path, change, &l, reterr);
 	if (rc)
 		return rc;
 	const struct ledger_head *h = ledger_about(l);
@@ -51,6 +52,11 @@ enum err_code place_known(const struct offhost *o, const struct keys *k, struct 
 		return err_set(reterr, ERR_NOT_FOUND, "%s is about another store or repository", path);
 	*ret = TAKE_PTR(l);
 	return ERR_OK;
+}
+
+enum err_code place_known(const struct offhost *o, const struct keys *k, struct ledger **ret, struct err *reterr)
+{
+	return known(o, k, false, ret, reterr);
 }
 
 /* ---- one made anew ---- */
@@ -197,6 +203,6 @@ static enum err_code make(const struct offhost *o, const struct keys *k, struct 
 
 enum err_code place_open(const struct offhost *o, const struct keys *k, struct ledger **ret, struct err *reterr)
 {
-	enum err_code rc = place_known(o, k, ret, reterr);
+	enum err_code rc = known(o, k, true, ret, reterr);
 	return rc == ERR_NOT_FOUND || rc == ERR_CORRUPT ? make(o, k, ret, reterr) : rc;
 }

@@ -5,11 +5,11 @@
 #include "agent/offhost/ledger.h"
 #include "agent/offhost/store.h"
 
-/* The ledger as it is on the disk, without asking the store.  ERR_NOT_FOUND: none for this destination and repository.
- */
+/* The ledger as it is on the disk, to be read only; the store is not asked.
+ * ERR_NOT_FOUND: none for this destination and repository. */
 ERR_CHECK enum err_code place_known(
     const struct offhost *o, const struct keys *k, struct ledger **ret, struct err *reterr);
-/* The same, or else one made of what the store holds; a generation is claimed when this repository has none yet. */
+/* To be put into, by who holds the lock: that one, or else one made of what the store holds; a generation is claimed when this repository has none yet. */
 ERR_CHECK enum err_code place_open(
     const struct offhost *o, const struct keys *k, struct ledger **ret, struct err *reterr);
 /* What is put at now_ms is locked until then; 0: locks are not wanted. */

@@ -113,10 +113,12 @@ void status_after_copy(const struct offhost *o, struct repo *r, const struct led
 		l = known;
 	s.began_ms = began_ms;
 	s.ended_ms = o->now_ms(o->ctx);
-	s.error = rc ? err->msg : NULL;
 	if (!rc)
 		s.done_ms = s.ended_ms;
-	s.failing_since_ms = !rc ? 0 : s.failing_since_ms ? s.failing_since_ms : began_ms;
+	if (rc != ERR_CANCELLED) { /* somebody who stops it is no failure */
+		s.error = rc ? err->msg : NULL;
+		s.failing_since_ms = !rc ? 0 : s.failing_since_ms ? s.failing_since_ms : began_ms;
+	}
 	s.lock_error = result->locks_failed ? result->lock_error : NULL;
 	if (l)
 		count_objects(l, &s);

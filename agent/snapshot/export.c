@@ -112,7 +112,7 @@ enum err_code repo_assemble_begin(const char *path, struct err *reterr)
 	char file[PATH_LIMIT];
 	enum err_code rc = path_in(path, "FORMAT", file, reterr);
 	if (!rc && file_exists(file))
-		rc = err_set(reterr, ERR_EXISTS, "%s is a repository already", path);
+		rc = err_set(reterr, ERR_EXISTS, "%s is a repository already: restore into another folder, or move it away", path);
 	if (!rc)
 		rc = file_make_dirs(path, 0700, reterr);
 	for (size_t i = 0; !rc && i < sizeof names / sizeof names[0]; i++) {

@@ -125,7 +125,15 @@ static void a_lost_ledger_is_made_again(void **state)
 	int fd = open(path, O_WRONLY | O_APPEND);
 	assert_int_equal(write(fd, torn, sizeof torn - 1), sizeof torn - 1);
 	close(fd);
+	/* or what somebody writes just now: who only reads leaves it alone */
+	struct stat before, after;
+	assert_int_equal(stat(path, &before), 0);
+	RIG_OK(&r, rig_verify(&r, true));
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(before.st_size, after.st_size);
 	RIG_OK(&r, rig_copy(&r));
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(before.st_size, after.st_size + (off_t)sizeof torn - 1);
 	assert_int_equal(r.store.count, objects);
 	/* a line that is none, and one that is followed by others */
 	RIG_OK(&r, file_replace(path, "garbage\nmore\n", 13, 0600, &r.err));
@@ -247,6 +255,31 @@ static void two_writers_are_told_apart(void **state)
 	RIG_OK(&r, rig_copy(&r));
 	RIG_OK(&r, rig_verify(&r, false));
 	assert_int_equal(r.proof.points, 3);
+	rig_done(&r);
+}
+
+/* Of the same size, even. */
+static void what_arrived_otherwise_is_not_taken_for_ours(void **state)
+{
+	struct rig r;
+	struct memory_object *o = NULL;
+	(void)state;
+	rig_init(&r);
+	rig_point(&r);
+	for (unsigned k = 1; !o; k++) { /* killed when the keys have arrived and nobody knows */
+		memory_done(&r.store);
+		scratch_remove(r.folder);
+		r.store.dies_at = k;
+		r.store.dies_late = true;
+		assert_int_equal(rig_copy(&r), ERR_CANCELLED);
+		o = memory_find_like(&r.store, "/keys/0001");
+	}
+	o->data[0] ^= 1;
+	r.store.dies_at = 0;
+	assert_int_equal(rig_copy(&r), ERR_STATE);
+	o->data[0] ^= 1;
+	RIG_OK(&r, rig_copy(&r));
+	assert_int_equal(r.copied.resumed, 1);
 	rig_done(&r);
 }
 
@@ -473,6 +506,7 @@ int main(void)
 	    cmocka_unit_test(what_is_not_what_was_put_is_found),
 	    cmocka_unit_test(a_copy_that_was_set_back_is_found),
 	    cmocka_unit_test(two_writers_are_told_apart),
+	    cmocka_unit_test(what_arrived_otherwise_is_not_taken_for_ours),
 	    cmocka_unit_test(another_repository_of_this_host_gets_a_generation_of_its_own),
 	    cmocka_unit_test(what_passes_is_tried_again_and_what_does_not_is_told),
 	    cmocka_unit_test(locks_last_while_something_is_needed),
