@@ -41,6 +41,10 @@ enum {
 	PRUNE_GRACE_MS = 24 * 60 * 60 * 1000, /* longer than the longest snapshot that may still refer to a condemned pack */
 	SAFETY_KEEP_MS = 7 * 24 * 60 * 60 * 1000, /* a rollback can be undone for a day at least; a week is how long its order is remembered */
 	PRUNE_CLOCK_SLACK_MS = 60 * 60 * 1000, /* a restore point from further in the future means that a clock is wrong */
+	RESTORE_SHARE_LEAST = 32 << 20,     /* a file of this size is written by several workers, */
+	RESTORE_PART = 8 << 20,             /* so much at a time */
+	RESTORE_BATCH_ENTRIES = 512,        /* a worker takes so many entries at a time, neighbours in the packs, */
+	RESTORE_BATCH_BYTES = 16 << 20,     /* or so many bytes */
 	REPACK_LIVE_PERCENT = 40,           /* a pack of which less is needed is worth writing the rest anew */
 	REPACK_SMALL_BYTES = PACK_TARGET / 16, /* hourly snapshots leave packs like this; */
 	REPACK_SMALL_COUNT = 64,            /* when so many have gathered they are made one: each costs a look at every snapshot */

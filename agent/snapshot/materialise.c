@@ -16,6 +16,8 @@ enum { NANO = 1000000000 };
 struct snapshot_reader {
 	const struct snapshot *snapshot;
 	struct reader *reader;
+	snapshot_share_fn *share; /* NULL: large files are written by this thread alone */
+	void *share_ctx;
 };
 
 enum err_code snapshot_reader_new(const struct snapshot *s, struct snapshot_reader **ret, struct err *reterr)
@@ -39,6 +41,12 @@ void snapshot_reader_free(struct snapshot_reader *r)
 		return;
 	reader_free(r->reader);
 	free(r);
+}
+
+void snapshot_reader_share(struct snapshot_reader *r, snapshot_share_fn *share, void *ctx)
+{
+	r->share = share;
+	r->share_ctx = ctx;
 }
 
 uint64_t snapshot_place(struct snapshot_reader *r, const struct snapshot_entry *e)
@@ -65,26 +73,108 @@ struct writing {
 	struct reader *reader;
 	int fd; /* -1: only check */
 	uint64_t at;
+	/* Chunks that lie side by side in the file and in their segment are written together. */
+	const uint8_t *held;
+	size_t held_size;
+	struct place last; /* of the last chunk held */
 };
+
+static enum err_code let_go(struct writing *w, struct err *reterr)
+{
+	enum err_code rc =
+	    w->held_size ? io_pwrite(w->fd, w->held, w->held_size, w->at - w->held_size, reterr) : ERR_OK;
+	w->held_size = 0;
+	return rc;
+}
+
+static bool follows(const struct writing *w, const struct place *p)
+{
+	return w->held_size && p->pack == w->last.pack && p->offset == w->last.offset &&
+	       p->at == w->last.at + w->last.size;
+}
 
 static enum err_code write_reference(void *ctx, const struct chunk_id *id, uint32_t size, bool hole, struct err *reterr)
 {
 	struct writing *w = ctx;
+	struct place place;
 	const uint8_t *data;
-	enum err_code rc = ERR_OK;
-	if (!hole) {
-		rc = reader_chunk(w->reader, id, size, &data, reterr);
-		if (!rc && w->fd >= 0)
-			rc = io_pwrite(w->fd, data, size, w->at, reterr);
-	}
+	if (!hole && !reader_place(w->reader, id, &place))
+		return err_set(reterr, ERR_CORRUPT, "a chunk is in no pack; run `kedge-agent repo check`");
+	/* The next segment may take the place in memory of what is held. */
+	enum err_code rc = !hole && follows(w, &place) ? ERR_OK : let_go(w, reterr);
+	if (!rc && !hole)
+		rc = reader_placed(w->reader, &place, id, size, &data, reterr);
+	if (rc)
+		return rc;
 	w->at += size;
+	if (hole || w->fd < 0)
+		return ERR_OK;
+	if (!w->held_size)
+		w->held = data;
+	w->held_size += size;
+	w->last = place;
+	return ERR_OK;
+}
+
+static enum err_code write_references(
+    struct snapshot_reader *r, const uint8_t *references, size_t size, int fd, uint64_t *at, struct err *reterr)
+{
+	struct writing w = {.reader = r->reader, .fd = fd, .at = *at};
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; i < size && !rc; i += REFERENCE_SIZE) {
+		struct chunk_id id;
+		memcpy(id.b, references + i, CHUNK_ID_SIZE);
+		rc =
+		    write_reference(&w, &id, reference_size(references + i), reference_is_hole(references + i), reterr);
+	}
+	if (!rc)
+		rc = let_go(&w, reterr);
+	if (!rc && fd >= 0) /* let the disk work while the rest is decoded: whoever syncs then has less to wait for */
+		(void)sync_file_range(fd, (off_t)*at, (off_t)(w.at - *at), SYNC_FILE_RANGE_WRITE);
+	*at = w.at;
+	return rc;
+}
+
+enum err_code snapshot_write_part(
+    struct snapshot_reader *r, const uint8_t *references, size_t size, int fd, uint64_t at, struct err *reterr)
+{
+	return write_references(r, references, size, fd, &at, reterr);
+}
+
+static enum err_code keep_reference(void *ctx, const struct chunk_id *id, uint32_t size, bool hole, struct err *reterr)
+{
+	struct buf *all = ctx;
+	(void)hole;
+	reference_write(all, id, size);
+	return all->failed ? err_set(reterr, ERR_NOMEM, "out of memory") : ERR_OK;
+}
+
+/* A large file of which others may write a part each. */
+static enum err_code share_content(
+    struct snapshot_reader *r, const struct snapshot_entry *e, int fd, uint64_t *ret_size, struct err *reterr)
+{
+	struct buf all = {.limit = SIZE_MAX};
+	enum err_code rc = reader_references(r->reader, e->raw, keep_reference, NULL, &all, reterr);
+	if (!rc)
+		rc = r->share(r->share_ctx, r, all.data, all.size, fd, reterr);
+	*ret_size = 0;
+	for (size_t i = 0; i < all.size; i += REFERENCE_SIZE)
+		*ret_size += reference_size(all.data + i);
+	buf_done(&all);
 	return rc;
 }
 
 static enum err_code move_content(struct snapshot_reader *r, const struct snapshot_entry *e, int fd, struct err *reterr)
 {
-	struct writing w = {r->reader, fd, 0};
-	enum err_code rc = reader_references(r->reader, e->raw, write_reference, NULL, &w, reterr);
+	struct writing w = {.reader = r->reader, .fd = fd};
+	enum err_code rc;
+	if (r->share && fd >= 0 && e->size >= RESTORE_SHARE_LEAST) {
+		rc = share_content(r, e, fd, &w.at, reterr);
+	} else {
+		rc = reader_references(r->reader, e->raw, write_reference, NULL, &w, reterr);
+		if (!rc)
+			rc = let_go(&w, reterr);
+	}
 	if (!rc && w.at != e->size)
 		rc = err_set(reterr, ERR_CORRUPT, "its chunks add up to %llu bytes, not to %llu",
 		    (unsigned long long)w.at, (unsigned long long)e->size);

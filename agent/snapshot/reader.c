@@ -134,23 +134,29 @@ enum err_code reader_chunk(
     struct reader *rd, const struct chunk_id *id, uint32_t size, const uint8_t **ret, struct err *reterr)
 {
 	struct place place;
-	struct chunk_id found;
-	const uint8_t *raw;
 	if (!index_find(rd->index, id, &place))
 		return err_set(reterr, ERR_CORRUPT, "a chunk is in no pack; run `kedge-agent repo check`");
-	enum err_code rc = reader_segment(rd, &place, &raw, reterr);
+	return reader_placed(rd, &place, id, size, ret, reterr);
+}
+
+enum err_code reader_placed(struct reader *rd, const struct place *place, const struct chunk_id *id, uint32_t size,
+    const uint8_t **ret, struct err *reterr)
+{
+	struct chunk_id found;
+	const uint8_t *raw;
+	enum err_code rc = reader_segment(rd, place, &raw, reterr);
 	if (rc)
 		return rc;
-	namer_name(rd->namer, raw + place.at, place.size, &found);
-	if (place.size != size || memcmp(found.b, id->b, CHUNK_ID_SIZE)) {
+	namer_name(rd->namer, raw + place->at, place->size, &found);
+	if (place->size != size || memcmp(found.b, id->b, CHUNK_ID_SIZE)) {
 		struct index_pack about;
 		char name[PACK_NAME_MAX] = "?";
-		if (index_find_pack(rd->index, place.pack, &about))
+		if (index_find_pack(rd->index, place->pack, &about))
 			pack_name(about.id, ".pack", name);
 		return err_set(
-		    reterr, ERR_CORRUPT, "packs/%s at %u: a chunk is not what was stored", name, place.offset);
+		    reterr, ERR_CORRUPT, "packs/%s at %u: a chunk is not what was stored", name, place->offset);
 	}
-	*ret = raw + place.at;
+	*ret = raw + place->at;
 	return ERR_OK;
 }
 

@@ -14,6 +14,9 @@ CLEANUP_DEFINE(struct reader, reader_cleanup, reader_free)
 
 /* *ret stays valid until the next call.  size is what the reference says.  ERR_CORRUPT: missing, or not what was stored; names the pack. */
 ERR_CHECK enum err_code reader_chunk(struct reader *rd, const struct chunk_id *id, uint32_t size, const uint8_t **ret, struct err *reterr);
+/* The same for a place that reader_place() gave. */
+ERR_CHECK enum err_code reader_placed(struct reader *rd, const struct place *place, const struct chunk_id *id, uint32_t size, const uint8_t **ret,
+    struct err *reterr);
 bool reader_place(struct reader *rd, const struct chunk_id *id, struct place *ret);
 struct index_reader *reader_index(struct reader *rd);
 

@@ -14,8 +14,19 @@
 #include "shared/base/map.h"
 #include "shared/base/text.h"
 
-enum { BATCH_ENTRIES = 512 };
+struct visiting {
+	uint32_t roots;
+}; /* how many entries of the blocks of roots went before */
 
+/* Where the next worker goes on. */
+struct place_in_tree {
+	size_t block;
+	uint32_t at; /* entries of the block that went before */
+	const uint8_t *raw;
+	struct visiting v;
+};
+
+struct shared_file;
 struct restoring {
 	struct snapshot *s;
 	const struct restore_options *o;
@@ -25,8 +36,11 @@ struct restoring {
 	const struct snapshot_component *about;
 	int root_fds[SNAPSHOT_ROOTS_MAX]; /* of roots that are directories */
 	struct map *links;                /* link number -> first wanted entry */
-	pthread_mutex_t mutex;
-	size_t next_block;
+	pthread_mutex_t mutex;            /* of the next five */
+	pthread_cond_t wake;
+	struct place_in_tree next;
+	unsigned busy; /* workers with a batch */
+	struct shared_file *shared[SNAPSHOT_WORKERS_MAX];
 	enum err_code rc;
 	struct err err;
 	_Atomic uint64_t entries, files, bytes;
@@ -102,10 +116,6 @@ static enum err_code open_parent(
 }
 
 /* ---- visiting entries of a block ---- */
-
-struct visiting {
-	uint32_t roots;
-}; /* how many entries of the blocks of roots went before */
 
 static bool fill(const struct restoring *r, size_t block, const uint8_t *e, struct visiting *v, char path[PATH_LIMIT],
     struct snapshot_entry *ret)
@@ -237,24 +247,47 @@ static enum err_code make_entry(struct restoring *r, struct snapshot_reader *rea
 	return ERR_OK;
 }
 
-static enum err_code fill_block(
-    struct restoring *r, struct snapshot_reader *reader, size_t block, struct visiting *v, struct err *reterr)
+static void settle(const struct restoring *r, struct place_in_tree *p)
 {
-	const struct tree_block *b = &r->tree->blocks[block];
+	while (p->block < r->tree->block_count && p->at == r->tree->blocks[p->block].count) {
+		p->block++;
+		p->at = 0;
+		p->raw = p->block < r->tree->block_count ? r->tree->blocks[p->block].entries : NULL;
+	}
+}
+
+static void step(const struct restoring *r, struct place_in_tree *p)
+{
+	p->v.roots += r->tree->blocks[p->block].root == TREE_ROOTS;
+	p->raw += entry_size(p->raw);
+	p->at++;
+	settle(r, p);
+}
+
+static bool is_before(const struct place_in_tree *a, const struct place_in_tree *b)
+{
+	return a->block != b->block ? a->block < b->block : a->at < b->at;
+}
+
+static enum err_code fill_batch(struct restoring *r, struct snapshot_reader *reader, struct place_in_tree at,
+    const struct place_in_tree *end, struct err *reterr)
+{
 	char path[PATH_LIMIT], name[PATH_LIMIT];
 	CLEANUP(cleanup_fd) int fd = -1;
-	const uint8_t *raw = b->entries;
-	for (uint32_t j = 0; j < b->count; j++, raw += entry_size(raw)) {
+	size_t folder = SIZE_MAX; /* the block whose folder fd is */
+	for (; is_before(&at, end); step(r, &at)) {
 		struct snapshot_entry e;
+		struct visiting v = at.v;
 		enum err_code rc = ERR_OK;
-		if (!fill(r, block, raw, v, path, &e) || e.type == ENTRY_DIRECTORY || !is_first_name(r, &e))
+		if (!fill(r, at.block, at.raw, &v, path, &e) || e.type == ENTRY_DIRECTORY || !is_first_name(r, &e))
 			continue;
-		if (fd >= 0 && b->root != TREE_ROOTS) {
+		if (fd >= 0 && folder == at.block && r->tree->blocks[at.block].root != TREE_ROOTS) {
 			text_copy(name, sizeof name, strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
 		} else {
 			if (fd >= 0)
 				close(TAKE_FD(fd));
 			rc = open_folder_of(r, &e, &fd, name, reterr);
+			folder = at.block;
 		}
 		if (!rc)
 			rc = make_entry(r, reader, &e, fd, name, reterr);
@@ -264,45 +297,133 @@ static enum err_code fill_block(
 	return ERR_OK;
 }
 
-/* Some blocks in a row, so that neighbours in the packs are read by one worker. */
-static bool take_blocks(struct restoring *r, size_t *ret_first, size_t *ret_end)
+/* Some entries in a row, so that neighbours in the packs are read by one worker.  With the mutex held. */
+static bool take_batch(struct restoring *r, struct place_in_tree *ret_first, struct place_in_tree *ret_end)
 {
-	pthread_mutex_lock(&r->mutex);
-	bool stop = r->rc || (r->o->cancel && atomic_load(r->o->cancel));
-	size_t first = r->next_block, end = first;
-	for (uint32_t n = 0; !stop && end < r->tree->block_count && n < BATCH_ENTRIES; end++)
-		n += r->tree->blocks[end].count;
-	/* All blocks of roots together: their entries are counted through. */
-	while (first == 0 && end && end < r->tree->block_count && r->tree->blocks[end].root == TREE_ROOTS)
-		end++;
-	r->next_block = end;
-	pthread_mutex_unlock(&r->mutex);
-	*ret_first = first;
-	*ret_end = end;
-	return first < end;
+	struct place_in_tree *p = &r->next;
+	uint32_t entries = 0;
+	uint64_t bytes = 0;
+	*ret_first = *p;
+	while (p->block < r->tree->block_count && entries < RESTORE_BATCH_ENTRIES && bytes < RESTORE_BATCH_BYTES) {
+		entries++;
+		bytes += entry_kind(p->raw) == ENTRY_FILE ? entry_length(p->raw) : 0;
+		step(r, p);
+	}
+	*ret_end = *p;
+	return is_before(ret_first, ret_end);
 }
+
+/* ---- large files: written in parts by whoever has time ---- */
+
+struct shared_file {
+	const uint8_t *references;
+	size_t size, next; /* of references, in bytes: all, and where the next part begins */
+	uint64_t at;       /* in the file, of the next part */
+	int fd;
+	unsigned writing; /* parts in the making */
+	enum err_code rc;
+	struct err err;
+};
+
+static bool is_stopped(const struct restoring *r)
+{
+	return r->rc || (r->o->cancel && atomic_load(r->o->cancel));
+}
+
+/* With the mutex held, which is let go meanwhile; false: nothing is left to take. */
+static bool write_part(struct restoring *r, struct shared_file *f, struct snapshot_reader *reader)
+{
+	size_t first = f->next;
+	uint64_t at = f->at;
+	struct err err = ERR_INIT;
+	if (f->rc || is_stopped(r))
+		f->next = f->size;
+	while (f->next < f->size && f->at - at < RESTORE_PART) {
+		f->at += reference_size(f->references + f->next);
+		f->next += REFERENCE_SIZE;
+	}
+	size_t size = f->next - first;
+	if (f->rc || is_stopped(r) || !size)
+		return false;
+	f->writing++;
+	pthread_mutex_unlock(&r->mutex);
+	enum err_code rc = snapshot_write_part(reader, f->references + first, size, f->fd, at, &err);
+	pthread_mutex_lock(&r->mutex);
+	if (rc && !f->rc) {
+		f->rc = rc;
+		f->err = err;
+	}
+	if (--f->writing == 0)
+		pthread_cond_broadcast(&r->wake);
+	return true;
+}
+
+static enum err_code share(
+    void *ctx, struct snapshot_reader *reader, const uint8_t *references, size_t size, int fd, struct err *reterr)
+{
+	struct restoring *r = ctx;
+	struct shared_file f = {.references = references, .size = size, .fd = fd};
+	unsigned slot = 0;
+	pthread_mutex_lock(&r->mutex);
+	while (r->shared[slot]) /* there is one for each worker */
+		slot++;
+	r->shared[slot] = &f;
+	pthread_cond_broadcast(&r->wake);
+	while (write_part(r, &f, reader)) {
+	}
+	while (f.writing)
+		pthread_cond_wait(&r->wake, &r->mutex);
+	r->shared[slot] = NULL;
+	bool stopped = is_stopped(r);
+	pthread_mutex_unlock(&r->mutex);
+	if (f.rc && reterr)
+		*reterr = f.err;
+	return f.rc ? f.rc : stopped ? err_set(reterr, ERR_CANCELLED, "cancelled") : ERR_OK;
+}
+
+static bool help(struct restoring *r, struct snapshot_reader *reader)
+{
+	for (size_t i = 0; i < SNAPSHOT_WORKERS_MAX; i++)
+		if (r->shared[i] && r->shared[i]->next < r->shared[i]->size)
+			return write_part(r, r->shared[i], reader);
+	return false;
+}
+
+/* ---- workers ---- */
 
 static void *restore_files(void *arg)
 {
 	struct restoring *r = arg;
 	struct snapshot_reader *reader = NULL;
+	struct place_in_tree first, end;
 	struct err err = ERR_INIT;
-	size_t first, end;
 	enum err_code rc = snapshot_reader_new(r->s, &reader, &err);
-	while (!rc && take_blocks(r, &first, &end)) {
-		struct visiting v = {0};
-		for (size_t i = first; i < end && !rc; i++)
-			rc = fill_block(r, reader, i, &v, &err);
-	}
-	snapshot_reader_free(reader);
-	if (rc) {
-		pthread_mutex_lock(&r->mutex);
-		if (!r->rc) {
-			r->rc = rc;
-			r->err = err;
+	if (!rc)
+		snapshot_reader_share(reader, share, r);
+	pthread_mutex_lock(&r->mutex);
+	while (!rc && !is_stopped(r)) {
+		if (help(r, reader))
+			continue;
+		if (take_batch(r, &first, &end)) {
+			r->busy++;
+			pthread_mutex_unlock(&r->mutex);
+			rc = fill_batch(r, reader, first, &end, &err);
+			pthread_mutex_lock(&r->mutex);
+			r->busy--;
+			pthread_cond_broadcast(&r->wake);
+		} else if (r->busy) { /* one of them may come to a large file */
+			pthread_cond_wait(&r->wake, &r->mutex);
+		} else {
+			break;
 		}
-		pthread_mutex_unlock(&r->mutex);
 	}
+	if (rc && !r->rc) {
+		r->rc = rc;
+		r->err = err;
+	}
+	pthread_cond_broadcast(&r->wake);
+	pthread_mutex_unlock(&r->mutex);
+	snapshot_reader_free(reader);
 	return NULL;
 }
 
@@ -310,7 +431,8 @@ static enum err_code run_workers(struct restoring *r, struct err *reterr)
 {
 	pthread_t threads[SNAPSHOT_WORKERS_MAX];
 	unsigned count = scan_workers(r->o->workers), started = 0;
-	r->next_block = 0;
+	r->next = (struct place_in_tree){.raw = r->tree->block_count ? r->tree->blocks[0].entries : NULL};
+	settle(r, &r->next);
 	while (started + 1 < count && !pthread_create(&threads[started], NULL, restore_files, r))
 		started++;
 	(void)restore_files(r); /* this thread works too */
@@ -422,6 +544,7 @@ enum err_code snapshot_restore_into(struct snapshot *s, const char *dir, const s
 		return err_sys(reterr, errno, "open %s", dir);
 	r.dir_fd = fd;
 	pthread_mutex_init(&r.mutex, NULL);
+	pthread_cond_init(&r.wake, NULL);
 	const struct list *components = &s->manifest.summary.components;
 	for (size_t i = 0; i < components->count && !rc; i++) {
 		r.about = &LIST_AT(*components, struct snapshot_component, i);
@@ -431,6 +554,7 @@ enum err_code snapshot_restore_into(struct snapshot *s, const char *dir, const s
 		report(&r);
 	}
 	pthread_mutex_destroy(&r.mutex);
+	pthread_cond_destroy(&r.wake);
 	if (!rc && o->sync && syncfs(fd))
 		rc = err_sys(reterr, errno, "sync %s", dir);
 	if (rc)
