@@ -123,15 +123,23 @@ size_t date_size(const char *p, size_t n)
 	return skip_rest(p, n, number + size);
 }
 
+static const char *const units[] = {"B", "KB", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", "ms", "us", "ns"};
+
 /* A unit behind a number (" KB", " ms") with the blank before it, or 0. */
-size_t unit_size(const char *p, size_t n)
+size_t unit_size(const char *p, size_t n, unsigned *ret_unit)
 {
-	static const char *const units[] = {
-	    "B", "KB", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", "ms", "us", "ns"};
-	for (size_t i = 0; n > 1 && p[0] == ' ' && i < sizeof units / sizeof units[0]; i++) {
+	*ret_unit = 0;
+	for (unsigned i = 0; n > 1 && p[0] == ' ' && i < sizeof units / sizeof units[0]; i++) {
 		size_t k = strlen(units[i]);
-		if (n > k && memcmp(p + 1, units[i], k) == 0 && word_ends(p, n, k + 1))
+		if (n > k && memcmp(p + 1, units[i], k) == 0 && word_ends(p, n, k + 1)) {
+			*ret_unit = i + 1;
 			return k + 1;
+		}
 	}
 	return 0;
+}
+
+size_t unit_text_size(unsigned unit)
+{
+	return unit ? strlen(units[unit - 1]) + 1 : 0;
 }

@@ -110,7 +110,8 @@ static uint32_t fuse(struct miner *m, uint32_t slot, const struct neighbour *nea
 		k->level = u->level > k->level ? u->level : k->level;
 		k->varied = positions_union(k->varied, u->varied);
 		for (size_t w = 0; w < k->word_count; w++)
-			if (k->words[w].flags & TOKEN_NUMBERED && k->words[w].hash != u->words[w].hash)
+			if ((k->words[w].flags & TOKEN_NUMBERED && k->words[w].hash != u->words[w].hash) ||
+			    (k->words[w].flags ^ u->words[w].flags) & TOKEN_UNIT)
 				positions_add(&k->varied, w);
 		if (m->aliases.count < m->limit * ALIASES_PER_TEMPLATE)
 			(void)table_put(&m->aliases, (uint64_t)u->group + 1, k->group);

@@ -277,8 +277,9 @@ static bool note_varied(struct template *t, const struct tokens *tokens)
 		const struct word *w = &t->words[i];
 		at += w->glue_size;
 		const struct token *k = &tokens->items[i];
-		if (w->flags & TOKEN_NUMBERED && !positions_has(&t->varied, i) && !positions_has(&t->blank, i) &&
-		    (k->size != w->size || memcmp(k->text, at, w->size) != 0)) {
+		bool shown = w->flags & TOKEN_NUMBERED && !positions_has(&t->blank, i);
+		bool other = shown && (k->size != w->size || memcmp(k->text, at, w->size) != 0);
+		if (!positions_has(&t->varied, i) && (other || (k->flags ^ w->flags) & TOKEN_UNIT)) {
 			positions_add(&t->varied, i);
 			changed = true;
 		}
@@ -309,6 +310,11 @@ static bool settle(struct miner *m, const struct tokens *tokens, uint32_t *ret, 
 	uint32_t group = m->templates[slot].group;
 	m->templates[slot].seen = ++m->lines;
 	uint32_t kept = miner_generalise(m, slot);
+	size_t count = m->count + 1;
+	for (int i = 0; i < CASCADE_MAX && m->count < count; i++) { /* it may now cover others */
+		count = m->count;
+		kept = miner_generalise(m, kept);
+	}
 	*ret = kept;
 	if (m->templates[kept].group == group)
 		*ret_new = true;

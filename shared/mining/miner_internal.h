@@ -9,6 +9,7 @@ enum {
 	MASKS_MAX = 16,        /* sets of blanks that one structure may have: each costs a look-up a line */
 	NEIGHBOURS_MAX = 1024, /* templates of one structure that a new one is compared with */
 	ALIASES_PER_TEMPLATE = 8,
+	CASCADE_MAX = 4,     /* templates that became more general are compared with the others again, so often */
 	SWEEP = 16,          /* candidates that are compared when one has to give way */
 	SKELETONS_LEAST = 3, /* templates alike but for their names, in several places at once */
 };

@@ -64,16 +64,28 @@ static bool shows_blank(const struct template *t, size_t i)
 	return flags & TOKEN_VARIABLE && !(flags & TOKEN_NUMBERED && !positions_has(&t->varied, i));
 }
 
+/* Units are shown while none of the template's has been seen to vary: "(size 9.3 KB, free 2 MB)" would mislead. */
+static bool shows_units(const struct template *t)
+{
+	for (size_t i = 0; i < t->word_count; i++)
+		if (t->words[i].flags & TOKEN_UNIT && positions_has(&t->varied, i))
+			return false;
+	return true;
+}
+
 void template_render(const struct template *t, struct buf *out)
 {
 	const char *at = t->bytes;
+	bool units = shows_units(t);
 	for (size_t i = 0; i < t->word_count; i++) {
 		const struct word *w = &t->words[i];
 		append_glue(out, at, w->glue_size);
 		at += w->glue_size;
-		if (shows_blank(t, i))
+		if (shows_blank(t, i)) {
+			size_t unit = units ? unit_text_size(w->flags >> TOKEN_UNIT_SHIFT) : 0;
 			buf_text(out, "<*>");
-		else
+			buf_append(out, at + w->size - unit, unit);
+		} else
 			buf_append(out, at, w->size);
 		at += w->size;
 	}

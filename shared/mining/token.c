@@ -2,7 +2,13 @@
 
 #include <string.h>
 
-enum { NUMBERED_DIGITS_MAX = 2, HEX_WORD_LEAST = 8 };
+enum {
+	NUMBERED_DIGITS_MAX = 2,
+	HEX_WORD_LEAST = 8,
+	QUOTED_MOST = 96,
+	NAME_LEAST = 3,
+	COUNTER_MOST = 5 /* digits: more are a hash that happens to have no letter */
+};
 
 enum { C_SPACE = 1, C_SPLIT = 2, C_DIGIT = 4, C_LOWER = 8, C_UPPER = 16, C_HEX = 32 };
 static const uint8_t classes[256] = {
@@ -117,9 +123,27 @@ static bool is_host_name(const char *p, size_t n, const struct look *l)
 	return false;
 }
 
+/* %LINK-3-UPDOWN, ORA-00942: what kind of message it is, not a value. */
+static bool is_code(const char *p, size_t n)
+{
+	size_t i = p[0] == '%', letters = i;
+	while (i < n && (class_of(p[i]) & C_UPPER || p[i] == '_'))
+		i++;
+	letters = i - letters;
+	if (letters < 2 || i + 1 >= n || p[i] != '-' || !(class_of(p[i + 1]) & C_DIGIT))
+		return false;
+	size_t digits = ++i;
+	while (i < n && class_of(p[i]) & C_DIGIT)
+		i++;
+	digits = i - digits;
+	return p[0] == '%' ? i < n && p[i] == '-' : i == n && letters == 3 && digits == 5;
+}
+
 static unsigned flags_of(const char *p, size_t n)
 {
 	struct look l = look_at(p, n);
+	if (is_code(p, n))
+		return TOKEN_ODD;
 	unsigned odd = l.uppers > 1 || l.changes || l.others ? TOKEN_ODD : 0u;
 	if (l.digits)
 		return is_numbered(p, n, &l) ? TOKEN_VARIABLE | TOKEN_NUMBERED : TOKEN_VARIABLE;
@@ -151,6 +175,51 @@ static size_t colon_value(const char *p, size_t n)
 		for (i++; i < n && class_of(p[i]) & (C_DIGIT | C_LOWER | C_UPPER);)
 			i++;
 	return i;
+}
+
+/* scheme://… up to what ends it in a sentence: one value; the bytes, or 0. */
+static size_t uri_size(const char *p, size_t n)
+{
+	size_t i = 0, end;
+	while (i < n && i < 16 &&
+	       (class_of(p[i]) & (C_LOWER | C_UPPER | C_DIGIT) || p[i] == '.' || p[i] == '+' || p[i] == '-'))
+		i++;
+	if (i < 2 || n < i + 4 || p[i] != ':' || p[i + 1] != '/' || p[i + 2] != '/')
+		return 0;
+	for (end = i + 3; end < n && !(class_of(p[end]) & C_SPACE) && !strchr("\"'<>()[]{}|`,;", p[end]);)
+		end++;
+	while (end > i + 3 && strchr(".:!?", p[end - 1]))
+		end--;
+	return end > i + 3 ? end : 0;
+}
+
+/* ".c", ".java": file.c:12 is a place in a program, not a port of a host. */
+static bool is_source(const char *dot, size_t n)
+{
+	static const char *const ends[] = {"c", "h", "cc", "cpp", "hpp", "cxx", "java", "kt", "scala", "py", "go", "rs",
+	    "js", "ts", "rb", "cs", "php", "pl", "pm", "sh", "lua", "swift", "m", "sql"};
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+		if (strlen(ends[i]) == n && memcmp(dot, ends[i], n) == 0)
+			return true;
+	return false;
+}
+
+/* db-1.example.test, when ":5432" stands behind it. */
+static bool is_peer(const char *p, size_t size, size_t n)
+{
+	size_t dot = 0, digits = 0;
+	if (n < size + 2 || p[size] != ':')
+		return false;
+	while (digits < 6 && size + 1 + digits < n && class_of(p[size + 1 + digits]) & C_DIGIT)
+		digits++;
+	if (digits < 2 || digits > 5)
+		return false;
+	for (size_t i = 0; i < size; i++) {
+		if (!(class_of(p[i]) & (C_LOWER | C_DIGIT)) && p[i] != '.' && p[i] != '-')
+			return false;
+		dot = p[i] == '.' ? i : dot;
+	}
+	return dot > 0 && dot + 1 < size && !is_source(p + dot + 1, size - dot - 1);
 }
 
 /* ---- reading ---- */
@@ -191,8 +260,29 @@ static unsigned context_of(const struct tokens *t, const struct token *k)
 	return flags;
 }
 
+/* "user bob", "user 'bob'", "user=bob"; not "user [preauth]" */
+static bool follows_plainly(const struct token *k, char next)
+{
+	char last = k->glue_size ? k->glue[k->glue_size - 1] : 0;
+	if (next == '(')
+		return false;
+	return (k->glue_size == 1 && (last == ' ' || last == '=' || last == ':')) ||
+	       (k->glue_size == 2 && (last == '\'' || last == '"' || (last == ' ' && k->glue[0] == ':')));
+}
+
+/* key=true: what a key is set to, not what happened. */
+static bool is_answer(const char *p, size_t n)
+{
+	static const char *const answers[] = {
+	    "true", "false", "null", "none", "nil", "yes", "no", "True", "False", "None", "NULL", "TRUE", "FALSE"};
+	for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++)
+		if (strlen(answers[i]) == n && memcmp(answers[i], p, n) == 0)
+			return true;
+	return false;
+}
+
 static void add_token(
-    struct tokens *t, const char *glue, size_t glue_size, const char *text, size_t size, unsigned flags)
+    struct tokens *t, const char *glue, size_t glue_size, const char *text, size_t size, unsigned flags, char next)
 {
 	struct token *k = &t->items[t->count];
 	*k = (struct token){
@@ -200,7 +290,13 @@ static void add_token(
 	k->flags |= context_of(t, k);
 	if (!(flags & TOKEN_VARIABLE)) {
 		k->flags |= word_class(text, size);
-		k->hash = token_hash(text, size);
+		bool named =
+		    k->flags & TOKEN_NAMED && !(k->flags & (TOKEN_KNOWN | TOKEN_POLAR)) && follows_plainly(k, next);
+		bool answer = glue_size && glue[glue_size - 1] == '=' && is_answer(text, size);
+		if (named || answer)
+			k->flags = (k->flags | TOKEN_VARIABLE) & ~(unsigned)TOKEN_POLAR;
+		else
+			k->hash = token_hash(text, size);
 	}
 	t->count++;
 }
@@ -216,7 +312,7 @@ static bool blank_at(const char *p, size_t n)
 static bool joins_list(
     const struct tokens *t, const char *glue, size_t glue_size, const char *text, size_t size, unsigned flags, bool key)
 {
-	if (!t->count || !(flags & TOKEN_VARIABLE) || flags & TOKEN_BLANK)
+	if (!t->count || !(flags & TOKEN_VARIABLE) || flags & (TOKEN_BLANK | TOKEN_UNIT))
 		return false;
 	const struct token *last = &t->items[t->count - 1];
 	bool list =
@@ -229,6 +325,19 @@ static bool joins_list(
 	return a.lowers + a.uppers > 0 && b.lowers + b.uppers > 0 && last->size + glue_size + size < UINT16_MAX;
 }
 
+/* core.2275, node-12: a name and a number.  The bytes of the name, or 0. */
+static size_t name_size(const char *p, size_t n)
+{
+	size_t letters = 0, digits = 0;
+	while (letters < n && class_of(p[letters]) & (C_LOWER | C_UPPER))
+		letters++;
+	if (letters < NAME_LEAST || letters + 1 >= n || (p[letters] != '.' && p[letters] != '-'))
+		return 0;
+	while (letters + 1 + digits < n && class_of(p[letters + 1 + digits]) & C_DIGIT)
+		digits++;
+	return digits && digits <= COUNTER_MOST && letters + 1 + digits == n && !is_code(p, n) ? letters : 0;
+}
+
 static size_t word_size(const char *p, size_t n)
 {
 	size_t i = 0;
@@ -237,14 +346,17 @@ static size_t word_size(const char *p, size_t n)
 	/* The full stop of a sentence is no part of its last word. */
 	if (i > 1 && p[i - 1] == '.' && (i == n || class_of(p[i]) & C_SPACE))
 		i--;
-	return i;
+	size_t name = name_size(p, i);
+	return name ? name : i;
 }
 
 /* How far what stands between two words goes; stops inside of " ()": an empty value. */
-static size_t glue_size(const char *p, size_t n, bool *ret_empty)
+static size_t glue_size(const char *p, size_t n, bool behind_name, bool *ret_empty)
 {
 	size_t i = 0;
 	*ret_empty = false;
+	if (n > 1 && (p[0] == '.' || p[0] == '-') && class_of(p[1]) & C_DIGIT && behind_name)
+		i = 1; /* core.2275 */
 	while (i < n && !blank_at(p + i, n - i)) {
 		if (i > 1 && (p[i] == ')' || p[i] == ']') && (p[i - 1] == '(' || p[i - 1] == '[') &&
 		    class_of(p[i - 2]) & C_SPACE) {
@@ -259,6 +371,31 @@ static size_t glue_size(const char *p, size_t n, bool *ret_empty)
 	return i;
 }
 
+/* key="several words": one value, without its quotes; the bytes, or 0. */
+static size_t quoted_size(const char *glue, size_t glue_size, const char *p, size_t n)
+{
+	if (glue_size < 2 || (glue[glue_size - 1] != '"' && glue[glue_size - 1] != '\'') || glue[glue_size - 2] != '=')
+		return 0;
+	size_t most = n < QUOTED_MOST ? n : QUOTED_MOST;
+	const char *close = memchr(p, glue[glue_size - 1], most);
+	size_t size = close ? (size_t)(close - p) : 0;
+	return size && !memchr(p, '=', size) && !(word_class(p, size) & TOKEN_POLAR) ? size : 0;
+}
+
+/* key=Name{…}: an object printed as one value; what of it stands behind the name, or 0. */
+static size_t object_size(const char *glue, size_t glue_size, const char *p, size_t n)
+{
+	if (glue_size == 0 || glue[glue_size - 1] != '=' || n == 0 || *p != '{')
+		return 0;
+	for (size_t i = 1; i < n && i < QUOTED_MOST; i++) {
+		if (p[i] == '}')
+			return i + 1;
+		if (class_of(p[i]) & C_SPACE || strchr("{=\"'", p[i]))
+			break;
+	}
+	return 0;
+}
+
 static void read_word(struct tokens *t, const char *glue, const char *p, const char *end, const char **ret_next)
 {
 	size_t n = (size_t)(end - p), size, before = (size_t)(p - glue);
@@ -266,11 +403,20 @@ static void read_word(struct tokens *t, const char *glue, const char *p, const c
 	if (blank_at(p, n)) {
 		size = 3;
 		flags |= TOKEN_BLANK;
-	} else if (!(size = date_size(p, n)) && !(size = colon_value(p, n))) {
+	} else if (!(size = quoted_size(glue, before, p, n)) && !(size = date_size(p, n)) &&
+		   !(size = colon_value(p, n)) && !(size = uri_size(p, n))) {
 		size = word_size(p, n);
-		flags = flags_of(p, size);
-		if (flags == TOKEN_VARIABLE && class_of(p[size - 1]) & C_DIGIT)
-			size += unit_size(p + size, n - size);
+		flags = is_peer(p, size, n) ? (unsigned)TOKEN_VARIABLE : flags_of(p, size);
+		size_t object = object_size(glue, before, p + size, n - size);
+		if (object) {
+			size += object;
+			flags = TOKEN_VARIABLE;
+		}
+	}
+	if ((flags == TOKEN_VARIABLE && size && class_of(p[size - 1]) & C_DIGIT) || flags & TOKEN_BLANK) {
+		unsigned unit;
+		size += unit_size(p + size, n - size, &unit);
+		flags |= unit << TOKEN_UNIT_SHIFT;
 	}
 	*ret_next = p + size;
 	if (joins_list(t, glue, before, p, size, flags, size < n && p[size] == '=')) {
@@ -279,7 +425,7 @@ static void read_word(struct tokens *t, const char *glue, const char *p, const c
 		last->flags &= ~(unsigned)TOKEN_NUMBERED;
 		return;
 	}
-	add_token(t, glue, before, p, size, flags);
+	add_token(t, glue, before, p, size, flags, size < n ? p[size] : 0);
 }
 
 void tokens_read(const char *text, size_t size, struct tokens *ret)
@@ -298,9 +444,10 @@ void tokens_read(const char *text, size_t size, struct tokens *ret)
 	const char *glue = at;
 	while (at < end && ret->count < MINER_TOKENS_MAX) {
 		bool empty;
-		const char *word = at + glue_size(at, (size_t)(end - at), &empty);
+		const char *word =
+		    at + glue_size(at, (size_t)(end - at), at > text && class_of(at[-1]) & (C_LOWER | C_UPPER), &empty);
 		if (empty)
-			add_token(ret, glue, (size_t)(word - glue), word, 0, TOKEN_VARIABLE);
+			add_token(ret, glue, (size_t)(word - glue), word, 0, TOKEN_VARIABLE, 0);
 		else if (word == end)
 			break;
 		else

@@ -18,7 +18,9 @@ enum token_flags {
 	TOKEN_CUED = 1u << 5,   /* behind a word that announces a value (user, from) */
 	TOKEN_BLANK = 1u << 7,  /* "<*>" itself: somebody has already seen that this varies */
 	TOKEN_NAMED = 1u << 10, /* behind a word that only names follow (user, host) */
-	TOKEN_ODD = 1u << 6,    /* not a plain lower-case word: CamelCase, CAPS, a_b, a.b */
+	TOKEN_UNIT_SHIFT = 12,  /* a number's unit, as unit_size() numbers them; shown until it varies */
+	TOKEN_UNIT = 15u << 12,
+	TOKEN_ODD = 1u << 6, /* not a plain lower-case word: CamelCase, CAPS, a_b, a.b */
 };
 
 struct token {
@@ -45,7 +47,9 @@ uint64_t token_hash(const char *text, size_t size);
 uint64_t token_mix(uint64_t h);
 
 size_t date_size(const char *p, size_t n); /* date.c: bytes of a date of several words, or 0 */
-size_t unit_size(const char *p, size_t n); /* date.c: " KB" behind a number, or 0 */
+/* date.c: " KB" behind a number, or 0; *ret_unit tells which, 1 to 15, or 0. */
+size_t unit_size(const char *p, size_t n, unsigned *ret_unit);
+size_t unit_text_size(unsigned unit); /* of " KB" */
 
 enum word_class {
 	CLASS_NONE = 0,
