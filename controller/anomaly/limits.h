@@ -5,13 +5,13 @@
 enum {
 	SEQUENCE_EVENTS_MAX = 1 << 16,   /* of one session; what follows is not looked at: sessions are one task's */
 	SEQUENCE_KINDS_MAX = 1 << 16,    /* kinds of events; further ones are one kind, "other" */
-	SEQUENCE_SESSIONS_MAX = 1 << 17, /* normal sessions kept; past it every other one is let go */
+	SEQUENCE_SESSIONS_MAX = 1 << 14, /* normal sessions kept; past it every other one is let go */
 	SEQUENCE_KEPT_MAX = 1 << 23,     /* events of all sessions kept: 32 MiB */
 	SEQUENCE_GRAMS_MAX = 1 << 20,    /* distinct pairs, and triples, of one model: 16 MiB each */
-	SEQUENCE_PROFILES_MAX = 4096, /* distinct counts of events that a session is compared with, commonest first */
+	SEQUENCE_PROFILES_MAX = 1024, /* distinct counts of events that a session is compared with, commonest first */
 	SEQUENCE_ODDS = 1000,         /* one normal session in so many may be called an anomaly */
-	SEQUENCE_BATCH_LEAST = 50,         /* sessions whose distribution tells anything */
-	SEQUENCE_BATCH_MAX = 1 << 20,      /* sessions behind the limit of a batch: 8 MiB */
+	SEQUENCE_BATCH_LEAST = 50,    /* sessions whose distribution tells anything */
+	SEQUENCE_BATCH_MAX = 1 << 20, /* sessions behind the limit of a batch: 8 MiB */
 	SEQUENCE_FOLDS = 20,          /* the normal sessions are scored by models of the other three quarters */
 };
 

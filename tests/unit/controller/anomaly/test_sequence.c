@@ -200,7 +200,7 @@ static void test_limits_bound_what_is_kept(void **state)
 	random_init_seed(&rnd, 5);
 	assert_int_equal(sequence_model_new(&m, &err), ERR_OK);
 	for (size_t i = 0; i < SEQUENCE_SESSIONS_MAX + 1000; i++) {
-		size_t count = i % 40000 == 0 ? SEQUENCE_EVENTS_MAX + 10 : 3;
+		size_t count = i % 10000 == 0 ? SEQUENCE_EVENTS_MAX + 10 : 3;
 		for (size_t k = 0; k < count; k++)
 			events[k] = count > 3 ? random_u64(&rnd) : k;
 		assert_int_equal(sequence_model_learn(m, events, count, &err), ERR_OK);
