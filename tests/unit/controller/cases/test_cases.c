@@ -102,6 +102,27 @@ static void nothing_after_the_window_is_seen(void **state)
 	put_metrics("late.gz", 40);
 	struct case_answer a = run(r, "{\"case\":\"a\",\"metrics\":\"late.gz\",\"from\":1700001200,\"to\":1700001400}");
 	assert_true(a.abstained);
+	put_metrics("late.gz", 20); /* and as it was during the fault it stayed: that is not what is normal */
+	case_runner_free(r);
+	r = make();
+	a = run(r, "{\"case\":\"a\",\"metrics\":\"late.gz\",\"from\":1700001200,\"to\":1700001400}");
+	assert_string_equal(first(&a), "bad");
+	case_runner_free(r);
+}
+
+static void long_ago_is_not_what_is_usual(void **state)
+{
+	(void)state;
+	struct case_runner *r = make();
+	FILE *f = fopen(in_folder("m.csv"), "w");
+	assert_non_null(f);
+	fputs("time,good|cpu,bad|cpu\n", f);
+	for (int i = 0; i < 500; i++)
+		fprintf(f, "%d,20,%d\n", 1700000000 + 60 * i, (i < 300 || i >= 490 ? 50 : 10) + i % 2);
+	assert_int_equal(fclose(f), 0);
+	struct case_answer a = run(r, "{\"case\":\"a\",\"metrics\":\"m.csv\",\"from\":1700029400}");
+	assert_string_equal(first(&a), "bad");
+	assert_false(a.abstained);
 	case_runner_free(r);
 }
 
@@ -224,7 +245,7 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
 	static const char *const names[] = {
-	    "m.gz", "quiet.gz", "late.gz", "broken.gz", "quote.csv", "quiet.csv", "slow.csv"};
+	    "m.gz", "m.csv", "quiet.gz", "late.gz", "broken.gz", "quote.csv", "quiet.csv", "slow.csv"};
 	char name[32];
 	(void)state;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -241,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_way_to_say_when),
 	    cmocka_unit_test(nothing_after_the_window_is_seen),
+	    cmocka_unit_test(long_ago_is_not_what_is_usual),
 	    cmocka_unit_test(what_is_missing_is_told),
 	    cmocka_unit_test(what_is_no_case_is_refused),
 	    cmocka_unit_test(tables_that_are_odd),

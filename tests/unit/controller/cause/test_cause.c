@@ -150,14 +150,14 @@ static void counters_by_their_steps(void **state)
 	double b[ROWS], d[ROWS];
 	struct err err;
 	for (int i = 0; i < ROWS; i++) { /* grows as it always did */
-		b[i] = 1000 + 10 * i;
-		d[i] = 1000 + 10 * (ROWS + i);
+		b[i] = 10 + 100 * i;
+		d[i] = 10 + 100 * (ROWS + i);
 	}
 	assert_int_equal(
 	    cause_series_add(c, &(struct cause_series){"steady", "cpu_seconds_total", b, ROWS, NULL, 0, d, ROWS}, &err),
 	    ERR_OK);
-	series(c, "other", "cpu", 1, 1.5);
-	expect_first(c, "other");
+	assert_true(end(c).abstained);
+	cause_free(c);
 }
 
 static void values_that_are_none(void **state)
@@ -265,7 +265,7 @@ static void errors_when_the_alarm_is_of_errors(void **state)
 	struct err err;
 	service(c, "site", 100, 0.1, 0.1, 80);
 	service(c, "search", 100, 0.05, 0.05, 80);
-	service(c, "store", 100, 0.01, 0.1, 100); /* slow, but that is not what gave alarm */
+	service(c, "store", 100, 0.01, 2, 100); /* slow, but that is not what gave alarm */
 	chain(c);
 	assert_int_equal(cause_alert(c, "site", "availability", &err), ERR_OK);
 	expect_first(c, "search");
