@@ -107,6 +107,7 @@ static void nothing_after_the_window_is_seen(void **state)
 	r = make();
 	a = run(r, "{\"case\":\"a\",\"metrics\":\"late.gz\",\"from\":1700001200,\"to\":1700001400}");
 	assert_string_equal(first(&a), "bad");
+	assert_false(a.abstained);
 	case_runner_free(r);
 }
 
