@@ -63,7 +63,7 @@ const struct lexicon_group lexicon_groups[] = {
 	"violates|violated by|integrity constraint|unique constraint|foreign key constraint|"
 	"check constraint ~ violated|not null constraint|null value in|constraint violation|23505|23503|23502|23514|"
 	"contains null values|would violate|not allow null values|referential integrity|"
-	"cannot delete or update a parent row|cannot add or update a child row|integrity violation|"
+	"can not delete or update a parent row|can not add or update a child row|integrity violation|"
 	"exclusion constraint|duplicate key value|constraint failed"},
     {CLASS_INTEGRITY, 2,
 	"constraint ~ is violated|violat*|could not create unique index|still referenced from|referenced by|"
@@ -77,32 +77,32 @@ const struct lexicon_group lexicon_groups[] = {
 	"invariant|xx000|xx001|xx002|500|unreachable code|unhandled exception|eio|input output error|i o error|"
 	"bad magic|crc mismatch|bus error|double free|invalid page"},
     {CLASS_INTERNAL, 2,
-	"unexpected ~ result|nil|^unexpected|is not of type|doesn t implement|in struct|unknown ~ type|encountered|"
+	"unexpected ~ result|nil|^unexpected|is not of type|does not implement|in struct|unknown ~ type|encountered|"
 	"failed to deserialize|error deserializ*|error serializ*|serializ*|deserializ*|unexpected*|failed to ~ : %$|"
-	"could not ~ : %$|unable to ~ : %$|can not ~ : %$|error ~ing|failed to marshal|failed to unmarshal|"
-	"failed to serialize|failed to encode|failed to convert|failed to create|failed to get|failed to update|"
-	"failed to parse|failed to list|failed to add|failed to read|failed to write|failed to open|failed to build|"
-	"failed to generate|failed to initialize|failed to apply|failed to load|failed to delete|failed to remove|"
-	"failed to set|failed to start|failed to fetch|failed to check|failed to find|failed to mount|"
-	"failed to unmount|failed to sign|failed to query|failed to store|failed to save|unable to get|"
-	"unable to create|unable to read|unable to find|could not get|could not create|could not read|could not write|"
-	"could not open|could not remove|could not generate|could not initialize|cast failed|is nil|nil response|"
-	"response is nil|missing from context|from context|multiple times|marshal*|unmarshal*|mismatch in|damaged|"
-	"broken|wrong ~ page|does not match ~ expected|inconsisten*|failed with error|failed with|invalid state|"
-	"unknown mode|malformed ~ response|returned ~ invalid|^error"},
+	"could not ~ : %$|unable to ~ : %$|can not ~ : %$|failed to marshal|failed to unmarshal|failed to serialize|"
+	"failed to encode|failed to convert|failed to create|failed to get|failed to update|failed to parse|"
+	"failed to list|failed to add|failed to read|failed to write|failed to open|failed to build|failed to generate|"
+	"failed to initialize|failed to apply|failed to load|failed to delete|failed to remove|failed to set|"
+	"failed to start|failed to fetch|failed to check|failed to find|failed to mount|failed to unmount|"
+	"failed to sign|failed to query|failed to store|failed to save|unable to get|unable to create|unable to read|"
+	"unable to find|could not get|could not create|could not read|could not write|could not open|could not remove|"
+	"could not generate|could not initialize|cast failed|is nil|nil response|response is nil|missing from context|"
+	"from context|multiple times|marshal*|unmarshal*|mismatch in|damaged|broken|wrong ~ page|"
+	"does not match ~ expected|inconsisten*|failed with error|failed with|invalid state|unknown mode|"
+	"malformed ~ response|returned ~ invalid|^error"},
     {CLASS_INTERNAL, 1,
 	"failed|failure|fail|error|unable|could not|unknown|null|bug|mismatch|wrong|found|context|response|bad|resize|"
 	"block|index|tuple|page"},
     {CLASS_INVALID, 3,
 	"^invalid|^an invalid|is set on request|exceeds length limit|page token|not well formed|must be unique|"
-	"must be greater than or equal|must all|wildcard|required for|cannot specify both|can not specify both|"
-	"must be a valid|is not a valid|has invalid format|failed to parse|unable to parse|could not parse|"
-	"failed to decode|missing ~ from|unknown ~ type : %|format is not|unknown format code|incorrect number of|"
-	"does not accept|malformed|invalid argument*|invalid parameter*|invalid value*|invalid input|invalid request|"
-	"invalid option*|invalid format|invalid name|invalid syntax|syntax error|bad request|400|422|malformed*|"
-	"must be provided|must be specified|must be set|must specify|must provide|must not be empty|must not be null|"
+	"must be greater than or equal|must all|wildcard|required for|can not specify both|must be a valid|"
+	"is not a valid|has invalid format|failed to parse|unable to parse|could not parse|failed to decode|"
+	"missing ~ from|unknown ~ type : %|format is not|unknown format code|incorrect number of|does not accept|"
+	"malformed|invalid argument*|invalid parameter*|invalid value*|invalid input|invalid request|invalid option*|"
+	"invalid format|invalid name|invalid syntax|syntax error|bad request|400|422|malformed*|must be provided|"
+	"must be specified|must be set|must specify|must provide|must not be empty|must not be null|"
 	"must not be negative|can not be empty|can not be negative|can not be null|can not be nil|can not be zero|"
-	"cannot be blank|must be positive|must be greater|must be less|must be between|must be at least|"
+	"can not be blank|must be positive|must be greater|must be less|must be between|must be at least|"
 	"must be at most|must be one of|must be a|must be an|must be in|must be valid|must contain|must have|"
 	"must match|must start|must end|must return|must not|may not be empty|should not be empty|is required|"
 	"are required|required field|required parameter*|missing required|is empty|was empty|is missing|are missing|"
@@ -111,10 +111,10 @@ const struct lexicon_group lexicon_groups[] = {
 	"invalid length|type mismatch|22023|22p02|42601|42804|unrecognized|unrecognised|unexpected token|"
 	"expected ~ got|expected ~ found|exceeds limit|length exceeds|exceeds maximum length|exceeds maximum allowed|"
 	"too long|illegal|erange|edom|enametoolong|mutually exclusive|ambiguous|does not return|should return|"
-	"can not specify|cannot have both|conflicting or redundant|division by zero|divide by zero|value too long|"
+	"can not specify|can not have both|conflicting or redundant|division by zero|divide by zero|value too long|"
 	"numeric value|datetime field|array subscript*|invalid escape|invalid byte sequence|invalid regular expression|"
-	"negative|non-negative|not a number|must all be|only one of|at least one|exactly one|one and only one|"
-	"wrong type|cannot be cast|cannot coerce|can not cast|could not determine|in the wrong format|bad format|"
+	"negative|non negative|not a number|must all be|only one of|at least one|exactly one|one and only one|"
+	"wrong type|can not be cast|can not coerce|can not cast|could not determine|in the wrong format|bad format|"
 	"no such option|unknown option|unknown parameter|unknown field"},
     {CLASS_INVALID, 2,
 	"invalid*|parse*|parsing|missing|empty|required|must|bad|incorrect|improper|wellformed|unknown|can not use|"
@@ -122,22 +122,22 @@ const struct lexicon_group lexicon_groups[] = {
 	"exceeds|exceed|larger than|smaller than|greater than|less than|too large|too small|too many|too short|too few|"
 	"not supported for|unsupported ~ type|unsupported ~ policy|unable to decode|validation|validate|provide*|"
 	"specif*|type of|declared|arguments of|decode*|not enough|overflow*|underflow*|only|not match*|does not match|"
-	"cannot be used|format of|unterminated|reserved|length|duplicate parameter|need to specify|need to|not defined|"
-	"clause|literal|prefix|option % not|data type"},
+	"can not be used|format of|unterminated|reserved|length|duplicate parameter|need to specify|need to|"
+	"not defined|clause|literal|prefix|option % not|data type"},
     {CLASS_INVALID, 1,
 	"argument*|parameter*|option*|request|type|value|name|field|string|character*|input|format|config*|attribute*|"
 	"column*|size|syntax|data|payload"},
     {CLASS_NOT_FOUND, 3,
 	"there is no|could not identify|lookup failed for|has disappeared|is not yet defined|not yet defined|"
 	"no relationship|no ~ found|no ~ available for type|no ~ exists|not find|not found|notfound|no such|"
-	"does not exist|doesn t exist|do not exist|did not exist|404|enoent|esrch|enxio|enodev|can not find|"
-	"could not find|unable to find|failed to find|unknown service|unknown host|nxdomain|undefined table|"
-	"undefined column|undefined function|42p01|42703|42704|42883|3d000|undefined object|no match*|nothing found|"
-	"no longer exist*|no longer valid|has been deleted|was deleted|was removed|no route|name or service not known|"
-	"is not registered|not registered|is unknown|non-existent|nonexistent|no entry|no record|no key|no rows|"
-	"no data found|no object|class not found|classnotfound*|module not found|modulenotfound*|filenotfound*|"
-	"key error|keyerror|isn t defined|file not found|command not found|gone|410|no active|no bundle|"
-	"no function matches|no operator matches|missing from clause|not be found|not exist"},
+	"does not exist|do not exist|did not exist|404|enoent|esrch|enxio|enodev|can not find|could not find|"
+	"unable to find|failed to find|unknown service|unknown host|nxdomain|undefined table|undefined column|"
+	"undefined function|42p01|42703|42704|42883|3d000|undefined object|no match*|nothing found|no longer exist*|"
+	"no longer valid|has been deleted|was deleted|was removed|no route|name or service not known|is not registered|"
+	"not registered|is unknown|non existent|nonexistent|no entry|no record|no key|no rows|no data found|no object|"
+	"class not found|classnotfound*|module not found|modulenotfound*|filenotfound*|key error|keyerror|"
+	"is not defined|file not found|command not found|gone|410|no active|no bundle|no function matches|"
+	"no operator matches|missing from clause|not be found|not exist"},
     {CLASS_NOT_FOUND, 2,
 	"not present|nothing ~ to|unknown %|missing %|not available in|not located|lookup failed|lookup fail*|"
 	"not known|unresolved|no ~ with|has no|no ~ for|none of|already expired|already completed|already closed|"
@@ -147,12 +147,12 @@ const struct lexicon_group lexicon_groups[] = {
 	"number of ~ exceeds|out of ~ slots|all ~ slots are in use|can not have more than|insufficient ~ available|"
 	"can have at most|is limited to|not enough elements|maximum ~ exceeded|too complex|target is too long|"
 	"total size of ~ exceeds|size % exceeds|exceeds ~ maximum|exceeds the maximum|too many ~ in use|no space|"
-	"low space|no slot available|limit on|wraparound|at capacity|capacity exceeded|out of memory|cannot allocate|"
-	"can not allocate|could not allocate|memory allocation|no space left|disk full|disk is full|quota exceeded|"
-	"exceeded quota|quota|too many open|too many connections|too many clients|too many requests|too many processes|"
-	"429|rate limit*|ratelimit*|throttl*|resource exhausted|resourceexhausted|resource limit|enomem|enospc|emfile|"
-	"enfile|edquot|enobufs|eagain|outofmemory*|oom|oomkilled|out of shared memory|out of disk|out of inodes|"
-	"no slot*|no more slots|connection slots|insufficient memory|insufficient resources|insufficient storage|"
+	"low space|no slot available|limit on|wraparound|at capacity|capacity exceeded|out of memory|can not allocate|"
+	"could not allocate|memory allocation|no space left|disk full|disk is full|quota exceeded|exceeded quota|quota|"
+	"too many open|too many connections|too many clients|too many requests|too many processes|429|rate limit*|"
+	"ratelimit*|throttl*|resource exhausted|resourceexhausted|resource limit|enomem|enospc|emfile|enfile|edquot|"
+	"enobufs|eagain|outofmemory*|oom|oomkilled|out of shared memory|out of disk|out of inodes|no slot*|"
+	"no more slots|connection slots|insufficient memory|insufficient resources|insufficient storage|"
 	"insufficient capacity|not enough memory|not enough space|not enough resources|not enough disk|limit exceeded|"
 	"limit reached|limit has been reached|limit was reached|exceeded ~ limit|exceeds ~ capacity|maximum capacity|"
 	"larger than max*|too large ~ bytes|message too large|message too big|request too large|413|payload too large|"
@@ -185,26 +185,25 @@ const struct lexicon_group lexicon_groups[] = {
 	"current transaction is aborted|transaction block|subtransaction*|not prerequisite|object not in prerequisite|"
 	"55000|25001|25p02|25006|25000|still in use|still used|still referenced|still has|in use by|must be in ~ state|"
 	"wrong state|not locked|is locked|not mounted|already mounted|not attached|not connected|enotconn|eisconn|"
-	"closed for|cannot be called|can not be called|called before|called after|before ~ing|not been loaded|"
-	"is stopped|stopped|is paused|paused|suspended|frozen|locked|not primary|not leader|not the leader|"
-	"not a replica|no leader|maintenance mode|in maintenance|out of sync|not supported in state|has pending|"
-	"pending ~|is busy|not allowed while|while ~ is|can not ~ while|can not ~ because|can not ~ during|"
-	"before ~ can|until|must be loaded|not expecting"},
+	"closed for|can not be called|called before|called after|not been loaded|is stopped|stopped|is paused|paused|"
+	"suspended|frozen|locked|not primary|not leader|not the leader|not a replica|no leader|maintenance mode|"
+	"in maintenance|out of sync|not supported in state|has pending|pending ~|is busy|not allowed while|while ~ is|"
+	"can not ~ while|can not ~ because|can not ~ during|before ~ can|until|must be loaded|not expecting"},
     {CLASS_STATE, 2,
 	"busy|in use|being used|state|not currently|currently|not been|not yet|yet|already|no longer|pending|active|"
-	"enabled|disabled|initialized|associated with|must first|must be ~ before|first|refusing|reject*|cannot delete|"
+	"enabled|disabled|initialized|associated with|must first|must be ~ before|first|refusing|reject*|"
 	"can not delete|can not drop|can not remove|can not detach|can not update|can not change|can not perform|"
 	"can not execute|can not run|can not commit|can not start|can not proceed|is required|depends on|"
 	"dependent objects|cursor|savepoint|not owned|does not belong|not associated|is not a|is not an|not applicable|"
 	"must be enabled|requires ~ to be|too short|transition|breaks requirement|would break|would exceed|"
-	"multiple ~ found|conflict token|cannot export|cannot insert into|deleted while|closed|shut down|shutdown"},
+	"multiple ~ found|conflict token|can not export|can not insert into|deleted while|closed|shut down|shutdown"},
     {CLASS_STATE, 1, "while|during|because|before|after|still|ready|running|started|closing|mode|belong|within|inside"},
     {CLASS_TIMEOUT_CANCEL, 3,
 	"timed out|timeout|time out|timeouts|deadline exceeded|deadlineexceeded|context deadline|etimedout|408|504|"
 	"gateway timeout|canceled|cancelled|canceling|cancelling|cancellation|context canceled|interrupted|eintr|"
 	"ecanceled|57014|user request|took too long|took longer|exceeded time|time limit|time exceeded|expired before|"
 	"wait* ~ too long|sockettimeout*|readtimeout*|timeoutexception|timeouterror|no response within|"
-	"operation was aborted|query_canceled|gave up|max poll attempts|request canceled"},
+	"operation was aborted|query canceled|gave up|max poll attempts|request canceled"},
     {CLASS_TIMEOUT_CANCEL, 2,
 	"deadline|waiting for|cancel*|too slow|did not respond|not respond|within ~ seconds|within ~ ms|is closing|"
 	"has ended|interrupt*|slow|stopped waiting|attempts"},
@@ -224,7 +223,7 @@ const struct lexicon_group lexicon_groups[] = {
 	"unable to connect|failed to dial|dial tcp|could not resolve|failed to resolve|host not found|name resolution|"
 	"temporary failure|servfail|socket|ssl error|tls handshake|handshake failed|handshake failure|"
 	"protocol violation|protocol error|connection terminated|terminating connection|admin shutdown|crash shutdown|"
-	"cannot connect now|08006|08001|08p01|57p01|57p03|no healthy upstream|upstream connect|no backend*|"
+	"can not connect now|08006|08001|08p01|57p01|57p03|no healthy upstream|upstream connect|no backend*|"
 	"no available server*|no servers|transport is closing|transport closed|eof|unexpected eof|reset by peer|"
 	"peer closed|endpoint ~ not available|network error|communication link failure|communications link failure|"
 	"not available|no longer available|service is down|offline|server down|remote end closed|max retries"},
@@ -236,20 +235,19 @@ const struct lexicon_group lexicon_groups[] = {
     {CLASS_UNAVAILABLE, 1, "server|client|fetch|rpc|port|host|peer|message|send|receive*|retry|down|wire"},
     {CLASS_UNSUPPORTED, 3,
 	"can not be renamed|only available using|is only supported|only supported|not available using|not deferrable|"
-	"can not ~ concurrently|cannot be used with|can not be used with|can not be used in|not supported by|"
-	"feature ~ disabled|api is disabled|is not available in this build|not compiled in|not supported|unsupported|"
-	"not implemented|unimplemented|not yet supported|not yet implemented|is not supported|are not supported|"
-	"does not support|do not support|doesn t support|notimplemented*|enosys|eopnotsupp|enotsup|"
-	"operation not supported|function not implemented|501|405|method not allowed|415|protocol not supported|"
-	"feature not supported|0a000|not available on this|not supported by this|not supported on|without support|"
-	"supported only|no support|not compiled|not built with|unsupportedoperation*|notsupported*|not supported in|"
-	"not possible to|afnosupport|eafnosupport|epfnosupport|eprotonosupport|unknown method|unknown command|"
-	"unhandled|not allowed in|not allowed with|not allowed here|not allowed for|no handler|unknown request type|"
-	"unknown function"},
+	"can not ~ concurrently|can not be used with|can not be used in|not supported by|feature ~ disabled|"
+	"api is disabled|is not available in this build|not compiled in|not supported|unsupported|not implemented|"
+	"unimplemented|not yet supported|not yet implemented|is not supported|are not supported|does not support|"
+	"do not support|notimplemented*|enosys|eopnotsupp|enotsup|operation not supported|function not implemented|501|"
+	"405|method not allowed|415|protocol not supported|feature not supported|0a000|not available on this|"
+	"not supported by this|not supported on|without support|supported only|no support|not compiled|not built with|"
+	"unsupportedoperation*|notsupported*|not supported in|not possible to|afnosupport|eafnosupport|epfnosupport|"
+	"eprotonosupport|unknown method|unknown command|unhandled|not allowed in|not allowed with|not allowed here|"
+	"not allowed for|no handler|unknown request type|unknown function"},
     {CLASS_UNSUPPORTED, 2,
 	"support*|implement*|can not be used|can not be combined|not available|not installed|is not enabled|"
 	"is disabled|not allowed|can not use|can not have|can not alter|can not change|can not create|can not drop|"
-	"can not be|deprecated|unknown ~ type|unknown variant|only|cannot be replicated|not possible|not applicable|"
+	"can not be|deprecated|unknown ~ type|unknown variant|only|can not be replicated|not possible|not applicable|"
 	"recursive|must be a|wrong relation kind|with ~ clause|feature"},
     {CLASS_UNSUPPORTED, 1,
 	"can not|disabled|method|feature*|function*|server is not|operation|plugin|platform|version"},
