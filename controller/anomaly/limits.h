@@ -22,6 +22,7 @@ enum {
 	SERIES_WARM_WIDTHS = 20, /* a window is looked at once the series is so many times as long */
 	SERIES_SILENT_ROWS = 20, /* before that nothing is known */
 	SERIES_TAIL_LEAST = 60,  /* values behind quantiles of 3 % */
+	SERIES_STEP_ROWS = 4,    /* that a step is taken from */
 	SERIES_UNREST_UP = 2,    /* scales from which on differences say more than the level does: 4 rows, … */
 	SERIES_UNREST_DOWN = 4,  /* … and 16 rows for their absence */
 	PEAKS_KEPT = 14,         /* enough for the slope of a tail, few enough to be of the tail */

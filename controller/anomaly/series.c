@@ -12,6 +12,8 @@
 
 static const double alarm_nats = 1.6;      /* of all views together */
 static const double tail_nats = 4;         /* of the plain rarity of a value that are nothing special */
+static const double nearly = 0.75;         /* of a step: steps that large count as its likes */
+static const double step_weight = 0.7;     /* of the rarity of a step, against that of a value */
 static const double apart_share = 0.003;   /* of the rows so far: peaks closer than that are one */
 static const double silence_share = 0.08;  /* of the rows so far: after an alarm … */
 static const double silence_least = 0.02;  /* … of which none is told again in this part */
@@ -35,8 +37,8 @@ struct series {
 	double previous, unrest; /* value before; sum of |differences| of all rows */
 	uint64_t season_since;   /* row of the first forecast; UINT64_MAX: there was none */
 	struct sums sums[2 * SERIES_BUFFER + 1];
-	size_t filled; /* rows in the buffer: sums[filled] is the newest */
-	struct window window;
+	size_t filled;               /* rows in the buffer: sums[filled] is the newest */
+	struct window window, steps; /* values; how far they lie from the mean of the rows just before */
 	struct season *season;
 	struct peaks peaks[VIEW_COUNT][SERIES_SCALES][DIRECTIONS];
 	uint64_t alarm_row; /* UINT64_MAX: there was none */
@@ -50,7 +52,7 @@ enum err_code series_new(struct series **ret, struct err *reterr)
 		s->season = season_new();
 		s->alarm_row = s->season_since = UINT64_MAX;
 	}
-	if (!s || !s->season || !window_init(&s->window, SERIES_WINDOW)) {
+	if (!s || !s->season || !window_init(&s->window, SERIES_WINDOW) || !window_init(&s->steps, SERIES_WINDOW)) {
 		series_free(s);
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	}
@@ -63,6 +65,7 @@ void series_free(struct series *s)
 	if (!s)
 		return;
 	window_done(&s->window);
+	window_done(&s->steps);
 	season_free(s->season);
 	free(s);
 }
@@ -141,14 +144,38 @@ static double tail_surprise(double distance, double tenth, double thirty_third)
 	return fmax(0, index * log(distance / thirty_third) - log(0.03) - tail_nats);
 }
 
-static double rarity(const struct series *s, double value, double median)
+static double rarity(const struct window *w, double value)
 {
-	const struct window *w = &s->window;
+	double median = window_quantile(w, 0.5);
 	if (w->count < SERIES_TAIL_LEAST)
 		return 0;
 	return value > median
 		   ? tail_surprise(value - median, window_quantile(w, 0.9) - median, window_quantile(w, 0.97) - median)
 		   : tail_surprise(median - value, median - window_quantile(w, 0.1), median - window_quantile(w, 0.03));
+}
+
+/* The same of the step from the rows just before, where edges that come back every day make the tail: no rarer than
+ * steps nearly as large have been. */
+static double step_rarity(const struct window *w, double step)
+{
+	double nats = rarity(w, step), median = window_quantile(w, 0.5);
+	if (nats <= 0)
+		return 0;
+	double seen = -log(window_share_beyond(w, median + nearly * (step - median))) - tail_nats;
+	return step_weight * fmax(0, fmin(nats, seen));
+}
+
+/* The rarer of the value and its step; keeps both. */
+static double rare(struct series *s, double value)
+{
+	double nats = rarity(&s->window, value);
+	window_add(&s->window, value);
+	if (s->rows <= SERIES_STEP_ROWS)
+		return nats;
+	double step = value - mean(s, SERIES_STEP_ROWS, 1).value;
+	nats = fmax(nats, step_rarity(&s->steps, step));
+	window_add(&s->steps, step);
+	return nats;
 }
 
 /* ---- alarms ---- */
@@ -191,13 +218,12 @@ double series_add(struct series *s, int64_t time_s, double value)
 		look_at_scale(s, surprise, scale, median);
 	for (size_t v = 0; v < VIEW_COUNT; v++)
 		sum += surprise[v];
-	sum += rarity(s, value, median);
+	sum += rare(s, value);
 	if (!s->varies && s->rows && value != median) {
 		s->varies = true;
 		if (s->rows >= SERIES_CONSTANT)
 			sum += news_nats;
 	}
-	window_add(&s->window, value);
 	double score = s->rows < SERIES_SILENT_ROWS ? 0 : score_of(s, sum);
 	s->rows++;
 	return score;

@@ -8,7 +8,7 @@
  * An alarm is one row: what stays high is not told again, and the longer a series is known the longer an alarm stands
  * for what follows it, unless something clearly greater comes.
  *
- * Pure, memory fixed (about 300 KiB a detector).  One detector belongs to one thread. */
+ * Pure, memory fixed (about 400 KiB a detector).  One detector belongs to one thread. */
 #ifndef KEDGE_CONTROLLER_ANOMALY_SERIES_H
 #define KEDGE_CONTROLLER_ANOMALY_SERIES_H
 

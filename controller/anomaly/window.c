@@ -52,3 +52,9 @@ double window_quantile(const struct window *w, double q)
 {
 	return w->count ? w->sorted[(size_t)(q * (double)w->count)] : 0;
 }
+
+double window_share_beyond(const struct window *w, double value)
+{
+	size_t below = place_of(w, value), above = w->count - below;
+	return ((double)(value > window_quantile(w, 0.5) ? above : below) + 1) / ((double)w->count + 1);
+}

@@ -14,6 +14,8 @@ struct window {
 bool window_init(struct window *w, size_t capacity); /* false: no memory */
 void window_done(struct window *w);
 void window_add(struct window *w, double value); /* finite */
+/* The share of values that lie at or beyond, on the far side of the middle; one more is counted among them. */
+double window_share_beyond(const struct window *w, double value);
 /* 0 <= q < 1; 0 when empty. */
 double window_quantile(const struct window *w, double q);
 
