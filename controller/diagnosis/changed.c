@@ -223,9 +223,10 @@ enum err_code changed_at(struct inquiry *q, const struct place *p, struct err *r
 static void suspect_change(struct inquiry *q, const struct change *c, double factor)
 {
 	struct arena *a = turn_arena(q->t);
-	for (size_t i = 0; i < c->plan->hosts.count; i++)
-		for (size_t k = 0; k < c->plan->components.count; k++) {
-			const struct plan_host *h = &LIST_AT(c->plan->hosts, struct plan_host, i);
+	bool own = text_equal(c->service, q->incident.service);
+	for (size_t i = 0; i < c->plan->hosts.count; i++) {
+		const struct plan_host *h = &LIST_AT(c->plan->hosts, struct plan_host, i);
+		for (size_t k = 0; k < c->plan->components.count && (!own || inquiry_is_failing(q, h->host)); k++) {
 			uint32_t component = LIST_AT(c->plan->components, uint32_t, k);
 			const char *text =
 			    arena_printf(a, "CHG-%llu brought %s of %s on %s to another restore point: %s",
@@ -240,6 +241,7 @@ static void suspect_change(struct inquiry *q, const struct change *c, double fac
 				.text = text},
 			    factor * between_points * timing(c->began_ms, q->incident.fault_ms));
 		}
+	}
 }
 
 enum err_code changed_by_plan(struct inquiry *q, const char *service, double factor, struct err *reterr)

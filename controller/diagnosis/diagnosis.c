@@ -86,8 +86,9 @@ static enum err_code note_metrics(struct inquiry *q, const char *service, const 
 	return rc;
 }
 
-static bool is_failing(const struct incident *i, const char *host)
+bool inquiry_is_failing(const struct inquiry *q, const char *host)
 {
+	const struct incident *i = &q->incident;
 	for (size_t k = 0; k < i->failing.count; k++)
 		if (text_equal(LIST_AT(i->failing, const char *, k), host))
 			return true;
@@ -151,7 +152,7 @@ static enum err_code examine_service(struct inquiry *q, const struct ranked_serv
 		return rc;
 	for (size_t i = 0; rc == ERR_OK && i < places.count; i++) {
 		const char *host = LIST_AT(places, struct placement, i).host;
-		if (own && !is_failing(&q->incident, host))
+		if (own && !inquiry_is_failing(q, host))
 			continue;
 		rc = changed_at(q, &(struct place){ s->name, host, &patterns, s->factor }, reterr);
 		if (rc == ERR_OK)

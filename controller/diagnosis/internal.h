@@ -32,6 +32,9 @@ void inquiry_note(struct inquiry *q, enum evidence_kind kind, const char *servic
 /* Of one component of one place the strongest reason stands; the best suspects are kept, in order. */
 void inquiry_suspect(struct inquiry *q, enum evidence_kind kind, const struct suspect *s, double score);
 
+/* Of the incident's own service: is the host among those that fail? */
+bool inquiry_is_failing(const struct inquiry *q, const char *host);
+
 /* ---- what changed (changed.c) ---- */
 
 /* Components that differ from their restore point; restore points that differ from the one before; lines that speak of

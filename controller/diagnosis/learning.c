@@ -208,12 +208,12 @@ static enum err_code rank_past(
 		return rc;
 	for (size_t i = 0; rc == ERR_OK && i < past->count; i++) {
 		const struct past_incident *p = &LIST_AT(*past, struct past_incident, i);
-		rc = similar_row(s, id_text(ID_INCIDENT, p->incident), p->cause, true, &row, reterr);
+		rc = similar_row(s, id_text(ID_INCIDENT, p->incident), NULL, p->cause, true, &row, reterr);
 		if (rc == ERR_OK)
 			rc = put_signs(s, &p->signs, reterr);
 	}
 	if (rc == ERR_OK)
-		rc = similar_row(s, "asked", NULL, false, &row, reterr);
+		rc = similar_row(s, "asked", NULL, NULL, false, &row, reterr);
 	if (rc == ERR_OK && (rc = put_signs(s, signs, reterr)) == ERR_OK && (rc = similar_ready(s, reterr)) == ERR_OK)
 		rc = similar_find(s, row, hits, 3, &n, &confidence, reterr);
 	similar_free(s);

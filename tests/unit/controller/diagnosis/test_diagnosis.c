@@ -434,6 +434,28 @@ static void test_a_change_of_our_own_is_a_suspect_too(void **state)
 	world_close(&w);
 }
 
+static void test_a_change_of_our_own_elsewhere_is_none(void **state)
+{
+	(void)state;
+	struct world w;
+	open_with(&w, 2);
+	fleet_breaks(&w, 1);
+	const struct plan *plan = plan_for(&w, 1);
+	drift_is(&w, "portal", "h0000", COMPONENT_CONFIG, fleet_good[0], 0);
+	struct change c = {.change = turn_id(w.turn),
+	    .number = 7,
+	    .state = CHANGE_COMPLETED,
+	    .service = "portal",
+	    .requested_by = "ada",
+	    .began_ms = w.now_ms,
+	    .plan = plan};
+	ok(turn_put(w.turn, &change_table, &c, ERR_HERE));
+	world_after(&w, 30 * 1000);
+	struct incident i = fails(&w, "portal", "h0001"); /* the change was of h0000 */
+	assert_true(diagnosed(&w, &i).abstained);
+	world_close(&w);
+}
+
 static void test_a_dependency_that_is_down_is_named_even_if_nothing_changed(void **state)
 {
 	(void)state;
@@ -565,6 +587,7 @@ int main(void)
 	    cmocka_unit_test(test_a_database_out_of_reach_is_not_its_contents),
 	    cmocka_unit_test(test_data_that_only_grew_is_used_not_broken),
 	    cmocka_unit_test(test_a_change_of_our_own_is_a_suspect_too),
+	    cmocka_unit_test(test_a_change_of_our_own_elsewhere_is_none),
 	    cmocka_unit_test(test_a_dependency_that_is_down_is_named_even_if_nothing_changed),
 	    cmocka_unit_test(test_many_suspects_and_much_evidence),
 	    cmocka_unit_test(test_patterns_are_bounded),
