@@ -50,31 +50,40 @@ static size_t split_tabs(char *line, char **pieces, size_t max)
 
 /* ---- causes beside the file ---- */
 
-/* The file in the same folder whose name has the longest beginning in common with this one's, and "label" in it. */
+/* The file in the same folder with "label" in its name: the one whose name begins most like this one's, or the only one
+ * there is. */
 static bool find_labels(const char *path, char *ret, size_t size)
 {
 	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
 	char folder[PATH_LIMIT];
-	size_t best = 0, root = strcspn(base, "_-.");
-	bool found = false;
+	size_t best = 0, count = 0, root = strcspn(base, "_-.");
+	bool fits = false;
 	if (!text_format(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : "."))
 		return false;
 	DIR *d = opendir(*folder ? folder : "/");
 	for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
 		size_t common = 0;
+		if (!strcasestr(e->d_name, "label") || text_equal(e->d_name, base))
+			continue;
 		while (base[common] && base[common] == e->d_name[common])
 			common++;
-		bool alike = common >= root ||
-			     !strchr(base, '_'); /* "SEQ.tsv" beside "Failure_Labels.txt" in a folder of their own */
-		if (!strcasestr(e->d_name, "label") || !alike || text_equal(e->d_name, base) ||
-		    (found && common <= best))
+		if (count++ && common <= best)
 			continue;
 		best = common;
-		found = text_format(ret, size, "%s/%s", folder, e->d_name);
+		fits = text_format(ret, size, "%s/%s", folder, e->d_name);
 	}
 	if (d)
 		closedir(d);
-	return found;
+	return fits && (best >= root || count == 1);
+}
+
+/* Sessions and JSON lines have their causes in them; those of a matrix are looked for. */
+static enum err_code open_labels(struct incident_file *f, const char *path, const char *labels)
+{
+	char found[PATH_LIMIT];
+	if (!labels && f->is_matrix && !text_equal(path, "-") && find_labels(path, found, sizeof found))
+		labels = found;
+	return f->past && labels ? reader_open(labels, &f->labels, &f->c->err) : ERR_OK;
 }
 
 static enum err_code next_label(struct incident_file *f, const char **ret)
@@ -97,10 +106,14 @@ static enum err_code next_label(struct incident_file *f, const char **ret)
 
 static enum err_code begin_row(struct incident_file *f, const char *id, const char *cause)
 {
-	char number[24];
+	char number[24], group[40];
 	uint32_t row;
+	bool own = id && *id;
 	snprintf(number, sizeof number, "%llu", (unsigned long long)f->row);
-	return similar_row(f->s, id && *id ? id : number, f->past ? cause : NULL, f->past, &row, &f->c->err);
+	snprintf(group, sizeof group, "%s row %s", f->past ? "past" : "asked",
+	    number); /* two files' rows are not the same */
+	return similar_row(
+	    f->s, own ? id : number, own ? NULL : group, f->past ? cause : NULL, f->past, &row, &f->c->err);
 }
 
 static enum err_code matrix_row(struct incident_file *f, char *line, char **pieces)
@@ -228,7 +241,7 @@ static enum err_code copy_line(struct incident_file *f, struct reader *in, struc
 	return rc == ERR_OK && out->failed ? err_set(&f->c->err, ERR_NOMEM, "out of memory for one line") : rc;
 }
 
-static enum err_code read_lines(struct incident_file *f, struct reader *in, char **pieces)
+static enum err_code read_lines(struct incident_file *f, struct reader *in, const char *labels, char **pieces)
 {
 	CLEANUP(buf_done) struct buf head = BUF_INIT, line = BUF_INIT, copy = BUF_INIT;
 	bool end, end_two = true;
@@ -245,6 +258,8 @@ static enum err_code read_lines(struct incident_file *f, struct reader *in, char
 	if (copy.failed)
 		return err_set(&f->c->err, ERR_NOMEM, "out of memory for the first lines");
 	rc = take_head(f, (char *)copy.data, (char *)copy.data + head.size, pieces);
+	if (rc == ERR_OK)
+		rc = open_labels(f, reader_path(in), labels);
 	if (rc == ERR_OK && !f->is_matrix)
 		rc = take_line(f, (char *)head.data, pieces);
 	for (end = end_two; rc == ERR_OK && !end;) {
@@ -258,18 +273,14 @@ static enum err_code read_lines(struct incident_file *f, struct reader *in, char
 
 static enum err_code read_text(struct incident_file *f, const char *path, const char *labels)
 {
-	CLEANUP(cleanup_reader) struct reader *in = NULL, *beside = NULL;
-	char found[PATH_LIMIT];
-	if (f->past && !labels && !text_equal(path, "-") && find_labels(path, found, sizeof found))
-		labels = found;
-	enum err_code rc = f->past && labels ? reader_open(labels, &beside, &f->c->err) : ERR_OK;
-	if (rc == ERR_OK)
-		rc = reader_open(path, &in, &f->c->err);
-	f->labels = beside;
+	CLEANUP(cleanup_reader) struct reader *in = NULL;
 	char **pieces = calloc(READER_FIELDS_MAX, sizeof *pieces);
+	enum err_code rc =
+	    pieces ? reader_open(path, &in, &f->c->err) : err_set(&f->c->err, ERR_NOMEM, "out of memory for one line");
 	if (rc == ERR_OK)
-		rc = pieces ? read_lines(f, in, pieces) : err_set(&f->c->err, ERR_NOMEM, "out of memory for one line");
+		rc = read_lines(f, in, labels, pieces);
 	free(pieces);
+	reader_close(f->labels);
 	f->labels = NULL;
 	if (rc == ERR_CORRUPT && in)
 		rc = err_prefix(&f->c->err, rc, "%s", path);

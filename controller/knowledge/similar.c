@@ -118,20 +118,20 @@ static bool name_cause(struct similar *s, struct row *r)
 	return true;
 }
 
-enum err_code similar_row(
-    struct similar *s, const char *id, const char *cause, bool past, uint32_t *ret_row, struct err *reterr)
+enum err_code similar_row(struct similar *s, const char *id, const char *group, const char *cause, bool past,
+    uint32_t *ret_row, struct err *reterr)
 {
 	struct row r = {.past = past};
 	bool fresh;
 	if (s->row_count >= SIMILAR_INCIDENTS_MAX)
 		return err_set(reterr, ERR_LIMIT, "more than %d incidents", SIMILAR_INCIDENTS_MAX);
-	const char *slash = strrchr(id, '/');
-	size_t group = slash ? (size_t)(slash - id) : strlen(id);
+	const char *of = group ? group : id, *slash = group ? NULL : strrchr(id, '/');
+	size_t size = slash ? (size_t)(slash - of) : strlen(of);
 	r.id = strdup(id);
 	r.cause_name = cause ? strdup(cause) : NULL;
 	bool ok = r.id && (!cause || r.cause_name) &&
 		  grow((void **)&s->rows, &s->row_room, s->row_count, sizeof *s->rows) &&
-		  number_of(s->group_ids, id, group, s->group_count, &r.group, &fresh) && (!cause || name_cause(s, &r));
+		  number_of(s->group_ids, of, size, s->group_count, &r.group, &fresh) && (!cause || name_cause(s, &r));
 	if (!ok) {
 		free(r.id);
 		if (!r.cause || s->causes[r.cause - 1] != r.cause_name)

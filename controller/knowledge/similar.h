@@ -25,9 +25,10 @@ ERR_CHECK enum err_code similar_new(struct similar **ret, struct err *reterr);
 void similar_free(struct similar *s); /* NULL is a no-op */
 
 /* A new row; the calls below are about it until the next one.  cause NULL: not known.  `past`: it may be found (else it
- * only asks).  Rows whose ids are equal up to their last '/' are of one incident and never find one another. */
-ERR_CHECK enum err_code similar_row(
-    struct similar *s, const char *id, const char *cause, bool past, uint32_t *ret_row, struct err *reterr);
+ * only asks).  Rows of one incident never find one another: those of one group, or where that is NULL those whose ids
+ * are equal up to their last '/'. */
+ERR_CHECK enum err_code similar_row(struct similar *s, const char *id, const char *group, const char *cause, bool past,
+    uint32_t *ret_row, struct err *reterr);
 /* An event of the newest row; counts of the same event add up.  A count of 0 or less is nothing. */
 ERR_CHECK enum err_code similar_event(struct similar *s, const char *event, double count, struct err *reterr);
 /* No more rows come. */

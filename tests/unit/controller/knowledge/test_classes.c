@@ -38,8 +38,9 @@ static void values_are_left_out(void **state)
 static void stems_meet(void **state)
 {
 	(void)state;
-	static const char *const same[][2] = {{"failed", "failing"}, {"timeouts", "timeout"}, {"connections", "connection"},
-	    {"unauthorised", "unauthorized"}, {"stopped", "stop"}, {"retries", "retry"}, {"restarting", "restarts"}};
+	static const char *const same[][2] = {{"failed", "failing"}, {"timeouts", "timeout"},
+	    {"connections", "connection"}, {"unauthorised", "unauthorized"}, {"stopped", "stop"}, {"retries", "retry"},
+	    {"restarting", "restarts"}};
 	for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
 		char a[MESSAGE_TOKEN_MAX], b[MESSAGE_TOKEN_MAX];
 		word_stem(same[i][0], a);
@@ -138,9 +139,11 @@ static void the_shipped_model_answers(void **state)
 /* Two systems that say the same two things in other words. */
 static void examples_of(struct example *e, size_t n)
 {
-	static const char *const texts[] = {"name is required", "value must be given", "thing was not found", "no such object"};
+	static const char *const texts[] = {
+	    "name is required", "value must be given", "thing was not found", "no such object"};
 	for (size_t i = 0; i < n; i++)
-		e[i] = (struct example){i % 2 ? "one" : "two", texts[(i / 2) % 4], (i / 2) % 4 < 2 ? CLASS_INVALID : CLASS_NOT_FOUND};
+		e[i] = (struct example){
+		    i % 2 ? "one" : "two", texts[(i / 2) % 4], (i / 2) % 4 < 2 ? CLASS_INVALID : CLASS_NOT_FOUND};
 }
 
 static void the_same_examples_give_the_same_model(void **state)
@@ -209,10 +212,10 @@ static void rates_have_intervals(void **state)
 	near(flat.low, 0.05);
 	near(flat.high, 0.95);
 	near(nine.mean, 10.0 / 11);
-	near(nine.low, 0.74113);  /* 0.05^(1/10) */
-	near(nine.high, 0.99488); /* 0.95^(1/10) */
-	near(none.low, 0.01021);  /* 1 - 0.95^(1/5) */
-	near(none.high, 0.45072); /* 1 - 0.05^(1/5) */
+	near(nine.low, 0.74113);                          /* 0.05^(1/10) */
+	near(nine.high, 0.99488);                         /* 0.95^(1/10) */
+	near(none.low, 0.01021);                          /* 1 - 0.95^(1/5) */
+	near(none.high, 0.45072);                         /* 1 - 0.05^(1/5) */
 	struct success_rate even = success_rate_of(4, 4); /* Beta(5, 5) */
 	near(even.low, 0.25137);
 	near(even.high, 0.74863);

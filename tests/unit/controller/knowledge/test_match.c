@@ -16,7 +16,7 @@ static uint32_t row(struct similar *s, const char *id, const char *cause, const 
 {
 	uint32_t r;
 	char copy[256], *rest = NULL;
-	assert_int_equal(similar_row(s, id, cause, cause != NULL, &r, &err), ERR_OK);
+	assert_int_equal(similar_row(s, id, NULL, cause, cause != NULL, &r, &err), ERR_OK);
 	snprintf(copy, sizeof copy, "%s", events);
 	for (char *e = strtok_r(copy, " ", &rest); e; e = strtok_r(NULL, " ", &rest))
 		assert_int_equal(similar_event(s, e, 1, &err), ERR_OK);
@@ -87,7 +87,8 @@ static void its_own_cause_has_no_part(void **state)
 		for (int i = 0; i < 12; i++) {
 			char id[8];
 			snprintf(id, sizeof id, "h%d", i);
-			row(s, id, i % 2 ? "one" : "two", i % 3 ? (i % 2 ? "a c" : "b c e") : (i % 4 ? "a a e" : "c b b"));
+			row(s, id, i % 2 ? "one" : "two",
+			    i % 3 ? (i % 2 ? "a c" : "b c e") : (i % 4 ? "a a e" : "c b b"));
 		}
 		assert_int_equal(similar_ready(s, &err), ERR_OK);
 		assert_int_equal(similar_find(s, asked, hits[turn], 20, &n[turn], &confidence, &err), ERR_OK);
@@ -96,17 +97,21 @@ static void its_own_cause_has_no_part(void **state)
 	assert_int_equal(n[0], n[1]);
 	for (size_t i = 0; i < n[0]; i++) {
 		assert_int_equal(hits[0][i].row, hits[1][i].row);
-		assert_true(hits[0][i].distance > hits[1][i].distance - 1e-9 && hits[0][i].distance < hits[1][i].distance + 1e-9);
+		assert_true(hits[0][i].distance > hits[1][i].distance - 1e-9 &&
+			    hits[0][i].distance < hits[1][i].distance + 1e-9);
 	}
 }
 
 static const struct {
 	const char *name, *text;
 } documents[] = {
-    {"WidgetQueueFillingUp", "# WidgetQueueFillingUp\n## Meaning\nThe queue of widgets grows faster than it is worked off.\n"},
+    {"WidgetQueueFillingUp",
+	"# WidgetQueueFillingUp\n## Meaning\nThe queue of widgets grows faster than it is worked off.\n"},
     {"WidgetServerDown", "# WidgetServerDown\n## Meaning\nThe server cannot be reached.\n"},
-    {"GadgetCertificateExpiration", "# GadgetCertificateExpiration\nThe client certificate of a gadget expires soon.\n"},
-    {"GadgetFilesystemAlmostFull", "---\ntitle: Gadget Filesystem Almost Full\n---\nLittle space is left.\n```\ndf -h\n```\n"},
+    {"GadgetCertificateExpiration",
+	"# GadgetCertificateExpiration\nThe client certificate of a gadget expires soon.\n"},
+    {"GadgetFilesystemAlmostFull",
+	"---\ntitle: Gadget Filesystem Almost Full\n---\nLittle space is left.\n```\ndf -h\n```\n"},
     {"Empty", ""},
 };
 
@@ -118,7 +123,8 @@ static void found(const char *query, const char *name)
 	double confidence;
 	assert_int_equal(search_new(&s, &err), ERR_OK);
 	for (size_t i = 0; i < sizeof documents / sizeof documents[0]; i++)
-		assert_int_equal(search_add(s, documents[i].name, documents[i].text, strlen(documents[i].text), &err), ERR_OK);
+		assert_int_equal(
+		    search_add(s, documents[i].name, documents[i].text, strlen(documents[i].text), &err), ERR_OK);
 	assert_int_equal(search_find(s, query, strlen(query), hits, 3, &n, &confidence, &err), ERR_STATE);
 	search_ready(s);
 	assert_int_equal(search_find(s, query, strlen(query), hits, 3, &n, &confidence, &err), ERR_OK);
