@@ -158,6 +158,46 @@ enum err_code check_postgres(const void *record, struct err *reterr)
 	return rc == ERR_OK ? check_argv("run_as", &p->run_as, reterr) : rc;
 }
 
+enum err_code check_sqlite(const void *record, struct err *reterr)
+{
+	const struct sqlite_config *s = record;
+	return check_path("file", s->file, reterr);
+}
+
+enum err_code check_redis(const void *record, struct err *reterr)
+{
+	const struct redis_config *r = record;
+	enum err_code rc = check_path("data_directory", r->data_directory, reterr);
+
+	if (rc == ERR_OK)
+		rc = check_path("password_file", r->password_file, reterr);
+	if (rc == ERR_OK && (!r->address || !(text_starts(r->address, "unix:") ? path_ok(r->address + strlen("unix:"))
+									       : address_ok(r->address))))
+		rc = WRONG("address: expected host:port, [v6]:port or unix:/path, got \"%s\"", shown(r->address));
+	if (rc == ERR_OK && (!r->file || !*r->file || *r->file == '.' || strchr(r->file, '/') || !printable(r->file)))
+		rc = WRONG("file: expected the name of a file, got \"%s\"", shown(r->file));
+	return rc;
+}
+
+enum err_code check_hooks(const void *record, struct err *reterr)
+{
+	const struct hooks_config *h = record;
+	enum err_code rc = check_path("data_directory", h->data_directory, reterr);
+
+	if (rc == ERR_OK)
+		rc = check_argv("freeze", &h->freeze, reterr);
+	return rc == ERR_OK ? check_argv("thaw", &h->thaw, reterr) : rc;
+}
+
+const char *component_database_path(const struct component_config *c)
+{
+	return c->postgres ? c->postgres->data_directory
+	       : c->sqlite ? c->sqlite->file
+	       : c->redis  ? c->redis->data_directory
+	       : c->exec   ? c->exec->data_directory
+			   : NULL;
+}
+
 /* A path to protect that lies outside of what is restored is a slip of the pen that would protect nothing. */
 static enum err_code check_inside(
     const struct component_config *c, const char *key, const struct list *inside, struct err *reterr)
@@ -166,12 +206,12 @@ static enum err_code check_inside(
 
 	for (size_t i = 0; rc == ERR_OK && i < inside->count && !c->release; i++) {
 		const char *path = LIST_AT(*inside, const char *, i);
-		bool below = (c->git && path_below(path, c->git)) ||
-			     (c->postgres && path_below(path, c->postgres->data_directory));
+		bool below = c->git && path_below(path, c->git);
 		for (size_t k = 0; k < c->paths.count; k++)
 			below |= path_below(path, LIST_AT(c->paths, const char *, k));
 		if (!below)
-			rc = WRONG("%s[%zu]: expected a path inside of this component, got \"%.200s\"", key, i, path);
+			rc = WRONG(
+			    "%s[%zu]: expected a path inside of this component, got \"%.200s\"", key, i, path);
 	}
 	return rc;
 }
@@ -179,11 +219,21 @@ static enum err_code check_inside(
 enum err_code check_component(const void *record, struct err *reterr)
 {
 	const struct component_config *c = record;
-	int kinds = (c->paths.count > 0) + !!c->git + !!c->release + !!c->postgres;
+	const char *database = component_database_path(c);
+	int kinds =
+	    (c->paths.count > 0) + !!c->git + !!c->release + !!c->postgres + !!c->sqlite + !!c->redis + !!c->exec;
 	enum err_code rc;
 
 	if (kinds != 1)
-		return WRONG("expected exactly one of paths, git, release and postgres, got %d", kinds);
+		return WRONG(
+		    "expected exactly one of paths, git, release, postgres, sqlite, redis and exec, got %d", kinds);
+	/* A database is copied and put back whole, by itself. */
+	if (database && (c->exclude.count || c->never_restore.count || c->refuse_open_writers))
+		return WRONG("%s: has no use for a database", c->exclude.count         ? "exclude"
+							      : c->never_restore.count ? "never_restore"
+										       : "refuse_open_writers");
+	if (text_equal(database, "/"))
+		return WRONG("the whole host cannot be a database");
 	if ((rc = check_paths("paths", &c->paths, reterr)) != ERR_OK ||
 	    (rc = check_path("git", c->git, reterr)) != ERR_OK ||
 	    (rc = check_path("release", c->release, reterr)) != ERR_OK)
@@ -230,12 +280,12 @@ enum err_code check_components(const void *record, struct err *reterr)
 
 	if (c->config && !c->config->paths.count)
 		return WRONG("config: expected paths");
-	if (c->code && c->code->postgres)
+	if (c->code && component_database_path(c->code))
 		return WRONG("code: expected one of git, release and paths");
 	if (c->data && !c->data->paths.count)
 		return WRONG("data: expected paths");
-	if (c->database && !c->database->postgres)
-		return WRONG("database: expected postgres");
+	if (c->database && !component_database_path(c->database))
+		return WRONG("database: expected one of postgres, sqlite, redis and exec");
 	return ERR_OK;
 }
 
@@ -438,11 +488,13 @@ static const char *component_path(const struct component_config *c, size_t i, co
 		*ret_key = "paths";
 		return LIST_AT(c->paths, const char *, i);
 	}
-	*ret_key = c->git ? "git" : c->release ? "release" : "postgres.data_directory";
-	const char *single = c->git        ? c->git
-			     : c->release  ? c->release
-			     : c->postgres ? c->postgres->data_directory
-					   : NULL;
+	*ret_key = c->git       ? "git"
+		   : c->release ? "release"
+		   : c->sqlite  ? "sqlite.file"
+		   : c->redis   ? "redis.data_directory"
+		   : c->exec    ? "exec.data_directory"
+				: "postgres.data_directory";
+	const char *single = c->git ? c->git : c->release ? c->release : component_database_path(c);
 	return i == c->paths.count ? single : NULL;
 }
 

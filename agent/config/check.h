@@ -6,6 +6,9 @@
 #include "agent/config/config.h"
 
 ERR_CHECK enum err_code check_postgres(const void *record, struct err *reterr);
+ERR_CHECK enum err_code check_hooks(const void *record, struct err *reterr);
+ERR_CHECK enum err_code check_redis(const void *record, struct err *reterr);
+ERR_CHECK enum err_code check_sqlite(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_component(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_components(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_steps(const void *record, struct err *reterr);

@@ -27,6 +27,7 @@ enum {
 	CONFIG_EVERY_LEAST_MS = 1000,              /* a probe runs at most once a second */
 	CONFIG_EVERY_MAX_MS = 7 * DAY_MS,          /* and at least once a week */
 	CONFIG_PROBE_TIMEOUT_MAX_MS = 10 * 60 * 1000,
+	CONFIG_FREEZE_MAX_MS = 10 * 60 * 1000,     /* a database that nobody can write to for longer is down */
 	CONFIG_STEP_TIMEOUT_MAX_MS = 60 * 60 * 1000,
 	CONFIG_SNAPSHOT_EVERY_LEAST_MS = 60 * 1000,
 	CONFIG_PREFIX_MAX = 128,      /* of copies: the names below it must fit the store's 1024 bytes */
@@ -46,11 +47,27 @@ struct postgres_config {
 	bool wal_archive;
 };
 
+struct sqlite_config { const char *file; };
+struct redis_config {
+	const char *data_directory; /* its `dir`, which holds its files and nothing else */
+	const char *address;        /* host:port, [v6]:port or unix:/path */
+	const char *password_file;  /* one line; NULL: none is asked for */
+	const char *file;           /* its `dbfilename` */
+};
+struct hooks_config { /* any other database whose files stand still on demand */
+	const char *data_directory;
+	struct list freeze, thaw;   /* argv */
+	uint64_t deadline_ms;       /* it is thawed then, whatever has become of the copy */
+};
+
 struct component_config {
 	struct list paths;         /* plain trees or files */
 	const char *git;           /* a git work tree */
 	const char *release;       /* a symlink to one of several releases beside it */
 	const struct postgres_config *postgres;
+	const struct sqlite_config *sqlite;
+	const struct redis_config *redis;
+	const struct hooks_config *exec;
 	struct list exclude;       /* globs below the paths */
 	struct list never_restore; /* absolute paths that are snapshotted but never put back */
 	struct list secrets;       /* absolute paths of what is rotated: a restore point that holds other content there is refused */
@@ -61,6 +78,8 @@ struct component_config {
 struct components_config { /* in the order of enum component; NULL: not declared */
 	const struct component_config *config, *code, *data, *database;
 };
+/* The file or folder that a database lives in; NULL: it is none of a known kind. */
+const char *component_database_path(const struct component_config *c);
 /* NULL when the component is not declared. */
 const struct component_config *components_get(const struct components_config *c, enum component which);
 

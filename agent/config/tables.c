@@ -19,6 +19,38 @@ static const struct field postgres_fields[] = {
 static const struct record_type postgres_config_type = RECORD_TYPE(
     "postgres_config", struct postgres_config, postgres_fields, "a PostgreSQL cluster", .check = check_postgres);
 
+static const struct field sqlite_fields[] = {
+    F_STRING(struct sqlite_config, file, PATH_LIMIT, FIELD_REQUIRED | FIELD_COLUMN, "the main file of the database"),
+};
+static const struct record_type sqlite_config_type =
+    RECORD_TYPE("sqlite_config", struct sqlite_config, sqlite_fields, "a SQLite database", .check = check_sqlite);
+
+static const struct field redis_fields[] = {
+    F_STRING(struct redis_config, data_directory, PATH_LIMIT, FIELD_REQUIRED | FIELD_COLUMN,
+	"the server's `dir`, which holds its files and nothing else"),
+    F_STRING(struct redis_config, address, CONFIG_ADDRESS_MAX, FIELD_COLUMN, "host:port, [v6]:port or unix:/path",
+	.default_text = "127.0.0.1:6379"),
+    F_STRING(
+	struct redis_config, password_file, PATH_LIMIT, 0, "a file that holds its password; none: it asks for none"),
+    F_STRING(struct redis_config, file, NAME_MAX_BYTES, 0, "the server's `dbfilename`", .default_text = "dump.rdb"),
+};
+static const struct record_type redis_config_type =
+    RECORD_TYPE("redis_config", struct redis_config, redis_fields, "a Redis server", .check = check_redis);
+
+static const struct field hooks_fields[] = {
+    F_STRING(struct hooks_config, data_directory, PATH_LIMIT, FIELD_REQUIRED | FIELD_COLUMN,
+	"the folder that holds all of it and nothing else"),
+    F_STRINGS(struct hooks_config, freeze, CONFIG_ARGV_MAX, FIELD_REQUIRED,
+	"program and arguments that make its files stand still; no shell"),
+    F_STRINGS(struct hooks_config, thaw, CONFIG_ARGV_MAX, FIELD_REQUIRED,
+	"that let it go on; run in every case, after a failed freeze and a killed agent too, and must do no harm when "
+	"nothing is frozen"),
+    F_DURATION(struct hooks_config, deadline_ms, CONFIG_FREEZE_MAX_MS, 0,
+	"it is thawed then, whatever has become of the copy", .default_text = "1m", .min = 100),
+};
+static const struct record_type hooks_config_type = RECORD_TYPE(
+    "hooks_config", struct hooks_config, hooks_fields, "a database that stands still on demand", .check = check_hooks);
+
 static const struct field component_fields[] = {
     F_STRINGS(struct component_config, paths, CONFIG_PATHS_MAX, FIELD_COLUMN | FIELD_SCALAR_OK,
 	"plain trees or files, absolute"),
@@ -27,6 +59,12 @@ static const struct field component_fields[] = {
 	"a symbolic link to one of several releases beside it"),
     F_RECORD(struct component_config, postgres, struct postgres_config, &postgres_config_type, FIELD_SCALAR_OK,
 	"a PostgreSQL cluster"),
+    F_RECORD(struct component_config, sqlite, struct sqlite_config, &sqlite_config_type, FIELD_SCALAR_OK,
+	"a SQLite database"),
+    F_RECORD(
+	struct component_config, redis, struct redis_config, &redis_config_type, FIELD_SCALAR_OK, "a Redis server"),
+    F_RECORD(struct component_config, exec, struct hooks_config, &hooks_config_type, 0,
+	"any database that stands still on demand"),
     F_STRINGS(
 	struct component_config, exclude, CONFIG_PATHS_MAX, FIELD_SCALAR_OK, "globs below the paths that are left out"),
     F_STRINGS(struct component_config, never_restore, CONFIG_PATHS_MAX, FIELD_SCALAR_OK,
@@ -46,7 +84,7 @@ static const struct field components_fields[] = {
     COMPONENT(config, "its configuration: paths"),
     COMPONENT(code, "its program: one of git, release and paths"),
     COMPONENT(data, "its files: paths"),
-    COMPONENT(database, "its database: postgres"),
+    COMPONENT(database, "its database: one of postgres, sqlite, redis and exec"),
 };
 static const struct record_type components_config_type = RECORD_TYPE("components_config", struct components_config,
     components_fields, "what a service consists of", .check = check_components);
@@ -296,6 +334,9 @@ const struct record_type *const agent_config_types[] = {
     &components_config_type,
     &component_config_type,
     &postgres_config_type,
+    &sqlite_config_type,
+    &redis_config_type,
+    &hooks_config_type,
     &steps_config_type,
     &probe_config_type,
     &http_probe_type,

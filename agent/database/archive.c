@@ -20,8 +20,8 @@ enum err_code database_archive_make(
 	return rc;
 }
 
-enum err_code database_archive_status(const char *state_directory, const struct service_config *service, uint64_t now_ms,
-    struct arena *arena, struct wal_status *ret, struct err *reterr)
+enum err_code database_archive_status(const char *state_directory, const struct service_config *service,
+    uint64_t now_ms, struct arena *arena, struct wal_status *ret, struct err *reterr)
 {
 	struct wal_area area;
 	if (!has_archive(service))

@@ -18,9 +18,69 @@
 
 enum { PROC_PATH = 64, SETTINGS_MAX = 64 << 10, SETTLE_POLL_MS = 10 };
 
+const struct adapter *adapter_of(const struct service_config *s)
+{
+	const struct component_config *c = s->components.database;
+	return !c            ? NULL
+	       : c->postgres ? &adapter_postgres
+	       : c->sqlite   ? &adapter_sqlite
+	       : c->redis    ? &adapter_redis
+	       : c->exec     ? &adapter_exec
+			     : NULL;
+}
+
+static const char *place_of(const struct service_config *s)
+{
+	return component_database_path(s->components.database);
+}
+
 static bool wants_database(const struct service_config *service, const struct snapshot_options *o)
 {
-	return postgres_of(service) && (!o->components || o->components & 1u << COMPONENT_DATABASE);
+	return adapter_of(service) && (!o->components || o->components & 1u << COMPONENT_DATABASE);
+}
+
+/* ---- for the adapters ---- */
+
+/* Private to us and to the database's own user: what is put there is read at once and removed. */
+enum err_code adapter_folder(
+    const struct adapter_job *j, const char *like, char out[PATH_LIMIT], int *ret_lock, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	struct stat owner;
+	CLEANUP(cleanup_fd) int lock = -1;
+	if (!text_format(out, PATH_LIMIT, "%s/%s", j->work, j->service->name) ||
+	    !text_format(path, sizeof path, "%s.lock", out))
+		return err_set(reterr, ERR_LIMIT, "%s is too long a path", j->work);
+	enum err_code rc = file_make_dirs(j->work, 0711, reterr);
+	if (rc == ERR_OK && (rc = file_lock(path, &lock, reterr)) == ERR_BUSY)
+		rc = err_prefix(reterr, rc, "another copy of the database of %s is being made", j->service->name);
+	if (rc == ERR_OK)
+		rc = tree_remove(out, reterr);
+	if (rc == ERR_OK)
+		rc = file_make_dirs(out, 0700, reterr);
+	if (rc == ERR_OK && stat(like, &owner) != 0)
+		rc = err_sys(reterr, errno, "%s", like);
+	if (rc == ERR_OK && geteuid() == 0 && chown(out, owner.st_uid, owner.st_gid) != 0)
+		rc = err_sys(reterr, errno, "%s", out);
+	if (rc == ERR_OK)
+		*ret_lock = TAKE_FD(lock);
+	return rc;
+}
+
+enum err_code adapter_take(const struct adapter_job *j, const struct snapshot_source *sources, size_t count,
+    struct snapshot_summary *ret, struct err *reterr)
+{
+	struct snapshot_options with = *j->o;
+	with.sources = sources;
+	with.source_count = count;
+	return snapshot_create(j->repo, j->service, &with, j->arena, ret, reterr);
+}
+
+enum err_code adapter_done(enum err_code rc, const char *folder, struct err *reterr)
+{
+	struct err why = ERR_INIT;
+	enum err_code gone = tree_remove(folder, &why);
+	return rc == ERR_OK && gone != ERR_OK ? err_set(reterr, gone, "%s", why.msg) : rc;
 }
 
 /* ---- taking ---- */
@@ -28,20 +88,28 @@ static bool wants_database(const struct service_config *service, const struct sn
 enum err_code database_snapshot(struct repo *r, const struct service_config *service, const struct snapshot_options *o,
     const char *work_directory, struct arena *arena, struct snapshot_summary *ret, struct err *reterr)
 {
-	if (!wants_database(service, o))
-		return snapshot_create(r, service, o, arena, ret, reterr);
-	return postgres_snapshot(r, service, o, work_directory, arena, ret, reterr);
+	struct adapter_job j = {r, service, o, work_directory, arena};
+	return wants_database(service, o) ? adapter_of(service)->snapshot(&j, ret, reterr)
+					  : snapshot_create(r, service, o, arena, ret, reterr);
 }
 
 enum err_code database_snapshot_stopped(struct repo *r, const struct service_config *service,
-    const struct snapshot_options *o, struct arena *arena, struct snapshot_summary *ret, struct err *reterr)
+    const struct snapshot_options *o, const char *work_directory, struct arena *arena, struct snapshot_summary *ret,
+    struct err *reterr)
 {
+	struct adapter_job j = {r, service, o, work_directory, arena};
 	if (!wants_database(service, o))
 		return snapshot_create(r, service, o, arena, ret, reterr);
 	if (database_running(service))
 		return err_set(reterr, ERR_STATE,
 		    "the database of %s still runs: its files cannot be copied as they lie", service->name);
-	return postgres_snapshot_stopped(r, service, o, postgres_of(service)->data_directory, arena, ret, reterr);
+	return adapter_of(service)->snapshot_still(&j, place_of(service), ret, reterr);
+}
+
+enum err_code database_thaw_leftover(
+    const char *work_directory, const struct service_config *service, struct err *reterr)
+{
+	return hooks_thaw_leftover(work_directory, service, reterr);
 }
 
 /* ---- the way back ---- */
@@ -49,11 +117,10 @@ enum err_code database_snapshot_stopped(struct repo *r, const struct service_con
 static enum err_code beside(
     const struct service_config *service, const char *token, char *out, size_t size, struct err *reterr)
 {
-	const struct postgres_config *pg = postgres_of(service);
-	if (!pg)
+	if (!adapter_of(service))
 		return err_set(reterr, ERR_NOT_FOUND, "%s has no database", service->name);
-	if (!text_format(out, size, "%s.kedge-%s", pg->data_directory, token))
-		return err_set(reterr, ERR_LIMIT, "%s is too long a path", pg->data_directory);
+	if (!text_format(out, size, "%s.kedge-%s", place_of(service), token))
+		return err_set(reterr, ERR_LIMIT, "%s is too long a path", place_of(service));
 	return ERR_OK;
 }
 
@@ -89,14 +156,14 @@ static enum err_code sync_around(const char *folder, struct err *reterr)
 	return fd < 0 || syncfs(fd) != 0 ? err_sys(reterr, errno, "%s cannot be synced", folder) : ERR_OK;
 }
 
-static enum err_code restore_beside(struct snapshot *s, const char *to, const char *settings, struct err *reterr)
+static enum err_code restore_beside(
+    struct snapshot *s, const struct adapter *kind, const char *to, const char *settings, struct err *reterr)
 {
 	char box[PATH_LIMIT], tree[PATH_LIMIT], parent[PATH_LIMIT];
 	struct restore_options o = {.components = 1u << COMPONENT_DATABASE};
 	struct restore_result done;
 	struct err late = ERR_INIT;
-	if (!text_format(box, sizeof box, "%s.part", to) ||
-	    !text_format(tree, sizeof tree, "%s/%s", box, DATABASE_LABEL))
+	if (!text_format(box, sizeof box, "%s.part", to) || !text_format(tree, sizeof tree, "%s/%s", box, kind->label))
 		return err_set(reterr, ERR_LIMIT, "%s is too long a path", to);
 	tree_parent(to, parent);
 	enum err_code rc = tree_remove(to, reterr);
@@ -104,8 +171,8 @@ static enum err_code restore_beside(struct snapshot *s, const char *to, const ch
 		rc = tree_remove(box, reterr);
 	if (rc == ERR_OK)
 		rc = snapshot_restore_into(s, box, &o, &done, reterr);
-	if (rc == ERR_OK)
-		rc = postgres_assemble(box, reterr);
+	if (rc == ERR_OK && kind->assemble)
+		rc = kind->assemble(box, reterr);
 	if (rc == ERR_OK && settings)
 		rc = recovery_prepare(tree, settings, reterr);
 	if (rc == ERR_OK)
@@ -134,7 +201,8 @@ static enum err_code end_of(const struct snapshot *s, const char *state_director
 	uint64_t timeline = 0;
 	const char *text = fact(s, "postgres_timeline");
 	bool base = fact(s, "postgres_start") != NULL;
-	if (!postgres_of(service)->wal_archive || !text || text_u64(text, &timeline, NULL) != ERR_OK)
+	if (!postgres_of(service) || !postgres_of(service)->wal_archive || !text ||
+	    text_u64(text, &timeline, NULL) != ERR_OK)
 		return ERR_OK;
 	return recovery_settings(state_directory, service->name, (uint32_t)timeline, base ? "" : " --history",
 	    base ? "recovery_target = 'immediate'\n" : "", arena, ret, reterr);
@@ -148,12 +216,12 @@ enum err_code database_stage(struct snapshot *s, const char *state_directory, co
 	enum err_code rc =
 	    arena ? beside(service, token, to, sizeof to, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 	if (rc == ERR_OK)
-		rc = check_place(s, postgres_of(service)->data_directory, reterr);
+		rc = check_place(s, place_of(service), reterr);
 	if (rc == ERR_OK && !settings)
 		rc = end_of(s, state_directory, service, arena, &settings, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	rc = restore_beside(s, to, settings, reterr);
+	rc = restore_beside(s, adapter_of(service), to, settings, reterr);
 	if (rc != ERR_OK)
 		(void)!tree_remove(to, NULL);
 	return rc;
@@ -178,41 +246,74 @@ enum err_code database_settle(const struct service_config *service, struct err *
 	return recovery_forget(pg->data_directory, reterr);
 }
 
+/* ---- is it in use ---- */
+
 /* A shell that somebody left in the data directory is none. */
-static bool is_server(const char *pid)
+static bool is_server(const struct adapter *kind, const char *pid)
 {
 	char path[PROC_PATH], name[NAME_MAX_BYTES] = "";
-	if (!text_format(path, sizeof path, "/proc/%.20s/comm", pid))
+	if (!kind->program || !text_format(path, sizeof path, "/proc/%.20s/comm", pid))
 		return true;
 	CLEANUP(cleanup_file) FILE *f = fopen(path, "re");
-	return !f || !fgets(name, sizeof name, f) || text_starts(name, "postgres") || text_starts(name, "postmaster");
+	return !f || !fgets(name, sizeof name, f) || text_starts(name, kind->program) ||
+	       text_starts(name, "postmaster");
 }
 
-/* Servers work in their data directory (postmaster and every backend).  The pid file alone would not do: it may have
- * been deleted under a running server, or name a process that is somebody else by now. */
+static bool works_in(const char *pid, const struct stat *place)
+{
+	char path[PROC_PATH];
+	struct stat cwd;
+	return text_format(path, sizeof path, "/proc/%.20s/cwd", pid) && stat(path, &cwd) == 0 &&
+	       cwd.st_dev == place->st_dev && cwd.st_ino == place->st_ino;
+}
+
+/* A file of it, or below it, is open in that process. */
+static bool has_open(const char *pid, const char *place)
+{
+	char path[PROC_PATH], target[PATH_LIMIT];
+	size_t n = strlen(place);
+	if (!text_format(path, sizeof path, "/proc/%.20s/fd", pid))
+		return true;
+	CLEANUP(cleanup_dir) DIR *dir = opendir(path);
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		ssize_t got = readlinkat(dirfd(dir), e->d_name, target, sizeof target - 1);
+		target[got > 0 ? got : 0] = '\0';
+		if (text_starts(target, place) && (!target[n] || target[n] == '/' || target[n] == ' '))
+			return true;
+	}
+	return false;
+}
+
+/* Servers work in their data directory (PostgreSQL's every process, Redis).  A pid file alone would not do: it may have
+ * been deleted under a running server, or name a process that is somebody else by now.  What is no server's has its
+ * files open instead. */
 bool database_running(const struct service_config *service)
 {
-	const struct postgres_config *pg = postgres_of(service);
-	struct stat data, cwd;
-	if (!pg || stat(pg->data_directory, &data) != 0)
+	const struct adapter *kind = adapter_of(service);
+	struct stat place;
+	if (!kind || stat(place_of(service), &place) != 0)
 		return false;
+	char real[PATH_LIMIT], self[PROC_PATH];
+	text_format(self, sizeof self, "%d", (int)getpid());
+	if (!realpath(place_of(service), real))
+		return true; /* who cannot look must assume */
 	CLEANUP(cleanup_dir) DIR *proc = opendir("/proc");
-	char path[PROC_PATH];
-	bool found = !proc; /* who cannot look must assume */
+	bool found = !proc;
 	for (struct dirent *e; !found && (e = readdir(proc));)
-		if (e->d_name[0] >= '0' && e->d_name[0] <= '9' &&
-		    text_format(path, sizeof path, "/proc/%.20s/cwd", e->d_name))
-			found = stat(path, &cwd) == 0 && cwd.st_dev == data.st_dev && cwd.st_ino == data.st_ino &&
-				is_server(e->d_name);
+		if (e->d_name[0] >= '0' && e->d_name[0] <= '9' && !text_equal(e->d_name, self))
+			found = kind->program ? works_in(e->d_name, &place) && is_server(kind, e->d_name)
+					      : has_open(e->d_name, real);
 	return found;
 }
 
 enum err_code database_snapshot_aside(struct repo *r, const struct service_config *service, const char *token,
-    const struct snapshot_options *o, struct arena *arena, struct snapshot_summary *ret, struct err *reterr)
+    const struct snapshot_options *o, const char *work_directory, struct arena *arena, struct snapshot_summary *ret,
+    struct err *reterr)
 {
+	struct adapter_job j = {r, service, o, work_directory, arena};
 	char path[PATH_LIMIT];
 	enum err_code rc = beside(service, token, path, sizeof path, reterr);
-	return rc == ERR_OK ? postgres_snapshot_stopped(r, service, o, path, arena, ret, reterr) : rc;
+	return rc == ERR_OK ? adapter_of(service)->snapshot_still(&j, path, ret, reterr) : rc;
 }
 
 bool database_staged(const struct service_config *service, const char *token)
@@ -227,7 +328,7 @@ uint64_t database_inode(const struct service_config *service, const char *token)
 	struct stat st;
 	if (token && beside(service, token, path, sizeof path, NULL) != ERR_OK)
 		return 0;
-	const char *which = token ? path : postgres_of(service) ? postgres_of(service)->data_directory : "";
+	const char *which = token ? path : adapter_of(service) ? place_of(service) : "";
 	return stat(which, &st) == 0 ? st.st_ino : 0;
 }
 
@@ -239,23 +340,32 @@ enum err_code database_swap(const struct service_config *service, const char *to
 	enum err_code rc = beside(service, token, other, sizeof other, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	const char *data = postgres_of(service)->data_directory;
+	const struct adapter *kind = adapter_of(service);
+	const char *data = place_of(service);
 	if (database_running(service))
-		return err_set(reterr, ERR_STATE,
-		    "the database of %s still runs: its data directory cannot be replaced", service->name);
+		return err_set(
+		    reterr, ERR_STATE, "the database of %s still runs: its files cannot be replaced", service->name);
 	tree_parent(data, parent);
 	bool has_data = file_exists(data), has_other = file_exists(other);
+	if (kind->before_swap && has_data)
+		rc = kind->before_swap(data, other, reterr);
+	if (rc != ERR_OK)
+		return rc;
 	int failed = has_data && has_other ? renameat2(AT_FDCWD, other, AT_FDCWD, data, RENAME_EXCHANGE)
 		     : has_other           ? rename(other, data)
 					   : rename(data, other);
 	if (failed)
 		return err_sys(reterr, errno, "%s cannot be exchanged with %s", data, other);
-	return file_sync_dir(parent, reterr);
+	if (kind->after_swap)
+		rc = kind->after_swap(data, other, reterr);
+	return rc == ERR_OK ? file_sync_dir(parent, reterr) : rc;
 }
 
 enum err_code database_discard(const struct service_config *service, const char *token, struct err *reterr)
 {
 	char path[PATH_LIMIT];
 	enum err_code rc = beside(service, token, path, sizeof path, reterr);
+	if (rc == ERR_OK && adapter_of(service)->discard)
+		rc = adapter_of(service)->discard(path, reterr);
 	return rc == ERR_OK ? tree_remove(path, reterr) : rc;
 }

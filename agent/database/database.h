@@ -43,10 +43,15 @@ ERR_CHECK enum err_code database_snapshot(struct repo *r, const struct service_c
     struct err *reterr);
 /* The same of a stopped database: its data directory as it lies there (a safety snapshot before it is replaced). */
 ERR_CHECK enum err_code database_snapshot_stopped(struct repo *r, const struct service_config *service,
-    const struct snapshot_options *o, struct arena *arena, struct snapshot_summary *ret, struct err *reterr);
+    const struct snapshot_options *o, const char *work_directory, struct arena *arena, struct snapshot_summary *ret,
+    struct err *reterr);
 /* The same of what stands beside the data directory under this token: after a swap what was there before, while the server runs again. */
 ERR_CHECK enum err_code database_snapshot_aside(struct repo *r, const struct service_config *service, const char *token,
-    const struct snapshot_options *o, struct arena *arena, struct snapshot_summary *ret, struct err *reterr);
+    const struct snapshot_options *o, const char *work_directory, struct arena *arena, struct snapshot_summary *ret,
+    struct err *reterr);
+/* A database that was frozen by its hooks, and whose watchdog died with everything else: thaw it.  At every start, and before every copy. */
+ERR_CHECK enum err_code database_thaw_leftover(
+    const char *work_directory, const struct service_config *service, struct err *reterr);
 
 /* ---- the archive of its log (wal.h); a service without one is done at once ---- */
 

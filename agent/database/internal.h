@@ -14,8 +14,50 @@ enum {
 };
 #define POSTGRES_END_LABEL "postgres-end" /* the second root: what was made when everything else had been read */
 
+/* ---- one kind of database; everything in database.c is the same for all ---- */
+
+struct adapter_job { /* what a copy is made by; borrowed */
+	struct repo *repo;
+	const struct service_config *service;
+	const struct snapshot_options *o;
+	const char *work;   /* a folder of the adapters' own */
+	struct arena *arena;
+};
+struct adapter {
+	const char *label;   /* of the root that becomes the database's place */
+	const char *program; /* how the names of its server's processes begin; NULL: any process counts */
+	/* Of one that may be running. */
+	enum err_code (*snapshot)(const struct adapter_job *j, struct snapshot_summary *ret, struct err *reterr);
+	/* Of one that stands still, at path: its place, or what was set aside from there. */
+	enum err_code (*snapshot_still)(
+	    const struct adapter_job *j, const char *path, struct snapshot_summary *ret, struct err *reterr);
+	/* box/<label> is restored: make it what can take the place.  NULL: it is. */
+	enum err_code (*assemble)(const char *box, struct err *reterr);
+	/* Nothing runs: make place ready to be exchanged with what stands at other, and after the exchange clean up.  NULL: nothing to do. */
+	enum err_code (*before_swap)(const char *place, const char *other, struct err *reterr);
+	enum err_code (*after_swap)(const char *place, const char *other, struct err *reterr);
+	/* Removes what goes with what was set aside; NULL: nothing. */
+	enum err_code (*discard)(const char *other, struct err *reterr);
+};
+extern const struct adapter adapter_postgres, adapter_sqlite, adapter_redis, adapter_exec;
+/* NULL: this service has no database. */
+const struct adapter *adapter_of(const struct service_config *s);
+
+/* <work>/<service>, empty, owned as like is; the lock keeps others out while *ret_lock is open. */
+ERR_CHECK enum err_code adapter_folder(
+    const struct adapter_job *j, const char *like, char out[PATH_LIMIT], int *ret_lock, struct err *reterr);
+/* The options of j with these sources. */
+ERR_CHECK enum err_code adapter_take(const struct adapter_job *j, const struct snapshot_source *sources, size_t count,
+    struct snapshot_summary *ret, struct err *reterr);
+/* Removes folder after rc; an error of that is an error only after ERR_OK. */
+ERR_CHECK enum err_code adapter_done(enum err_code rc, const char *folder, struct err *reterr);
+
 /* NULL: this service has none. */
 const struct postgres_config *postgres_of(const struct service_config *s);
+
+/* ---- hooks.c: what stood frozen when its watchdog died too ---- */
+
+ERR_CHECK enum err_code hooks_thaw_leftover(const char *work, const struct service_config *service, struct err *reterr);
 
 /* ---- tree.c ---- */
 
@@ -55,14 +97,12 @@ ERR_CHECK enum err_code postgres_control_read(const char *data_directory, struct
 /* The size of the segments in its pg_wal. */
 ERR_CHECK enum err_code postgres_segment_size(const char *data_directory, uint32_t *ret, struct err *reterr);
 
-/* ---- postgres_base.c ---- */
+/* ---- postgres_base.c, postgres_cold.c ---- */
 
-ERR_CHECK enum err_code postgres_snapshot(struct repo *r, const struct service_config *service, const struct snapshot_options *o,
-    const char *work_directory, struct arena *arena, struct snapshot_summary *ret, struct err *reterr);
-/* data: the data directory, or one that was set aside. */
-ERR_CHECK enum err_code postgres_snapshot_stopped(struct repo *r, const struct service_config *service, const struct snapshot_options *o,
-    const char *data, struct arena *arena, struct snapshot_summary *ret, struct err *reterr);
+enum err_code postgres_snapshot(const struct adapter_job *j, struct snapshot_summary *ret, struct err *reterr);
+enum err_code postgres_snapshot_still(
+    const struct adapter_job *j, const char *data, struct snapshot_summary *ret, struct err *reterr);
 /* The two roots of a base copy, restored into box, become the one data directory box/postgres. */
-ERR_CHECK enum err_code postgres_assemble(const char *box, struct err *reterr);
+enum err_code postgres_assemble(const char *box, struct err *reterr);
 
 #endif

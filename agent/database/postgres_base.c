@@ -373,19 +373,6 @@ static enum err_code finish(void *ctx, struct err *reterr)
 
 /* ---- the whole ---- */
 
-/* Private to us: the copies of files in it are read at once and removed. */
-static enum err_code prepare_folder(struct base *b, const char *folder, struct err *reterr)
-{
-	enum err_code rc = tree_remove(folder, reterr);
-	if (rc == ERR_OK)
-		rc = file_make_dirs(folder, 0700, reterr);
-	if (rc == ERR_OK && stat(b->data, &b->owner) != 0)
-		rc = err_sys(reterr, errno, "%s", b->data);
-	if (rc == ERR_OK && geteuid() == 0 && chown(folder, b->owner.st_uid, b->owner.st_gid) != 0)
-		rc = err_sys(reterr, errno, "%s", folder);
-	return rc;
-}
-
 static enum err_code take(
     struct base *b, struct repo *r, const struct snapshot_options *o, struct snapshot_summary *ret, struct err *reterr)
 {
@@ -418,28 +405,24 @@ static enum err_code take(
 	return snapshot_create(r, b->service, &with, b->arena, ret, reterr);
 }
 
-enum err_code postgres_snapshot(struct repo *r, const struct service_config *service, const struct snapshot_options *o,
-    const char *work_directory, struct arena *arena, struct snapshot_summary *ret, struct err *reterr)
+enum err_code postgres_snapshot(const struct adapter_job *j, struct snapshot_summary *ret, struct err *reterr)
 {
-	struct base b = {.service = service,
-	    .pg = postgres_of(service),
-	    .data = postgres_of(service)->data_directory,
-	    .arena = arena};
-	char path[PATH_LIMIT];
+	const struct postgres_config *pg = postgres_of(j->service);
+	struct base b = {.service = j->service, .pg = pg, .data = pg->data_directory, .arena = j->arena};
 	CLEANUP(cleanup_fd) int lock = -1;
-	if (!text_format(b.end, sizeof b.end, "%s/%s", work_directory, service->name) ||
-	    !text_format(path, sizeof path, "%s.lock", b.end))
-		return err_set(reterr, ERR_LIMIT, "%s is too long a path", work_directory);
-	enum err_code rc = file_make_dirs(work_directory, 0711, reterr);
-	if (rc == ERR_OK && (rc = file_lock(path, &lock, reterr)) == ERR_BUSY)
-		rc = err_prefix(reterr, rc, "another copy of the database of %s is being made", service->name);
+	enum err_code rc = adapter_folder(j, b.data, b.end, &lock, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	rc = prepare_folder(&b, b.end, reterr);
+	if (stat(b.data, &b.owner) != 0)
+		rc = err_sys(reterr, errno, "%s", b.data);
 	if (rc == ERR_OK)
-		rc = take(&b, r, o, ret, reterr);
+		rc = take(&b, j->repo, j->o, ret, reterr);
 	postgres_session_free(b.session);
-	struct err ignored = ERR_INIT;
-	enum err_code gone = tree_remove(b.end, &ignored);
-	return rc == ERR_OK && gone != ERR_OK ? err_set(reterr, gone, "%s", ignored.msg) : rc;
+	return adapter_done(rc, b.end, reterr);
 }
+
+const struct adapter adapter_postgres = {.label = DATABASE_LABEL,
+    .program = "postgres",
+    .snapshot = postgres_snapshot,
+    .snapshot_still = postgres_snapshot_still,
+    .assemble = postgres_assemble};

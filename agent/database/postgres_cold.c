@@ -74,31 +74,30 @@ static enum err_code idle_logs(const char *data, struct arena *arena, struct lis
 	return rc;
 }
 
-enum err_code postgres_snapshot_stopped(struct repo *r, const struct service_config *service,
-    const struct snapshot_options *o, const char *data, struct arena *arena, struct snapshot_summary *ret,
-    struct err *reterr)
+enum err_code postgres_snapshot_still(
+    const struct adapter_job *j, const char *data, struct snapshot_summary *ret, struct err *reterr)
 {
 	struct list exclude;
-	enum err_code rc = idle_logs(data, arena, &exclude, reterr);
+	struct postgres_control control;
+	struct adapter_job with = *j;
+	struct snapshot_options o = *j->o;
+	struct snapshot_version *versions = arena_array(j->arena, o.version_count + 1, sizeof *versions);
+	if (!versions)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	if (o.version_count)
+		memcpy(versions, o.versions, o.version_count * sizeof *versions);
+	if (postgres_control_read(data, &control, NULL) == ERR_OK)
+		versions[o.version_count++] =
+		    (struct snapshot_version){"postgres_timeline", arena_printf(j->arena, "%u", control.timeline)};
+	o.versions = versions;
+	with.o = &o;
+	enum err_code rc = idle_logs(data, j->arena, &exclude, reterr);
 	struct snapshot_source source = {.component = COMPONENT_DATABASE,
 	    .root = data,
 	    .label = DATABASE_LABEL,
 	    .exclude = &exclude,
 	    .pages = POSTGRES_PAGES};
-	struct snapshot_options with = *o;
-	struct snapshot_version *versions = arena_array(arena, o->version_count + 1, sizeof *versions);
-	struct postgres_control control;
-	with.sources = &source;
-	with.source_count = 1;
-	if (!versions)
-		return err_set(reterr, ERR_NOMEM, "out of memory");
-	if (o->version_count)
-		memcpy(versions, o->versions, o->version_count * sizeof *versions);
-	if (postgres_control_read(data, &control, NULL) == ERR_OK)
-		versions[with.version_count++] =
-		    (struct snapshot_version){"postgres_timeline", arena_printf(arena, "%u", control.timeline)};
-	with.versions = versions;
-	return rc == ERR_OK ? snapshot_create(r, service, &with, arena, ret, reterr) : rc;
+	return rc == ERR_OK ? adapter_take(&with, &source, 1, ret, reterr) : rc;
 }
 
 /* ---- a base copy becomes a data directory ---- */

@@ -123,6 +123,7 @@ struct wal_status {
 	const char *text;           /* what is wrong; NULL: nothing */
 };
 extern const struct record_type wal_status_type;
+extern const struct record_type *const database_types[]; /* all of this folder, NULL-ended */
 /* data_directory: to see what was not handed over (NULL: do not look).  Strings live in arena. */
 ERR_CHECK enum err_code wal_status_of(const struct wal_area *a, const char *service, const char *data_directory, uint64_t now_ms,
     struct arena *arena, struct wal_status *ret, struct err *reterr);

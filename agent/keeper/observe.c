@@ -303,6 +303,17 @@ static void plan_upkeep(struct keeper *k)
 	}
 }
 
+/* What was frozen for a copy when everything died at once. */
+static void thaw_leftover(struct watched *w)
+{
+	char work[PATH_LIMIT];
+	struct err err = ERR_INIT;
+	if (!text_format(work, sizeof work, "%s/prepare", w->k->c->state_directory) || database_thaw_leftover(work, w->service, &err) == ERR_OK)
+		return;
+	log_error("database", "service=%s %s", w->service->name, err.msg);
+	keeper_notice(w->k, SEVERITY_CRITICAL, "frozen", w->service->name, err.msg);
+}
+
 /* The newest scheduled one decides when the next is due: a restart takes none too many. */
 static void plan_snapshots(struct keeper *k)
 {
@@ -320,6 +331,7 @@ static void plan_snapshots(struct keeper *k)
 		struct list all;
 		if (database_archive_make(repo, k->c->state_directory, w->service, &err) != ERR_OK)
 			log_warn("database", "service=%s has no archive of its log: %s", w->service->name, err.msg);
+		thaw_leftover(w);
 		uint64_t age_ms = UINT64_MAX, every_ms = jittered(w, w->service->snapshots.every_ms);
 		if (snapshot_list(repo, w->service->name, arena, &all, NULL, &err) != ERR_OK)
 			continue;

@@ -165,6 +165,9 @@ static enum err_code save_aside(struct walk *w, struct err *reterr)
 {
 	struct snapshot *trees = NULL;
 	struct snapshot_summary saved;
+	char work[PATH_LIMIT];
+	if (!text_format(work, sizeof work, "%s/prepare", w->state_directory))
+		return err_set(reterr, ERR_LIMIT, "%s is too long a path", w->state_directory);
 	enum err_code rc = id_is_zero(w->j.safety) ? ERR_OK : snapshot_open(w->repo, w->j.safety, &trees, reterr);
 	struct snapshot_options o = {.components = 1u << COMPONENT_DATABASE,
 	    .reason = SNAPSHOT_SAFETY,
@@ -172,7 +175,7 @@ static enum err_code save_aside(struct walk *w, struct err *reterr)
 	    .now_ms = w->io->now_ms(w->io->ctx),
 	    .carry = trees};
 	if (rc == ERR_OK)
-		rc = database_snapshot_aside(w->repo, w->r->service, w->token, &o, w->arena, &saved, reterr);
+		rc = database_snapshot_aside(w->repo, w->r->service, w->token, &o, work, w->arena, &saved, reterr);
 	if (rc == ERR_OK)
 		w->j.safety = saved.snapshot;
 	snapshot_close(trees);

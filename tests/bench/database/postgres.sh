@@ -74,7 +74,8 @@ k() { "$agent" --config "$dir/agent.yaml" "$@"; }
 change() { sql "UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid IN (SELECT (random() * 100000 * $scale)::int FROM generate_series(1, 300 * $scale / 100 * 100 / 20))" && sql CHECKPOINT; }
 
 say "WAL segment, push" kedge "$(for i in 1 2 3; do
-	seg=$(ls "$dir/data/pg_wal" | grep -E '^[0-9A-F]{24}$' | sed -n "${i}p")
+	seg=$(ls "$dir/state/wal/db/log" | grep -E '^[0-9A-F]{24}$' | tail -n "$i" | head -1)
+	[ -e "$dir/data/pg_wal/$seg" ] || continue
 	rm -f "$dir/state/wal/db/log/$seg"
 	(cd "$dir/data" && timed "$agent" wal push "pg_wal/$seg" "$seg" --config "$dir/agent.yaml")
 done | median)"
@@ -83,10 +84,15 @@ say "WAL segment, fetch" kedge "$(for i in 1 2 3; do timed "$agent" wal fetch "$
 say "base" kedge "$(timed k snapshot create db)"
 say "nothing changed" kedge "$(for i in 1 2 3; do timed k snapshot create db; done | median)"
 say "1 % of pages changed" kedge "$(for i in 1 2 3; do change; timed k snapshot create db; done | median)"
-id=$(k snapshot list db -o json | sed -n 's/.*"snapshot": *"\([^"]*\)".*/\1/p' | head -1)
 say "verify" kedge "$(timed k snapshot verify db)"
 change
 say "rollback" kedge "$(timed k rollback start db --to last)"
+sed -n 's/^\(stop\|restore\|start\|verify\|stage\|safety\).*/  &/p' "$dir/out"
+k snapshot create db >/dev/null
+change
+at=$(date -u +%Y-%m-%dT%H:%M:%S.000Z -d '+1 second'); sleep 2
+change
+say "point in time" kedge "$(timed k rollback start db --to-time "$at")"
 sed -n 's/^\(stop\|restore\|start\|verify\|stage\|safety\).*/  &/p' "$dir/out"
 if command -v pgbackrest >/dev/null; then
 	cat >"$dir/br.conf" <<END
@@ -94,6 +100,7 @@ if command -v pgbackrest >/dev/null; then
 repo1-path=$dir/br
 log-path=$dir
 lock-path=$dir
+spool-path=$dir/spool
 log-level-console=error
 log-level-file=off
 process-max=2

@@ -139,7 +139,7 @@ static void restore_points_know_no_database(void **state)
 	assert_int_equal(database_stage(s, it.w.state, it.w.service, "ord-x", NULL, &why), ERR_NOT_FOUND);
 	snapshot_close(s);
 	assert_int_equal(database_snapshot_stopped(it.w.repo, it.w.service,
-			     &(struct snapshot_options){.now_ms = ++it.w.now_ms}, it.w.arena, &made, &why),
+			     &(struct snapshot_options){.now_ms = ++it.w.now_ms}, it.w.state, it.w.arena, &made, &why),
 	    ERR_STATE);
 	nothing_is_left();
 }

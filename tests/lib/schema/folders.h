@@ -21,7 +21,7 @@
 
 /* agent/snapshot/snapshot.h and controller/change/change.h each have an enum change_kind: no program includes both but
  * this one. */
-extern const struct record_type *const snapshot_types[];
+extern const struct record_type *const snapshot_types[], *const database_types[];
 static const struct record_type *const keeper_types[] = {&order_entry_type, NULL};
 static const struct record_type *const store_types[] = {&backup_manifest_type, NULL};
 static const struct record_type *const turn_types[] = {&system_state_type, &timer_type, &number_type, NULL};
@@ -32,6 +32,7 @@ static const struct record_folder folders[] = {
     {"agent/channel", channel_types},
     {"agent/keeper", keeper_types},
     {"agent/snapshot", snapshot_types},
+    {"agent/database", database_types},
     {"agent/offhost", offhost_types},
     {"agent/bucket", bucket_types},
     {"controller/config", controller_config_types},
@@ -61,6 +62,7 @@ static const struct {
     {"Within the agent", "What its two processes say to each other."},
     {"The keeper's journal", "Orders on a host, before anything is done for them."},
     {"Snapshots", "Restore points and the repository that holds them."},
+    {"Databases", "The archive of a write-ahead log."},
     {"Copies off the host", "What is in an object store, and what is known of that."},
     {"The store's program", "What the agent and `kedge-copy` say to each other."},
     {"kedge-controller.yaml", "How a controller is set up."},

@@ -119,10 +119,10 @@ static const struct {
     {"services:\n  portal:\n    components: { cache: { paths: [/x] } }\n",
 	"agent.yaml:3: services.portal.components: unknown key \"cache\""},
     {"services:\n  portal:\n    components: { config: {} }\n",
-	"agent.yaml:3: services.portal.components.config: expected exactly one of paths, git, release and postgres, "
+	"agent.yaml:3: services.portal.components.config: expected exactly one of paths, git, release, postgres, sqlite, redis and exec, "
 	"got 0"},
     {"services:\n  portal:\n    components: { code: { git: /srv/x, paths: [/srv/x] } }\n",
-	"agent.yaml:3: services.portal.components.code: expected exactly one of paths, git, release and postgres, got "
+	"agent.yaml:3: services.portal.components.code: expected exactly one of paths, git, release, postgres, sqlite, redis and exec, got "
 	"2"},
     {"services:\n  portal:\n    components: { config: { git: /srv/x } }\n",
 	"agent.yaml:3: services.portal.components.config: expected paths"},
@@ -131,7 +131,7 @@ static const struct {
     {"services:\n  portal:\n    components: { code: { postgres: { data_directory: /x } } }\n",
 	"agent.yaml:3: services.portal.components.code: expected one of git, release and paths"},
     {"services:\n  portal:\n    components: { database: { paths: [/x] } }\n",
-	"agent.yaml:3: services.portal.components.database: expected postgres"},
+	"agent.yaml:3: services.portal.components.database: expected one of postgres, sqlite, redis and exec"},
     {"services:\n  portal:\n    components: { config: { paths: [etc/nginx] } }\n",
 	"agent.yaml:3: services.portal.components.config.paths[0]: expected an absolute path without \"..\", \"//\" or "
 	"a slash at its end, got \"etc/nginx\""},
@@ -161,6 +161,25 @@ static const struct {
     {"services:\n  portal:\n    components: { config: { paths: [/etc/nginx], never_restore: [keys] } }\n",
 	"agent.yaml:3: services.portal.components.config.never_restore[0]: expected an absolute path without \"..\", "
 	"\"//\" or a slash at its end, got \"keys\""},
+    {"services:\n  portal:\n    components: { database: { sqlite: /x, exclude: a } }\n",
+	"agent.yaml:3: services.portal.components.database.exclude: has no use for a database"},
+    {"services:\n  portal:\n    components: { database: { postgres: { data_directory: /x }, never_restore: /x/y } }\n",
+	"agent.yaml:3: services.portal.components.database.never_restore: has no use for a database"},
+    {"services:\n  portal:\n    components: { database: { redis: /x, refuse_open_writers: true } }\n",
+	"agent.yaml:3: services.portal.components.database.refuse_open_writers: has no use for a database"},
+    {"services:\n  portal:\n    components: { database: { sqlite: x.db } }\n",
+	"agent.yaml:3: services.portal.components.database.sqlite.file: expected an absolute path without \"..\", \"//\" or a "
+	"slash at its end, got \"x.db\""},
+    {"services:\n  portal:\n    components: { database: { redis: { data_directory: /x, address: here } } }\n",
+	"agent.yaml:3: services.portal.components.database.redis.address: expected host:port, [v6]:port or unix:/path, got "
+	"\"here\""},
+    {"services:\n  portal:\n    components: { database: { redis: { data_directory: /x, file: ../y } } }\n",
+	"agent.yaml:3: services.portal.components.database.redis.file: expected the name of a file, got \"../y\""},
+    {"services:\n  portal:\n    components: { database: { exec: { data_directory: /x, freeze: [a] } } }\n",
+	"agent.yaml:3: services.portal.components.database.exec.thaw: is required"},
+    {"services:\n  portal:\n    components: { database: { sqlite: /x, redis: /y } }\n",
+	"agent.yaml:3: services.portal.components.database: expected exactly one of paths, git, release, postgres, sqlite, redis "
+	"and exec, got 2"},
     {"services:\n  portal:\n    components: { database: { postgres: { port: 5432 } } }\n",
 	"agent.yaml:3: services.portal.components.database.postgres.data_directory: is required"},
     {"services:\n  portal:\n    components: { database: { postgres: { data_directory: /x, port: 70000 } } }\n",

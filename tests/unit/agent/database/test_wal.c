@@ -432,9 +432,11 @@ static void swept(void **state)
 static void base_at(const char *lsn)
 {
 	char folder[PATH];
-	struct snapshot_source source = {.component = COMPONENT_DATABASE, .root = path("data", folder), .label = "postgres"};
+	struct snapshot_source source = {
+	    .component = COMPONENT_DATABASE, .root = path("data", folder), .label = "postgres"};
 	struct snapshot_version version = {"postgres_start", lsn};
-	struct snapshot_options o = {.now_ms = NOW, .sources = &source, .source_count = 1, .versions = &version, .version_count = 1};
+	struct snapshot_options o = {
+	    .now_ms = NOW, .sources = &source, .source_count = 1, .versions = &version, .version_count = 1};
 	struct snapshot_summary made;
 	MUST(snapshot_create(r.repo, r.service, &o, r.arena, &made, err));
 }
