@@ -90,7 +90,7 @@ static const struct field client_fields[] = {
 };
 #undef S
 const struct record_type client_config_type = RECORD_TYPE("client_config", struct client_config, client_fields, "kedge.yaml");
-const struct record_type *const controller_config_types[] = { &listen_type, &identity_type, &issuing_type, &controller_yaml_type, &client_config_type, NULL };
+const struct record_type *const controller_config_types[] = { &listen_type, &identity_type, &issuing_type, &controller_yaml_type, &client_config_type, &knowledge_file_type, NULL };
 
 enum err_code controller_listen(const char *text, char *address, size_t size, uint16_t *ret_port, struct err *reterr)
 {
