@@ -9,7 +9,8 @@
  * ERR_NOT_FOUND: none for this destination and repository. */
 ERR_CHECK enum err_code place_known(
     const struct offhost *o, const struct keys *k, struct ledger **ret, struct err *reterr);
-/* To be put into, by who holds the lock: that one, or else one made of what the store holds; a generation is claimed when this repository has none yet. */
+/* To be put into, by who holds the lock: that one, or else one made of what the store holds; a generation is claimed
+ * when this repository has none yet. */
 ERR_CHECK enum err_code place_open(
     const struct offhost *o, const struct keys *k, struct ledger **ret, struct err *reterr);
 /* What is put at now_ms is locked until then; 0: locks are not wanted. */

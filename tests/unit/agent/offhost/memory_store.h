@@ -26,8 +26,9 @@ struct memory_store {
 	bool dies_late;   /* that call still has its effect */
 	unsigned fails;   /* so many calls are answered with fail_with first */
 	enum err_code fail_with;
-	bool hides;    /* what is missing is not told to be so */
-	bool no_locks; /* locks cannot be renewed */
+	unsigned breaks; /* so many gets break off in the middle */
+	bool hides;      /* what is missing is not told to be so */
+	bool no_locks;   /* locks cannot be renewed */
 };
 
 static inline void memory_done(struct memory_store *m)
@@ -117,6 +118,11 @@ static inline enum err_code memory_get(void *ctx, const char *name, uint64_t lim
 	*ret = o ? BUCKET_DONE : m->hides ? BUCKET_HIDDEN : BUCKET_MISSING;
 	if (o && o->size > limit_bytes)
 		return err_set(reterr, ERR_LIMIT, "%s is too large", name);
+	if (o && m->breaks && o->size > 1) {
+		m->breaks--;
+		(void)sink(sink_ctx, o->data, o->size / 2);
+		return err_set(reterr, ERR_UNREACHABLE, "the connection broke");
+	}
 	return !o || sink(sink_ctx, o->data, o->size) ? ERR_OK : err_set(reterr, ERR_CANCELLED, "not taken");
 }
 
