@@ -116,7 +116,7 @@ struct wal_status {
 	uint64_t rpo_ms;            /* what would be lost now: since the newest segment, if anything was written since */
 	uint64_t newest_age_ms;     /* since the newest segment was last written to */
 	uint64_t oldest_ms, newest_ms;
-	const char *oldest, *newest;/* segments, of the newest timeline last */
+	const char *first, *last;/* segments, of the newest timeline last */
 	uint64_t segments, stored_bytes;
 	uint32_t timeline;
 	uint64_t waiting;           /* segments that the server has not handed over yet */

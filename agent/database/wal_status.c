@@ -24,8 +24,8 @@ static const struct field status_fields[] = {
     F_DURATION(struct wal_status, newest_age_ms, 0, FIELD_ALWAYS | FIELD_COLUMN, "age of the newest archived segment"),
     F_TIME(struct wal_status, oldest_ms, FIELD_WIDE, "when the oldest archived segment was last written to"),
     F_TIME(struct wal_status, newest_ms, FIELD_COLUMN, "when the newest one was"),
-    F_STRING(struct wal_status, oldest, WAL_NAME_MAX, FIELD_WIDE, "the oldest segment"),
-    F_STRING(struct wal_status, newest, WAL_NAME_MAX, FIELD_COLUMN, "the newest segment, on the newest timeline"),
+    F_STRING(struct wal_status, first, WAL_NAME_MAX, FIELD_WIDE, "the oldest segment"),
+    F_STRING(struct wal_status, last, WAL_NAME_MAX, FIELD_COLUMN, "the newest segment, on the newest timeline"),
     F_U64(struct wal_status, segments, 0, FIELD_ALWAYS | FIELD_COLUMN, "how many there are"),
     F_SIZE(struct wal_status, stored_bytes, 0, FIELD_ALWAYS | FIELD_WIDE, "what they take"),
     F_U32(struct wal_status, timeline, 0, FIELD_WIDE, "the newest timeline"),
@@ -176,20 +176,20 @@ static enum err_code name_ends(struct looking *l, uint64_t now_ms, struct err *r
 	l->timeline = last->timeline;
 	l->newest = last->number;
 	l->s.timeline = l->h.timelines[l->h.timeline_count - 1].timeline;
-	l->s.oldest =
+	l->s.first =
 	    arena_strdup(l->arena, wal_segment_name(first->timeline, first->number, l->area->segment_bytes, name));
 	enum err_code rc = wal_about(l->area, name, &about, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	l->s.oldest_ms = about.changed_ms;
-	l->s.newest =
+	l->s.last =
 	    arena_strdup(l->arena, wal_segment_name(last->timeline, last->number, l->area->segment_bytes, name));
 	rc = wal_about(l->area, name, &about, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	l->s.newest_ms = about.changed_ms;
 	l->s.newest_age_ms = now_ms > about.changed_ms ? now_ms - about.changed_ms : 0;
-	return l->s.oldest && l->s.newest ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory");
+	return l->s.first && l->s.last ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory");
 }
 
 enum err_code wal_status_of(const struct wal_area *a, const char *service, const char *data_directory, uint64_t now_ms,

@@ -354,7 +354,7 @@ static void status_tells(void **state)
 	assert_int_equal(s.state, WAL_STATE_OK);
 	assert_int_equal(s.segments, 2);
 	assert_true(s.newest_age_ms == 1300000 && s.rpo_ms == 0 && s.oldest_ms == 600000);
-	assert_string_equal(s.newest, NAME("02"));
+	assert_string_equal(s.last, NAME("02"));
 	touch("data/pg_wal/" NAME("03"), 750000);
 	s = status(800000);
 	assert_true(s.state == WAL_STATE_OK && s.rpo_ms == 100000);
