@@ -20,6 +20,7 @@ static const char usage[] =
     "\n"
     "  run                                   guard this host until SIGTERM\n"
     "  check                                 read agent.yaml, change nothing\n"
+    "  status                                what could be brought back now, and how surely\n"
     "  join --token TOKEN --authority FILE --controller URL\n"
     "                                        enrol: make a key here, get a certificate for it\n"
     "  snapshot create SERVICE… [--component C]… [--emergency]\n"
@@ -28,6 +29,7 @@ static const char usage[] =
     "  snapshot diff ID [ID]                 two restore points, or one and what is there now [--exact]\n"
     "                                        [--component C]… [--text]: with unified diffs of text files\n"
     "  snapshot verify ID|SERVICE… [--sample]\n"
+    "  snapshot drill SERVICE…               restore it into a folder aside, run its check there, take the time\n"
     "  snapshot hold ID --reason TEXT        it stays, whatever retention says, until it is released\n"
     "  snapshot release ID --reason TEXT\n"
     "  snapshot prune [SERVICE] [--apply]    what retention would remove; --apply does it\n"
@@ -308,6 +310,8 @@ static int dispatch(struct cli *c, const char *noun, const char *verb)
 		return do_run(c);
 	if (text_equal(noun, "check"))
 		return do_check(c);
+	if (text_equal(noun, "status"))
+		return cli_status(c);
 	if (text_equal(noun, "join"))
 		return do_join(c);
 	if (text_equal(noun, "restore"))

@@ -45,6 +45,9 @@ ERR_CHECK enum err_code cli_named(struct cli *c, struct repo *repo, const char *
 
 /* diff.c */
 int cli_diff(struct cli *c, struct repo *repo);
+/* drill.c */
+int cli_drill(struct cli *c, struct repo *repo);
+int cli_status(struct cli *c);
 /* retain.c */
 int cli_hold(struct cli *c, struct repo *repo);
 int cli_release(struct cli *c, struct repo *repo);

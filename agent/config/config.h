@@ -129,6 +129,7 @@ struct keep_config { uint32_t hourly, daily, weekly, monthly; };
 struct snapshots_config {
 	uint64_t every_ms;
 	uint64_t verify_every_ms, sample_every_ms; /* the newest one is read back, whole or a sample of it; 0: not by itself */
+	uint64_t drill_every_ms; /* it is restored into a folder of the agent's, as practice; 0: not by itself */
 	struct keep_config keep;
 };
 struct brakes_config {

@@ -215,6 +215,8 @@ static const struct field snapshots_fields[] = {
 	"how often the newest one is read back whole; 0s: only when asked", .default_text = "6h"),
     F_DURATION(struct snapshots_config, sample_every_ms, CONFIG_VERIFY_EVERY_MAX_MS, 0,
 	"how often a sample of the newest one is read back; 0s: only when asked", .default_text = "1h"),
+    F_DURATION(struct snapshots_config, drill_every_ms, CONFIG_VERIFY_EVERY_MAX_MS, 0,
+	"how often a restore is practised; 0s: only when asked", .default_text = "1d"),
     F_INLINE(struct snapshots_config, keep, struct keep_config, &keep_config_type, 0, "which are kept"),
 };
 static const struct record_type snapshots_config_type = RECORD_TYPE("snapshots_config", struct snapshots_config,

@@ -20,6 +20,7 @@ struct watched { /* one service */
 	const struct service_config *service;
 	uint64_t next_snapshot_ms, next_drift_ms; /* monotonic */
 	uint64_t next_verify_ms;                  /* monotonic: when to look whether something is due */
+	uint64_t next_drill_look_ms, next_drill_alarm_ms;
 	uint64_t next_archive_ms;                 /* monotonic: of the database's log */
 	uint32_t archive_state;                   /* enum wal_state, as it was told last */
 	uint64_t last_report_ms;                  /* health; monotonic */
@@ -83,6 +84,9 @@ void observe_yield(struct keeper *k);                /* what can wait stops: som
 /* copies.c */
 void copies_tick(struct keeper *k, uint64_t now_ms);
 void copies_on_ended(struct keeper *k, const struct work_spec *spec); /* a worker did its work */
+
+/* drills.c */
+void drills_tick(struct watched *w, uint64_t now_ms);
 
 /* obey.c */
 enum err_code obey_new(struct keeper *k, struct err *reterr);

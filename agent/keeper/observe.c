@@ -256,6 +256,7 @@ void observe_yield(struct keeper *k)
 			k->watched[i].next_verify_ms = again_ms;
 	jobs_stop(k->jobs, WORK_PRUNE);
 	jobs_stop(k->jobs, WORK_VERIFY);
+	jobs_stop(k->jobs, WORK_DRILL);
 }
 
 static bool is_busy(const struct keeper *k)
@@ -298,6 +299,7 @@ static void plan_upkeep(struct keeper *k)
 		struct watched *w = &k->watched[i];
 		const struct snapshots_config *c = &w->service->snapshots;
 		w->next_verify_ms = now_ms + jittered(w, shorter(shorter(c->verify_every_ms, c->sample_every_ms), UPKEEP_FIRST_MS));
+		w->next_drill_look_ms = now_ms + jittered(w, shorter(c->drill_every_ms, UPKEEP_FIRST_MS));
 		if (!i)
 			k->next_prune_ms = now_ms + jittered(w, shorter(k->c->prune_every_ms, UPKEEP_FIRST_MS));
 	}
@@ -389,6 +391,7 @@ void observe_tick(struct keeper *k, uint64_t now_ms)
 		snapshot_tick(w, now_ms);
 		drift_tick(w, now_ms);
 		verify_tick(w, now_ms);
+		drills_tick(w, now_ms);
 		archive_tick(w, now_ms);
 	}
 	if (!k->stopping)

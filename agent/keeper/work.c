@@ -8,6 +8,7 @@
 #include "agent/io/loop.h"
 #include "agent/keeper/upkeep.h"
 #include "agent/keeper/work_copy.h"
+#include "agent/keeper/work_drill.h"
 #include "agent/probe/set.h"
 #include "agent/rollback/progressive.h"
 #include "agent/rollback/rollback.h"
@@ -561,6 +562,8 @@ void work_run(const struct agent_config *c, const struct work_spec *spec, const 
 		do_snapshot(&w);
 	} else if (spec->kind == WORK_COPY) {
 		work_copy(c, w.repo, out, w.arena);
+	} else if (spec->kind == WORK_DRILL) {
+		work_drill(c, w.repo, spec->service, out, w.arena);
 	} else if (spec->kind == WORK_VERIFY) {
 		do_verify(&w);
 	} else if (spec->kind == WORK_PRUNE) {

@@ -12,12 +12,12 @@
 #include "agent/snapshot/snapshot.h"
 #include "shared/message/message.h"
 
-enum work_kind { WORK_ORDER, WORK_RESUME, WORK_SNAPSHOT, WORK_DRIFT, WORK_VERIFY, WORK_PRUNE, WORK_COPY, WORK_KIND_COUNT };
+enum work_kind { WORK_ORDER, WORK_RESUME, WORK_SNAPSHOT, WORK_DRIFT, WORK_VERIFY, WORK_PRUNE, WORK_COPY, WORK_DRILL, WORK_KIND_COUNT };
 
 struct work_spec {
 	enum work_kind kind;
 	const struct order *order;     /* WORK_ORDER, WORK_RESUME */
-	const char *service;           /* WORK_SNAPSHOT, WORK_VERIFY, WORK_DRIFT (NULL: every service) */
+	const char *service;           /* WORK_SNAPSHOT, WORK_VERIFY, WORK_DRILL, WORK_DRIFT (NULL: every service) */
 	uint32_t reason;               /* WORK_SNAPSHOT: enum snapshot_reason */
 	bool suspect;                  /* WORK_SNAPSHOT, WORK_DRIFT: the service is not well */
 };

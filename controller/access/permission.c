@@ -22,7 +22,7 @@ const struct permission access_permissions[] = {
     {"snapshot", "create", ACT, false}, {"snapshot", "verify", ACT, false}, {"snapshot", "condemn", STOP, false},
     {"rollback", "list", READ, false}, {"rollback", "show", READ, false}, {"rollback", "plan", ACT, false},
     {"rollback", "start", ACT, false}, {"rollback", "undo", ACT, false}, {"rollback", "cancel", STOP, false},
-    {"order", "list", READ, false}, {"order", "show", READ, false}, {"incident", "list", READ, false},
+    {"order", "list", READ, false}, {"order", "show", READ, false}, {"recovery", "board", READ, false}, {"incident", "list", READ, false},
     {"incident", "show", READ, false}, {"incident", "open", ACT, false}, {"incident", "acknowledge", ACT, false},
     {"incident", "assign", ACT, false}, {"incident", "investigate", ACT, false}, {"incident", "identify", ACT, false},
     {"incident", "resolve", ACT, false}, {"incident", "reopen", ACT, false}, {"incident", "note", STOP, false},

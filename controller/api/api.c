@@ -23,7 +23,7 @@ struct call {
 	struct arena *arena;
 	const char *asker;           /* operator by certificate */
 	struct query query;
-	enum { READ_QUERY, READ_STATUS, READ_VERIFY } read;
+	enum { READ_QUERY, READ_STATUS, READ_VERIFY, READ_BOARD } read;
 	struct buf answer;
 	struct err err;
 	enum err_code code;
@@ -127,6 +127,8 @@ static enum err_code read_now(struct call *c, struct turn *read, struct err *ret
 	switch (c->read) {
 	case READ_STATUS:
 		return query_status(read, c->api->c.workflow, &c->answer, reterr);
+	case READ_BOARD:
+		return query_board(read, &c->answer, reterr);
 	case READ_VERIFY:
 		return query_audit_verify(read, &c->query, &c->answer, reterr);
 	case READ_QUERY:
@@ -226,7 +228,8 @@ static void start_read(struct call *c, const char *path)
 	q->noun = part(c->arena, &at);
 	q->key = *at ? arena_strdup(c->arena, at) : NULL;
 	struct err err = ERR_INIT;
-	c->read = text_equal(q->noun, "status") && !q->key ? READ_STATUS : text_equal(q->noun, "audit") && text_equal(q->key, "verify") ? READ_VERIFY : READ_QUERY;
+	c->read = text_equal(q->noun, "status") && !q->key ? READ_STATUS : text_equal(q->noun, "audit") && text_equal(q->key, "verify") ? READ_VERIFY :
+	          text_equal(q->noun, "recovery") && text_equal(q->key, "board") ? READ_BOARD : READ_QUERY;
 	enum err_code rc = q->noun ? query_filters(c, &err) : err_set(&err, ERR_NOMEM, "out of memory");
 	if (rc == ERR_OK && c->read == READ_QUERY && !query_table(q->noun))
 		rc = err_set(&err, ERR_NOT_FOUND, "there is no %s to read", q->noun);

@@ -32,6 +32,7 @@ const struct query_noun *query_nouns(size_t *ret_count);
 /* Appends JSON.  ERR_NOT_FOUND, ERR_INVALID (unknown field, bad limit), ERR_LIMIT. */
 ERR_CHECK enum err_code query_run(struct turn *read, const struct query *q, struct buf *out, struct err *reterr);
 ERR_CHECK enum err_code query_status(struct turn *read, const struct workflow_config *c, struct buf *out, struct err *reterr);
+ERR_CHECK enum err_code query_board(struct turn *read, struct buf *out, struct err *reterr);
 /* Filters size and root (hex): of a checkpoint that was kept outside; both or neither. */
 ERR_CHECK enum err_code query_audit_verify(struct turn *read, const struct query *q, struct buf *out, struct err *reterr);
 
@@ -46,7 +47,9 @@ struct status {
 	uint32_t incidents_open, rollbacks_running, changes_waiting;
 	struct list services; /* struct status_service */
 };
-extern const struct record_type status_service_type, status_type;
+/* GET /api/v1/recovery/board */
+struct recovery_board { uint64_t at_ms; struct list rows; /* struct board_row */ };
+extern const struct record_type status_service_type, status_type, recovery_board_type;
 extern const struct record_type *const query_types[];
 
 #endif

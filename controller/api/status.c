@@ -40,7 +40,7 @@ static const struct field status_fields[] = {
 };
 #undef S
 const struct record_type status_type = RECORD_TYPE("status", struct status, status_fields, "the fleet in one record");
-const struct record_type *const query_types[] = { &status_service_type, &status_type, NULL };
+const struct record_type *const query_types[] = { &status_service_type, &status_type, &board_row_type, &recovery_board_type, NULL };
 
 /* How many records of a table have this value in an indexed enum field. */
 static enum err_code count(struct turn *read, const struct table *table, const char *field, const void *like, uint32_t *ret, struct err *reterr)

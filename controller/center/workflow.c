@@ -233,6 +233,8 @@ static enum err_code apply_report(struct turn *t, const struct workflow_config *
 		return on_order_report(t, c, h, r, reterr);
 	if (r->notice)
 		return on_notice(t, h, r, reterr);
+	if (r->drill)
+		return recovery_on_drill(t, h, r->drill, reterr);
 	return ERR_OK; /* a newer agent's kind of report: counted, not understood */
 }
 

@@ -158,6 +158,7 @@ int run_show(struct cli *c);
 int run_post(struct cli *c);
 int run_get(struct cli *c);
 int run_status(struct cli *c);
+int run_recovery_board(struct cli *c);
 int run_watch(struct cli *c);
 int run_host_show(struct cli *c);
 int run_service_show(struct cli *c);

@@ -93,6 +93,11 @@ const struct command commands[] = {
 	.doc = "no further host; those that have begun finish",
 	.examples = {"kedge rollback cancel RB-2 wrong service"}},
 
+    {"recovery", "board", .reads = "recovery/board", .run = run_recovery_board,
+	.doc = "what could be brought back now, host by host, and how surely",
+	.more = "Last restore point, last verified, last practised restore, what would be lost now (RPO), how long it took (RTO).",
+	.examples = {"kedge recovery board", "kedge recovery board -o json"}},
+
     {"order", "list", .options = "host rollback" LIST, .reads = "order", .newest = true, .run = run_list,
 	.doc = "orders to hosts", .examples = {"kedge order list --host web-1"}},
     {"order", "show", .args = "order!", .reads = "order", .run = run_show, .doc = "one order, and what the host did",

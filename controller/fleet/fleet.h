@@ -83,6 +83,7 @@ struct system_snapshot {
 	struct list components; /* struct component_point */
 	bool suspect;           /* by the host's word, or taken while an incident was open */
 	bool verified;
+	uint64_t read_back_ms;     /* when that was told; 0: not yet */
 	bool removed;              /* pruned on the host */
 	struct id incident;        /* open on the service when it was taken */
 	bool new_make;             /* its config or code differs from the restore point before it */

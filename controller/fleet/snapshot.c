@@ -90,6 +90,7 @@ static enum err_code snapshot_new(
 					   .components = r->components,
 					   .suspect = r->suspect || !id_is_zero(incident),
 					   .verified = r->verified,
+					   .read_back_ms = r->verified ? now : 0,
 					   .incident = incident,
 				       };
 	struct placement p;
@@ -116,6 +117,8 @@ static enum err_code snapshot_again(
 {
 	s->suspect |= r->suspect;
 	s->verified = r->verified;
+	if (r->verified)
+		s->read_back_ms = turn_now_ms(t);
 	if (r->removed) {
 		s->removed = true;
 		s->place = NULL;

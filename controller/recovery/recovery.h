@@ -1,6 +1,6 @@
 /* controller/recovery/recovery.h: fleet-wide rollbacks, wave by wave, and the brakes.
  *
- * Owns the tables rollback, order, system_restoration, brakes.  A rollback implements an approved change.  Its plan fixes hosts, waves and
+ * Owns the tables rollback, order, system_restoration, drill, brakes.  A rollback implements an approved change.  Its plan fixes hosts, waves and
  * restore points.  For each host of a wave one order goes out; the next wave begins only when every host of this one ended well and is
  * proven healthy by evidence newer than the order's end: no evidence is a failure.  Orders are records first, are sent again until the
  * host answers, and end in a named outcome whatever happens: every state has a deadline.
@@ -89,6 +89,16 @@ struct restoration { /* table system_restoration: one host brought back, for eve
 	uint32_t outcome;
 	bool digests_match, healthy;
 };
+struct drill { /* table drill: the last restore that a host practised of a service */
+	const char *service; /* KEY */
+	const char *host;    /* KEY, INDEXED */
+	struct id snapshot;
+	uint64_t at_ms, took_ms;
+	bool ok, checked;
+	uint64_t proven_ms;  /* when one last went well; 0: never */
+	const char *text;
+	struct list components; /* struct component_drill */
+};
 struct brakes { /* table brakes: one record */
 	const char *scope;          /* KEY: "fleet" */
 	uint64_t epoch;             /* fencing; raised when an operator confirms a restored controller */
@@ -97,8 +107,8 @@ struct brakes { /* table brakes: one record */
 	const char *by, *reason;
 	uint64_t since_ms;
 };
-extern const struct record_type rollback_host_type, rollback_type, order_record_type, restoration_type, brakes_type;
-extern const struct table rollback_table, order_table, restoration_table, brakes_table;
+extern const struct record_type rollback_host_type, rollback_type, order_record_type, restoration_type, drill_type, brakes_type;
+extern const struct table rollback_table, order_table, restoration_table, drill_table, brakes_table;
 extern const struct record_type *const recovery_types[];
 extern const struct table *const recovery_tables[];
 
@@ -164,6 +174,12 @@ ERR_CHECK enum err_code recovery_of_service(struct turn *t, const char *service,
 /* A single order that changes nothing (snapshot, verify, probe).  ERR_NOT_FOUND: the host does not run the service. */
 ERR_CHECK enum err_code recovery_order(struct turn *t, const struct recovery_config *c, const struct actor *who, enum order_kind kind,
     const char *service, const char *host, struct id snapshot, struct order_record *ret, struct err *reterr);
+
+/* ---- drills ---- */
+/* Kept, and on the trail; a failed one is an event. */
+ERR_CHECK enum err_code recovery_on_drill(struct turn *t, const struct host *h, const struct drill_report *r, struct err *reterr);
+ERR_CHECK enum err_code recovery_drill_get(struct turn *t, const char *service, const char *host, struct drill *ret, bool *ret_found,
+    struct err *reterr);
 
 /* ---- brakes ---- */
 #define BRAKES_EPOCH_MAX (1ull << 48) /* a host that claims more is not believed: a stolen one must not use the numbers up */

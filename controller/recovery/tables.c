@@ -98,6 +98,22 @@ static const struct field restoration_fields[] = {
 #undef S
 const struct record_type restoration_type = RECORD_TYPE("system_restoration", struct restoration, restoration_fields, "one host brought back");
 
+#define S struct drill
+static const struct field drill_fields[] = {
+	F_STRING(S, service, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN, "the service"),
+	F_STRING(S, host, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_INDEXED | FIELD_COLUMN, "the host"),
+	F_ID(S, snapshot, SNAPSHOT, FIELD_WIDE, "the restore point that was restored"),
+	F_TIME(S, at_ms, FIELD_COLUMN, "when"),
+	F_DURATION(S, took_ms, 0, FIELD_COLUMN, "how long it took, with the service's check"),
+	F_BOOL(S, ok, FIELD_COLUMN | FIELD_ALWAYS, "everything came back, and passed its check"),
+	F_BOOL(S, checked, FIELD_WIDE, "the service's own check was run over it"),
+	F_TIME(S, proven_ms, FIELD_COLUMN, "when one last went well"),
+	F_STRING(S, text, REPORT_TEXT_MAX, FIELD_WIDE | FIELD_PHI, "why not"),
+	F_LIST(S, components, &component_drill_type, COMPONENT_COUNT, 0, "what came back"),
+};
+#undef S
+const struct record_type drill_type = RECORD_TYPE("drill", struct drill, drill_fields, "the last restore that a host practised of a service");
+
 #define S struct brakes
 static const struct field brakes_fields[] = {
 	F_STRING(S, scope, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED, "always \"fleet\""),
@@ -114,8 +130,9 @@ const struct record_type brakes_type = RECORD_TYPE("brakes", struct brakes, brak
 const struct table rollback_table = { "rollback", &rollback_type };
 const struct table order_table = { "order", &order_record_type };
 const struct table restoration_table = { "system_restoration", &restoration_type };
+const struct table drill_table = { "drill", &drill_type };
 const struct table brakes_table = { "brakes", &brakes_type };
 
 const struct record_type *const recovery_types[] = { &recovery_config_type, &rollback_host_type, &rollback_type, &order_record_type,
-	&restoration_type, &brakes_type, NULL };
-const struct table *const recovery_tables[] = { &rollback_table, &order_table, &restoration_table, &brakes_table, NULL };
+	&restoration_type, &drill_type, &brakes_type, NULL };
+const struct table *const recovery_tables[] = { &rollback_table, &order_table, &restoration_table, &drill_table, &brakes_table, NULL };

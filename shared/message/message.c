@@ -247,6 +247,8 @@ const struct record_type *const message_types[] = {
     &order_report_type,
     &order_step_type,
     &notice_report_type,
+    &component_drill_type,
+    &drill_report_type,
     &progress_type,
     &certificate_request_type,
     &welcome_type,

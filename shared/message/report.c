@@ -212,6 +212,51 @@ static const struct field notice_report_fields[] = {
 const struct record_type notice_report_type = RECORD_TYPE(
     "notice_report", struct notice_report, notice_report_fields, "something the agent noticed about itself");
 
+/* ---- drills ---- */
+
+static const struct field component_drill_fields[] = {
+    F_ENUM(struct component_drill, component, &component_enum, MUST | FIELD_COLUMN, "the component"),
+    F_U64(struct component_drill, entries, 0, FIELD_COLUMN, "files, folders and others that came back"),
+    F_SIZE(struct component_drill, size_bytes, 0, FIELD_COLUMN, "of their content"),
+    F_DURATION(struct component_drill, took_ms, 0, FIELD_COLUMN, "how long that took, durable"),
+};
+const struct record_type component_drill_type = RECORD_TYPE(
+    "component_drill", struct component_drill, component_drill_fields, "one component in a practised restore");
+
+static const struct field drill_report_fields[] = {
+    F_STRING(struct drill_report, service, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "the service"),
+    F_ID(struct drill_report, snapshot, SNAPSHOT, FIELD_COLUMN, "the restore point; none: there was none"),
+    F_TIME(struct drill_report, at_ms, FIELD_COLUMN, "when, by the host's clock"),
+    F_DURATION(struct drill_report, took_ms, 0, FIELD_COLUMN, "all of it, with the service's check: the measured RTO"),
+    F_BOOL(struct drill_report, ok, FIELD_ALWAYS | FIELD_COLUMN, "everything came back, and passed its check"),
+    F_BOOL(struct drill_report, checked, FIELD_COLUMN, "the service's own check was run over it"),
+    F_STRING(struct drill_report, text, REPORT_TEXT_MAX, FIELD_COLUMN | FIELD_PHI, "why not"),
+    F_TIME(struct drill_report, proven_ms, FIELD_COLUMN, "when one last went well, by the host's clock"),
+    F_LIST(struct drill_report, components, &component_drill_type, COMPONENT_COUNT, 0, "what came back"),
+};
+const struct record_type drill_report_type = RECORD_TYPE(
+    "drill_report", struct drill_report, drill_report_fields, "a restore that was practised: nothing live was touched");
+
+/* ---- the recovery board ---- */
+
+static const struct field board_row_fields[] = {
+    F_STRING(struct board_row, host, NAME_MAX_BYTES, FIELD_COLUMN, "the host"),
+    F_STRING(struct board_row, service, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "the service"),
+    F_ENUM(struct board_row, component, &component_enum, MUST | FIELD_COLUMN, "the component"),
+    F_ID(struct board_row, snapshot, SNAPSHOT, FIELD_WIDE, "its newest restore point that is no safety net"),
+    F_TIME(struct board_row, taken_ms, FIELD_COLUMN, "when that was taken", .column = "LAST SNAPSHOT"),
+    F_DURATION(struct board_row, rpo_ms, 0, FIELD_COLUMN, "what would be lost now: its age", .column = "RPO NOW"),
+    F_TIME(struct board_row, verified_ms, FIELD_COLUMN, "when one was last read back whole", .column = "LAST VERIFIED"),
+    F_TIME(struct board_row, drill_ms, FIELD_COLUMN, "when a restore was last practised", .column = "LAST DRILL"),
+    F_BOOL(struct board_row, drill_ok, FIELD_COLUMN, "it went well", .column = "OK"),
+    F_TIME(struct board_row, proven_ms, FIELD_WIDE, "when one last went well", .column = "PROVEN"),
+    F_DURATION(struct board_row, rto_ms, 0, FIELD_COLUMN, "how long it took to bring back", .column = "RTO MEASURED"),
+    F_BOOL(struct board_row, overdue, FIELD_COLUMN, "no restore was proven for too long"),
+    F_STRING(struct board_row, text, REPORT_TEXT_MAX, FIELD_WIDE | FIELD_PHI, "why the last drill failed"),
+};
+const struct record_type board_row_type = RECORD_TYPE(
+    "board_row", struct board_row, board_row_fields, "what could be brought back now, and how surely");
+
 /* ---- the report ---- */
 
 static const struct field report_fields[] = {
@@ -226,12 +271,13 @@ static const struct field report_fields[] = {
     F_RECORD(struct report, snapshot, struct snapshot_report, &snapshot_report_type, 0, "body: a restore point"),
     F_RECORD(struct report, order, struct order_report, &order_report_type, 0, "body: an order"),
     F_RECORD(struct report, notice, struct notice_report, &notice_report_type, 0, "body: the agent itself"),
+    F_RECORD(struct report, drill, struct drill_report, &drill_report_type, 0, "body: a restore was practised"),
 };
 
 static enum err_code report_check(const void *record, struct err *reterr)
 {
 	const struct report *r = record;
-	int bodies = !!r->health + !!r->host + !!r->log + !!r->drift + !!r->snapshot + !!r->order + !!r->notice;
+	int bodies = !!r->health + !!r->host + !!r->log + !!r->drift + !!r->snapshot + !!r->order + !!r->notice + !!r->drill;
 
 	if (r->through && r->through < r->sequence)
 		return err_set(reterr, ERR_INVALID, "through: expected the sequence or more");

@@ -100,6 +100,35 @@ struct order_report {
 	const char *text;         /* why, for people */
 };
 
+/* A restore that was practised: nothing live was touched. */
+struct component_drill { uint32_t component; uint64_t entries, size_bytes, took_ms; };
+struct drill_report {
+	const char *service;
+	struct id snapshot;       /* what was restored; zero: there was none */
+	uint64_t at_ms, took_ms;  /* took_ms: all of it, with the service's check: the measured RTO */
+	bool ok;
+	bool checked;             /* the service's own check was run over what came back, and passed when ok */
+	const char *text;
+	uint64_t proven_ms;       /* when one last went well, host's clock; 0: never */
+	struct list components;   /* struct component_drill */
+};
+
+/* What could be brought back now, and how surely: the recovery board, as a host shows it of itself and the controller of all hosts. */
+struct board_row {
+	const char *host, *service;
+	uint32_t component;
+	struct id snapshot;         /* the newest restore point that holds it and is no safety net; zero: there is none */
+	uint64_t taken_ms;          /* when */
+	uint64_t rpo_ms;            /* how much would be lost now: its age */
+	uint64_t verified_ms;       /* when one of its restore points was last read back whole; 0: never */
+	uint64_t drill_ms;          /* when a restore was last practised; 0: never */
+	bool drill_ok;
+	uint64_t proven_ms;         /* when one last went well */
+	uint64_t rto_ms;            /* how long that component took then */
+	bool overdue;               /* no proven restore for too long */
+	const char *text;           /* why the last drill failed */
+};
+
 /* Something the agent noticed about itself. */
 struct notice_report { uint32_t severity; const char *what; const char *text; const char *service; };
 
@@ -116,9 +145,10 @@ struct report {
 	const struct snapshot_report *snapshot;
 	const struct order_report *order;
 	const struct notice_report *notice;
+	const struct drill_report *drill;
 };
 
 extern const struct record_type metric_type, probe_result_type, health_report_type, host_report_type, log_template_type, log_report_type,
-    drift_report_type, component_point_type, snapshot_report_type, order_step_type, order_report_type, notice_report_type, report_type;
+    drift_report_type, component_point_type, snapshot_report_type, order_step_type, order_report_type, notice_report_type, component_drill_type, drill_report_type, board_row_type, report_type;
 
 #endif

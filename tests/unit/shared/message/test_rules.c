@@ -166,14 +166,15 @@ static void reports(void **state)
 	static const struct drift_report drift = {.service = "portal"};
 	static const struct snapshot_report snapshot = {.snapshot = SAMPLE_ID(1), .service = "portal"};
 	static const struct order_report order = {.order = SAMPLE_ID(1), .service = "portal"};
+	static const struct drill_report drill = {.service = "portal"};
 	const struct report empty = {.sequence = 1, .at_ms = SAMPLE_MS};
-	const void *bodies[] = {&health, &host, &log, &drift, &snapshot, &order, &sample_notice};
-	const char *names[] = {"health", "host", "log", "drift", "snapshot", "order", "notice"};
+	const void *bodies[] = {&health, &host, &log, &drift, &snapshot, &order, &sample_notice, &drill};
+	const char *names[] = {"health", "host", "log", "drift", "snapshot", "order", "notice", "drill"};
 	(void)state;
 
 	expect(&report_type, &empty, "exactly one body, this one has 0");
-	for (unsigned i = 0; i < 7; i++)
-		for (unsigned k = 0; k < 7; k++) {
+	for (unsigned i = 0; i < 8; i++)
+		for (unsigned k = 0; k < 8; k++) {
 			struct report r = empty;
 			memcpy((char *)&r + record_field(&report_type, names[i])->offset, &bodies[i], sizeof(void *));
 			memcpy((char *)&r + record_field(&report_type, names[k])->offset, &bodies[k], sizeof(void *));
