@@ -86,7 +86,8 @@ enum err_code wal_area_open_at(const char *area, struct wal_area *ret, struct er
 		rc = parse(&a, (char *)text.data, path, reterr);
 	if (rc == ERR_OK)
 		*ret = a;
-	secret_wipe(text.data, text.size);
+	if (text.data)
+		secret_wipe(text.data, text.size);
 	buf_done(&text);
 	wal_area_wipe(&a);
 	return rc;
@@ -105,7 +106,8 @@ static enum err_code store(const struct wal_area *a, const struct stat *owner, s
 				       : file_replace(path, text.data, text.size, 0600, reterr);
 	if (rc == ERR_OK && geteuid() == 0 && chown(path, owner->st_uid, owner->st_gid) != 0)
 		rc = err_sys(reterr, errno, "%s cannot be given to the cluster's user", path);
-	secret_wipe(text.data, text.size);
+	if (text.data)
+		secret_wipe(text.data, text.size);
 	secret_wipe(hex, sizeof hex);
 	buf_done(&text);
 	return rc;

@@ -148,7 +148,8 @@ enum err_code wal_list(const struct wal_area *a, struct arena *arena, struct wal
 		rc = err_sys(reterr, errno, "%s/log", a->path);
 	if (rc != ERR_OK)
 		return rc;
-	qsort(l.segments, l.count, l.count ? sizeof *l.segments : 1, by_number);
+	if (l.count)
+		qsort(l.segments, l.count, sizeof *l.segments, by_number);
 	qsort(l.histories, l.history_count, sizeof *l.histories, by_value);
 	h.segments = l.segments;
 	h.segment_count = l.count;

@@ -107,7 +107,7 @@ static void records(void **state)
 	put_record(&l, 1, 0x10, 702, point, 8); /* prepared: no end of a transaction */
 	put_record(&l, 1, 0x30, 0, point, 8);
 	while (l.at % WAL_PAGE_SIZE < WAL_PAGE_SIZE - 24) /* so that the next header is cut by the end of the page */
-		put_record(&l, 10, 0, 0, "", l.at % WAL_PAGE_SIZE > WAL_PAGE_SIZE - 300 ? 6 : 200);
+		put_record(&l, 10, 0, 0, large, l.at % WAL_PAGE_SIZE > WAL_PAGE_SIZE - 300 ? 6 : 200);
 	lsns[1] = commit(&l, 800, 1700000001000000);
 	struct seen s = walk(&l, 0);
 	assert_int_equal(s.count, 5);
