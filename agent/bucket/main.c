@@ -1,13 +1,9 @@
 /* agent/bucket/main.c: kedge-copy: the one program of a host that speaks to an object store.  The agent starts it with
  * a socket as descriptor 3, as its unprivileged user; it takes no arguments and reads no configuration. */
-#include <signal.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "agent/bucket/confine.h"
 #include "agent/bucket/serve.h"
 #include "agent/bucket/wire.h"
 #include "shared/base/clock.h"
@@ -45,18 +41,6 @@ static enum err_code prepare(void *ctx, const struct bucket_settings *s, struct 
 	return rc;
 }
 
-/* No file can grow by its doing, nothing of it is left behind or can be looked at, it gains nothing and ends with the
- * agent. */
-static bool give_up_powers(void)
-{
-	static const struct rlimit none = {0, 0};
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
-	return setrlimit(RLIMIT_CORE, &none) == 0 && setrlimit(RLIMIT_FSIZE, &none) == 0 &&
-	       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
-	       prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct http_client *client = NULL;
@@ -68,9 +52,12 @@ int main(int argc, char **argv)
 		fputs("kedge-copy is started by kedge-agent: see `kedge-agent copy`\n", stderr);
 		return 2;
 	}
-	if (!give_up_powers())
+	enum err_code rc = confine(&err);
+	if (rc) {
+		fprintf(stderr, "kedge-copy: %s\n", err.msg);
 		return 1;
-	enum err_code rc = bucket_serve(BUCKET_WIRE_FD, prepare, &client, &err);
+	}
+	rc = bucket_serve(BUCKET_WIRE_FD, prepare, &client, &err);
 	http_client_free(client);
 	return rc ? 1 : 0;
 }

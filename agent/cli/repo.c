@@ -28,6 +28,17 @@ static int init(struct cli *c)
 	return EXIT_DONE;
 }
 
+static const struct field checked_fields[] = {
+	F_U64(struct repo_check_result, snapshots, 0, FIELD_ALWAYS, "restore points"),
+	F_U64(struct repo_check_result, packs, 0, FIELD_ALWAYS, "pack files"),
+	F_U64(struct repo_check_result, chunks, 0, FIELD_ALWAYS, "chunks in the index"),
+	F_SIZE(struct repo_check_result, bytes, 0, FIELD_ALWAYS, "of sound packs"),
+	F_U64(struct repo_check_result, findings, 0, FIELD_ALWAYS, "things wrong; standard error names them"),
+	F_U64(struct repo_check_result, damaged_snapshots, 0, FIELD_ALWAYS, "restore points that are harmed"),
+	F_U64(struct repo_check_result, unreferenced_packs, 0, FIELD_ALWAYS, "left by a crash or waiting for a prune; no fault"),
+};
+static const struct record_type checked_type = RECORD_TYPE("repo_check", struct repo_check_result, checked_fields, "What a check of the repository found.");
+
 static int check(struct cli *c, struct repo *repo)
 {
 	struct repo_check_options o = { .read_data = c->data, .on_finding = on_finding };
@@ -36,6 +47,8 @@ static int check(struct cli *c, struct repo *repo)
 	char size[TEXT_TIME_MAX];
 	if (repo_check(repo, &o, &r, &err) != ERR_OK)
 		return cli_fail(&err);
+	if (c->format == CLI_JSON || c->format == CLI_YAML)
+		return cli_record(c, &checked_type, &r) == EXIT_DONE && !r.findings ? EXIT_DONE : EXIT_FAILED;
 	printf("%llu restore points, %llu packs, %llu chunks, %s: %llu things wrong%s\n", (unsigned long long)r.snapshots, (unsigned long long)r.packs,
 	    (unsigned long long)r.chunks, text_size_human(r.bytes, size), (unsigned long long)r.findings,
 	    c->data ? "" : " (--data reads the data back too)");

@@ -15,9 +15,10 @@ CLEANUP_DEFINE(struct snapshot, snapshot_cleanup, snapshot_close)
 static void on_progress(void *ctx, const struct snapshot_progress *p)
 {
 	char size[TEXT_TIME_MAX], line[128];
+	double percent = p->entries_total ? 100.0 * (double)p->entries / (double)p->entries_total : -1;
 	text_format(line, sizeof line, "%llu entries, %s read, %llu files", (unsigned long long)p->entries, text_size_human(p->bytes_read, size),
 	    (unsigned long long)p->files_read);
-	cli_progress(ctx, -1, line);
+	cli_progress(ctx, percent, percent < 0 ? line : size);
 }
 
 /* ---- a list for people: what decides which one to take ---- */
@@ -136,6 +137,17 @@ static void on_finding(void *ctx, const char *text)
 	fprintf(stderr, "kedge-agent: %s\n", text);
 }
 
+struct proof { struct id snapshot; const char *service; bool sample; uint64_t chunks, chunks_total, bytes; };
+static const struct field proof_fields[] = {
+	F_ID(struct proof, snapshot, SNAPSHOT, FIELD_REQUIRED, "the restore point that is sound"),
+	F_STRING(struct proof, service, NAME_MAX_BYTES, FIELD_REQUIRED, "the service"),
+	F_BOOL(struct proof, sample, FIELD_ALWAYS, "only a sample: 99 % sure that fewer than 0.1 % of its chunks are bad"),
+	F_U64(struct proof, chunks, 0, FIELD_ALWAYS, "chunks read back and authenticated"),
+	F_U64(struct proof, chunks_total, 0, FIELD_ALWAYS, "of so many"),
+	F_SIZE(struct proof, bytes, 0, FIELD_ALWAYS, "their size"),
+};
+static const struct record_type proof_type = RECORD_TYPE("snapshot_proof", struct proof, proof_fields, "A restore point that was read back.");
+
 static int verify_one(struct cli *c, struct repo *repo, const struct snapshot_summary *s)
 {
 	char id[ID_TEXT_MAX], size[TEXT_TIME_MAX];
@@ -147,6 +159,8 @@ static int verify_one(struct cli *c, struct repo *repo, const struct snapshot_su
 	if (snapshot_verify(repo, s->snapshot, &o, &r, &err) != ERR_OK)
 		return cli_fail(&err);
 	cli_progress_end();
+	if (c->format == CLI_JSON || c->format == CLI_YAML)
+		return cli_record(c, &proof_type, &(struct proof){ s->snapshot, s->service, c->sample, r.chunks, r.chunks_total, r.bytes });
 	printf("%s of %s is sound: %llu of %llu chunks read back, %s%s\n", id, s->service, (unsigned long long)r.chunks, (unsigned long long)r.chunks_total,
 	    text_size_human(r.bytes, size), c->sample ? "; 99 % sure that fewer than 0.1 % of its chunks are bad" : "");
 	return EXIT_DONE;
@@ -183,6 +197,16 @@ int cli_snapshot(struct cli *c, const char *verb)
 	return fputs("usage: kedge-agent snapshot create|list|show|diff|verify|drill|hold|release|prune …; try: kedge-agent --help\n", stderr), EXIT_USAGE;
 }
 
+struct restored { struct id snapshot; const char *into; uint64_t entries, files, bytes; };
+static const struct field restored_fields[] = {
+	F_ID(struct restored, snapshot, SNAPSHOT, FIELD_REQUIRED, "the restore point"),
+	F_STRING(struct restored, into, PATH_LIMIT, FIELD_REQUIRED, "where it is now"),
+	F_U64(struct restored, entries, 0, FIELD_ALWAYS, "names"),
+	F_U64(struct restored, files, 0, FIELD_ALWAYS, "files among them"),
+	F_SIZE(struct restored, bytes, 0, FIELD_ALWAYS, "their size"),
+};
+static const struct record_type restored_type = RECORD_TYPE("restored", struct restored, restored_fields, "What a restore made.");
+
 int cli_restore(struct cli *c)
 {
 	CLEANUP(repo_cleanup) struct repo *repo = NULL;
@@ -199,6 +223,8 @@ int cli_restore(struct cli *c)
 	    snapshot_open(repo, about.snapshot, &s, &err) != ERR_OK || snapshot_restore_into(s, c->into, &o, &r, &err) != ERR_OK)
 		return cli_fail(&err);
 	cli_progress_end();
+	if (c->format == CLI_JSON || c->format == CLI_YAML)
+		return cli_record(c, &restored_type, &(struct restored){ about.snapshot, c->into, r.entries, r.files, r.bytes });
 	printf("%llu entries, %s, into %s\n", (unsigned long long)r.entries, text_size_human(r.bytes, size), c->into);
 	return EXIT_DONE;
 }

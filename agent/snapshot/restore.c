@@ -10,6 +10,7 @@
 
 #include "agent/snapshot/opened.h"
 #include "agent/snapshot/scan.h"
+#include "shared/base/clock.h"
 #include "shared/base/file.h"
 #include "shared/base/map.h"
 #include "shared/base/text.h"
@@ -44,7 +45,11 @@ struct restoring {
 	enum err_code rc;
 	struct err err;
 	_Atomic uint64_t entries, files, bytes;
+	pthread_t caller;
+	uint64_t next_report_ms, total; /* total: entries, when all are wanted */
 };
+
+enum { PROGRESS_MS = 100 };
 
 /* ---- which ---- */
 
@@ -389,6 +394,26 @@ static bool help(struct restoring *r, struct snapshot_reader *reader)
 	return false;
 }
 
+/* ---- progress ---- */
+
+static void report(const struct restoring *r)
+{
+	if (r->o->progress)
+		r->o->progress(r->o->progress_ctx, &(struct snapshot_progress){.entries = r->entries,
+						       .entries_total = r->total,
+						       .files_read = r->files,
+						       .bytes_read = r->bytes});
+}
+
+/* Only the caller's own thread tells. */
+static void report_sometimes(struct restoring *r)
+{
+	if (!pthread_equal(pthread_self(), r->caller) || clock_mono_ms() < r->next_report_ms)
+		return;
+	r->next_report_ms = clock_mono_ms() + PROGRESS_MS;
+	report(r);
+}
+
 /* ---- workers ---- */
 
 static void *restore_files(void *arg)
@@ -408,6 +433,7 @@ static void *restore_files(void *arg)
 			r->busy++;
 			pthread_mutex_unlock(&r->mutex);
 			rc = fill_batch(r, reader, first, &end, &err);
+			report_sometimes(r);
 			pthread_mutex_lock(&r->mutex);
 			r->busy--;
 			pthread_cond_broadcast(&r->wake);
@@ -525,18 +551,53 @@ static enum err_code restore_component(struct restoring *r, struct err *reterr)
 	return rc;
 }
 
-static void report(const struct restoring *r)
+/* A path that was mistyped must not look like one that was restored. */
+static bool is_there(const struct snapshot *s, uint32_t components, const char *path)
 {
-	if (r->o->progress)
-		r->o->progress(r->o->progress_ctx,
-		    &(struct snapshot_progress){.entries = r->entries, .files_read = r->files, .bytes_read = r->bytes});
+	const struct list *all = &s->manifest.summary.components;
+	for (size_t i = 0; i < all->count; i++) {
+		const struct snapshot_component *c = &LIST_AT(*all, struct snapshot_component, i);
+		if (components && !(components & 1u << c->component))
+			continue;
+		for (uint32_t root = 0; root < c->roots.count; root++) {
+			const char *root_path = LIST_AT(c->roots, struct snapshot_root, root).path;
+			struct snapshot_entry e;
+			char below[PATH_LIMIT];
+			if (is_at_or_below(root_path, path))
+				return true;
+			if (!is_at_or_below(path, root_path))
+				continue;
+			text_copy(below, sizeof below, path + strlen(root_path) + 1);
+			for (size_t n = strlen(below); n && below[n - 1] == '/'; n--)
+				below[n - 1] = 0;
+			if (snapshot_lookup(s, (enum component)c->component, root, below, &e))
+				return true;
+		}
+	}
+	return false;
+}
+
+static enum err_code check_paths(struct restoring *r, struct err *reterr)
+{
+	const struct list *all = &r->s->manifest.summary.components;
+	for (const char *const *p = r->o->paths; p && *p; p++)
+		if (!is_there(r->s, r->o->components, *p))
+			return err_set(reterr, ERR_NOT_FOUND, "%s is not in this restore point", *p);
+	for (size_t i = 0; i < all->count && !r->o->paths; i++) {
+		const struct snapshot_component *c = &LIST_AT(*all, struct snapshot_component, i);
+		if (!r->o->components || (r->o->components & 1u << c->component))
+			r->total += c->entries;
+	}
+	return ERR_OK;
 }
 
 enum err_code snapshot_restore_into(struct snapshot *s, const char *dir, const struct restore_options *o,
     struct restore_result *ret, struct err *reterr)
 {
-	struct restoring r = {.s = s, .o = o, .dir = dir};
-	enum err_code rc = file_make_dirs(dir, 0700, reterr);
+	struct restoring r = {.s = s, .o = o, .dir = dir, .caller = pthread_self()};
+	enum err_code rc = check_paths(&r, reterr);
+	if (!rc)
+		rc = file_make_dirs(dir, 0700, reterr);
 	if (rc)
 		return rc;
 	CLEANUP(cleanup_fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

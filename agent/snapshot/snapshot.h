@@ -75,7 +75,11 @@ bool snapshot_is_good(const struct snapshot_summary *s);
 
 /* ---- taking one ---- */
 
-struct snapshot_progress { uint64_t entries, files_read, bytes_read, bytes_stored; };
+struct snapshot_progress {
+	uint64_t entries; /* of a verification: chunks */
+	uint64_t entries_total; /* 0: not known before the end */
+	uint64_t files_read, bytes_read, bytes_stored;
+};
 /* Called on the calling thread, at most ten times a second and once at the end. */
 typedef void snapshot_progress_fn(void *ctx, const struct snapshot_progress *p);
 
@@ -206,7 +210,7 @@ struct restore_options {
 };
 struct restore_result { uint64_t entries, files, bytes; };
 /* Below dir (made if missing), each root at its absolute path: dir/etc/nginx/nginx.conf.  Prepared roots go to dir/<label>.
- * Never overwrites: ERR_EXISTS names what is in the way.  Corruption stops it with the path and the pack named. */
+ * Never overwrites: ERR_EXISTS names what is in the way.  ERR_NOT_FOUND: one of the paths is not in it; nothing was made.  Corruption stops it with the path and the pack named. */
 ERR_CHECK enum err_code snapshot_restore_into(struct snapshot *s, const char *dir, const struct restore_options *o,
     struct restore_result *ret, struct err *reterr);
 

@@ -95,8 +95,9 @@ static void *check_segments(void *arg)
 static void report(const struct verifying *v)
 {
 	if (v->o->progress)
-		v->o->progress(
-		    v->o->progress_ctx, &(struct snapshot_progress){.entries = v->chunks, .bytes_read = v->bytes});
+		v->o->progress(v->o->progress_ctx,
+		    &(struct snapshot_progress){
+			.entries = v->chunks, .entries_total = v->needs.count, .bytes_read = v->bytes});
 }
 
 static void wait_for_workers(struct verifying *v)

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-static const double prior_weight = 2;   /* the usual tail weighs as much as so many peaks */
+static const double prior_weight = 4;   /* the usual tail weighs as much as so many peaks */
 static const double prior_spread = 0.8; /* mean ln(peak / lowest peak) of the usual tail */
 static const double from_nothing = 9;   /* the first value above 0 where all were 0 */
 static const double most = 40;

@@ -15,10 +15,10 @@ static const double tail_nats = 4;         /* of the plain rarity of a value tha
 static const double nearly = 0.75;         /* of a step: steps that large count as its likes */
 static const double step_weight = 0.7;     /* of the rarity of a step, against that of a value */
 static const double apart_share = 0.003;   /* of the rows so far: peaks closer than that are one */
-static const double silence_share = 0.08;  /* of the rows so far: after an alarm … */
+static const double silence_share = 0.075; /* of the rows so far: after an alarm … */
 static const double silence_least = 0.02;  /* … of which none is told again in this part */
 static const double greater = 2;           /* … and in the rest only what is so much greater */
-static const double granted = 0.1;         /* of the spread of values: no deviation that small surprises */
+static const double granted = 0.05;        /* of the spread of values: no deviation that small surprises */
 static const double news_nats = 9;         /* of the first change of a constant */
 static const double largest_value = 1e150; /* squares and sums stay finite */
 

@@ -77,6 +77,9 @@ static const struct field case_answer_fields[] = {
 const struct record_type case_answer_type =
     RECORD_TYPE("case_answer", struct case_answer, case_answer_fields, "What `kedge analyze cause` says of a case");
 
+const struct record_type *const cases_types[] = {
+    &given_case_type, &case_alert_type, &case_reason_type, &case_answer_type, NULL};
+
 /* ---- the runner ---- */
 
 struct past { /* traces of an earlier case */

@@ -48,6 +48,7 @@ struct case_answer {
 };
 /* {"case", "rank", "conf", "seconds", …} */
 extern const struct record_type case_answer_type;
+extern const struct record_type *const cases_types[];
 
 struct case_runner;
 /* Paths in cases are relative to folder ("" or NULL: where the program runs). */

@@ -105,8 +105,8 @@ enum err_code table_load(const char *path, struct table_file **ret, struct err *
 			break;
 		rc = t->columns ? take_row(t, fields, count, reterr) : take_head(t, fields, count, reterr);
 	}
-	if (rc != ERR_OK)
-		return err_prefix(reterr, rc, "%s", path);
+	if (rc != ERR_OK) /* what does not open says itself which it is */
+		return in ? err_prefix(reterr, rc, "%s", path) : rc;
 	*ret = TAKE_PTR(t);
 	return ERR_OK;
 }
@@ -128,5 +128,5 @@ enum err_code rows_each(const char *path, size_t least,
 			rc = fn(ctx, fields, count, reterr);
 		head = false;
 	}
-	return rc == ERR_OK ? rc : err_prefix(reterr, rc, "%s", path);
+	return rc == ERR_OK || !in ? rc : err_prefix(reterr, rc, "%s", path);
 }

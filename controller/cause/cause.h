@@ -101,7 +101,7 @@ ERR_CHECK enum err_code cause_series_add(struct cause *c, const struct cause_ser
 ERR_CHECK enum err_code cause_traces(struct cause *c, const struct trace_window *const *before, size_t before_count,
     const struct trace_window *during, struct err *reterr);
 
-/* A line without header, redacted; `during`: of the time of the fault, else of before. */
+/* A line, with or without its header; `during`: of the time of the fault, else of before. */
 ERR_CHECK enum err_code cause_log_line(
     struct cause *c, const char *service, const char *text, size_t size, bool during, struct err *reterr);
 

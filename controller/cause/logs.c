@@ -18,7 +18,8 @@ struct logs {
 	struct arena *arena;
 	struct miner *miner;
 	struct map *tallies;
-	uint64_t lines[2]; /* before, during */
+	uint64_t lines[2];  /* before, during */
+	struct buf scratch; /* line_split()'s */
 };
 enum { ARENA_LIMIT = 64 * 1024 * 1024, RARE = 3 };
 
@@ -27,6 +28,7 @@ void logs_free(struct logs *l)
 	if (!l)
 		return;
 	miner_free(l->miner);
+	buf_done(&l->scratch);
 	map_free(l->tallies);
 	arena_free(l->arena);
 	free(l);
@@ -61,8 +63,11 @@ enum err_code cause_log_line(
 	struct logs *l = c->logs;
 	if (l->lines[0] + l->lines[1] >= CAUSE_LOG_LINES_MAX)
 		return err_set(reterr, ERR_LIMIT, "more than %d log lines", CAUSE_LOG_LINES_MAX);
-	enum line_level level = line_guess_level(text, size);
-	if ((rc = miner_add(l->miner, text, size, level, 0, &m, reterr)) != ERR_OK)
+	struct line_parts parts;
+	line_split(LINE_FORMAT_AUTO, text, size, 0, &l->scratch, &parts);
+	enum line_level level =
+	    parts.level != LINE_NONE ? parts.level : line_guess_level(parts.message.text, parts.message.size);
+	if ((rc = miner_add(l->miner, parts.message.text, parts.message.size, level, 0, &m, reterr)) != ERR_OK)
 		return rc;
 	const uint64_t key[2] = {at, m.group};
 	struct tally *t = map_get(l->tallies, key, sizeof key);

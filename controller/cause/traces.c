@@ -10,6 +10,7 @@
 struct span {
 	uint64_t id, parent; /* parent 0: a root */
 	uint32_t operation;
+	bool inner; /* its parent is of the same service */
 	double start, duration;
 };
 struct name {
@@ -149,7 +150,7 @@ static int by_parent(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-static const struct span *children(const struct trace_window *w, uint64_t id, size_t *ret_count)
+static struct span *children(const struct trace_window *w, uint64_t id, size_t *ret_count)
 {
 	size_t low = 0, high = w->span_count;
 	while (low < high) {
@@ -163,6 +164,14 @@ static const struct span *children(const struct trace_window *w, uint64_t id, si
 		high++;
 	*ret_count = high - low;
 	return w->spans + low;
+}
+
+static void mark_inner(struct trace_window *w, const struct span *s)
+{
+	size_t n;
+	struct span *child = children(w, s->id, &n);
+	for (size_t i = 0; i < n; i++)
+		child[i].inner |= strcmp(w->names[child[i].operation].service, w->names[s->operation].service) == 0;
 }
 
 /* What of the span no child covers. */
@@ -206,7 +215,9 @@ static void look_at(const struct trace_window *w, const struct span *s, struct l
 	if (last)
 		end.child = last->operation;
 	l->calls[l->call_count++] = end;
-	if (n == 1 && end.callee)
+	/* A call as its caller sees it is within the caller's own work.  What a service does between being called and
+	 * calling on is its own. */
+	if (n == 1 && end.callee && s->inner)
 		l->values[l->value_count++] = (struct value){s->operation, end.callee, s->duration - child[0].duration};
 	else
 		l->values[l->value_count++] = (struct value){s->operation, NULL, self_time(s, child, n)};
@@ -388,6 +399,8 @@ enum err_code trace_window_close(struct trace_window *w, struct err *reterr)
 	if (l.values && l.calls) {
 		if (w->span_count)
 			qsort(w->spans, w->span_count, sizeof *w->spans, by_parent);
+		for (size_t i = 0; i < w->span_count; i++)
+			mark_inner(w, &w->spans[i]);
 		for (size_t i = 0; i < w->span_count; i++)
 			look_at(w, &w->spans[i], &l);
 		for (size_t i = 0; i < w->span_count; i++)

@@ -31,7 +31,8 @@ static enum err_code answer_line(struct cli *c, struct case_runner *r, struct fi
 	return rc;
 }
 
-static enum err_code answer_file(struct cli *c, const char *path)
+/* A line that is no case is told, and the others are answered all the same; *ret_refused counts them. */
+static enum err_code answer_file(struct cli *c, const char *path, size_t *ret_refused)
 {
 	CLEANUP(cleanup_reader) struct reader *in = NULL;
 	CLEANUP(cleanup_runner) struct case_runner *r = NULL;
@@ -54,8 +55,11 @@ static enum err_code answer_file(struct cli *c, const char *path)
 
 int run_analyze_cause(struct cli *c)
 {
-	enum err_code rc = answer_file(c, words_option(&c->w, "cases"));
-	if (rc == ERR_INVALID)
+	size_t refused = 0;
+	enum err_code rc = answer_file(c, words_option(&c->w, "cases"), &refused);
+	if (rc == ERR_OK && refused)
+		rc = err_set(&c->err, ERR_CORRUPT, "%zu lines are no cases", refused);
+	else if (rc == ERR_INVALID)
 		rc = c->err.code = ERR_CORRUPT; /* the file, not the words of the command */
 	return rc == ERR_OK ? CLI_DONE : cli_fail(c, rc);
 }

@@ -4,6 +4,8 @@
 
 #include "shared/mining/line_internal.h"
 
+enum { OUTER_WORDS_MAX = 4, FIELDS_MAX = 4 };
+
 struct reader {
 	const char *p, *end; /* what is left of the line */
 	const char *limit;   /* a header ends before this */
@@ -38,7 +40,7 @@ static uint32_t number(const char *p, const char *end)
 }
 
 /* <13> or <13>1 (RFC 3164, RFC 5424) */
-static bool take_priority(struct reader *r)
+static bool take_priority(struct reader *r, bool *ret_fields)
 {
 	static const enum line_level levels[] = {
 	    LINE_FATAL, LINE_FATAL, LINE_FATAL, LINE_ERROR, LINE_WARNING, LINE_INFO, LINE_INFO, LINE_DEBUG};
@@ -52,7 +54,8 @@ static bool take_priority(struct reader *r)
 		return false;
 	r->out->level = levels[v & 7];
 	r->p = p + 1;
-	if (r->end - r->p > 1 && *r->p == '1' && r->p[1] == ' ')
+	*ret_fields = r->end - r->p > 1 && *r->p == '1' && r->p[1] == ' ';
+	if (*ret_fields)
 		r->p += 2;
 	return true;
 }
@@ -61,15 +64,71 @@ static bool take_time(struct reader *r)
 {
 	uint64_t ms = 0;
 	bool bracket = r->p < r->end && *r->p == '[';
-	const char *p = r->p + bracket;
+	bool mark =
+	    r->end - r->p > 1 && (*r->p == '*' || *r->p == '.') && line_is_alpha(r->p[1]); /* a clock that is not set */
+	const char *p = r->p + (bracket || mark);
 	size_t n = line_time(p, (size_t)(r->end - p), r->out->time_ms, &ms);
 	if (n == 0)
 		return false;
 	p += n;
 	if (bracket && (p >= r->end || *p++ != ']'))
 		return false;
+	if (p < r->end && *p == ',')
+		p++;
 	r->p = p;
 	r->out->time_ms = ms;
+	return true;
+}
+
+/* Some lines are headed twice, by who collected them and by who wrote them: "1131566461 2005.11.09 dn228 Nov 9 12:01:01
+ * dn228/dn228 …", "2024-05-01T10:00:00Z stderr F …".  To behind the last time within a few words. */
+static void take_outer(struct reader *r)
+{
+	static const char *const streams[] = {"stdout F ", "stderr F ", "stdout P ", "stderr P "};
+	struct reader ahead = *r;
+	skip_spaces(&ahead);
+	for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++)
+		if (ahead.end - ahead.p > 9 && memcmp(ahead.p, streams[i], 9) == 0) {
+			r->p = ahead.p + 9;
+			return;
+		}
+	for (int words = 0; words < OUTER_WORDS_MAX; words++) {
+		skip_spaces(&ahead);
+		uint64_t ms = 0;
+		size_t n = words ? line_time(ahead.p, (size_t)(ahead.end - ahead.p), r->out->time_ms, &ms) : 0;
+		if (n > 8 && ahead.p + n < ahead.end && line_is_space(ahead.p[n])) {
+			r->p = ahead.p + n;
+			return;
+		}
+		const char *end = word_end(&ahead);
+		bool digit = false;
+		for (const char *c = ahead.p; c < end; c++)
+			digit |= line_is_digit(*c);
+		if (!digit || end > ahead.limit || end[-1] == ':')
+			return;
+		ahead.p = end;
+	}
+}
+
+/* RFC 5424: HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA behind the time. */
+static bool take_fields(struct reader *r)
+{
+	struct reader ahead = *r;
+	struct line_part words[5] = {{0}};
+	for (size_t i = 0; i < 5; i++) {
+		skip_spaces(&ahead);
+		const char *end = word_end(&ahead);
+		if (i == 4 && ahead.p < ahead.end && *ahead.p == '[')
+			end = memchr(ahead.p, ']', (size_t)(ahead.end - ahead.p));
+		if (!end || end == ahead.p)
+			return false;
+		words[i] = part(ahead.p, end + (i == 4 && *ahead.p == '['));
+		ahead.p = words[i].text + words[i].size;
+	}
+	r->p = ahead.p;
+	r->out->host = words[0];
+	r->out->component = words[1];
+	r->out->pid = number(words[2].text, words[2].text + words[2].size);
 	return true;
 }
 
@@ -91,7 +150,8 @@ static enum line_level level_here(const struct reader *r, const char **ret_end)
 	bool capitals = true;
 	for (const char *c = p; c < q; c++)
 		capitals &= *c >= 'A' && *c <= 'Z';
-	if (!capitals && !(bracket || (closed && *q == ':')))
+	bool column = r->end - q > 1 && line_is_space(q[0]) && line_is_space(q[1]); /* "Info    CBS  …" */
+	if (!capitals && !(bracket || column || (closed && *q == ':')))
 		return LINE_NONE;
 	if (q - p == 1 && !closed)
 		return LINE_NONE;
@@ -167,6 +227,21 @@ static bool looks_component(const char *p, const char *end)
 	return marked || mixed;
 }
 
+/* A module's name that stands alone: "nova.wsgi.server [req-1] …", "c.e.App - …", "CBS    …". */
+static bool stands_alone(const struct reader *r, const char *end)
+{
+	bool dot = false, word = end > r->p && line_is_alpha(*r->p);
+	for (const char *c = r->p; c < end && word; c++) {
+		word = line_is_alpha(*c) || line_is_digit(*c) || *c == '_' || *c == '$' || (*c == '.' && c + 1 < end);
+		dot |= *c == '.';
+	}
+	if (!word || end + 3 >= r->end || *end != ' ')
+		return false;
+	if (memcmp(end, " - ", 3) == 0)
+		return true;
+	return (dot && end[1] == '[') || (end[1] == ' ' && end[2] == ' ');
+}
+
 static bool skip_separator(struct reader *r)
 {
 	const char *p = r->p;
@@ -194,6 +269,11 @@ static void take_context(struct reader *r)
 			continue;
 		}
 		end = word_end(r);
+		if (end <= r->limit && stands_alone(r, end)) {
+			note_component(r, part(r->p, end));
+			r->p = end;
+			continue;
+		}
 		if (end > r->limit || !looks_component(r->p, end))
 			return;
 		note_component(r, part(r->p, end));
@@ -206,10 +286,14 @@ static void take_context(struct reader *r)
 static bool find_level(struct reader *r, bool timed)
 {
 	const char *from = r->p;
+	unsigned numbers = 0; /* pids, thread ids */
 	for (int i = 0; i < LINE_HEADER_WORDS && r->p < r->limit; i++) {
 		const char *end = NULL;
 		skip_spaces(r);
 		enum line_level level = level_here(r, &end);
+		if (level == LINE_NONE && timed && numbers >= 2 && r->end - r->p > 1 && line_is_space(r->p[1]) &&
+		    (level = line_level_word(r->p, 1)) != LINE_NONE)
+			end = r->p + 1; /* 1702 2395 D Tag: */
 		if (level != LINE_NONE) {
 			r->out->level = level;
 			r->p = end;
@@ -223,9 +307,10 @@ static bool find_level(struct reader *r, bool timed)
 		end = word_end(r);
 		bool digit = false, small = false;
 		for (const char *c = r->p; c < end; c++) {
-			digit |= line_is_digit(*c);
+			digit |= line_is_digit(*c) || *c == '=';
 			small |= *c >= 'a' && *c <= 'z';
 		}
+		numbers += number(r->p, end) != 0;
 		bool host = timed && i == 0; /* may be a plain word */
 		if ((small && !digit && !host && end[-1] != ':' && !memchr(r->p, '.', (size_t)(end - r->p))) ||
 		    end == r->p)
@@ -317,6 +402,64 @@ static bool take_logfmt(const char *line, size_t size, struct line_parts *r)
 	return true;
 }
 
+/* time|component|pid|message */
+static void take_bars(struct reader *r)
+{
+	if (r->p >= r->end || *r->p != '|')
+		return;
+	r->p++;
+	for (int i = 0; i < FIELDS_MAX; i++) {
+		const char *bar = memchr(r->p, '|', (size_t)(r->limit > r->p ? r->limit - r->p : 0));
+		if (!bar || memchr(r->p, ' ', (size_t)(bar - r->p)))
+			return;
+		note_component(r, part(r->p, bar));
+		r->p = bar + 1;
+	}
+}
+
+/* A pid or a flag between the time and a sentence. */
+static void take_number(struct reader *r)
+{
+	skip_spaces(r);
+	const char *end = word_end(r);
+	uint32_t v = number(r->p, end);
+	if (end - r->p > 7 || !v || r->end - end < 2 || end[1] < 'A' || end[1] > 'Z')
+		return;
+	r->out->pid = v;
+	r->p = end + 1;
+}
+
+/* "chrome.exe - …" behind a time */
+static void take_program(struct reader *r)
+{
+	skip_spaces(r);
+	const char *end = word_end(r), *dash = end;
+	if (end - r->p > 2 && r->end - end > 6 && memcmp(end, " *64 - ", 7) == 0)
+		dash = end + 4;
+	if (end == r->p || r->end - dash < 4 || memcmp(dash, " - ", 3) != 0 || !line_is_alpha(*r->p))
+		return;
+	note_component(r, part(r->p, end));
+	r->p = dash + 3;
+}
+
+/* What stands behind the time, or at the front of a line that has none; true: a level was found. */
+static bool take_inner(struct reader *r, bool timed, bool priority)
+{
+	skip_spaces(r);
+	if (timed && take_glog(r))
+		return true;
+	if (find_level(r, timed))
+		return true;
+	if (timed || priority) {
+		r->out->format = take_syslog(r) ? LINE_FORMAT_SYSLOG : LINE_FORMAT_PLAIN;
+		if (r->out->format == LINE_FORMAT_PLAIN) {
+			take_number(r);
+			take_program(r);
+		}
+	}
+	return false;
+}
+
 static void split_plain(const char *line, size_t size, uint64_t now_ms, struct line_parts *ret)
 {
 	struct reader r = {.p = line, .end = line + size, .out = ret};
@@ -326,17 +469,22 @@ static void split_plain(const char *line, size_t size, uint64_t now_ms, struct l
 	if (take_logfmt(line, size, ret))
 		return;
 	skip_spaces(&r);
-	bool priority = take_priority(&r);
+	bool fields = false, priority = take_priority(&r, &fields);
 	enum line_level level = ret->level;
 	if (r.end - r.p > 2 && *r.p == '-' && r.p[1] == ' ')
 		r.p += 2;
-	if (take_glog(&r))
+	if (take_glog(&r)) {
 		found = true;
-	else {
+	} else {
 		timed = take_time(&r);
-		found = find_level(&r, timed);
-		if (!found && (timed || priority))
-			ret->format = take_syslog(&r) ? LINE_FORMAT_SYSLOG : LINE_FORMAT_PLAIN;
+		if (timed)
+			take_outer(&r);
+		if (timed && fields && take_fields(&r))
+			ret->format = LINE_FORMAT_SYSLOG;
+		else if (timed && r.p < r.end && *r.p == '|')
+			take_bars(&r);
+		else
+			found = take_inner(&r, timed, priority);
 	}
 	if (found)
 		take_context(&r);

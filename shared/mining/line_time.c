@@ -217,6 +217,37 @@ static bool compact(const char **p, const char *end, struct moment *t)
 	return true;
 }
 
+/* 03-17 16:13:38.811, 10.30 16:49:06: no year */
+static bool yearless(const char **p, const char *end, uint64_t now_ms, struct moment *t)
+{
+	const char *q = *p;
+	if (!take_digits(&q, end, 2, &t->month) || !take_char(&q, end, "-./") || !take_digits(&q, end, 2, &t->day) ||
+	    !take_char(&q, end, " ") || !take_clock(&q, end, t) || !moment_valid(t))
+		return false;
+	t->year = year_for(*t, now_ms);
+	*p = q;
+	return true;
+}
+
+/* 20171223-22:15:29:606, 20240501T100000 */
+static bool dense(const char **p, const char *end, struct moment *t)
+{
+	const char *q = *p;
+	if (!take_digits(&q, end, 4, &t->year) || t->year < 1970 || t->year > 2200 ||
+	    !take_digits(&q, end, 2, &t->month) || !take_digits(&q, end, 2, &t->day) || !take_char(&q, end, "-T_ "))
+		return false;
+	const char *clock = q;
+	if (!take_clock(&q, end, t)) {
+		q = clock;
+		if (!take_digits(&q, end, 2, &t->hour) || !take_digits(&q, end, 2, &t->minute) ||
+		    !take_digits(&q, end, 2, &t->second) || (q < end && line_is_digit(*q)))
+			return false;
+	}
+	take_zone(&q, end, t);
+	*p = q;
+	return true;
+}
+
 /* Seconds, with a fraction or as milliseconds, micro- or nanoseconds, since 1970; 1980 .. 2200. */
 static size_t epoch(const char *p, size_t n, uint64_t *ret_ms)
 {
@@ -241,20 +272,29 @@ static size_t epoch(const char *p, size_t n, uint64_t *ret_ms)
 	return i;
 }
 
+static bool any_form(const char **p, const char *end, uint64_t now_ms, struct moment *t)
+{
+	if (numeric(p, end, t))
+		return true;
+	*t = (struct moment){0};
+	if (compact(p, end, t))
+		return true;
+	*t = (struct moment){0};
+	if (dense(p, end, t))
+		return true;
+	*t = (struct moment){0};
+	if (named(p, end, now_ms, t))
+		return true;
+	*t = (struct moment){0};
+	return yearless(p, end, now_ms, t);
+}
+
 size_t line_time(const char *p, size_t n, uint64_t now_ms, uint64_t *ret_ms)
 {
 	const char *end = p + (n < 64 ? n : 64), *q = p;
 	struct moment t = {0};
-	if (!numeric(&q, end, &t)) {
-		q = p;
-		t = (struct moment){0};
-		if (!compact(&q, end, &t)) {
-			q = p;
-			t = (struct moment){0};
-			if (!named(&q, end, now_ms, &t))
-				return epoch(p, n, ret_ms);
-		}
-	}
+	if (!any_form(&q, end, now_ms, &t))
+		return epoch(p, n, ret_ms);
 	if (!moment_valid(&t))
 		return 0;
 	*ret_ms = moment_ms(&t);

@@ -179,8 +179,8 @@ def secrets_are_kept(host, store):
         open_files = [f for f in files if f.startswith("/") and f != "/dev/null" and "/packs/" not in f and "/offhost" not in f]
         if any("/keys/" in f or "credentials" in f for f in open_files):
             fail("kedge-copy has files open that are none of its business: %s" % open_files)
-    if not re.search(r"^NoNewPrivs:\s+1$", status, re.M):
-        fail("kedge-copy may gain privileges")
+    if not re.search(r"^NoNewPrivs:\s+1$", status, re.M) or not re.search(r"^Seccomp:\s+2$", status, re.M):
+        fail("kedge-copy may gain privileges, or make any system call:\n" + status)
 
 
 def refusals(host, store):
@@ -198,6 +198,9 @@ def refusals(host, store):
     host.bucket = "no-such-bucket"
     said(host.agent("copy", "run", code=4, config=host.yaml(host.dir / "bucket.yaml", "state")), "there is no such bucket")
     host.bucket = s3_server.BUCKET
+    lost = host.yaml(host.dir / "lost.yaml", "lost", more=", plain_http: true")
+    lost.write_text(lost.read_text().replace(store.url, "http://no-such-host.invalid"))
+    said(host.agent("copy", "run", code=5, config=lost), "no-such-host.invalid")
     plain = host.yaml(host.dir / "none.yaml", "state", copies=False)
     said(host.agent("copy", "run", code=3, config=plain), "declares no copies")
     said(host.agent("copy", "status", code=3, config=plain), "declares no copies")
@@ -227,7 +230,8 @@ def damage(host, store):
 
 def locks(folder):
     store = s3_server.Store()
-    host = Host(folder, store.url, more=", lock_days: 30, lock_mode: compliance")
+    # by a name that has to be looked up
+    host = Host(folder, store.url.replace("127.0.0.1", "localhost"), more=", lock_days: 30, lock_mode: compliance")
     host.point()
     host.agent("copy", "run")
     if set(store.locks) != set(store.objects) or any(m != "COMPLIANCE" for m, _ in store.locks.values()):

@@ -10,6 +10,7 @@
 #include "agent/offhost/offhost.h"
 #include "certs/enrol.h"
 #include "controller/api/query.h"
+#include "controller/cases/cases.h"
 #include "controller/center/center.h"
 #include "controller/center/requests.h"
 #include "controller/cli/cli.h"
@@ -52,6 +53,7 @@ static const struct record_folder folders[] = {
     {"controller/api", query_types},
     {"certs", enrol_types},
     {"controller/cli", cli_types},
+    {"controller/cases", cases_types},
 };
 /* Of the same index. */
 static const struct {
@@ -83,6 +85,7 @@ static const struct {
     {"Enrolment", "How a host gets its first certificate."},
     {"The command line",
 	"What `kedge -o json` shows that is put together from several tables, and what the API says beside records."},
+    {"Cases", "Incidents as files: `kedge analyze cause`."},
 };
 enum { FOLDERS = sizeof(folders) / sizeof(folders[0]) };
 _Static_assert(sizeof(chapters) / sizeof(chapters[0]) == FOLDERS, "a chapter for every folder");

@@ -26,16 +26,18 @@ struct memory_store {
 	bool dies_late;   /* that call still has its effect */
 	unsigned fails;   /* so many calls are answered with fail_with first */
 	enum err_code fail_with;
-	unsigned breaks; /* so many gets break off in the middle */
-	bool hides;      /* what is missing is not told to be so */
-	bool no_locks;   /* locks cannot be renewed */
+	unsigned breaks;       /* so many gets break off in the middle */
+	bool hides;            /* what is missing is not told to be so */
+	const unsigned *syncs; /* of files, so far */
+	unsigned syncs_before; /* the last put */
+	bool no_locks;         /* locks cannot be renewed */
 };
 
 static inline void memory_done(struct memory_store *m)
 {
 	for (size_t i = 0; i < m->count; i++)
 		free(m->all[i].data);
-	memset(m, 0, sizeof *m);
+	*m = (struct memory_store){.syncs = m->syncs};
 }
 
 static inline struct memory_object *memory_find(struct memory_store *m, const char *name)
@@ -81,6 +83,10 @@ static inline enum err_code memory_put(
 	if (!memory_call(m, &rc, reterr))
 		return rc;
 	struct memory_object *there = memory_find(m, o->name);
+	if (m->syncs && !strstr(o->name, "/repository")) { /* "begun" is on the disk before anything is sent */
+		assert_true(*m->syncs > m->syncs_before);
+		m->syncs_before = *m->syncs;
+	}
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal((uint64_t)st.st_size, o->size_bytes);
 	if (there) {

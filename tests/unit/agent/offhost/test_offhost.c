@@ -408,7 +408,6 @@ static void another_repository_of_this_host_gets_a_generation_of_its_own(void **
 	struct id old = rig_point(&r);
 	RIG_OK(&r, rig_copy(&r));
 	rig_init(&second); /* the host was set up anew */
-	memory_done(&second.store);
 	second.o.store.ctx = &r.store;
 	struct id fresh = rig_point(&second);
 	RIG_OK(&second, rig_copy(&second));

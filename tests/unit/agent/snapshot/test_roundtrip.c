@@ -341,6 +341,15 @@ static void test_selective_restore(void **state)
 	assert_int_equal(result.files, 1);
 	(void)text_format(path, sizeof path, "%s%s", w.out, wanted);
 	assert_true(file_exists(path));
+	/* What was mistyped is not passed over. */
+	const char *const mistyped[] = {wanted, "/no/such/path", NULL};
+	char elsewhere[WORLD_PATH * 2];
+	(void)text_format(elsewhere, sizeof elsewhere, "%s/elsewhere", w.dir);
+	assert_int_equal(
+	    snapshot_restore_into(opened, elsewhere, &(struct restore_options){.paths = mistyped}, &result, &w.err),
+	    ERR_NOT_FOUND);
+	assert_non_null(strstr(w.err.msg, "/no/such/path"));
+	assert_false(file_exists(elsewhere));
 	/* Never over what is there. */
 	assert_int_equal(snapshot_restore_into(opened, w.out, &o, &result, &w.err), ERR_EXISTS);
 	assert_non_null(strstr(w.err.msg, w.data_dir + 1));

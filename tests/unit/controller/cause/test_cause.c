@@ -352,6 +352,29 @@ static void where_traces_lose_time_and_calls(void **state)
 	expect_trace((struct shape){.store_dead = true}, "store");
 }
 
+/* Without spans of calls as their callers see them: what the front does between being called and calling is its own. */
+static void services_that_call_from_within(void **state)
+{
+	(void)state;
+	struct trace_window *w[2];
+	struct err err;
+	for (int k = 0; k < 2; k++) {
+		assert_int_equal(trace_window_new(&w[k], &err), ERR_OK);
+		for (int i = 0; i < 40; i++) {
+			char trace[16];
+			snprintf(trace, sizeof trace, "t%d", i);
+			span(w[k], trace, "a", "", "zfront", "get", 1000 * i, 30 + i % 3 + 40 * k);
+			span(w[k], trace, "b", "a", "back", "read", 1000 * i + 5, 20 + i % 2);
+		}
+		assert_int_equal(trace_window_close(w[k], &err), ERR_OK);
+	}
+	struct cause *c = make();
+	assert_int_equal(cause_traces(c, (const struct trace_window *const[]){w[0]}, 1, w[1], &err), ERR_OK);
+	expect_first(c, "zfront");
+	trace_window_free(w[0]);
+	trace_window_free(w[1]);
+}
+
 static void earlier_windows_tell_what_wanders(void **state)
 {
 	(void)state;
@@ -421,7 +444,7 @@ static void errors_that_are_new(void **state)
 	lines(c, "b", "connection to peer failed: timeout", 20, false); /* as always */
 	lines(c, "b", "connection to peer failed: timeout", 20, true);
 	lines(c, "d", "request served in 14 ms", 20, false);
-	lines(c, "d", "NullPointerException in handler, request failed", 15, true);
+	lines(c, "d", "2024-05-01 10:00:00,000 ERROR [main] NullPointerException in handler, request failed", 15, true);
 	expect_first(c, "d");
 }
 
@@ -507,6 +530,7 @@ int main(void)
 	    cmocka_unit_test(errors_when_the_alarm_is_of_errors),
 	    cmocka_unit_test(whom_nobody_reaches_any_more),
 	    cmocka_unit_test(where_traces_lose_time_and_calls),
+	    cmocka_unit_test(services_that_call_from_within),
 	    cmocka_unit_test(earlier_windows_tell_what_wanders),
 	    cmocka_unit_test(traces_that_are_none),
 	    cmocka_unit_test(errors_that_are_new),
