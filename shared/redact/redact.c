@@ -159,6 +159,10 @@ struct chunk chunk_at(const struct scan *s, size_t at)
 		if (k & BYTE_COLON && colon_ends(s, at, c.start, c.seen))
 			break;
 		c.seen |= k;
+		if (k & (BYTE_LOWER | BYTE_UPPER)) {
+			c.hash = word_hash_add(c.hash, text[at] | 32);
+			c.letters++;
+		}
 	}
 	c.whole = c.end = at;
 	while (c.end > c.start && (text[c.end - 1] == '.' || text[c.end - 1] == ':' || text[c.end - 1] == '!'))
@@ -232,16 +236,14 @@ static unsigned kinds_of_suffix(const struct scan *s, struct chunk c)
 static unsigned chunk_kinds(struct scan *s, struct chunk c)
 {
 	struct recent word = {.end = c.end};
-	if (c.end - c.start <= REDACT_WORD_MAX + 8)
-		for (size_t i = c.start; i < c.end; i++)
-			if (is_alpha(s->text[i])) {
-				word.hash = word_hash_add(word.hash, lower(s->text[i]));
-				word.letters++;
-			}
+	if (c.end - c.start <= REDACT_WORD_MAX + 8) {
+		word.hash = c.hash;
+		word.letters = c.letters;
+	}
 	unsigned kinds = 0;
 	if (word.letters)
 		kinds = kinds_with_recent(s, word, c.start);
-	if (!(kinds & WORD_LABELS) &&
+	if (!(kinds & WORD_LABELS) && c.letters >= 3 &&
 	    (c.seen & (BYTE_JOIN | BYTE_DIGIT | BYTE_HIGH) || (c.seen & BYTE_UPPER && c.seen & BYTE_LOWER)))
 		kinds |= kinds_of_suffix(s, c);
 	remember(s, word);

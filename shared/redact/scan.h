@@ -113,7 +113,15 @@ static inline word_hash word_hash_add(word_hash h, uint8_t c)
 	return (h + c) * WORD_HASH_STEP;
 }
 word_hash word_hash_join(word_hash a, word_hash b, size_t b_letters); /* the hash of both words written as one */
-unsigned word_kinds(word_hash h);                                     /* 0: not in the tables */
+/* A bit for the upper bits of each word's hash: most words of a text are in no table, and are told from it alone. */
+enum { WORD_BITS = 15 };
+extern uint64_t word_bits[1 << (WORD_BITS - 6)];
+unsigned word_kinds_known(word_hash h);
+static inline unsigned word_kinds(word_hash h) /* 0: not in the tables */
+{
+	bool may = word_bits[h >> (70 - WORD_BITS)] >> (h >> (64 - WORD_BITS) & 63) & 1;
+	return may ? word_kinds_known(h) : 0;
+}
 unsigned word_kinds_of(const uint8_t *s, size_t n); /* of a word's letters, any case; other bytes skipped */
 
 struct recent { /* a word that was walked past */
@@ -140,6 +148,8 @@ struct chunk {
 	size_t start, end; /* without trailing . : ! ? */
 	size_t whole;      /* with them */
 	unsigned seen;     /* byte classes in it */
+	word_hash hash;    /* of its letters, in small */
+	size_t letters;
 };
 
 static inline bool clinical(const struct scan *s)

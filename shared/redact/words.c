@@ -236,7 +236,7 @@ word_hash word_hash_join(word_hash a, word_hash b, size_t b_letters)
 	return a * powers[b_letters < POWERS ? b_letters : POWERS - 1] + b;
 }
 
-unsigned word_kinds(word_hash h)
+unsigned word_kinds_known(word_hash h)
 {
 	for (size_t at = (h >> 40) & (SLOTS - 1); slots[at].hash; at = (at + 1) & (SLOTS - 1))
 		if (slots[at].hash == h)
@@ -253,8 +253,11 @@ unsigned word_kinds_of(const uint8_t *s, size_t n)
 	return word_kinds(h);
 }
 
+uint64_t word_bits[1 << (WORD_BITS - 6)];
+
 static void add(word_hash h, unsigned kinds)
 {
+	word_bits[h >> (70 - WORD_BITS)] |= 1ull << (h >> (64 - WORD_BITS) & 63);
 	size_t at = (h >> 40) & (SLOTS - 1);
 	while (slots[at].hash && slots[at].hash != h)
 		at = (at + 1) & (SLOTS - 1);
