@@ -46,9 +46,15 @@ static enum err_code answer_file(struct cli *c, const char *path, size_t *ret_re
 		bool end;
 		if ((rc = reader_line(in, &line, &end, &c->err)) != ERR_OK || end)
 			break;
-		if (line.size && (rc = answer_line(c, r, line)) != ERR_OK)
-			rc = err_prefix(
-			    &c->err, rc, "%s, line %llu", reader_path(in), (unsigned long long)reader_line_number(in));
+		if (!line.size || (rc = answer_line(c, r, line)) == ERR_OK)
+			continue;
+		rc = err_prefix(
+		    &c->err, rc, "%s, line %llu", reader_path(in), (unsigned long long)reader_line_number(in));
+		if (rc == ERR_INVALID) {
+			cli_say(c, "%s", c->err.msg);
+			++*ret_refused;
+			rc = ERR_OK;
+		}
 	}
 	return rc;
 }
