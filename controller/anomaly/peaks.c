@@ -61,10 +61,15 @@ static void keep(struct peaks *p, double value, uint64_t row, uint64_t apart)
 	p->values[at] = value;
 	p->at[at] = row;
 	p->current = (uint32_t)at + 1;
+	p->lowest = p->values[0];
+	for (size_t i = 1; i < p->count; i++)
+		p->lowest = fmin(p->lowest, p->values[i]);
 }
 
 double peaks_add(struct peaks *p, double value, uint64_t row, uint64_t apart, double least)
 {
+	if (p->count == PEAKS_KEPT && value < p->lowest)
+		return PEAKS_NONE; /* nearly always: neither surprising nor kept */
 	double s = value > 0 ? surprise_of(p, value, row, apart, least) : PEAKS_NONE;
 	keep(p, value, row, apart);
 	return s;

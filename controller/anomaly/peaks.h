@@ -14,6 +14,7 @@
 struct peaks {
 	double values[PEAKS_KEPT];
 	uint64_t at[PEAKS_KEPT];
+	double lowest; /* of the values, once there are PEAKS_KEPT */
 	uint32_t count;
 	uint32_t current; /* index + 1 of the newest peak; 0: there is none */
 };
