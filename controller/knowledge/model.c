@@ -28,14 +28,14 @@ static const struct field calibration_fields[] = {
     F_F64(struct model_calibration, score, FIELD_ALWAYS | FIELD_COLUMN, "what the model says"),
     F_F64(struct model_calibration, right, FIELD_ALWAYS | FIELD_COLUMN, "how often that was right"),
 };
-static const struct record_type calibration_type =
+const struct record_type model_calibration_type =
     RECORD_TYPE("model_calibration", struct model_calibration, calibration_fields, "one point of a calibration");
 static const struct field sure_fields[] = {
     F_ENUM(struct model_sure, class, &error_class_enum, FIELD_ALWAYS | FIELD_COLUMN, "the class"),
     F_F64(struct model_sure, share, FIELD_ALWAYS | FIELD_COLUMN, "from this share on"),
     F_F64(struct model_sure, right, FIELD_ALWAYS | FIELD_COLUMN, "how often that was right"),
 };
-static const struct record_type sure_type =
+const struct record_type model_sure_type =
     RECORD_TYPE("model_sure", struct model_sure, sure_fields, "where a model is as good as certain");
 static const struct field system_fields[] = {
     F_STRING(
@@ -43,7 +43,7 @@ static const struct field system_fields[] = {
     F_U64(struct model_system, messages, 0, FIELD_ALWAYS | FIELD_COLUMN, "its messages"),
     F_F64(struct model_system, accuracy, FIELD_ALWAYS | FIELD_COLUMN, "share that was classified rightly"),
 };
-static const struct record_type system_type =
+const struct record_type model_system_type =
     RECORD_TYPE("model_system", struct model_system, system_fields, "how a model did on one system");
 static const struct field card_fields[] = {
     F_STRING(struct model_card, name, NAME_MAX_BYTES, FIELD_REQUIRED, "what it decides"),
@@ -56,10 +56,10 @@ static const struct field card_fields[] = {
     F_F64(struct model_card, ece, FIELD_ALWAYS, "expected calibration error, ten bins"),
     F_F64(struct model_card, sure_accuracy, FIELD_ALWAYS, "accuracy of answers given with .95 and more"),
     F_F64(struct model_card, sure_coverage, FIELD_ALWAYS, "share of such answers"),
-    F_LIST(struct model_card, systems, &system_type, MODEL_SYSTEMS_MAX, 0, "each system apart"),
-    F_LIST(struct model_card, calibration, &calibration_type, MODEL_BINS_MAX, 0,
+    F_LIST(struct model_card, systems, &model_system_type, MODEL_SYSTEMS_MAX, 0, "each system apart"),
+    F_LIST(struct model_card, calibration, &model_calibration_type, MODEL_BINS_MAX, 0,
 	"what the model's scores turned out to be worth"),
-    F_LIST(struct model_card, sure, &sure_type, ERROR_CLASS_COUNT, 0, "what is as good as certain"),
+    F_LIST(struct model_card, sure, &model_sure_type, ERROR_CLASS_COUNT, 0, "what is as good as certain"),
 };
 const struct record_type model_card_type =
     RECORD_TYPE("model_card", struct model_card, card_fields, "a model: what it was made from and how good it is");

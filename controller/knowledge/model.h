@@ -32,7 +32,7 @@ struct model_card {
 	struct list calibration;             /* struct model_calibration, by score */
 	struct list sure;                    /* struct model_sure, each class at most once */
 };
-extern const struct record_type model_card_type;
+extern const struct record_type model_calibration_type, model_system_type, model_sure_type, model_card_type;
 
 struct model;
 struct verdict {
