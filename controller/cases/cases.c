@@ -82,10 +82,11 @@ const struct record_type *const cases_types[] = {
 
 /* ---- the runner ---- */
 
-struct past { /* traces of an earlier case */
+struct past { /* an earlier case */
 	char *system;
 	double from;
-	struct trace_window *window;
+	struct trace_window *window; /* or NULL */
+	char *logs;                  /* where its log lines are, or NULL */
 };
 struct case_runner {
 	char *folder;
@@ -122,6 +123,7 @@ enum err_code case_runner_new(const char *folder, struct case_runner **ret, stru
 static void free_past(struct past *p)
 {
 	free(p->system);
+	free(p->logs);
 	trace_window_free(p->window);
 }
 
@@ -300,22 +302,29 @@ static enum err_code load_quiet(struct case_runner *r, struct err *reterr)
 	return window_of(r, path, &r->quiet, reterr);
 }
 
-/* Windows of the same system that ended before this case began. */
+static bool is_earlier(const struct case_runner *r, const struct past *p, double from)
+{
+	return r->given.system && text_equal(p->system, r->given.system) && p->from < from;
+}
+
+/* Windows of the same system that began before this case did. */
 static size_t earlier(const struct case_runner *r, double from, const struct trace_window **out)
 {
 	size_t n = 0;
 	if (r->quiet && r->given.normal_spans)
 		out[n++] = r->quiet;
 	for (size_t i = 0; i < r->past_count; i++)
-		if (r->given.system && text_equal(r->past[i].system, r->given.system) && r->past[i].from < from)
+		if (r->past[i].window && is_earlier(r, &r->past[i], from))
 			out[n++] = r->past[i].window;
 	return n;
 }
 
+/* Takes the window, which may be NULL. */
 static void remember(struct case_runner *r, double from, struct trace_window *w)
 {
-	struct past p = {r->given.system ? strdup(r->given.system) : NULL, from, w};
-	if (!p.system || isnan(from)) { /* without a name or a time it is nobody's past */
+	const char *logs = r->given.logs ? path_of(r, r->given.logs) : NULL;
+	struct past p = {r->given.system ? strdup(r->given.system) : NULL, from, w, logs ? strdup(logs) : NULL};
+	if (!p.system || isnan(from) || (!p.window && !p.logs)) { /* without a name or a time it is nobody's past */
 		free_past(&p);
 		return;
 	}
@@ -326,10 +335,11 @@ static void remember(struct case_runner *r, double from, struct trace_window *w)
 	r->past[r->past_count++] = p;
 }
 
-static enum err_code add_traces(struct case_runner *r, const struct windows *w, struct err *reterr)
+/* *ret: the window of this case, the caller's to keep; NULL: it has none. */
+static enum err_code add_traces(
+    struct case_runner *r, const struct windows *w, struct trace_window **ret, struct err *reterr)
 {
 	const struct trace_window *before[CASES_HISTORY_MAX + 1];
-	struct trace_window *now = NULL;
 	enum err_code rc = problem(r, load_quiet(r, reterr), reterr);
 	if (rc != ERR_OK)
 		return rc;
@@ -337,12 +347,8 @@ static enum err_code add_traces(struct case_runner *r, const struct windows *w, 
 		return r->quiet && r->given.normal_spans
 			   ? cause_traces(r->cause, (const struct trace_window *const[]){r->quiet}, 1, r->quiet, reterr)
 			   : ERR_OK;
-	rc = window_of(r, r->given.spans, &now, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	rc = cause_traces(r->cause, before, earlier(r, w->during[0], before), now, reterr);
-	remember(r, w->during[0], now);
-	return rc;
+	rc = window_of(r, r->given.spans, ret, reterr);
+	return rc == ERR_OK ? cause_traces(r->cause, before, earlier(r, w->during[0], before), *ret, reterr) : rc;
 }
 
 struct log_lines {
@@ -357,14 +363,27 @@ static enum err_code take_line(void *ctx, const struct field_text *f, size_t cou
 			    : ERR_OK;
 }
 
-static enum err_code add_logs(struct case_runner *r, const char *path, bool during, struct err *reterr)
+static enum err_code add_logs(struct case_runner *r, const char *full, bool during, struct err *reterr)
 {
 	struct log_lines l = {r, during};
-	const char *full = path ? path_of(r, path) : NULL;
-	if (!path)
-		return ERR_OK;
 	return full ? rows_each(full, 3, take_line, &l, reterr)
 		    : err_set(reterr, ERR_NOMEM, "out of memory for a path");
+}
+
+/* What was said in the last cases before is no news: a quiet minute alone does not show all that a system says. */
+static enum err_code add_all_logs(struct case_runner *r, const struct windows *w, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	if (r->given.normal_logs)
+		rc = problem(r, add_logs(r, path_of(r, r->given.normal_logs), false, reterr), reterr);
+	for (size_t i = r->past_count, n = 0; r->given.logs && rc == ERR_OK && i-- > 0 && n < CASES_LOGS_BEFORE;)
+		if (r->past[i].logs && is_earlier(r, &r->past[i], w->during[0])) {
+			rc = problem(r, add_logs(r, r->past[i].logs, false, reterr), reterr);
+			n++;
+		}
+	if (rc == ERR_OK && r->given.logs)
+		rc = problem(r, add_logs(r, path_of(r, r->given.logs), true, reterr), reterr);
+	return rc;
 }
 
 static enum err_code add_graph(struct case_runner *r, struct err *reterr)
@@ -394,15 +413,15 @@ static enum err_code read_case(
 
 static enum err_code add_all(struct case_runner *r, const struct windows *w, struct err *reterr)
 {
+	struct trace_window *window = NULL;
 	enum err_code rc = problem(r, add_graph(r, reterr), reterr);
 	if (rc == ERR_OK)
 		rc = problem(r, add_metrics(r, w, reterr), reterr);
 	if (rc == ERR_OK)
-		rc = problem(r, add_traces(r, w, reterr), reterr);
+		rc = problem(r, add_traces(r, w, &window, reterr), reterr);
 	if (rc == ERR_OK)
-		rc = problem(r, add_logs(r, r->given.normal_logs, false, reterr), reterr);
-	if (rc == ERR_OK)
-		rc = problem(r, add_logs(r, r->given.logs, true, reterr), reterr);
+		rc = add_all_logs(r, w, reterr);
+	remember(r, w->during[0], window);
 	if (rc == ERR_OK && r->alert.node)
 		rc = cause_alert(r->cause, r->alert.node, r->alert.metric, reterr);
 	return rc;

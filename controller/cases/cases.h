@@ -1,9 +1,9 @@
 /* controller/cases/cases.h: incidents as files, for work after the fact: metrics, traces, logs and a service graph as
  * tables of comma-separated values, each plain or gzip, and a line of JSON a case that says which and when.
  *
- * Owns: the formats, and what is remembered from one case to the next: the tables that cases share, and the traces of
- * earlier cases of the same system, which tell how much a quiet system wanders.  Nothing later than a case's own window
- * is looked at.  Blocking; one runner belongs to one thread.
+ * Owns: the formats, and what is remembered from one case to the next: the tables that cases share, and the traces
+ * and log lines of earlier cases of the same system, which tell how much a quiet system wanders.  Nothing later than a
+ * case's own window is looked at.  Blocking; one runner belongs to one thread.
  *
  * A case:
  *   "case"       its name
@@ -29,6 +29,8 @@ enum {
 	CASES_BASELINE_ROWS = 180,          /* that far back goes what is usual: three hours by minutes */
 	CASES_TABLES_KEPT = 2,              /* a case's own and the one of a quiet time */
 	CASES_HISTORY_MAX = 32,             /* earlier windows of traces that are kept */
+	CASES_LOGS_BEFORE =
+	    3, /* … whose log lines are read again: minutes each, and the next fault's own are rarely in them */
 	CASES_PATH_MAX = 4096,
 	CASES_ANSWER_MAX = CAUSE_SERVICES_MAX,
 };

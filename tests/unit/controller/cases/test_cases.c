@@ -221,6 +221,38 @@ static void earlier_cases_of_a_system_are_its_history(void **state)
 	case_runner_free(r);
 }
 
+static void put_logs(const char *name, const char *service, const char *text)
+{
+	FILE *f = fopen(in_folder(name), "w");
+	assert_non_null(f);
+	fputs("time,service,trace,span,text\n", f);
+	for (int i = 0; i < 40; i++)
+		fprintf(f, "%d,a,t%d,s,served it\n%d,b,t%d,s,served it\n%d,%s,t%d,s,\"%s, %d\"\n", i, i, i, i, i,
+		    service, i, text, i);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void what_was_said_before_is_no_news(void **state)
+{
+	(void)state;
+	struct case_runner *r = make();
+	put_logs("quiet.log", "a", "served it");
+	put_logs("first.log", "b", "error: cannot read the cache"); /* was so in the case before, too */
+	put_logs("second.log", "b", "error: cannot read the cache");
+	struct case_answer a = run(r, "{\"case\":\"1\",\"system\":\"s\",\"normal_logs\":\"quiet.log\",\"logs\":\"first."
+				      "log\",\"from\":1700000000}");
+	assert_string_equal(first(&a), "b");
+	assert_false(a.abstained);
+	double news = a.confidence;
+	a = run(r, "{\"case\":\"2\",\"system\":\"s\",\"normal_logs\":\"quiet.log\",\"logs\":\"second.log\",\"from\":"
+		   "1700000500}");
+	assert_true(a.confidence < news);
+	a = run(r, "{\"case\":\"3\",\"system\":\"x\",\"normal_logs\":\"quiet.log\",\"logs\":\"second.log\",\"from\":"
+		   "1700000900}");
+	assert_true(fabs(a.confidence - news) < 1e-9);
+	case_runner_free(r);
+}
+
 static void times_in_every_unit(void **state)
 {
 	(void)state;
@@ -245,8 +277,8 @@ static int make_folder(void **state)
 
 static int remove_folder(void **state)
 {
-	static const char *const names[] = {
-	    "m.gz", "m.csv", "quiet.gz", "late.gz", "broken.gz", "quote.csv", "quiet.csv", "slow.csv"};
+	static const char *const names[] = {"quiet.log", "first.log", "second.log", "m.gz", "m.csv", "quiet.gz",
+	    "late.gz", "broken.gz", "quote.csv", "quiet.csv", "slow.csv"};
 	char name[32];
 	(void)state;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -268,6 +300,7 @@ int main(void)
 	    cmocka_unit_test(what_is_no_case_is_refused),
 	    cmocka_unit_test(tables_that_are_odd),
 	    cmocka_unit_test(earlier_cases_of_a_system_are_its_history),
+	    cmocka_unit_test(what_was_said_before_is_no_news),
 	    cmocka_unit_test(times_in_every_unit),
 	};
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
