@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "agent/cli/cli.h"
+#include "agent/database/database.h"
+#include "agent/database/wal.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/text.h"
@@ -83,6 +85,19 @@ static void fill(
 	row->text = drill->text;
 }
 
+/* A database whose log is archived loses only what was not archived yet; behind a gap, all since its restore point. */
+static void with_archive(struct cli *c, const struct service_config *service, uint64_t now_ms, struct board_row *row)
+{
+	struct wal_status s;
+	if (row->component != COMPONENT_DATABASE || id_is_zero(row->snapshot) ||
+	    database_archive_status(c->config->state_directory, service, now_ms, c->arena, &s, NULL) != ERR_OK)
+		return;
+	if (s.state == WAL_STATE_OK || s.state == WAL_STATE_LATE)
+		row->rpo_ms = s.rpo_ms;
+	if (s.state != WAL_STATE_OK && s.text)
+		row->text = s.text;
+}
+
 static enum err_code rows_of(struct cli *c, struct repo *repo, const struct service_config *service,
     struct board_row *rows, size_t *count, struct err *reterr)
 {
@@ -106,6 +121,7 @@ static enum err_code rows_of(struct cli *c, struct repo *repo, const struct serv
 		    .component = i,
 		    .overdue = drill_is_overdue(service, last, oldest_ms, now_ms)};
 		fill(row, &all, last, now_ms);
+		with_archive(c, service, now_ms, row);
 	}
 	return ERR_OK;
 }

@@ -172,6 +172,8 @@ def a_gap(c):
     shutil.move(gone, kept)
     code, status = c.status()
     check("a missing segment turns it red", code == FAILED and status["state"] == "gap" and newer[0] in status["text"], status)
+    board = json.loads(c.ends(DONE, "status", "-o", "json").stdout)[0]
+    check("and the recovery board says so", newer[0] in board.get("text", ""), board)
     pid = c.pid()
     c.put(1003)
     c.sql("SELECT pg_switch_wal()")
