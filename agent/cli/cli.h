@@ -64,5 +64,6 @@ int cli_repo(struct cli *c, const char *verb);
 int cli_wal(struct cli *c, const char *verb);
 /* copy.c */
 int cli_copy(struct cli *c, const char *verb);
+void cli_copy_line(struct cli *c); /* for people: how the copies off this host stand, if any are declared */
 
 #endif

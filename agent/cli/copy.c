@@ -7,6 +7,7 @@
 #include "agent/keeper/work.h"
 #include "agent/offhost/session.h"
 #include "agent/snapshot/recovery.h"
+#include "shared/base/clock.h"
 #include "shared/base/file.h"
 #include "shared/base/text.h"
 
@@ -86,6 +87,29 @@ static int status(struct cli *c)
 	if (!rc)
 		rc = offhost_status_read(folder, c->arena, &s, &err);
 	return rc ? cli_fail(&err) : cli_record(c, &copy_status_type, &s);
+}
+
+void cli_copy_line(struct cli *c)
+{
+	struct copy_status s;
+	char folder[PATH_LIMIT], age[TEXT_TIME_MAX];
+	uint64_t now_ms = clock_wall_ms();
+	if (!c->config->copies || (c->format != CLI_TABLE && c->format != CLI_WIDE) ||
+	    offhost_folder(c->config, folder, NULL) != ERR_OK ||
+	    offhost_status_read(folder, c->arena, &s, NULL) != ERR_OK)
+		return;
+	if (!s.points)
+		printf("\noff this host: nothing yet");
+	else
+		printf("\noff this host: %llu restore points, the newest taken %s ago", (unsigned long long)s.points,
+		    text_duration_human(now_ms > s.newest_taken_ms ? now_ms - s.newest_taken_ms : 0, age));
+	if (s.pending)
+		printf(", %llu to come", (unsigned long long)s.pending);
+	if (s.points && !s.recoverable)
+		printf("; no recovery key is declared");
+	printf("%s%s\n", s.error ? "; " : "", s.error ? s.error : "");
+	if (s.verify_error)
+		printf("the copy is not right: %s\n", s.verify_error);
 }
 
 static int verify(struct cli *c)

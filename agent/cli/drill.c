@@ -143,5 +143,7 @@ int cli_status(struct cli *c)
 			return cli_fail(&err);
 	for (size_t i = 0; i < count; i++)
 		shown[i] = &rows[i];
-	return cli_records(c, &board_row_type, shown, count);
+	int code = cli_records(c, &board_row_type, shown, count);
+	cli_copy_line(c);
+	return code;
 }

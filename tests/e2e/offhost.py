@@ -94,6 +94,7 @@ def there_and_back(host):
     s = host.status()
     if s["points"] != 2 or s["pending"] != 0 or s["newest"] != second or not s["recoverable"] or s.get("error"):
         fail("the status is not what was done: %s" % s)
+    said(host.agent("status"), "off this host: 2 restore points, the newest taken ")
     said(host.agent("copy", "verify"), "2 restore points are whole in the store")
     said(host.agent("copy", "verify", "--sample"), "2 restore points are whole in the store")
 
