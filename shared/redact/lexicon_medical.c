@@ -124,6 +124,8 @@ const char lexicon_medical[] =
     "coronal axial transverse supine prone oblique frontal latex peanut shellfish iodine nickel mirena nexplanon "
     "paragard "
     "dilated ulcerative perrla eomi rrr ctab heent wnl nkda nkma fobt gerd "
+    "troponin creatinine hematocrit platelets platelet chloride bicarbonate lactate procalcitonin triglycerides "
+    "eosinophils neutrophils lymphocytes monocytes basophils electrolytes phosphorus "
     "turmeric ginkgo echinacea ginseng melatonin probiotic magnesium potassium calcium sodium zinc "
     /* parts, tests, measures, acronyms that look like words */
     "aids abcd bipap cabg cpap dash dexa dslr folfox folfiri mohs nsaid nsaids petct stemi nstemi tavr tips torch xray "
@@ -158,7 +160,8 @@ const char lexicon_medical[] =
 
 /* A word that ends so is a medical or a learned one, whatever stands before it. */
 const char lexicon_endings[] =
-    "trexone zone ramate atrial arterial acterial ageal xyl dipin micide thrin zoline azine oxan coxib gest tropin "
+    "ponin tonin atinine rubin albumin globin globulin ferritin lipase amylase kinase transferase trexone zone ramate "
+    "atrial arterial acterial ageal xyl dipin micide thrin zoline azine oxan coxib gest tropin "
     "relin "
     "tocin pressin calcin dronate parib ciclib degib mulin sulam bactam penem thromycin cycloserine cardia cardiac "
     "rhythmia monia betes thyroid plasia plastic thorax stomy coccus coccal bacter phrenia ptysis rexia "

@@ -59,7 +59,7 @@ size_t match_name(const struct scan *s, size_t at, unsigned most)
 		    is_upper(byte_at(s, stop + 2)) && stop - at > 1 && is_upper(s->text[at + 1]))
 			stop++; /* DOE, JOHN */
 		at = skip_spaces(s, stop);
-		if (at == stop)
+		if (at == stop || at - stop > 2) /* more blanks divide columns */
 			break;
 	}
 	return end;

@@ -34,11 +34,6 @@ static size_t digits_at(const struct scan *s, size_t at)
 	return n;
 }
 
-static bool word_byte(uint8_t b)
-{
-	return is_alnum(b) || b == '_' || b >= 0x80;
-}
-
 /* ---- towns ---- */
 
 static bool is_state(const struct scan *s, size_t start, size_t end)

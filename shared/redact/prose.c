@@ -4,254 +4,7 @@
  * medical term or an acronym is set aside (lexicon.h), and what is left is somebody's or something's name, unless a
  * noun behind it shows that it is a term ("Babinski sign").  Words that are both ("Rose", "Wilson", "Turkey") need a
  * sign that a name is meant. */
-#include "shared/redact/lexicon.h"
-
-enum {
-	RUN_WORDS_MAX = 8,
-	ACRONYM_MOST = 6, /* letters: a longer word in capitals is a word */
-	LEX_NAMES = LEX_GIVEN | LEX_FAMILY | LEX_PLACE | LEX_NATION,
-};
-
-struct piece {
-	size_t start, end;
-	unsigned lex, base;
-	bool joiner;     /* of, the, and, &: between two others */
-	bool caps;       /* no small letter in it */
-	bool initial;    /* "J." */
-	bool possessive; /* end is before the 's */
-	bool mixed;      /* a capital inside, other than in McIsaac and DeLuca */
-};
-struct run {
-	struct piece p[RUN_WORDS_MAX];
-	size_t count;
-	bool opens; /* at the beginning of a sentence */
-};
-
-/* ---- letters ---- */
-
-/* Bytes of the letter at `at`, or 0.  Beyond ASCII all but punctuation is taken for letters. */
-static size_t letter_at(const struct scan *s, size_t at)
-{
-	uint8_t b = byte_at(s, at);
-	if (is_alpha(b))
-		return 1;
-	if (b < 0x80 || b == 0xc2 || (b == 0xe2 && byte_at(s, at + 1) == 0x80))
-		return 0;
-	size_t n = 1;
-	while (n < 4 && (byte_at(s, at + n) & 0xc0) == 0x80)
-		n++;
-	return n;
-}
-
-/* An apostrophe of either kind, or a hyphen: bytes, or 0. */
-static size_t inner_mark(const struct scan *s, size_t at)
-{
-	uint8_t b = byte_at(s, at);
-	if (b == '\'' || b == '-')
-		return 1;
-	return b == 0xe2 && byte_at(s, at + 1) == 0x80 && byte_at(s, at + 2) == 0x99 ? 3 : 0;
-}
-
-size_t prose_word_end(const struct scan *s, size_t at)
-{
-	size_t stop = left(s, at) > 48 ? at + 48 : s->size, end = at;
-	while (end < stop) {
-		size_t n = letter_at(s, end), mark = 0;
-		if (!n && end > at && (mark = inner_mark(s, end)))
-			n = letter_at(s, end + mark);
-		if (!n)
-			break;
-		end += mark + n;
-	}
-	return end;
-}
-
-/* Latin, Greek and Cyrillic capitals; other scripts know none. */
-bool capital_at(const struct scan *s, size_t at)
-{
-	uint8_t a = byte_at(s, at), b = byte_at(s, at + 1);
-	if (a < 0x80)
-		return is_upper(a);
-	unsigned code = (a & 0x1fu) << 6 | (b & 0x3fu);
-	if (a == 0xc3)
-		return b <= 0x9e && b != 0x97;
-	if (a == 0xc4 || a == 0xc5)
-		return (code > 0x138 && code < 0x149) || code > 0x178 ? code & 1 : !(code & 1);
-	if (a == 0xce || a == 0xcf)
-		return code >= 0x386 && code <= 0x3ab && code != 0x390;
-	if (a == 0xd0 || a == 0xd1)
-		return code <= 0x42f;
-	return a == 0xe1 && (b == 0xb8 || b == 0xb9 || b == 0xba || b == 0xbb) && !(byte_at(s, at + 2) & 1);
-}
-
-/* ---- runs ---- */
-
-static bool text_is(const struct scan *s, size_t start, size_t end, const char *word)
-{
-	while (start < end && *word && s->text[start] == (uint8_t)*word) {
-		start++;
-		word++;
-	}
-	return start == end && !*word;
-}
-
-static bool is_any(const struct scan *s, size_t start, size_t end, const char *const *words)
-{
-	uint8_t first = byte_at(s, start);
-	for (; *words && end > start; words++)
-		if ((uint8_t) * *words == first && text_is(s, start, end, *words))
-			return true;
-	return false;
-}
-
-static const char *const particles[] = {"de", "van", "von", "der", "den", "la", "le", "da", "di", "bin", "ibn", "al",
-    "el", "ter", "del", "dos", "das", "do", "du", "des", "zu", "af", "av", "y", "e", "st", NULL};
-static const char *const joiners[] = {"of", "the", "and", "for", "at", NULL};
-
-/* The capital inside McIsaac, DeLuca, O'Neil: bytes before it, or 0. */
-static size_t inner_capital(const struct scan *s, const struct piece *p)
-{
-	bool any = false;
-	for (size_t i = p->start + 1; i < p->end && !any; i++)
-		any = is_upper(s->text[i]);
-	if (!any)
-		return 0;
-	static const char *const starts[] = {"Mac", "Mc", "De", "Di", "Da", "Du", "Del", "Des", "La", "Le", "Lo", "Van",
-	    "Von", "Fitz", "San", "Al", "El", "Ben", "St"};
-	for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
-		size_t n = strlen(starts[i]);
-		if (p->end - p->start > n + 1 && memcmp(s->text + p->start, starts[i], n) == 0 &&
-		    is_upper(s->text[p->start + n]))
-			return n;
-	}
-	return 0;
-}
-
-static void look_inside(const struct scan *s, struct piece *p)
-{
-	size_t capitals = 0, smalls = 0, allowed = inner_capital(s, p);
-	for (size_t i = p->start; i < p->end; i++) {
-		uint8_t b = s->text[i];
-		p->mixed |= is_upper(b) && i > p->start && is_lower(s->text[i - 1]) && i - p->start != allowed;
-		capitals += is_upper(b);
-		smalls += is_lower(b) || b >= 0x80;
-	}
-	if (p->end - p->start > 1 && s->text[p->start] >= 0x80)
-		smalls = capitals ? 0 : smalls; /* ÅSTRÖM and Åström */
-	p->caps = !smalls && capitals > 1;
-}
-
-/* Of a compound: what each of its parts is, if all are ordinary; names, if one is a name. */
-static unsigned lex_of(const struct scan *s, size_t start, size_t end)
-{
-	const uint8_t *hyphen = memchr(s->text + start, '-', end - start);
-	unsigned whole = lexicon_find(s->text + start, end - start);
-	if (!hyphen || whole)
-		return whole;
-	size_t at = start;
-	unsigned names = 0, plain = LEX_PLAIN;
-	for (size_t stop = start; stop <= end; stop++) {
-		if (stop < end && s->text[stop] != '-')
-			continue;
-		bool acronym = stop - at <= ACRONYM_MOST && is_upper(byte_at(s, at + 1));
-		unsigned part = stop - at <= 2 || acronym ? (unsigned)LEX_PLAIN : lexicon_find(s->text + at, stop - at);
-		names |= part & LEX_NAMES;
-		plain &= part & LEX_MEDICAL ? (unsigned)LEX_PLAIN : part;
-		at = stop + 1;
-	}
-	return plain ? plain : names;
-}
-
-/* The bytes of 's at the end of a word, with either apostrophe, or 0. */
-static size_t possessive_size(const struct scan *s, size_t start, size_t end)
-{
-	if (end - start > 2 && memcmp(s->text + end - 2, "'s", 2) == 0)
-		return 2;
-	return end - start > 4 && memcmp(s->text + end - 4, "\xe2\x80\x99s", 4) == 0 ? 4 : 0;
-}
-
-static struct piece piece_at(const struct scan *s, size_t start, size_t end)
-{
-	struct piece p = {.start = start, .end = end};
-	size_t mark = possessive_size(s, start, end);
-	p.end -= mark;
-	p.possessive = mark > 0;
-	look_inside(s, &p);
-	p.lex = lex_of(s, p.start, p.end);
-	p.base = word_kinds_of(s->text + p.start, p.end - p.start);
-	return p;
-}
-
-/* "J.", "St.", "Med.": the full stop belongs to the word. */
-static bool abbreviates(const struct scan *s, const struct piece *p)
-{
-	static const char *const short_words[] = {"St", "Mt", "Ft", "Dr", "Jr", "Sr", "Med", "Hosp", "Ctr", "Univ",
-	    "Mr", "Mrs", "Ms", "Gen", "Reg", "Mem", "Wm", "Chas", NULL};
-	size_t n = p->end - p->start;
-	return byte_at(s, p->end) == '.' && (n == letter_at(s, p->start) || is_any(s, p->start, p->end, short_words));
-}
-
-/* A joiner or particle at `at` that leads to another capitalised word: where that begins, or 0. */
-static size_t joined_at(const struct scan *s, size_t at, size_t end)
-{
-	bool sign = byte_at(s, at) == '&';
-	if (end - at > 4 || (!sign && end == at))
-		return 0;
-	if (!sign && !is_any(s, at, end, particles) && !is_any(s, at, end, joiners))
-		return 0;
-	size_t next = skip_spaces(s, sign ? at + 1 : end);
-	if (capital_at(s, next))
-		return next;
-	size_t second = prose_word_end(s, next); /* "van der", "of the" */
-	if (!is_any(s, next, second, particles) && !text_is(s, next, second, "the"))
-		return 0;
-	size_t after = skip_spaces(s, second);
-	return capital_at(s, after) ? after : 0;
-}
-
-static void read_run(const struct scan *s, size_t at, struct run *r)
-{
-	*r = (struct run){0};
-	while (r->count < RUN_WORDS_MAX) {
-		size_t end = prose_word_end(s, at);
-		if (is_digit(byte_at(s, end)) || byte_at(s, end) == '_' ||
-		    (byte_at(s, end) == '-' && is_digit(byte_at(s, end + 1))) ||
-		    (byte_at(s, end) == '/' && end - at <= 3))
-			return; /* part of an identifier, a ratio */
-		if (!capital_at(s, at)) {
-			size_t next = r->count ? joined_at(s, at, end) : 0;
-			if (!next || r->count + 1 >= RUN_WORDS_MAX)
-				return;
-			bool particle = is_any(s, at, end, particles);
-			r->p[r->count++] = (struct piece){.start = at, .end = next, .joiner = !particle};
-			if (particle) {
-				r->count--; /* it is one with the word behind it */
-				end = prose_word_end(s, next);
-				r->p[r->count] = piece_at(s, next, end);
-				r->p[r->count++].start = at;
-			} else {
-				at = next;
-				continue;
-			}
-		} else {
-			r->p[r->count] = piece_at(s, at, end);
-			if (r->count && r->p[r->count].base & WORD_MONTH && is_digit(byte_at(s, skip_spaces(s, end))))
-				return; /* "Orlando Health April 2023" */
-			r->count++;
-		}
-		struct piece *p = &r->p[r->count - 1];
-		if (abbreviates(s, p)) {
-			p->initial = p->end - p->start <= 2 && !(p->base & WORD_TITLE);
-			p->end = ++end;
-		} else if (p->end - p->start == 1) {
-			p->initial = true;
-		}
-		size_t next = skip_spaces(s, end);
-		if (next == end && !p->initial)
-			return;
-		at = next;
-	}
-}
+#include "shared/redact/run.h"
 
 /* ---- what the words of a run are ---- */
 
@@ -266,7 +19,7 @@ static bool is_ordinary(const struct piece *p)
 		return true;
 	if (p->lex & LEX_NAMES)
 		return p->caps && p->end - p->start <= 2;
-	return p->mixed || (p->caps && p->end - p->start <= ACRONYM_MOST);
+	return p->mixed || p->end - p->start <= 2 /* Na, Cr */ || (p->caps && p->end - p->start <= RUN_ACRONYM_MOST);
 }
 
 /* Both an ordinary word and somebody's name. */
@@ -288,12 +41,6 @@ static bool starts_sentence(const struct scan *s, size_t at)
 		return true;
 	uint8_t b = s->text[at - 1];
 	return strchr("!?\n\r\"*>", b) || b == ':' || (b == '.' && !(at > 2 && is_upper(s->text[at - 2])));
-}
-
-static unsigned lex_at(const struct scan *s, size_t at)
-{
-	size_t end = prose_word_end(s, at);
-	return end > at ? lexicon_find(s->text + at, end - at) : 0;
 }
 
 /* "IV", "2" between a name and what it is the name of. */
@@ -404,7 +151,7 @@ static bool acts(const struct scan *s, const struct piece *p)
 	if (p->possessive || byte_at(s, at) == ',')
 		return true;
 	size_t next = skip_spaces(s, at), end = prose_word_end(s, next);
-	return next > at && is_any(s, next, end, verbs);
+	return next > at && text_is_any(s, next, end, verbs);
 }
 
 /* ---- decisions ---- */
@@ -416,7 +163,7 @@ static bool leads_place(const struct scan *s, const struct run *r, size_t i, boo
 	    "Lake", "Cape", "Saint", "San", "Santa", "Los", "Las", "El", "Upper", "Lower", "Great", "Grand", "Old",
 	    "Rio", "Northern", "Southern", "Eastern", "Western", "Central", NULL};
 	const struct piece *p = &r->p[i];
-	return i + 1 < r->count && is_any(s, p->start, p->end, words) &&
+	return i + 1 < r->count && text_is_any(s, p->start, p->end, words) &&
 	       (opens ? r->p[i + 1].lex & LEX_PLACE : is_name(&r->p[i + 1]) || r->p[i + 1].lex & LEX_NAMES);
 }
 
@@ -470,7 +217,7 @@ static size_t cut_ordinary(const struct run *r, size_t first, size_t count, bool
 		if (!is_ordinary(p) || p->base & WORD_HOUSE || p->lex & (LEX_ORG | LEX_NAMES) || surname ||
 		    p->possessive)
 			break;
-		if (place && !(p->lex & (LEX_TERM | LEX_MEDICAL)) && !(p->base & (WORD_MONTH | WORD_TITLE)) && !p->caps)
+		if (place && !(p->lex & LEX_TERM) && !(p->base & (WORD_MONTH | WORD_TITLE)) && !p->caps)
 			break; /* Sioux Falls, Kestrel Valley Nursing Home */
 		count--;
 		while (count > first + 1 && r->p[count - 1].joiner)
@@ -541,7 +288,7 @@ static size_t suffix_end(const struct scan *s, size_t end)
 	static const char *const suffixes[] = {
 	    "II", "III", "IV", "Jr", "Sr", "MD", "DDS", "PhD", "DO", "RN", "NP", "PA", "DVM", "Esq", NULL};
 	size_t at = skip_spaces(s, end + (byte_at(s, end) == ',')), stop = prose_word_end(s, at);
-	if (at == end || !is_any(s, at, stop, suffixes))
+	if (at == end || !text_is_any(s, at, stop, suffixes))
 		return end;
 	return stop + (byte_at(s, stop) == '.');
 }

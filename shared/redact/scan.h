@@ -55,6 +55,10 @@ static inline bool is_hex(uint8_t c)
 {
 	return is_digit(c) || (c | 32u) - 'a' < 6u;
 }
+static inline bool word_byte(uint8_t c)
+{
+	return is_alnum(c) || c == '_' || c >= 0x80;
+}
 static inline bool is_letter(uint8_t c)
 {
 	return is_alpha(c) || c >= 0x80;
@@ -182,18 +186,35 @@ size_t rule_secret(struct scan *s, struct chunk c);                /* secrets.c:
 size_t rule_url(struct scan *s, struct chunk c);                   /* secrets.c */
 size_t rule_domain(struct scan *s, struct chunk c);                /* secrets.c */
 size_t rule_pem(struct scan *s, size_t at);                        /* secrets.c */
-size_t rule_email(struct scan *s, struct chunk c);                 /* numbers.c */
+size_t rule_email(struct scan *s, struct chunk c);                 /* network.c */
+size_t rule_network(struct scan *s, size_t at, size_t stop);       /* network.c */
 size_t rule_number(struct scan *s, struct chunk c);                /* numbers.c: anything that holds a digit */
 size_t rule_phone_paren(struct scan *s, size_t at);                /* numbers.c: "(555) …" */
 size_t rule_month(struct scan *s, struct chunk c);                 /* dates.c: "April 12, 2023" */
 size_t rule_title(struct scan *s, struct chunk c);                 /* people.c */
 size_t rule_prose(struct scan *s, struct chunk c, unsigned kinds); /* prose.c: unlabelled names and places */
 
+/* identifiers.c; ends, or 0: */
+size_t match_card(const struct scan *s, size_t at);
+size_t match_iban(const struct scan *s, size_t at);
+size_t match_ssn(const struct scan *s, size_t at);
+bool is_wallet(const struct scan *s, struct chunk c);
+size_t match_groups(const struct scan *s, size_t at); /* "699 956 915" */
+size_t match_shape(const struct scan *s, size_t at);  /* plates and registers' groups */
+size_t rule_identifier(struct scan *s, struct chunk c);
+
+struct groups { /* numbers.c: digits in groups with one or two separators between */
+	size_t size[8], count, digits, end;
+	bool spaces, parens, mixed;
+	uint8_t separator;
+};
+void read_groups(const struct scan *s, size_t at, struct groups *ret);
+bool separates(uint8_t b); /* may stand between them */
+
 size_t match_date(const struct scan *s, size_t at);      /* dates.c: the end of a date that begins at `at`, or 0 */
 size_t match_day_month(const struct scan *s, size_t at); /* dates.c: "5/21", where dated() says that one stands there */
 size_t match_phone(const struct scan *s, size_t at, bool labelled); /* numbers.c: likewise */
 size_t match_postcode(const struct scan *s, size_t at);             /* numbers.c: SW1A 1AA, B0J 2H0 */
-size_t match_shape(const struct scan *s, size_t at);                /* numbers.c: plates and registers' groups */
 size_t match_zip(const struct scan *s, size_t at);                  /* places.c: 90210, 340 12, K1A 0B1 */
 size_t match_name(const struct scan *s, size_t at, unsigned most);  /* people.c: capitalised words; the end, or 0 */
 bool names_day(const struct scan *s);          /* prose.c: likewise to a weekday or a month alone */

@@ -1,0 +1,253 @@
+/* Numbers of persons and their things: checked ones (cards, accounts), and such as their shape gives away. */
+#include "shared/redact/scan.h"
+
+enum {
+	CARD_DIGITS_MOST = 19,
+	IBAN_LEAST = 15,
+	IBAN_MOST = 34,      /* ISO 13616 */
+	ID_DIGITS_LEAST = 6, /* clinical: a longer number is no lab value */
+};
+
+/* ---- checked numbers ---- */
+
+/* ISO/IEC 7812-1 Annex B */
+static bool luhn(const uint8_t *digits, size_t n)
+{
+	unsigned sum = 0;
+	for (size_t i = 0; i < n; i++) {
+		unsigned v = digits[n - 1 - i];
+		if (i % 2 && (v *= 2) > 9)
+			v -= 9;
+		sum += v;
+	}
+	return sum % 10 == 0;
+}
+
+static bool issuer(const uint8_t *d, size_t n)
+{
+	unsigned two = d[0] * 10u + d[1], four = two * 100 + d[2] * 10u + d[3];
+	switch (n) {
+	case 16:
+		return d[0] == 4 || (two >= 51 && two <= 55) || (four >= 2221 && four <= 2720) || four == 6011 ||
+		       two == 65 || two == 35 || two == 62 || two == 50 || (two >= 56 && two <= 58) || two == 63 ||
+		       two == 67;
+	case 15:
+		return two == 34 || two == 37 || four == 2131 || four == 1800;
+	case 14:
+		return two == 36 || two == 38 || two == 39 || (two == 30 && d[2] <= 5);
+	case 13:
+	case 19:
+		return d[0] == 4 || two == 62 || two == 63 || two == 67;
+	case 12:
+		return two == 50 || two == 63 || two == 67;
+	default:
+		return false;
+	}
+}
+
+/* The digits, with single spaces or hyphens between; the end, or 0. */
+size_t match_card(const struct scan *s, size_t at)
+{
+	uint8_t digits[CARD_DIGITS_MOST + 1];
+	size_t n = 0, end = at, separators = 0;
+	for (size_t i = at; i < s->size && n <= CARD_DIGITS_MOST; i++) {
+		uint8_t b = s->text[i];
+		if (is_digit(b)) {
+			digits[n++] = (uint8_t)(b - '0');
+			end = i + 1;
+		} else if ((b == ' ' || b == '-') && i > at && is_digit(s->text[i - 1]) && is_digit(byte_at(s, i + 1)))
+			separators++;
+		else
+			break;
+	}
+	if (n > CARD_DIGITS_MOST || n < 12 || word_byte(byte_at(s, end)) || separators > 4)
+		return 0;
+	if (!clinical(s) && !(n == 15 || n == 16))
+		return 0;
+	return issuer(digits, n) && luhn(digits, n) ? end : 0;
+}
+
+/* ISO 13616: the rest by 97 of the number with its first four characters at the end is 1. */
+static bool iban_valid(const uint8_t *c, size_t n)
+{
+	unsigned rest = 0;
+	for (size_t i = 0; i < n; i++) {
+		uint8_t b = c[(i + 4) % n];
+		rest =
+		    is_digit(b) ? (rest * 10 + (unsigned)(b - '0')) % 97 : (rest * 100 + (unsigned)(b - 'A') + 10) % 97;
+	}
+	return rest == 1;
+}
+
+size_t match_iban(const struct scan *s, size_t at)
+{
+	uint8_t c[IBAN_MOST];
+	size_t n = 0, end = 0;
+	if (!is_upper(byte_at(s, at)) || !is_upper(byte_at(s, at + 1)) || !is_digit(byte_at(s, at + 2)) ||
+	    !is_digit(byte_at(s, at + 3)))
+		return 0;
+	for (size_t i = at; i < s->size && n < IBAN_MOST; i++) {
+		uint8_t b = s->text[i];
+		if (b == ' ' && i > at && s->text[i - 1] != ' ')
+			continue;
+		if (!is_digit(b) && !is_upper(b))
+			break;
+		c[n++] = b;
+		if (n >= IBAN_LEAST && !word_byte(byte_at(s, i + 1)) && iban_valid(c, n))
+			end = i + 1;
+	}
+	return end;
+}
+
+/* Base58 and bech32 wallet addresses. */
+bool is_wallet(const struct scan *s, struct chunk c)
+{
+	size_t n = c.end - c.start;
+	const uint8_t *p = s->text + c.start;
+	if (n >= 40 && n <= 64 && memcmp(p, "bc1", 3) == 0)
+		return true;
+	if (n == 42 && p[0] == '0' && p[1] == 'x')
+		return true;
+	if (n < 26 || n > 35 || (p[0] != '1' && p[0] != '3') || !(c.seen & BYTE_LOWER) || !(c.seen & BYTE_UPPER))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!is_alnum(p[i]) || p[i] == '0' || p[i] == 'O' || p[i] == 'I' || p[i] == 'l')
+			return false;
+	return true;
+}
+
+/* ddd-dd-dddd, never issued areas left out. */
+size_t match_ssn(const struct scan *s, size_t at)
+{
+	struct groups g;
+	if (!separates(byte_at(s, at + 3)))
+		return 0;
+	read_groups(s, at, &g);
+	if (g.count != 3 || g.size[0] != 3 || g.size[1] != 2 || g.size[2] != 4 || g.mixed || g.parens ||
+	    word_byte(byte_at(s, g.end)))
+		return 0;
+	if (g.separator != '-' && !(clinical(s) && (g.separator == '.' || g.spaces)))
+		return 0;
+	const uint8_t *p = s->text + at;
+	if (memcmp(p, "000", 3) == 0 || memcmp(p, "666", 3) == 0 || memcmp(p + 4, "00", 2) == 0 ||
+	    memcmp(p + 7, "0000", 4) == 0)
+		return 0;
+	return g.end;
+}
+
+/* ---- clinical mode: by their shape ---- */
+
+struct shape { /* of a token */
+	size_t size, digits, uppers, lowers, marks, dots, others;
+};
+
+static struct shape shape_of(const struct scan *s, size_t at, size_t end)
+{
+	struct shape h = {.size = end - at};
+	for (; at < end; at++) {
+		uint8_t b = s->text[at];
+		h.digits += is_digit(b);
+		h.uppers += is_upper(b);
+		h.lowers += is_lower(b) || b >= 0x80;
+		h.marks += b == '-' || b == '/' || b == '_';
+		h.dots += b == '.';
+		h.others += b == '%' || b == ':' || b == '+' || b == '@';
+	}
+	return h;
+}
+
+/* Many digits, or digits among capitals: what no measure, dose or gene is written like. */
+static bool is_identifier(const struct scan *s, size_t at, size_t end)
+{
+	struct shape h = shape_of(s, at, end);
+	size_t letters = h.uppers + h.lowers;
+	if (h.others || (h.dots && (letters || h.dots + h.marks < 2 || h.digits < 8)))
+		return false;
+	if (h.digits >= ID_DIGITS_LEAST && letters <= h.digits + 4)
+		return true;
+	if (h.lowers == 0 && h.uppers && (h.digits >= 4 || (h.digits >= 3 && h.size >= 8)))
+		return true;
+	if (h.size == 36 && h.marks == 4 && s->text[at + 8] == '-' && s->text[at + 23] == '-')
+		return true;                                          /* a UUID */
+	return h.size >= 12 && h.digits >= 3 && h.uppers && !h.marks; /* serials, keys */
+}
+
+size_t rule_identifier(struct scan *s, struct chunk c)
+{
+	bool numbered = c.start > 0 && s->text[c.start - 1] == '#';
+	if (!is_identifier(s, c.start, c.end) && !(numbered && shape_of(s, c.start, c.end).digits >= 4))
+		return 0;
+	return emit(s, c.start - numbered, c.end, REDACT_ID);
+}
+
+/* "699 956 915", "467-3395", "51 824 753 556": groups of digits that are no years, the end or 0. */
+size_t match_groups(const struct scan *s, size_t at)
+{
+	size_t end = at, digits = 0, groups = 0, longest = 0, last = 0;
+	for (size_t i = at; groups < 8;) {
+		size_t n = 0;
+		while (n < 12 && is_digit(byte_at(s, i + n)))
+			n++;
+		if (n == 0)
+			break;
+		digits += n;
+		groups++;
+		longest = n > longest ? n : longest;
+		last = n;
+		end = i + n;
+		uint8_t b = byte_at(s, end);
+		if ((b != ' ' && b != '-') || !is_digit(byte_at(s, end + 1)))
+			break;
+		i = end + 1;
+	}
+	uint8_t next = byte_at(s, end);
+	bool years = groups == 2 && digits == 8 && last == 4;
+	if (groups < 2 || digits < 7 || longest < 3 || years || word_byte(next) || next == '%' || next == '/' ||
+	    ((next == '.' || next == ',' || next == ':') && is_digit(byte_at(s, end + 1))))
+		return 0;
+	return end;
+}
+
+/* Most words are told at once: a few capitals or digits, then a mark or the other kind, and a digit soon. */
+static bool may_be_shape(const struct scan *s, size_t at)
+{
+	size_t n = 0, limit = left(s, at) < 7 ? left(s, at) : 7;
+	bool letters = is_upper(s->text[at]), digit = !letters;
+	while (n < 5 && (letters ? is_upper(byte_at(s, at + n)) : is_digit(byte_at(s, at + n))))
+		n++;
+	uint8_t next = byte_at(s, at + n);
+	if (n == 0 || n > 4 || !(next == ' ' || next == '-' || is_upper(next) || is_digit(next)))
+		return false;
+	for (size_t i = n; i < limit && !digit; i++)
+		digit = is_digit(s->text[at + i]);
+	return digit;
+}
+
+/* Letters and digits in the groups of a state's registers, of which each alone says little: "AA 12 34 56 B" (national
+ * insurance), "AB51 ABC", "B-AB 1234", "34 ABC 123" (plates).  X: a letter, 9: a digit, the rest as it is. */
+size_t match_shape(const struct scan *s, size_t at)
+{
+	static const char *const shapes[] = {"XX 99 99 99 X", "XX X9999999", "XX X999-9999", "XX 99999999",
+	    "XX 999999 X", "XX99 XXX", "X999 XXX", "XXX 999X", "X-XX 9999", "X-XX 999", "XX-XX 9999", "XX-XX 999",
+	    "XX-X 9999", "XX 99 XX 9999", "XX 99 X 9999", "XX-99-XX-9999", "99 XXX 999", "99 XX 9999", "99 XXXX 99",
+	    "XXX-9999", "XXX-999", "999-XXX", "XX 999-XXX", "XX XXX-9999", "XX 99999", "999 XXX", "99 999999 X 999",
+	    "XX-999-XX", "9XXX999", "XX 9999999", "XX 999 999", "X9999-9999-9999", "99-XX-9999", "HRB 99999",
+	    "HRA 99999"};
+	bool letters = is_upper(byte_at(s, at));
+	if (!may_be_shape(s, at))
+		return 0;
+	for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+		size_t end = at;
+		const char *p = shapes[i];
+		if ((*p == '9') == letters)
+			continue;
+		for (; *p; p++, end++) {
+			uint8_t b = byte_at(s, end);
+			if (*p == 'X' ? !is_upper(b) : *p == '9' ? !is_digit(b) : b != (uint8_t)*p)
+				break;
+		}
+		if (!*p && !word_byte(byte_at(s, end)) && byte_at(s, end) != '-')
+			return end;
+	}
+	return 0;
+}
