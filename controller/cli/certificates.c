@@ -320,7 +320,7 @@ static enum err_code revoke_file(struct cli *c, const char *path, struct request
 int run_ca_revoke(struct cli *c)
 {
 	struct request_args a;
-	const char *which = cli_word(c, "certificate");
+	const char *which = cli_word(c, "serial");
 	char serial[TLS_SERIAL_MAX];
 	enum err_code rc = request_from_words(c, &a);
 	if (rc == ERR_OK && (strchr(which, '/') || file_exists(which)))

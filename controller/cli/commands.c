@@ -248,7 +248,7 @@ const struct command commands[] = {
 		"is sent.",
 	.examples = {"kedge ca join ada --token kedge1.… --authority authority.pem --out ~/.config/kedge/me "
 		     "--controller https://control.example:8443 --domain fleet.example"}},
-    {"ca", "revoke", .args = "certificate! text!...", .posts = "ca/revoke", .run = run_ca_revoke,
+    {"ca", "revoke", .args = "serial! text!...", .posts = "ca/revoke", .run = run_ca_revoke,
 	.doc = "revoke one certificate, by its serial or by its file",
 	.more = "Its connections end at once. One that was made offline with `kedge ca issue` can be revoked too.",
 	.examples = {"kedge ca revoke 4f21 a lost laptop", "kedge ca revoke ada/cert.pem a lost laptop"}},
@@ -282,7 +282,7 @@ const struct command commands[] = {
 	.doc = "how far out of the ordinary each row of a series is",
 	.more = "Works on files alone; FILE is CSV with a row of names, may be gzip, - is standard input. A score of 0 to 1 a "
 		"row, from that row and those before it; 0.5 and more is an alarm, told where it begins.",
-	.examples = {"kedge analyze series cpu.csv.gz", "kedge analyze series metrics.csv --value 'portal|errors'"}},
+	.examples = {"kedge analyze series cpu.csv.gz", "kedge analyze series metrics.csv --value errors"}},
     {"analyze", "sequences", .args = "file!", .options = "train!", .run = run_analyze_sequences,
 	.doc = "which sessions of events are not like the normal ones",
 	.more = "Works on files alone. A line is a session: name TAB events, or name TAB label TAB events; events are words "

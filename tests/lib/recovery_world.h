@@ -105,7 +105,7 @@ static inline void fleet_is(struct world *w, size_t n)
 {
 	struct declared_service portal = declared("portal", NULL);
 	for (size_t i = 0; i < n; i++) {
-		snprintf(fleet_names[i], sizeof(fleet_names[i]), "h%04zu", i);
+		snprintf(fleet_names[i], sizeof(fleet_names[i]), "h%04u", (unsigned)i % FLEET_MAX);
 		fleet_list[i] = fleet_names[i];
 		struct hello h = hello_of(w, fleet_list[i], boot_id((uint8_t)(i % 250 + 1)), &portal, 1);
 		struct health_transitions out = {0};

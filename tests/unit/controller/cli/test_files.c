@@ -110,7 +110,7 @@ static void bytes_of_any_kind(void **state)
 	assert_memory_equal(buf_str(&f->out), odd, sizeof odd - 1);
 	CLEANUP(buf_done) struct buf big = BUF_INIT;
 	for (int i = 0; i < 10 << 20; i++)
-		buf_byte(&big, i % 50 ? (uint8_t)('a' + i % 26) : ' ');
+		buf_byte(&big, (uint8_t)(i % 50 ? 'a' + i % 26 : ' '));
 	buf_byte(&big, '\n');
 	write_file(big.data, big.size);
 	assert_int_equal(run(f, "analyze logs", "--lines"), CLI_DONE);

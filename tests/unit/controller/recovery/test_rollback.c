@@ -206,16 +206,16 @@ static void test_p1_silent_hosts_end_every_state(void **state)
 		struct rollback r, after;
 		open_with(&w, 2);
 		r = begun(&w, 2);
+		struct id order = host_of(&r, 0)->order; /* r lives as long as its turn */
 		if (accepted)
-			assert_int_equal(
-			    host_says(&w, "h0000", host_of(&r, 0)->order, ORDER_OPEN, false), RECOVERY_NOTHING);
+			assert_int_equal(host_says(&w, "h0000", order, ORDER_OPEN, false), RECOVERY_NOTHING);
 		uint64_t began = w.now_ms,
 			 limit = accepted ? ORDER_RUN_MS + ORDER_GRACE_MS : ORDER_BEGIN_MS + ORDER_GRACE_MS;
 		assert_int_equal(recovery_until(&w, began + limit - 1, &after), RECOVERY_NOTHING);
 		assert_int_equal(recovery_until(&w, began + limit, &after), RECOVERY_ENDED);
 		assert_int_equal(after.outcome, ORDER_UNREACHABLE);
 		assert_int_equal(change_now(&w, r.change).state, CHANGE_FAILED);
-		assert_int_equal(order_now(&w, host_of(&r, 0)->order).outcome, ORDER_UNREACHABLE);
+		assert_int_equal(order_now(&w, order).outcome, ORDER_UNREACHABLE);
 		assert_int_equal(recovery_until(&w, began + DAY, &after), RECOVERY_NOTHING); /* and nothing is left */
 		world_close(&w);
 	}
