@@ -51,7 +51,8 @@ struct cause_meaning {
 	enum cause_class class;
 	bool outward;    /* of calls that the service makes ("client latency"): others' doing */
 	bool cumulative; /* may be a counter that only grows */
-	unsigned fit;    /* among several of one class, the higher speaks for the whole (a mean before a median) */
+	bool mean;       /* of all requests, as its name says */
+	double quantile; /* 0..1 of a distribution, 1 its maximum; 0: not one */
 };
 /* From the general words and units in its name.  Knows no system. */
 struct cause_meaning cause_meaning_of(const char *metric);

@@ -18,36 +18,67 @@ static double bounded(double v)
 
 struct symptom { /* of all services */
 	double *added, *own;
-	const struct series **by;
 	double sum; /* of own */
 	double z;   /* the strongest move */
 };
+struct slower { /* of one service */
+	double sum, parts, z;
+	bool mean;
+};
 struct flow {
 	const struct series **requests;
+	struct slower *slower;
+	const struct series **good; /* or the errors */
 	struct symptom time, errors;
-	size_t count; /* services with numbers of requests */
+	size_t count, counted; /* services that show a symptom; of them with numbers of requests */
 };
 
 static bool new_symptom(struct symptom *s, size_t count)
 {
 	s->added = calloc(count, sizeof *s->added);
 	s->own = calloc(count, sizeof *s->own);
-	s->by = calloc(count, sizeof *s->by);
-	return s->added && s->own && s->by;
+	return s->added && s->own;
 }
 
 static void free_symptom(struct symptom *s)
 {
 	free(s->added);
 	free(s->own);
-	free(s->by);
 }
 
-/* The one series of a class that speaks for each service. */
+/* The one series of a class that speaks for each service: a mean if there is one. */
 static void choose(const struct series **best, const struct series *s)
 {
-	if (!best[s->service] || best[s->service]->m.fit < s->m.fit)
+	const struct series *b = best[s->service];
+	if (!b || (s->m.mean && !b->m.mean))
 		best[s->service] = s;
+}
+
+/* What of a distribution's mass lies about a quantile, where the usual ones are known. */
+static double mass(double quantile)
+{
+	return quantile <= 0.5    ? 0.7
+	       : quantile <= 0.75 ? 0.2
+	       : quantile <= 0.9  ? 0.15
+	       : quantile <= 0.95 ? 0.06
+	       : quantile <= 0.99 ? 0.03
+				  : 0.01;
+}
+
+/* What a request takes longer on average: by the mean, or as the quantiles together tell.  Slow ones that are few show
+ * in the high ones only. */
+static void add_latency(struct flow *f, const struct series *s)
+{
+	struct slower *l = &f->slower[s->service];
+	bool mean = s->m.quantile == 0;
+	double part = mean ? 1 : mass(s->m.quantile);
+	if (mean && !l->mean)
+		*l = (struct slower){.mean = true};
+	if (l->mean && !mean)
+		return;
+	l->sum += part * s->excess;
+	l->parts += part;
+	l->z = fmax(l->z, s->z);
 }
 
 static void choose_series(const struct cause *c, struct flow *f)
@@ -57,12 +88,14 @@ static void choose_series(const struct cause *c, struct flow *f)
 		if (s->m.class == CAUSE_TRAFFIC)
 			choose(f->requests, s);
 		else if (s->m.class == CAUSE_LATENCY && !s->m.outward)
-			choose(f->time.by, s);
+			add_latency(f, s);
 		else if (s->m.class == CAUSE_ERRORS || s->m.class == CAUSE_SUCCESS)
-			choose(f->errors.by, s);
+			choose(f->good, s);
 	}
-	for (size_t i = 0; i < c->service_count; i++)
-		f->count += f->requests[i] && (f->time.by[i] || f->errors.by[i]);
+	for (size_t i = 0; i < c->service_count; i++) {
+		f->count += f->slower[i].parts > 0 || f->good[i];
+		f->counted += f->requests[i] && (f->slower[i].parts > 0 || f->good[i]);
+	}
 }
 
 static double errors_added(const struct series *s, double requests)
@@ -83,11 +116,12 @@ static double lost(const struct series *requests)
 static void add_up(const struct cause *c, struct flow *f)
 {
 	for (size_t i = 0; i < c->service_count; i++) {
-		const struct series *r = f->requests[i], *t = f->time.by[i], *e = f->errors.by[i];
-		double requests = r ? r->mean : 0;
-		if (t) {
-			f->time.added[i] = bounded(t->excess * requests);
-			f->time.z = fmax(f->time.z, c->services[i].reached ? t->z : 0);
+		const struct series *r = f->requests[i], *e = f->good[i];
+		const struct slower *l = &f->slower[i];
+		double requests = !f->counted ? 1 : r ? r->mean : 0; /* nobody counts them: all are asked alike */
+		if (l->parts > 0) {
+			f->time.added[i] = bounded(l->sum / l->parts * requests);
+			f->time.z = fmax(f->time.z, c->services[i].reached ? l->z : 0);
 		}
 		if (e) {
 			f->errors.added[i] = bounded(errors_added(e, requests));
@@ -170,7 +204,9 @@ enum err_code flow_weigh(struct cause *c, bool *ret_done, struct err *reterr)
 	size_t n = c->service_count ? c->service_count : 1;
 	enum err_code rc = ERR_OK;
 	f.requests = calloc(n, sizeof *f.requests);
-	if (!f.requests || !new_symptom(&f.time, n) || !new_symptom(&f.errors, n)) {
+	f.slower = calloc(n, sizeof *f.slower);
+	f.good = calloc(n, sizeof *f.good);
+	if (!f.requests || !f.slower || !f.good || !new_symptom(&f.time, n) || !new_symptom(&f.errors, n)) {
 		rc = err_set(reterr, ERR_NOMEM, "out of memory for the graph");
 	} else if (c->told_edges) {
 		choose_series(c, &f);
@@ -184,6 +220,8 @@ enum err_code flow_weigh(struct cause *c, bool *ret_done, struct err *reterr)
 		}
 	}
 	free(f.requests);
+	free(f.slower);
+	free(f.good);
 	free_symptom(&f.time);
 	free_symptom(&f.errors);
 	return rc;

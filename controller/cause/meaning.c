@@ -120,6 +120,12 @@ struct reading {
 	bool counted; /* "…_count", "…_total": how many, whatever they are of */
 };
 
+static const struct {
+	const char *word;
+	double value;
+} quantiles[] = {
+    {"50", 0.5}, {"median", 0.5}, {"75", 0.75}, {"90", 0.9}, {"95", 0.95}, {"99", 0.99}, {"999", 0.999}, {"max", 1}};
+
 static void read_word(struct reading *r, const char *word)
 {
 	static const char *const outward[] = {"client", "outbound", "upstream", "outgoing", "egress"};
@@ -128,13 +134,11 @@ static void read_word(struct reading *r, const char *word)
 		r->m.outward |= strcmp(word, outward[i]) == 0;
 	for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
 		if (strcmp(word, whole[i]) == 0)
-			r->m.fit = 5;
-	if (strcmp(word, "90") == 0 || strcmp(word, "p90") == 0)
-		r->m.fit = 4;
-	else if (strcmp(word, "95") == 0 || strcmp(word, "p95") == 0)
-		r->m.fit = 3;
-	else if (strcmp(word, "99") == 0 || strcmp(word, "p99") == 0)
-		r->m.fit = 2;
+			r->m.mean = true;
+	for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
+		if (strcmp(word, quantiles[i].word) == 0 ||
+		    (word[0] == 'p' && strcmp(word + 1, quantiles[i].word) == 0))
+			r->m.quantile = quantiles[i].value;
 	r->counted |= strcmp(word, "count") == 0;
 	r->m.cumulative |= strcmp(word, "total") == 0 || strcmp(word, "count") == 0 || strcmp(word, "sum") == 0 ||
 			   strcmp(word, "counter") == 0;
@@ -147,7 +151,7 @@ static void read_word(struct reading *r, const char *word)
 
 struct cause_meaning cause_meaning_of(const char *metric)
 {
-	struct reading r = {.m = {.class = CAUSE_OTHER, .fit = 1}};
+	struct reading r = {.m = {.class = CAUSE_OTHER}};
 	char word[32];
 	for (const char *at = metric; next_word(&at, word, sizeof word);)
 		read_word(&r, word);

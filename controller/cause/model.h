@@ -2,8 +2,8 @@
  * one version.
  *
  * Constants are ratios and counts, none has a unit, none belongs to a system.  The calibration was fitted on public
- * cases by tests/bench/diagnosis/cause.py, which also tells how well it holds for a system, or a kind of fault, that was
- * left out. */
+ * cases by tests/bench/diagnosis/cause.py, which also tells how well it holds for a system, or a kind of fault, that
+ * was left out. */
 #ifndef KEDGE_CONTROLLER_CAUSE_MODEL_H
 #define KEDGE_CONTROLLER_CAUSE_MODEL_H
 

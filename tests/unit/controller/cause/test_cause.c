@@ -258,6 +258,22 @@ static void the_one_between_that_is_slow_itself(void **state)
 	expect_first(c, "search");
 }
 
+/* Few requests are slow, and no mean tells: only the highest quantile of the store rose, as that of its caller. */
+static void by_quantiles_where_no_mean_is(void **state)
+{
+	(void)state;
+	struct cause *c = make();
+	static const char *const names[] = {"site", "search", "store", "seldom"};
+	for (int i = 0; i < 4; i++) {
+		series(c, names[i], "latency.p50", 0.02, 0.02);
+		series(c, names[i], "latency.p90", 0.03, i == 3 ? 0.09 : 0.03);
+		series(c, names[i], "latency.p99", 0.1, i < 3 ? 9.5 - i * 0.1 : 0.1);
+		series(c, names[i], "requests", i < 3 ? 200 : 10, i < 3 ? 200 : 10);
+	}
+	chain(c);
+	expect_first(c, "store");
+}
+
 static void errors_when_the_alarm_is_of_errors(void **state)
 {
 	(void)state;
@@ -527,6 +543,7 @@ int main(void)
 	    cmocka_unit_test(what_all_callers_wait_for),
 	    cmocka_unit_test(the_leaf_that_is_slow),
 	    cmocka_unit_test(the_one_between_that_is_slow_itself),
+	    cmocka_unit_test(by_quantiles_where_no_mean_is),
 	    cmocka_unit_test(errors_when_the_alarm_is_of_errors),
 	    cmocka_unit_test(whom_nobody_reaches_any_more),
 	    cmocka_unit_test(where_traces_lose_time_and_calls),
