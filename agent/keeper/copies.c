@@ -72,6 +72,8 @@ static void look_at_outcome(struct keeper *k)
 		k->copies.next_ms = loop_now_ms(k->loop) + k->copies.retry_ms;
 	raise(k, failed && s.failing_since_ms + COPIES_ALARM_MS < wall_ms, &k->copies.failing_told, "copy-failing",
 	    s.error ? s.error : "");
+	raise(k, s.damaged > 0, &k->copies.damaged_told, "copy-incomplete",
+	    "restore points are damaged on this host and are not copied: see its log");
 	raise(k, s.lock_error != NULL, &k->copies.lock_told, "copy-lock", s.lock_error ? s.lock_error : "");
 }
 

@@ -32,13 +32,13 @@ static uint64_t now(const struct copying *c)
 
 /* ---- one object ---- */
 
-static enum err_code somebody_else(const struct copied *e, struct err *reterr)
+static enum err_code somebody_else(const struct copying *c, const struct copied *e, struct err *reterr)
 {
 	return err_set(reterr, ERR_STATE,
 	    "%s is in the store already with other content: another host, or a restored copy of this one, writes "
-	    "there.  When that has stopped, "
-	    "remove the ledger to begin again from what the store holds",
-	    e->name);
+	    "there; "
+	    "when that has stopped, remove the ledger (%.200s/ledger) to begin again from what the store holds",
+	    e->name, c->o->folder);
 }
 
 /* Is what the ledger calls begun, or the store calls there, the same as what we have? */
@@ -52,9 +52,9 @@ static enum err_code has_arrived(struct copying *c, const struct copied *e, bool
 	    small ? store_digest(&c->g, e->name, OFFHOST_READ_BACK_MAX, -1, &sha256, &size, &outcome, reterr)
 		  : store_head(&c->g, e->name, &outcome, &size, reterr);
 	if (rc)
-		return rc == ERR_LIMIT ? somebody_else(e, reterr) : rc;
+		return rc == ERR_LIMIT ? somebody_else(c, e, reterr) : rc;
 	if (outcome == BUCKET_DONE && (size != e->size_bytes || (small && memcmp(&sha256, &e->sha256, sizeof sha256))))
-		return somebody_else(e, reterr);
+		return somebody_else(c, e, reterr);
 	*ret = outcome == BUCKET_DONE;
 	return ERR_OK;
 }

@@ -105,6 +105,7 @@ struct copy_status {
 	const char *error;                    /* of the last run */
 	uint64_t failing_since_ms;
 	uint64_t points, pending; /* restore points of the repository that are there, that are not */
+	uint64_t damaged;         /* of these: found damaged on the host by the last run, and not copied */
 	struct id newest;         /* the newest one that is there */
 	uint64_t newest_taken_ms; /* when it was taken */
 	uint64_t objects, size_bytes;

@@ -76,6 +76,7 @@ static const struct field status_fields[] = {
     F_TIME(struct copy_status, failing_since_ms, 0, "since when no run came to its end"),
     F_U64(struct copy_status, points, 0, FIELD_COLUMN | FIELD_ALWAYS, "restore points that are off this host"),
     F_U64(struct copy_status, pending, 0, FIELD_COLUMN | FIELD_ALWAYS, "that are not, yet"),
+    F_U64(struct copy_status, damaged, 0, 0, "of these: damaged on the host, and therefore not copied"),
     F_ID(struct copy_status, newest, SNAPSHOT, 0, "the newest one that is"),
     F_TIME(struct copy_status, newest_taken_ms, FIELD_COLUMN,
 	"when that was taken: what is younger would be lost with this host"),

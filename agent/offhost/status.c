@@ -119,6 +119,8 @@ void status_after_copy(const struct offhost *o, struct repo *r, const struct led
 		s.error = rc ? err->msg : NULL;
 		s.failing_since_ms = !rc ? 0 : s.failing_since_ms ? s.failing_since_ms : began_ms;
 	}
+	if (!rc)
+		s.damaged = result->findings;
 	s.lock_error = result->locks_failed ? result->lock_error : NULL;
 	if (l)
 		count_objects(l, &s);

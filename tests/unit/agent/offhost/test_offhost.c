@@ -94,7 +94,8 @@ static void a_killed_copy_goes_on(void **state)
 		assert_true(k < 100);
 		struct copy_status status;
 		RIG_OK(&r, offhost_status_read(r.folder, r.w.arena, &status, &r.err));
-		if (!memory_find_like(&r.store, "/inventory/")) /* it is not off the host before it can be found there */
+		if (!memory_find_like(
+			&r.store, "/inventory/")) /* it is not off the host before it can be found there */
 			assert_int_equal(status.points, 0);
 		r.store.dies_at = 0;
 		RIG_OK(&r, rig_copy(&r));
@@ -533,6 +534,9 @@ static void damage_here_is_not_copied_and_holds_up_nothing_else(void **state)
 	RIG_OK(&r, rig_copy(&r));
 	assert_int_equal(r.copied.points, 1);
 	assert_int_equal(r.copied.findings, 1);
+	struct copy_status s;
+	RIG_OK(&r, offhost_status_read(r.folder, r.w.arena, &s, &r.err));
+	assert_int_equal(s.damaged, 1);
 	assert_null(memory_find_like(&r.store, name));
 	RIG_OK(&r, rig_restore(&r, good));
 	rig_prove_restored(&r, good, 1);
