@@ -67,6 +67,8 @@ static size_t year_after(const struct scan *s, size_t at)
 	unsigned v = number_at(s, at, &n);
 	if (n == 2 && at > from && s->text[at - 1] == '\'' && !is_alnum(byte_at(s, at + n)))
 		return at + n; /* '23 */
+	if (n == 2 && at > from && (s->text[at - 1] == '-' || s->text[at - 1] == '/') && !is_alnum(byte_at(s, at + n)))
+		return at + n; /* 3-Feb-88 */
 	return at > from && n == 4 && is_year(v, n) && !is_alnum(byte_at(s, at + n)) ? at + n : 0;
 }
 

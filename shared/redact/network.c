@@ -160,6 +160,8 @@ size_t rule_email(struct scan *s, struct chunk c)
 	if (!sign)
 		return 0;
 	size_t at = (size_t)(sign - s->text), start = at, end = at + 1, dot = 0;
+	if (clinical(s) && at == c.start && c.letters >= 3 && is_alpha(byte_at(s, at + 1)))
+		return emit(s, at, c.end, REDACT_USER); /* @name */
 	while (start > c.start && local_byte(s->text[start - 1]))
 		start--;
 	while (start < at && (s->text[start] == '/' || s->text[start] == '-' || s->text[start] == '.'))

@@ -244,6 +244,8 @@ size_t match_postcode(const struct scan *s, size_t at)
 static size_t rule_clinical_rest(struct scan *s, struct chunk c, bool leads)
 {
 	size_t end;
+	if (leads && (end = match_coded_town(s, c.start)))
+		return emit(s, c.start, end, REDACT_ADDRESS);
 	if (leads && (end = match_groups(s, c.start)))
 		return emit(s, c.start, end, REDACT_ID);
 	if (!leads && (end = match_postcode(s, c.start)))

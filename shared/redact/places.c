@@ -379,9 +379,19 @@ size_t address_after(const struct scan *s, size_t start, size_t end)
 size_t match_box(const struct scan *s, size_t at)
 {
 	size_t end = box_number(s, at);
-	if (!end && !is_upper(byte_at(s, at + 1)) && (byte_at(s, at) == 'A' || byte_at(s, at) == 'S')) { /* Apt. 675 */
-		static const char *const units[] = {"apt", "apartment", "suite", "ste", NULL};
+	if (!end && !is_upper(byte_at(s, at + 1)) && strchr("ASF", byte_at(s, at)) && byte_at(s, at)) { /* Apt. 675 */
+		static const char *const units[] = {"apt", "apartment", "suite", "ste", "flat", NULL};
 		end = is_any(s, at, prose_word_end(s, at), units) ? unit_at(s, at) : 0;
 	}
-	return end ? tail(s, end) : 0;
+	if (!end)
+		return 0;
+	size_t street = byte_at(s, end) == ',' ? match_address(s, skip_spaces(s, end + 1)) : 0;
+	return street ? street : tail(s, end);
+}
+
+/* "75008 Paris": the end, or 0. */
+size_t match_coded_town(const struct scan *s, size_t at)
+{
+	size_t n = digits_at(s, at);
+	return n >= 4 && n <= 5 && byte_at(s, at + n) == ' ' ? town_end(s, skip_spaces(s, at + n)) : 0;
 }

@@ -150,6 +150,11 @@ static bool acts(const struct scan *s, const struct piece *p)
 	size_t at = p->end;
 	if (p->possessive || byte_at(s, at) == ',')
 		return true;
+	size_t before = p->start;
+	while (before > 0 && s->text[before - 1] == ' ')
+		before--;
+	if (before > 0 && s->text[before - 1] == ':') /* "Caretaker: Obiageli." */
+		return at == s->size || s->text[at] == '.' || s->text[at] == '\n' || s->text[at] == '\r';
 	size_t next = skip_spaces(s, at), end = prose_word_end(s, next);
 	return next > at && text_is_any(s, next, end, verbs);
 }
@@ -342,13 +347,13 @@ static bool all_terms(const struct scan *s, const struct run *r, size_t first, s
 	return term != 0;
 }
 
-/* One word that is in no list, and nothing beside it to say that it names anybody: in a text without any other
- * identifier it is rather a term that the lists lack. */
+/* One word that is in no list, or a surname (many a sign bears one), and nothing beside it to say that it names
+ * anybody: in a text without any other identifier it is rather a term that the lists lack. */
 static bool is_weak(const struct scan *s, const struct run *r, size_t first, size_t count)
 {
 	const struct piece *p = &r->p[first];
-	return count - first == 1 && !(p->lex & LEX_NAMES) && !introduced(s) && !leads_to(s, 1, LEX_TO_HOUSE) &&
-	       s->text[p->start] < 0x80;
+	return count - first == 1 && !(p->lex & LEX_NAMES & ~(unsigned)LEX_FAMILY) && !introduced(s) &&
+	       !leads_to(s, 1, LEX_TO_HOUSE) && s->text[p->start] < 0x80;
 }
 
 static size_t rule_capitals(struct scan *s, struct chunk c)

@@ -227,6 +227,7 @@ bool capital_at(const struct scan *s, size_t at);                 /* prose.c: a 
 size_t town_end(const struct scan *s, size_t at);                     /* a town that begins at `at` */
 size_t place_end(const struct scan *s, size_t end);                   /* of a place with what follows it (", MA") */
 size_t match_address(const struct scan *s, size_t at);                /* 12 Elm Street, Apt 4, Springfield, IL 62704 */
+size_t match_coded_town(const struct scan *s, size_t at);             /* 75008 Paris */
 size_t match_box(const struct scan *s, size_t at);                    /* P.O. Box 12 */
 size_t address_after(const struct scan *s, size_t start, size_t end); /* a capitalised run and the number behind it */
 

@@ -179,7 +179,8 @@ size_t rule_domain(struct scan *s, struct chunk c)
 	    "co.uk co.il com.au co.jp com.br ",
 			  words[] = " io co us it at in no is me to am so ai my do ";
 	const uint8_t *p = s->text + c.start;
-	size_t n = c.end - c.start, dot = 0, dots = 0;
+	const uint8_t *slash = memchr(p, '/', c.end - c.start);
+	size_t n = slash ? (size_t)(slash - p) : c.end - c.start, dot = 0, dots = 0;
 	char last[12] = " ";
 	for (size_t i = 0; i < n; i++) {
 		if (p[i] == '.') {
@@ -199,13 +200,15 @@ size_t rule_domain(struct scan *s, struct chunk c)
 		last[i - dot] = (char)p[i];
 	}
 	memcpy(last + (n - dot), " ", 2);
-	bool known = strstr(ends, last) || (dots > 1 && strstr(words, last));
+	bool known = (n > 4 && memcmp(p, "www.", 4) == 0) || strstr(ends, last) || (dots > 1 && strstr(words, last));
 	if (!known || (dot < 3 && dots == 1))
 		return 0;
 	size_t end = c.end;
-	if (byte_at(s, end) == '/' || byte_at(s, end) == '?')
+	if (slash || byte_at(s, end) == '/' || byte_at(s, end) == '?')
 		while (end < s->size && !is_space(s->text[end]) && !strchr("\"'<>`)]},", s->text[end]))
 			end++;
+	while (end > c.start + n && strchr(".,;:!?", s->text[end - 1]) && s->text[end - 1])
+		end--;
 	return emit(s, c.start, end, REDACT_URL);
 }
 

@@ -97,6 +97,9 @@ static void places(void **state)
 	    "office at {PSC 0413, Box 8144\nAPO AA 42323}",
 	    "lives at {221B Baker Street, London NW1 6XE}",
 	    "{12 rue de la Paix, Paris}",
+	    "resides at {Flat 7, 14 Harewood Close, Leeds LS6 2QQ}.",
+	    "in {75008 Paris} today",
+	    "similar pain at {Sacred Heart} for",
 	    "she works at {Harlow Textiles Ltd.} in {Tacoma}",
 	    "my zip code is {90210}",
 	};
@@ -127,7 +130,8 @@ static void numbers_of_persons(void **state)
 	    "wallet {bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq}",
 	    "MAC {00:1B:44:11:3A:B7} at {203.0.113.45}",
 	    "badge number {48213}",
-	    "username {jroe84}",
+	    "username {jroe84}, handle {@rosaq_84}, {www.hartwellfamily.net/photos}",
+	    "DOB {3-Feb-88}, Pharmacy {#10442}",
 	    "see {portal.example.com}",
 	    "call {467 3395}",
 	    "({Patient ID: ABCD1234})",
@@ -158,6 +162,8 @@ static void medicine_stays(void **state)
 	    "Which antibiotics cover Pseudomonas aeruginosa and MRSA?",
 	    "Explain the Frank-Starling mechanism in heart failure.",
 	    "the Patient Health Questionnaire score was 14",
+	    "WBC 11.2, Na 138, K 4.1, Cr 1.1. He was started on a Heparin drip.",
+	    "Does the Atkins diet worsen gout, or Kocher versus Cunningham?",
 	};
 	nothing_goes(REDACT_CLINICAL, texts, COUNT(texts));
 }
