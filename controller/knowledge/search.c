@@ -2,6 +2,7 @@
 #include "controller/knowledge/search.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ static const double saturation = 0.9;
 static const double pair_weight = 0.6; /* two terms that stand side by side, beside the terms themselves */
 static const double synonym_weight = 0.5;
 static const double beginning_weight = 0.75;
+static const double compound_weight = 0.8;
 static const double title_weight = 0.5;    /* of the part of a title that the query covers */
 static const double title_left_over = 0.4; /* of a title's own words that the query does not have */
 
@@ -261,7 +263,7 @@ struct asking {
 	struct wanted *wanted;
 	size_t count;
 	uint32_t group;
-	char before[TERM_MAX];
+	char before[TERM_MAX], word_before[TERM_MAX];
 	char seen[SEARCH_TERMS_MAX][TERM_MAX];
 	size_t seen_count;
 	double *score;   /* a document */
@@ -298,6 +300,17 @@ static void want_relatives(struct asking *q, const char *stem)
 			want(q, (uint32_t)i + 1, beginning_weight);
 }
 
+/* "file system" may be one word in a document. */
+static void want_compound(struct asking *q, const char *word)
+{
+	char both[2 * TERM_MAX], stem[TERM_MAX];
+	size_t n = (size_t)snprintf(both, sizeof both, "%s%s", q->word_before, word);
+	if (n >= TERM_MAX)
+		return;
+	word_stem(both, stem);
+	want(q, term_find(q->s, stem), compound_weight);
+}
+
 static void ask_term(void *ctx, const struct term_text *t)
 {
 	struct asking *q = ctx;
@@ -311,17 +324,16 @@ static void ask_term(void *ctx, const struct term_text *t)
 		want(q, term_find(q->s, t->stem), 1.0);
 		want_relatives(q, t->stem);
 	}
-	if (!t->compound && q->before[0]) {
+	if (t->compound)
+		return;
+	if (q->before[0]) {
 		pair_text(both, sizeof both, q->before, t->stem);
 		q->group++;
 		want(q, term_find(q->s, both), pair_weight);
-		memmove(
-		    both + strlen(q->before), both + strlen(q->before) + 1, strlen(t->stem) + 1); /* "file system" */
-		if (strlen(both) < TERM_MAX)
-			want(q, term_find(q->s, both), 0.8);
+		want_compound(q, t->word);
 	}
-	if (!t->compound)
-		strcpy(q->before, t->stem);
+	strcpy(q->before, t->stem);
+	strcpy(q->word_before, t->word);
 }
 
 static double weigh_posting(const struct search *s, const struct posting *p)
@@ -376,8 +388,9 @@ static void score_all(struct asking *q)
 	for (size_t i = 0; i < q->s->document_count; i++) {
 		double mass = q->s->documents[i].title_mass;
 		double covered = q->covered[i] < mass ? q->covered[i] : mass;
-		if (q->score[i] > 0)
-			q->score[i] += title_weight * covered - title_left_over * (mass - covered);
+		double title = title_weight * covered - title_left_over * (mass - covered), least = 0.01 * q->score[i];
+		if (q->score[i] > 0) /* what is left over of a title moves a document down, never out */
+			q->score[i] = q->score[i] + title > least ? q->score[i] + title : least;
 	}
 }
 
@@ -402,7 +415,7 @@ static double confidence_of_hits(const struct search_hit *hits, size_t n)
 	if (n == 0)
 		return 0;
 	double lead = n > 1 ? (hits[0].score - hits[1].score) / (hits[0].score + 1e-9) : 1;
-	return 1 / (1 + exp(-(0.2 + 12.0 * lead)));
+	return 1 / (1 + exp(-(9.0 * lead - 0.4)));
 }
 
 static enum err_code asking_init(struct asking *q, struct search *s, struct err *reterr)

@@ -185,6 +185,10 @@ static void a_damaged_file_is_refused(void **state)
 	assert_int_equal(model_shipped(&shipped, &err), ERR_OK);
 	assert_int_equal(model_to_text(shipped, &x, &err), ERR_OK);
 	assert_int_equal(model_from_text(buf_str(&x), x.size / 2, &m, &err), ERR_INVALID);
+	size_t whole = x.size - 2;
+	while (x.data[whole - 1] != '\n')
+		whole--;
+	assert_int_equal(model_from_text(buf_str(&x), whole, &m, &err), ERR_INVALID); /* a line is missing */
 	assert_int_equal(model_from_text(buf_str(&x), 5, &m, &err), ERR_INVALID);
 	assert_int_equal(model_from_text("", 0, &m, &err), ERR_INVALID);
 	x.data[x.size - 10] = '!';

@@ -107,6 +107,7 @@ static const struct {
 } documents[] = {
     {"WidgetQueueFillingUp",
 	"# WidgetQueueFillingUp\n## Meaning\nThe queue of widgets grows faster than it is worked off.\n"},
+    {"WidgetServerSlow", "# WidgetServerSlow\n## Meaning\nThe server answers late.\n"},
     {"WidgetServerDown", "# WidgetServerDown\n## Meaning\nThe server cannot be reached.\n"},
     {"GadgetCertificateExpiration",
 	"# GadgetCertificateExpiration\nThe client certificate of a gadget expires soon.\n"},
@@ -140,6 +141,7 @@ static void documents_are_found(void **state)
 	(void)state;
 	found("Widgets pile up in the queue {{ $labels.queue }}", "WidgetQueueFillingUp");
 	found("A widget server disappeared", "WidgetServerDown");                 /* a synonym */
+	found("the file system", "GadgetFilesystemAlmostFull");                   /* found by nothing else */
 	found("gadget cert about to expire", "GadgetCertificateExpiration");      /* a beginning, another ending */
 	found("GadgetCertificateExpiration", "GadgetCertificateExpiration");      /* the name itself */
 	found("file system of a gadget: no space", "GadgetFilesystemAlmostFull"); /* a compound */
