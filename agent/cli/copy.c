@@ -186,7 +186,7 @@ static int restore(struct cli *c)
 	struct offhost_restore_options o;
 	struct offhost_restore_result r;
 	struct err err = ERR_INIT;
-	char own[PATH_LIMIT], size[TEXT_TIME_MAX];
+	char own[PATH_LIMIT], size[TEXT_TIME_MAX], hex[2 * 32 + 1];
 	if (c->argc > 1 || !c->key)
 		return fputs("usage: kedge-agent copy restore --key FILE [--into DIR] [--generation N] [--inventory N] "
 			     "[ID]\n",
@@ -207,7 +207,9 @@ static int restore(struct cli *c)
 	    (unsigned long long)r.objects, text_size_human(r.bytes, size));
 	if (r.kept)
 		printf(", and %llu that were there already", (unsigned long long)r.kept);
-	puts("");
+	printf("\ngeneration %u, signed by the key with the SHA-256 %s: compare it with what `copy status` said on the "
+	       "lost host, if you have that\n",
+	    r.generation, text_hex(r.signer.b, sizeof r.signer.b, hex));
 	return EXIT_DONE;
 }
 

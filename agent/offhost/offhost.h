@@ -88,8 +88,13 @@ struct offhost_restore_options {
 	enum err_code (*open_keys)(void *ctx, const char *into, struct keys **ret, struct err *reterr);
 	void *ctx;
 };
+/* signer: SHA-256 of the key that signed what came back.  Who can put objects and knows a recovery public key could
+ * have made a generation of their own, so a person compares it with what the host's status said. */
 struct offhost_restore_result {
-	uint64_t points, objects, bytes, kept; /* kept: were there already, with the right digest */
+	uint64_t points, objects, bytes;
+	uint64_t kept;       /* were there already, with the right digest */
+	uint32_t generation; /* that was taken */
+	struct digest signer;
 };
 /* On any host, with nothing but the store and the key.  What does not match the inventory is not kept.  The folder is a
  * repository when this returns ERR_OK, and none before.  ERR_NOT_FOUND: there is no copy. */
@@ -112,7 +117,8 @@ struct copy_status {
 	uint64_t unneeded_objects, unneeded_bytes; /* objects that the repository has no use for any more */
 	uint64_t locked_until_ms;                  /* the first lock that ends, of what is needed */
 	const char *lock_error;
-	bool recoverable; /* wrapped keys are there: the copy opens without this host */
+	struct digest signer; /* SHA-256 of the key that signs manifests and inventories */
+	bool recoverable;     /* wrapped keys are there: the copy opens without this host */
 	uint64_t verified_ms, verified_objects;
 	const char *verify_error;
 };

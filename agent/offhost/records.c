@@ -86,6 +86,8 @@ static const struct field status_fields[] = {
     F_SIZE(struct copy_status, unneeded_bytes, 0, 0, "of these"),
     F_TIME(struct copy_status, locked_until_ms, 0, "when the first lock on what is in use ends"),
     F_STRING(struct copy_status, lock_error, ERR_MSG_MAX, 0, "why locks could not be renewed"),
+    F_DIGEST(
+	struct copy_status, signer, 0, "SHA-256 of this host's signing key: copy restore shows the one that it found"),
     F_BOOL(
 	struct copy_status, recoverable, FIELD_COLUMN | FIELD_ALWAYS, "the keys are there, wrapped to a recovery key"),
     F_TIME(struct copy_status, verified_ms, FIELD_COLUMN, "when the copy was read back last and was right"),

@@ -265,6 +265,10 @@ static enum err_code restore(struct restoring *r, struct err *reterr)
 		rc = write_marks(r, reterr);
 	if (!rc)
 		rc = sync_folders(r, reterr);
+	if (!rc) {
+		r->result->generation = r->g.number;
+		store_bytes_digest(keys_public(r->keys), KEY_SIZE, &r->result->signer);
+	}
 	return rc ? rc : repo_assemble_end(r->want->into, r->keys, reterr);
 }
 

@@ -122,6 +122,7 @@ void status_after_copy(const struct offhost *o, struct repo *r, const struct led
 	if (!rc)
 		s.damaged = result->findings;
 	s.lock_error = result->locks_failed ? result->lock_error : NULL;
+	store_bytes_digest(keys_public(repo_keys(r)), KEY_SIZE, &s.signer);
 	if (l)
 		count_objects(l, &s);
 	count_points(l, ids, count, &s);

@@ -105,7 +105,7 @@ def there_and_back(host):
     host.agent("copy", "restore", "--key", wrong, code=4, config=other)
     if (host.dir / "elsewhere/repository/FORMAT").exists():
         fail("a restore that failed left a repository")
-    said(host.agent("copy", "restore", "--key", host.dir / "safe.key", config=other), "is a repository with 2 restore points")
+    said(host.agent("copy", "restore", "--key", host.dir / "safe.key", config=other), "is a repository with 2 restore points", "generation 1", s["signer"])
     said(host.agent("repo", "check", "--data", config=other), ": 0 things wrong")
     host.same_as_restored(other, second, host.dir / "back")
     (host.dir / "etc/app.conf").write_text("port = 80\n")
