@@ -263,12 +263,13 @@ static enum err_code precondition_holds(const struct walk *w, const struct conve
 }
 
 /* What must hold before anything of the service is touched, beyond that everything could be staged. */
-static enum err_code fit_for_it(struct walk *w, const struct converge *c, struct err *reterr)
+static enum err_code fit_for_it(struct walk *w, struct converge *c, struct err *reterr)
 {
 	enum err_code rc = precondition_holds(w, c, reterr);
 	if (rc != ERR_OK || (w->r->as_it_was && !w->r->check_too))
 		return rc;
-	return fitness_check(w, c, reterr);
+	rc = fitness_check(w, c, reterr);
+	return rc == ERR_OK ? preview_check(w, c, reterr) : rc;
 }
 
 /* All but a database: that is set aside whole, and saved from there when the service runs again (save_database). */
@@ -410,13 +411,14 @@ enum err_code walk_go(struct walk *w, struct rollback_result *ret, struct err *r
 	}
 	if (stage(w, &c, &err) != ERR_OK)
 		return leave(w, ORDER_REFUSED, reason(w, &err), ret);
+	if (converge_is_empty(c) && !walk_has_database(w)) {
+		rc = precondition_holds(w, c, &err);
+		converge_free(c);
+		return rc == ERR_OK ? already_there(w, ret) : leave(w, ORDER_REFUSED, reason(w, &err), ret);
+	}
 	if (fit_for_it(w, c, &err) != ERR_OK) {
 		converge_free(c);
 		return leave(w, ORDER_REFUSED, reason(w, &err), ret);
-	}
-	if (converge_is_empty(c) && !walk_has_database(w)) {
-		converge_free(c);
-		return already_there(w, ret);
 	}
 	rc = prepare(w, c, &outcome, &err);
 	if (rc == ERR_OK)

@@ -85,6 +85,10 @@ bool writers_find_stale(const struct snapshot_summary *about, const struct servi
 
 /* fitness.c: what would do harm if it were put back, found while nothing is touched yet.  ERR_STATE names it: a secret
  * that was rotated since, a certificate that has expired or is about to. */
+/* preview.c: STEP_CHECK over configuration and code as they would be, in a mount namespace (view.h).  An error: the
+ * service's own check refuses them.  Where that cannot be shown here (not root, a root that is not there now) it is left
+ * to the check in place. */
+ERR_CHECK enum err_code preview_check(struct walk *w, struct converge *c, struct err *reterr);
 ERR_CHECK enum err_code fitness_check(const struct walk *w, const struct converge *c, struct err *reterr);
 
 #endif
