@@ -230,6 +230,12 @@ static enum err_code interrupted(struct walk *w, enum order_outcome *outcome, st
 	return ERR_OK;
 }
 
+static uint64_t database_bytes(const struct walk *w)
+{
+	const struct snapshot_component *c = snapshot_summary_component(snapshot_about(w->target), COMPONENT_DATABASE);
+	return walk_has_database(w) && c ? c->size_bytes : 0;
+}
+
 static enum err_code stage(struct walk *w, struct converge **ret, struct err *reterr)
 {
 	struct step_timer t = step_begin(w, STEP_STAGE);
@@ -241,7 +247,8 @@ static enum err_code stage(struct walk *w, struct converge **ret, struct err *re
 		ERR_OK)
 		converge_free(*ret);
 	if (rc == ERR_OK)
-		(void)text_format(text, sizeof text, "%s staged", text_size_human(converge_counts(*ret)->bytes, size));
+		(void)text_format(text, sizeof text, "%s staged",
+		    text_size_human(converge_counts(*ret)->bytes + database_bytes(w), size));
 	return step_end(w, t, rc, reterr, text);
 }
 

@@ -69,16 +69,21 @@ psql -X -q -h "$dir/run" -p 5998 -U kedge -d postgres -c 'CREATE DATABASE bench'
 pgbench -q -i -s "$scale" -h "$dir/run" -p 5998 -U kedge bench >/dev/null 2>&1
 sql CHECKPOINT
 echo "cluster: $(du -sm --exclude=pg_wal "$dir/data" | cut -f1) MB"
+# Of the rollback in $dir/out, by its own clock.
+stop_to_ready() {
+	sed -n 's/^\(stop\|restore\|start\|verify\|stage\|safety\).*/  &/p' "$dir/out"
+	say "  of which from stop to ready" kedge "$(awk '$1 ~ /^(stop|plan|restore|start|verify)$/ { t += $4 == "ms" ? $3 / 1000 : $4 == "min" ? $3 * 60 : $3 } END { print t }' "$dir/out")"
+}
 k() { "$agent" --config "$dir/agent.yaml" "$@"; }
 # one page of every hundred, by chance
 change() { sql "UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid IN (SELECT (random() * 100000 * $scale)::int FROM generate_series(1, 300 * $scale / 100 * 100 / 20))" && sql CHECKPOINT; }
 
-say "WAL segment, push" kedge "$(for i in 1 2 3; do
-	seg=$(ls "$dir/state/wal/db/log" | grep -E '^[0-9A-F]{24}$' | tail -n "$i" | head -1)
-	[ -e "$dir/data/pg_wal/$seg" ] || continue
-	rm -f "$dir/state/wal/db/log/$seg"
-	(cd "$dir/data" && timed "$agent" wal push "pg_wal/$seg" "$seg" --config "$dir/agent.yaml")
-done | median)"
+# One that the server still has, pushed three times anew.
+sql "SELECT pg_switch_wal()" >/dev/null
+sleep 2
+seg=$(ls "$dir/data/pg_wal/archive_status" | sed -n 's/^\([0-9A-F]\{24\}\)\.done$/\1/p' | tail -1)
+push() { (cd "$dir/data" && "$agent" wal push "pg_wal/$seg" "$seg" --config "$dir/agent.yaml"); }
+say "WAL segment, push" kedge "$(for i in 1 2 3; do rm -f "$dir/state/wal/db/log/$seg"; timed push; done | median)"
 seg=$(ls "$dir/state/wal/db/log" | head -1)
 say "WAL segment, fetch" kedge "$(for i in 1 2 3; do timed "$agent" wal fetch "$seg" "$dir/fetched" --service db --config "$dir/agent.yaml"; done | median)"
 say "base" kedge "$(timed k snapshot create db)"
@@ -87,13 +92,13 @@ say "1 % of pages changed" kedge "$(for i in 1 2 3; do change; timed k snapshot 
 say "verify" kedge "$(timed k snapshot verify db)"
 change
 say "rollback" kedge "$(timed k rollback start db --to last)"
-sed -n 's/^\(stop\|restore\|start\|verify\|stage\|safety\).*/  &/p' "$dir/out"
+stop_to_ready
 k snapshot create db >/dev/null
 change
 at=$(date -u +%Y-%m-%dT%H:%M:%S.000Z -d '+1 second'); sleep 2
 change
 say "point in time" kedge "$(timed k rollback start db --to-time "$at")"
-sed -n 's/^\(stop\|restore\|start\|verify\|stage\|safety\).*/  &/p' "$dir/out"
+stop_to_ready
 if command -v pgbackrest >/dev/null; then
 	cat >"$dir/br.conf" <<END
 [global]
