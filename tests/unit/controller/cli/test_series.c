@@ -86,6 +86,10 @@ static void a_column_may_have_any_name(void **state)
 	assert_int_equal(run_series(f, " --value portal|errors"), CLI_DONE);
 	assert_int_equal(count_rows(buf_str(&f->out), &alarms), 300);
 	assert_int_equal(alarms, 1);
+	/* a first column that reads as a time is one, whatever it is called */
+	assert_int_equal(run_series(f, ""), CLI_DONE);
+	assert_int_equal(count_rows(buf_str(&f->out), &alarms), 300);
+	assert_int_equal(alarms, 1);
 	assert_int_equal(run_series(f, " --value other"), CLI_FAILED);
 	assert_non_null(strstr(buf_str(&f->error), "no column \"other\""));
 	buf_done(&text);
@@ -111,6 +115,8 @@ static void bad_series_get_an_answer_or_a_refusal(void **state)
 	assert_non_null(strstr(buf_str(&f->error), "no row has a number"));
 	write_text(path, "timestamp\n1\n");
 	assert_int_equal(run_series(f, ""), CLI_FAILED);
+	write_text(path, "\xef\xbb\xbftimestamp,other,value\n1,x,7\n2,y,8\n");
+	assert_int_equal(run_series(f, ""), CLI_DONE);
 	assert_int_equal(run(f, "analyze series /nonexistent/file"), CLI_NOT_FOUND);
 	fake_free(f);
 }
