@@ -312,9 +312,9 @@ enum err_code cause_conclude(struct cause *c, struct cause_verdict *ret, struct 
 	for (size_t i = 0; i < c->service_count; i++)
 		r[i].score = score(&c->services[i], &r[i]);
 	/* Of equals the one that calls more comes first: where nothing is to be seen it is the one most can go wrong
-	 * in. */
+	 * in. And the one that moved a little. */
 	for (size_t i = 0; i < c->service_count; i++)
-		r[i].score += 1e-6 * (double)c->services[i].callees.count;
+		r[i].score += 1e-6 * (double)c->services[i].callees.count + 1e-9 * c->services[i].slight;
 	if (c->service_count)
 		qsort(r, c->service_count, sizeof *r, by_score);
 	bool silent = !c->service_count || r[0].score < cause_model.silence;

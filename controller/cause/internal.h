@@ -75,6 +75,7 @@ struct service {
 	struct ends callees, callers;
 	double weight[CAUSE_KIND_COUNT];
 	const char *reason[CAUSE_KIND_COUNT];
+	double slight;                   /* strongest z of all its series, at most 1: breaks ties */
 	double latency, waiting, errors; /* strongest z */
 	const struct series *latency_series, *errors_series;
 	bool measured, has_resources; /* has series; some of them of cpu, memory, disk, network */

@@ -283,6 +283,8 @@ void series_weigh(struct cause *c, bool symptoms)
 	find_symptoms(c);
 	for (size_t i = 0; i < c->series_count; i++) {
 		const struct series *s = &c->series[i];
+		struct service *v = &c->services[s->service];
+		v->slight = fmax(v->slight, fmin(s->z, 1));
 		if (!is_symptom(s) && (symptoms || s->m.class != CAUSE_TRAFFIC)) /* of traffic a graph tells more */
 			weigh_series(c, CAUSE_BY_METRIC, s, stats_weight(s->z));
 	}

@@ -127,6 +127,18 @@ static void quiet_is_unknown(void **state)
 	cause_free(c);
 }
 
+static void of_equals_the_one_that_moved_a_little(void **state)
+{
+	(void)state;
+	struct cause *c = make();
+	series(c, "a", "cpu", 10, 10);
+	series(c, "b", "cpu", 10, 10.6); /* within what is usual */
+	struct cause_verdict v = end(c);
+	assert_true(v.abstained);
+	assert_string_equal(v.ranked[0].service, "b");
+	cause_free(c);
+}
+
 static void a_series_that_ended(void **state)
 {
 	(void)state;
@@ -536,6 +548,7 @@ int main(void)
 	    cmocka_unit_test(metrics_by_their_words),
 	    cmocka_unit_test(what_moved_most_beyond_its_own_spread),
 	    cmocka_unit_test(quiet_is_unknown),
+	    cmocka_unit_test(of_equals_the_one_that_moved_a_little),
 	    cmocka_unit_test(a_series_that_ended),
 	    cmocka_unit_test(counters_by_their_steps),
 	    cmocka_unit_test(values_that_are_none),
