@@ -28,6 +28,7 @@ controller_configure() {
 		proof: 10s                    # how long a restore point must have run healthy to count as known good; a fleet would say 5m
 		bake: 500ms                   # evidence of health a wave must show before the next
 		incident: { prove: 500ms }
+		knowledge: $here/packaging/knowledge   # what is known about faults
 		administrator_keys: [ "$(cat "$dir/operator/approval.pub")" ]
 		notify:
 		  hold: 500ms                 # the first page of a service waits this long for its cause

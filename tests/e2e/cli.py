@@ -81,10 +81,22 @@ def incidents(kedge):
     kedge.ends(DONE, "incident", "note", "INC-1", "called", "the", "provider")
     page = kedge.ends(DONE, "incident", "show", "INC-1", says="called the provider").stdout
     check("no colour without a terminal", "\033" not in page, page)
+    kedge.ends(FAILED, "diagnosis", "confirm", "INC-1", says="kedge diagnosis correct")
+    kedge.ends(DONE, "diagnosis", "correct", "INC-1", "a", "cable", "of", "the", "provider")
     kedge.ends(DONE, "incident", "resolve", "INC-1", "it", "healed")
     kedge.ends(DONE, "incident", "close", "INC-1", "nothing", "learnt")
     kedge.ends(FAILED, "incident", "ack", "INC-1")
     kedge.ends(DONE, "audit", "list", "--incident", "INC-1", says="incident.close")
+    past = json.loads(kedge.ends(DONE, "knowledge", "history", "-o", "json").stdout)["items"]
+    check("the verdict is history", [(p["verdict"], p["cause"], p["by"]) for p in past] == [("corrected", "a cable of the provider", "founder")], past)
+
+
+def knowledge(kedge):
+    entries = json.loads(kedge.ends(DONE, "knowledge", "list", "--all", "-o", "json").stdout)["items"]
+    check("the shipped entries are there", len(entries) >= 80 and all(e["source"].startswith("https://") for e in entries), len(entries))
+    kedge.ends(DONE, "knowledge", "list", "--where", "area=tls", says="tls-certificate-expired")
+    kedge.ends(DONE, "knowledge", "show", "tls-certificate-expired", says="renewal failed")
+    kedge.ends(NOT_FOUND, "knowledge", "show", "no-such-entry")
 
 
 def brakes(kedge):
@@ -201,6 +213,7 @@ def main():
             every_list_on_an_empty_store(kedge)
             things_that_are_not_there(kedge)
             incidents(kedge)
+            knowledge(kedge)
             brakes(kedge)
             ada = enrolment(world, kedge)
             roles(kedge, ada)

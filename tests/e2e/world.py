@@ -12,6 +12,7 @@ import urllib.request
 
 BIN = pathlib.Path(sys.argv[1])
 DOMAIN = "e2e.kedge"
+KNOWLEDGE = pathlib.Path(__file__).resolve().parents[2] / "packaging" / "knowledge"
 
 
 def run(*argv, **more):
@@ -38,8 +39,8 @@ class World:
             "name: main\ndomain: %s\nstate_directory: %s/state\nagents: { listen: \"127.0.0.1:%d\" }\noperators: { listen: \"127.0.0.1:%d\" }\n"
             "identity: { certificate: %s/id/cert.pem, key: %s/id/key.pem, authority: %s/ca/authority.pem }\n"
             "issuing: { certificate: %s/ca/issuing.pem, key: %s/ca/issuing.key%s }\nadministrators: [ founder ]\nheartbeat: 1s\nproof: 10s\nbake: 200ms\nincident: { prove: 500ms }\n"
-            "notify: { channels: { note: { kind: file, url: %s/notes.jsonl } } }\n"
-            % (DOMAIN, self.dir, self.agents, self.operators, *[self.dir] * 5, ", " + issuing if issuing else "", self.dir))
+            "notify: { channels: { note: { kind: file, url: %s/notes.jsonl } } }\nknowledge: %s\n"
+            % (DOMAIN, self.dir, self.agents, self.operators, *[self.dir] * 5, ", " + issuing if issuing else "", self.dir, KNOWLEDGE))
         self.start()
 
     def start(self):
