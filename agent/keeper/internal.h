@@ -10,6 +10,7 @@
 #include "agent/keeper/keeper.h"
 #include "agent/keeper/outgoing.h"
 #include "agent/logwatch/logwatch.h"
+#include "agent/probe/pidwatch.h"
 #include "agent/probe/set.h"
 #include "shared/approval/approval.h"
 
@@ -24,6 +25,7 @@ struct watched { /* one service */
 	uint64_t next_archive_ms;                 /* monotonic: of the database's log */
 	uint32_t archive_state;                   /* enum wal_state, as it was told last */
 	uint64_t last_report_ms;                  /* health; monotonic */
+	uint32_t death_asks;                      /* how often its probes are still asked because a process ended */
 	bool drift_wanted;
 	struct seen_drift drift[COMPONENT_COUNT];
 	struct id probe_order;                    /* an ORDER_PROBE whose check is under way */
@@ -36,6 +38,7 @@ struct keeper {
 	struct probe_set_events probe_events;     /* borrowed by the next two for their lives */
 	struct logwatch_events log_events;
 	struct probe_set *probes;
+	struct pidwatch *pids;
 	struct logwatch *logs;
 	struct jobs *jobs;
 	struct orders *orders;
@@ -84,6 +87,9 @@ void observe_yield(struct keeper *k);                /* what can wait stops: som
 /* copies.c */
 void copies_tick(struct keeper *k, uint64_t now_ms);
 void copies_on_ended(struct keeper *k, const struct work_spec *spec); /* a worker did its work */
+
+/* deaths.c */
+enum err_code deaths_new(struct keeper *k, struct err *reterr);
 
 /* drills.c */
 void drills_tick(struct watched *w, uint64_t now_ms);

@@ -363,6 +363,8 @@ enum err_code observe_new(struct keeper *k, struct err *reterr)
 	k->log_events = (struct logwatch_events){ k, on_log };
 	enum err_code rc = probe_set_new(k->loop, k->c, &k->probe_events, &k->probes, reterr);
 	if (rc == ERR_OK)
+		rc = deaths_new(k, reterr);
+	if (rc == ERR_OK)
 		rc = logwatch_new(k->loop, k->c, k->c->state_directory, &k->log_events, &k->logs, reterr);
 	if (rc == ERR_OK)
 		plan_snapshots(k);
@@ -374,6 +376,7 @@ void observe_free(struct keeper *k)
 {
 	if (k->logs)
 		logwatch_free(k->logs);
+	pidwatch_free(k->pids);
 	if (k->probes)
 		probe_set_free(k->probes);
 	k->logs = NULL;
@@ -394,8 +397,10 @@ void observe_tick(struct keeper *k, uint64_t now_ms)
 		drills_tick(w, now_ms);
 		archive_tick(w, now_ms);
 	}
-	if (!k->stopping)
-		prune_tick(k, now_ms);
+	if (k->stopping)
+		return;
+	prune_tick(k, now_ms);
+	pidwatch_tick(k->pids, now_ms);
 }
 
 void observe_everything(struct keeper *k)
