@@ -9,7 +9,6 @@
 #include "shared/reader/reader.h"
 
 CLEANUP_DEFINE(struct reader, cleanup_reader, reader_close)
-CLEANUP_DEFINE(struct miner, cleanup_miner, miner_free)
 
 /* ---- what is printed ---- */
 
