@@ -430,6 +430,12 @@ enum err_code check_log(const void *record, struct err *reterr)
 	return check_path("file", l->file, reterr);
 }
 
+enum err_code check_version(const void *record, struct err *reterr)
+{
+	const struct version_config *v = record;
+	return check_path("file", v->file, reterr);
+}
+
 enum err_code check_snapshots(const void *record, struct err *reterr)
 {
 	const struct snapshots_config *s = record;

@@ -22,6 +22,7 @@ ERR_CHECK enum err_code check_age(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_probe(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_log(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_snapshots(const void *record, struct err *reterr);
+ERR_CHECK enum err_code check_version(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_service(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_controller(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_s3_copies(const void *record, struct err *reterr);

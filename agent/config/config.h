@@ -19,6 +19,7 @@ enum {
 	CONFIG_APPROVALS_MAX = 8,     /* more than a plan can carry could never be reached */
 	CONFIG_RUNS_MAX = 100,        /* rise and fall: more results in a row is never, not careful */
 	CONFIG_RATE_MAX = 60,         /* changing orders an hour; a host that needs more is not being rolled back but driven */
+	CONFIG_VERSIONS_MAX = 12,     /* per service; a restore point has room for the adapters' and the system's beside them */
 	CONFIG_KEEP_MAX = 10000,      /* snapshots of one kind */
 	CONFIG_ADDRESS_MAX = 320,     /* a host name of 253 bytes, a port, brackets, "unix:" */
 	CONFIG_URL_MAX = 2048,
@@ -125,6 +126,8 @@ struct log_config {
 	const char *journal;      /* a systemd unit */
 };
 
+/* Where a version stands that restore points note: "config_schema", "database_schema": the first line of a file. */
+struct version_config { const char *name, *file; };
 struct keep_config { uint32_t hourly, daily, weekly, monthly; };
 struct snapshots_config {
 	uint64_t every_ms;
@@ -144,6 +147,7 @@ struct service_config {
 	struct list probes;       /* struct probe_config, keyed by name */
 	struct list logs;         /* struct log_config */
 	struct list depends_on;   /* names */
+	struct list versions;     /* struct version_config, keyed by name */
 	struct snapshots_config snapshots;
 	struct brakes_config rollback;
 };

@@ -198,6 +198,13 @@ static const struct field log_fields[] = {
 static const struct record_type log_config_type = RECORD_TYPE(
     "log_config", struct log_config, log_fields, "a log that is watched: file or journal", .check = check_log);
 
+static const struct field version_fields[] = {
+    F_STRING(struct version_config, name, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_KEY | FIELD_COLUMN, "of what: config_schema"),
+    F_STRING(struct version_config, file, PATH_LIMIT, FIELD_REQUIRED | FIELD_COLUMN, "the file whose first line it is"),
+};
+static const struct record_type version_config_type = RECORD_TYPE("version_config", struct version_config, version_fields,
+    "a version that restore points note", .check = check_version);
+
 #define KEEP(M, DEFAULT, DOC) F_U32(struct keep_config, M, CONFIG_KEEP_MAX, 0, DOC, .default_text = DEFAULT)
 static const struct field keep_fields[] = {
     KEEP(hourly, "24", "the newest of each of so many hours"),
@@ -241,6 +248,8 @@ static const struct field service_fields[] = {
     F_LIST(struct service_config, logs, &log_config_type, CONFIG_LOGS_MAX, FIELD_SCALAR_OK, "what it writes"),
     F_STRINGS(struct service_config, depends_on, CONFIG_DEPENDS_MAX, FIELD_SCALAR_OK,
 	"services (here or elsewhere) that it leans on"),
+    F_LIST(struct service_config, versions, &version_config_type, CONFIG_VERSIONS_MAX, FIELD_KEYED,
+	"versions that restore points note, by name"),
     F_INLINE(
 	struct service_config, snapshots, struct snapshots_config, &snapshots_config_type, 0, "when it is snapshotted"),
     F_INLINE(
@@ -349,6 +358,7 @@ const struct record_type *const agent_config_types[] = {
     &load_probe_type,
     &age_probe_type,
     &log_config_type,
+    &version_config_type,
     &snapshots_config_type,
     &keep_config_type,
     &brakes_config_type,

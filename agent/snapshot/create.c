@@ -6,6 +6,7 @@
 #include "agent/snapshot/git.h"
 #include "agent/snapshot/opened.h"
 #include "agent/snapshot/roots.h"
+#include "agent/snapshot/versions.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 
@@ -206,21 +207,6 @@ static enum err_code take_components(struct creating *c, struct err *reterr)
 		   : err_set(reterr, ERR_INVALID, "no snapshot of %s: it declares no component", c->service->name);
 }
 
-static enum err_code copy_versions(struct creating *c, struct err *reterr)
-{
-	struct snapshot_version *copy = arena_array(c->arena, c->o->version_count + 1, sizeof *copy);
-	for (size_t i = 0; copy && i < c->o->version_count; i++) {
-		copy[i].name = arena_strdup(c->arena, c->o->versions[i].name);
-		copy[i].value = arena_strdup(c->arena, c->o->versions[i].value);
-		if (!copy[i].name || !copy[i].value)
-			copy = NULL;
-	}
-	if (!copy)
-		return err_set(reterr, ERR_NOMEM, "out of memory");
-	c->result.summary.versions = (struct list){copy, c->o->version_count};
-	return ERR_OK;
-}
-
 static enum err_code fill_summary(struct creating *c, struct err *reterr)
 {
 	struct snapshot_summary *s = &c->result.summary;
@@ -289,7 +275,8 @@ static enum err_code keep_lists(struct creating *c, struct err *reterr)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	c->result.summary.components = (struct list){components, c->count};
 	c->result.trees = (struct list){c->trees, c->count};
-	return copy_versions(c, reterr);
+	return versions_gather(
+	    c->service, c->o->versions, c->o->version_count, c->arena, &c->result.summary.versions, reterr);
 }
 
 /* The restore point is there; that it would not be missed is no reason to call it failed. */

@@ -110,6 +110,7 @@ struct snapshot_options {
 	const struct snapshot *like;
 	/* Components of that restore point which are not taken here become part of this one too, as they are there. */
 	struct snapshot *carry;
+	/* Beside those that the service declares, and the operating system's (versions.h). */
 	const struct snapshot_version *versions; /* read when the rest is taken: late() may fill them in */
 	size_t version_count;
 	unsigned workers;      /* 0: one a processor, at most SNAPSHOT_WORKERS_MAX */

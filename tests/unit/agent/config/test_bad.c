@@ -112,6 +112,9 @@ static const struct {
 	"\"kedge-recovery-x25519\", 64 hex digits, a name"},
     {"services:\n  portal:\n    snapshots: { verify_every: 5s }\n",
 	"agent.yaml:3: services.portal.snapshots.verify_every: expected at least 1m, or 0s for none"},
+    {"services:\n  portal:\n    versions: { config_schema: { file: SCHEMA } }\n",
+	"agent.yaml:3: services.portal.versions.config_schema.file: expected an absolute path without \"..\", \"//\" "
+	"or a slash at its end, got \"SCHEMA\""},
     {"services:\n  portal:\n    snapshots: { every: 5s }\n",
 	"agent.yaml:3: services.portal.snapshots.every: expected at least 1m, or 0s for none"},
     {"services:\n  portal:\n    snapshots: { keep: { hourly: -1 } }\n",

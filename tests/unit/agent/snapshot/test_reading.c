@@ -390,6 +390,34 @@ static void test_prepared_copy(void **state)
 	snapshot_close(opened);
 }
 
+/* What a restore point depends on: an adapter's word first, then the declared files, and the system. */
+static void test_versions(void **state)
+{
+	(void)state;
+	struct snapshot_summary s;
+	char file[3][WORLD_PATH * 2];
+	static const char *const names[] = {"SCHEMA", "nothing", "empty"};
+	for (int i = 0; i < 3; i++)
+		(void)text_format(file[i], sizeof file[i], "%s/%s", w.config_dir, names[i]);
+	world_text(w.config_dir, "SCHEMA", "17 \nsecond line\n");
+	world_text(w.config_dir, "empty", "\n");
+	const struct version_config declared[] = {
+	    {"config_schema", file[0]}, {"database_schema", file[0]}, {"gone", file[1]}, {"blank", file[2]}};
+	w.service.versions = (struct list){(void *)(uintptr_t)declared, 4};
+	struct snapshot_version given = {"database_schema", "42"};
+	struct snapshot_options o = {.now_ms = w.now_ms, .versions = &given, .version_count = 1};
+	WORLD_OK(&w, snapshot_create(w.repo, &w.service, &o, w.arena, &s, &w.err));
+	WORLD_OK(&w, snapshot_get(w.repo, s.snapshot, w.arena, &s, &w.err));
+	assert_int_equal(s.versions.count, 3);
+	const struct snapshot_version *v = &LIST_AT(s.versions, struct snapshot_version, 0);
+	assert_string_equal(v[0].name, "database_schema");
+	assert_string_equal(v[0].value, "42");
+	assert_string_equal(v[1].name, "config_schema");
+	assert_string_equal(v[1].value, "17");
+	assert_string_equal(v[2].name, "os");
+	assert_true(text_starts(v[2].value, "Linux "));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -404,6 +432,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_missing_component, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_declarations, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_excludes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_versions, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_cancelled, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_prepared_copy, setup, teardown),
 	};
