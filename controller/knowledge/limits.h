@@ -10,6 +10,7 @@ enum {
 	MODEL_CELLS = 1 << MODEL_BITS,
 	MODEL_TEXT_MAX = 4 << 20, /* a model file is some 600 KiB */
 	MODEL_EXAMPLES_MAX = 1 << 20,
+	LEXICON_PHRASE_MAX = 128,       /* bytes of one phrase: the longest has 40 */
 	MODEL_SYSTEMS_MAX = 64,         /* systems that training data may name: one held back a round */
 	MODEL_BINS_MAX = 64,            /* steps of a calibration */
 	INCIDENT_EVENTS_MAX = 65536,    /* kinds of events over a history */

@@ -21,7 +21,7 @@ struct school {
 	const char *systems[MODEL_SYSTEMS_MAX];
 	uint64_t size[MODEL_SYSTEMS_MAX];
 	uint32_t system_count;
-	size_t count;
+	size_t count, total; /* examples; with what the lexicon adds */
 };
 
 static int by_name(const void *a, const void *b)
@@ -35,8 +35,8 @@ static enum err_code name_systems(struct school *s, const struct example *e, siz
 		uint32_t k = 0;
 		while (k < s->system_count && strcmp(s->systems[k], e[i].system) != 0)
 			k++;
-		if (k == MODEL_SYSTEMS_MAX)
-			return err_set(reterr, ERR_LIMIT, "more than %d systems", MODEL_SYSTEMS_MAX);
+		if (k == MODEL_SYSTEMS_MAX - 1) /* the last is the lexicon's */
+			return err_set(reterr, ERR_LIMIT, "more than %d systems", MODEL_SYSTEMS_MAX - 1);
 		if (k == s->system_count)
 			s->systems[s->system_count++] = e[i].system;
 	}
@@ -44,16 +44,52 @@ static enum err_code name_systems(struct school *s, const struct example *e, siz
 	return ERR_OK;
 }
 
+/* A phrase of the lexicon as a message would have it. */
+static size_t spell(const char *phrase, size_t size, char *out, size_t room)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < size && n + 3 < room; i++) {
+		bool value = phrase[i] == '%' || phrase[i] == '~' || phrase[i] == '_';
+		if (value)
+			out[n++] = '%';
+		if (!strchr("*^$", phrase[i]))
+			out[n++] = value ? 's' : phrase[i];
+	}
+	return n;
+}
+
+static size_t phrases(struct lesson *lessons, struct look *looks, uint32_t system)
+{
+	const char *phrase;
+	char text[LEXICON_PHRASE_MAX];
+	size_t size, n = 0;
+	enum error_class class;
+	int strength;
+	for (size_t i = 0; lexicon_entry(i, &phrase, &size, &class, &strength); i++) {
+		if (strength < 3)
+			continue;
+		if (lessons) {
+			lessons[n] = (struct lesson){.look = &looks[n], .class = class, .system = system};
+			look_at(text, spell(phrase, size, text, sizeof text), &looks[n]);
+		}
+		n++;
+	}
+	return n;
+}
+
+/* The examples, and behind them what the lexicon says outright, as a system of its own that is never held back and
+ * never judged: its words are learned where no phrase of it stands whole. */
 static enum err_code enrol(struct school *s, const struct example *e, size_t count, struct err *reterr)
 {
 	enum err_code rc = name_systems(s, e, count, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	s->lessons = calloc(count + 1, sizeof *s->lessons);
-	s->looks = calloc(count + 1, sizeof *s->looks);
+	s->count = count;
+	s->total = count + phrases(NULL, NULL, 0);
+	s->lessons = calloc(s->total + 1, sizeof *s->lessons);
+	s->looks = calloc(s->total + 1, sizeof *s->looks);
 	if (!s->lessons || !s->looks)
 		return err_set(reterr, ERR_NOMEM, "out of memory for %zu examples", count);
-	s->count = count;
 	for (size_t i = 0; i < count; i++) {
 		struct lesson *l = &s->lessons[i];
 		l->look = &s->looks[i];
@@ -63,6 +99,7 @@ static enum err_code enrol(struct school *s, const struct example *e, size_t cou
 		s->size[l->system]++;
 		look_at(e[i].text, strlen(e[i].text), l->look);
 	}
+	phrases(s->lessons + count, s->looks + count, s->system_count);
 	return ERR_OK;
 }
 
@@ -85,7 +122,7 @@ static enum err_code hold_back(struct school *s, struct model *m, struct err *re
 {
 	enum err_code rc = ERR_OK;
 	for (uint32_t k = 0; rc == ERR_OK && k < s->system_count; k++) {
-		rc = fit_weights(m, s->lessons, s->count, k, reterr);
+		rc = fit_weights(m, s->lessons, s->total, k, reterr);
 		for (size_t i = 0; rc == ERR_OK && i < s->count; i++)
 			if (s->lessons[i].system == k)
 				judge(m, &s->lessons[i]);
@@ -302,7 +339,7 @@ static enum err_code teach(struct school *s, struct model *m, const struct examp
 	if (rc != ERR_OK)
 		return rc;
 	figures(s, &m->card);
-	rc = fit_weights(m, s->lessons, s->count, UINT32_MAX, reterr);
+	rc = fit_weights(m, s->lessons, s->total, UINT32_MAX, reterr);
 	return rc == ERR_OK ? fit_confidence(m, s->lessons, s->count, UINT32_MAX, reterr) : rc;
 }
 
