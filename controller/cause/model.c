@@ -25,9 +25,9 @@ const struct cause_model cause_model = {
     .log_part = 0.7,
     .flow_trust = 2,
     .symptom_trust = 0.15,
-    .bias = -1.32,
-    .weight = 0.78,
-    .lead = 2.91,
+    .bias = -1.26,
+    .weight = 0.81,
+    .lead = 2.82,
     .silence = 0.05,
 };
 

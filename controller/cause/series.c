@@ -285,7 +285,9 @@ void series_weigh(struct cause *c, bool symptoms)
 		const struct series *s = &c->series[i];
 		struct service *v = &c->services[s->service];
 		v->slight = fmax(v->slight, fmin(s->z, 1));
-		if (!is_symptom(s) && (symptoms || s->m.class != CAUSE_TRAFFIC)) /* of traffic a graph tells more */
+		if (s->m.class == CAUSE_TRAFFIC && symptoms) /* of traffic a graph tells more; it comes from others */
+			weigh_series(c, CAUSE_BY_SYMPTOM, s, cause_model.symptom * stats_weight(s->z));
+		else if (s->m.class != CAUSE_TRAFFIC && !is_symptom(s))
 			weigh_series(c, CAUSE_BY_METRIC, s, stats_weight(s->z));
 	}
 	for (size_t i = 0; symptoms && i < c->service_count; i++)

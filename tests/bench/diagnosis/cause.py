@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Section of tests/bench/diagnosis.sh: root causes.
 
-    KEDGE=bin/kedge DATA=…/data SCORERS=…/scorers cause.py [--calibrate]
+    tests/bench/diagnosis.sh cause
+    PYTHONPATH=tests/bench/diagnosis KEDGE=bin/kedge DATA=…/data cause.py --calibrate
 
 Ranks every case, prints each system apart beside what peers have published, proportions with Wilson's interval of 95 %.
 Nothing of the ranking is fitted to these cases but the four numbers of its confidence (controller/cause/model.c):
@@ -17,23 +18,16 @@ import sys
 import tempfile
 import time
 
-KEDGE, DATA, SCORERS = (os.environ.get(k, '') for k in ('KEDGE', 'DATA', 'SCORERS'))
+from rows import DATA, KEDGE, head, note, row
+
 RCA = os.path.join(DATA, 'rca')
-PEERS = {
-    'petshop': ('with a service graph', 'deepest anomalous callee .38/.77 (AC@1/AC@3)'),
-    'onlineboutique': ('metrics and traces', 'Nezha .87/.98, MicroRank .16, metrics alone .1'),
-    'sockshop': ('metrics alone', 'BARO .82/.93 here, .99 published (AC@1/Avg@5)'),
+GOALS = {  # system: what there is of it, (must, aim) of AC@1, of what is said beside it, peers
+    'petshop': ('service graph', (.93, .98), ('AC@3', .98, 1.0), 'deepest anomalous callee .38, AC@3 .77'),
+    'onlineboutique': ('metrics and traces', (.80, .88), ('AC@3', .93, .98), 'Nezha .87, AC@3 .98; MicroRank .16; metrics alone .1'),
+    'sockshop': ('metrics alone', (.92, .95), ('Avg@5', .97, .99), 'BARO .82, Avg@5 .93 (published .99)'),
 }
 TRUST = {'flow': 2.0, 'symptom': 0.15}  # model.c: flow_trust, symptom_trust (the latter without a graph)
 SURE = 0.95
-
-
-def wilson(k, n, z=1.96):
-    if not n:
-        return '-'
-    p, d = k / n, 1 + z * z / n
-    c, h = (p + z * z / 2 / n) / d, z * math.sqrt(p * (1 - p) / n + z * z / 4 / n / n) / d
-    return '%.3f [%.3f, %.3f] of %d' % (p, c - h, c + h, n)
 
 
 def lines(path):
@@ -62,14 +56,22 @@ def place(answer, label):
     return next((i for i, name in enumerate(answer['rank']) if name in label['root']), None)
 
 
-def table(title, labels, answers):
+def hits(labels, answers):
+    """AC@1 to AC@5; a case without an answer is wrong."""
     places = [place(answers[l['case']], l) for l in labels if l['case'] in answers]
-    n = len(labels)
-    hits = [sum(p is not None and p <= k for p in places) for k in range(5)]
-    print('  %-34s AC@1 %s  AC@3 %.3f  Avg@5 %.3f' % (title, wilson(hits[0], n), hits[2] / n, sum(hits) / 5 / n))
+    return [sum(p is not None and p <= k for p in places) / len(labels) for k in range(5)]
 
 
-def calibration(title, pairs):
+def by_system(system, labels, answers):
+    some = [l for l in labels if l['system'] == system]
+    what, (must, aim), (beside, must_beside, aim_beside), peers = GOALS.get(system, ('', (None, None), ('AC@3', None, None), ''))
+    ac = hits(some, answers)
+    row('cause, ' + what, system + ' AC@1', ac[0], n=len(some), must=must, aim=aim, peers=peers)
+    row('', system + ' ' + beside, ac[2] if beside == 'AC@3' else sum(ac) / 5, must=must_beside, aim=aim_beside)
+    return ac[0]
+
+
+def calibration(title, pairs, must=(None, None, None), aim=(None, None, None)):
     """pairs: (confidence, right)"""
     bins = [[0, 0.0, 0] for _ in range(10)]
     for c, right in pairs:
@@ -79,8 +81,10 @@ def calibration(title, pairs):
         b[2] += right
     error = sum(abs(b[1] - b[2]) for b in bins) / len(pairs)
     sure = [right for c, right in pairs if c >= SURE]
-    print('  %-34s ECE %.3f  at %.2f and above: coverage %.2f, right %s' %
-          (title, error, SURE, len(sure) / len(pairs), wilson(sum(sure), len(sure))))
+    row('cause, confidence', title + ' ECE', error, must=must[0], aim=aim[0])
+    row('', 'coverage of %.2f' % SURE, len(sure) / len(pairs), n=len(pairs), must=must[1], aim=aim[1])
+    if sure:
+        row('', '… right', sum(sure) / len(sure), n=len(sure), must=must[2], aim=aim[2])
 
 
 def without(*keys):
@@ -155,31 +159,33 @@ def calibrate(cases, labels, answers):
             some = [way(c) for c in cases if c['system'] == system]
             got, _ = ask(some)
             samples += [(0.4, features(c, got[c['case']]), place(got[c['case']], by[c['case']]) == 0, c) for c in some]
-    print('  fitted to all: bias %.2f, weight %.2f, lead %.2f' % tuple(fit([s[:3] for s in samples])))
+    note('fitted to all: bias %.2f, weight %.2f, lead %.2f' % tuple(fit([s[:3] for s in samples])))
     for what in ('system', 'type'):
         for value in sorted({l[what] for l in labels}):
             w = fit([s[:3] for s in samples if by[s[3]['case']][what] != value])
-            calibration('left out: ' + value, [(confidence(w, s[1]), s[2]) for s in own if by[s[3]['case']][what] == value])
+            calibration('without ' + value, [(confidence(w, s[1]), s[2]) for s in own if by[s[3]['case']][what] == value])
 
 
 def main():
     if not os.path.exists(os.path.join(RCA, 'cases.jsonl')):
-        print('root causes: no data in %s' % RCA)
+        print('no data in %s' % RCA)
         return 77
     cases, labels = lines(os.path.join(RCA, 'cases.jsonl')), lines(os.path.join(RCA, 'labels.jsonl'))
     answers, took = ask(cases)
-    print('root causes: %d cases in %.1f s' % (len(cases), took))
-    for system in sorted({l['system'] for l in labels}):
-        what, peer = PEERS.get(system, ('', ''))
-        table('%s, %s' % (system, what), [l for l in labels if l['system'] == system], answers)
-        print('  %-34s %s' % ('', 'peers: ' + peer))
+    head()
+    first = {s: by_system(s, labels, answers) for s in sorted({l['system'] for l in labels})}
+    if 'petshop' in first and 'onlineboutique' in first:
+        row('cause, graph and traces', 'mean AC@1', (first['petshop'] + first['onlineboutique']) / 2, must=.87, aim=.92)
     for kind in sorted({l['type'] for l in labels}):
-        table('fault: ' + kind, [l for l in labels if l['type'] == kind], answers)
+        some = [l for l in labels if l['type'] == kind]
+        row('cause, by kind of fault', kind + ' AC@1', hits(some, answers)[0], n=len(some))
     cold = [ask([c]) for c in cases]
-    table('each in a process of its own', labels, {k: a for got, _ in cold for k, a in got.items()})
-    print('  %-34s %.2f s at most, %.2f s on average' %
-          ('… cold, with the start', max(t for _, t in cold), sum(t for _, t in cold) / len(cold)))
-    calibration('confidence, as shipped', [(answers[l['case']]['conf'], place(answers[l['case']], l) == 0) for l in labels])
+    ac = hits(labels, {k: a for got, _ in cold for k, a in got.items()})
+    row('cause, cold', 'AC@1, no history', ac[0], n=len(labels))
+    row('', 's a case, at most', max(t for _, t in cold), must=5, aim=1)
+    note('%d cases in one run: %.1f s' % (len(cases), took))
+    pairs = [(answers[l['case']]['conf'], place(answers[l['case']], l) == 0) for l in labels]
+    calibration('as shipped', pairs, must=(.10, .5, .95), aim=(.10, .7, .95))
     if '--calibrate' in sys.argv:
         calibrate(cases, labels, answers)
     return 0
