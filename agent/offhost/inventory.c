@@ -60,6 +60,70 @@ static enum err_code sealer_for(
 	return rc;
 }
 
+static enum err_code append(
+    struct buf *out, const struct record_type *t, const void *record, struct buf *scratch, struct err *reterr)
+{
+	buf_clear(scratch);
+	enum err_code rc = record_to_msgpack(t, record, scratch, reterr);
+	if (rc)
+		return rc;
+	buf_be32(out, (uint32_t)scratch->size);
+	buf_append(out, scratch->data, scratch->size);
+	return scratch->failed || out->failed
+		   ? err_set(reterr, ERR_LIMIT, "an inventory of more than %d MiB; prune restore points",
+			 OFFHOST_INVENTORY_MAX >> 20)
+		   : ERR_OK;
+}
+
+static enum err_code write_body(const struct inventory *v, struct buf *out, struct err *reterr)
+{
+	CLEANUP(buf_done) struct buf scratch = BUF_INIT;
+	struct inventory head = *v;
+	head.count = v->entries.count;
+	enum err_code rc = append(out, &inventory_type, &head, &scratch, reterr);
+	for (size_t i = 0; i < v->entries.count && !rc; i++)
+		rc = append(out, &copied_type, &LIST_AT(v->entries, struct copied, i), &scratch, reterr);
+	return rc;
+}
+
+/* Of the record that begins at *data; both move behind it. */
+static enum err_code take(const uint8_t **data, size_t *size, const struct record_type *t, struct arena *arena,
+    void *record, struct err *reterr)
+{
+	if (*size < 4)
+		return err_set(reterr, ERR_CORRUPT, "it ends early");
+	uint32_t length =
+	    (uint32_t)(*data)[0] << 24 | (uint32_t)(*data)[1] << 16 | (uint32_t)(*data)[2] << 8 | (*data)[3];
+	if (length > *size - 4)
+		return err_set(reterr, ERR_CORRUPT, "it ends early");
+	enum err_code rc = record_from_msgpack(t, *data + 4, length, arena, record, reterr);
+	*data += 4 + (size_t)length;
+	*size -= 4 + (size_t)length;
+	return rc == ERR_OK || rc == ERR_NOMEM ? rc : ERR_CORRUPT;
+}
+
+enum err_code inventory_body_parse(
+    const uint8_t *data, size_t size, struct arena *arena, struct inventory *ret, struct err *reterr)
+{
+	struct inventory v = {.host = NULL};
+	enum err_code rc = take(&data, &size, &inventory_type, arena, &v, reterr);
+	if (rc)
+		return rc;
+	if (v.count > size / 4) /* each has a length: what is not there is not reserved */
+		return err_set(reterr, ERR_CORRUPT, "it ends early");
+	struct copied *all = arena_array(arena, (size_t)v.count + 1, sizeof *all);
+	if (!all)
+		return err_set(reterr, ERR_NOMEM, "out of memory for an inventory");
+	for (size_t i = 0; i < v.count && !rc; i++)
+		rc = take(&data, &size, &copied_type, arena, &all[i], reterr);
+	if (!rc && size)
+		rc = err_set(reterr, ERR_CORRUPT, "something follows its end");
+	v.entries = (struct list){all, (size_t)v.count};
+	if (!rc)
+		*ret = v;
+	return rc;
+}
+
 enum err_code inventory_seal(
     const struct keys *k, const struct inventory *c, struct random *random, struct buf *out, struct err *reterr)
 {
@@ -67,12 +131,9 @@ enum err_code inventory_seal(
 	CLEANUP(sealer_cleanup) struct sealer *sealer = NULL;
 	struct inventory_header h = {.key_number = keys_newest(k), .number = c->number};
 	uint8_t header[INVENTORY_HEADER_SIZE], signature[SIGNATURE_SIZE];
-	enum err_code rc = record_to_msgpack(&inventory_type, c, &body, reterr);
+	enum err_code rc = write_body(c, &body, reterr);
 	if (rc)
 		return rc;
-	if (body.failed)
-		return err_set(reterr, ERR_LIMIT, "an inventory of more than %d MiB; prune restore points",
-		    OFFHOST_INVENTORY_MAX >> 20);
 	memcpy(h.repo, keys_repo_id(k), REPO_ID_SIZE);
 	random_fill(random, h.salt, sizeof h.salt);
 	h.sealed_size = (uint32_t)(body.size + SEAL_TAG_SIZE);
@@ -116,9 +177,9 @@ enum err_code inventory_unseal(const struct keys *k, uint32_t number, const uint
 		return rc == ERR_NOT_FOUND ? ERR_CORRUPT : rc;
 	if (!sealer_open(sealer, 0, data, INVENTORY_HEADER_SIZE, body, body_size))
 		return err_set(reterr, ERR_CORRUPT, "its content is not what was sealed");
-	rc = record_from_msgpack(&inventory_type, body, body_size, arena, &c, reterr);
+	rc = inventory_body_parse(body, body_size, arena, &c, reterr);
 	if (rc)
-		return rc == ERR_NOMEM ? rc : ERR_CORRUPT;
+		return rc;
 	if (c.number != number)
 		return err_set(reterr, ERR_CORRUPT, "it says another number inside");
 	*ret = c;

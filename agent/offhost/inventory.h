@@ -3,7 +3,8 @@
  *   header     64 bytes: "KEDGEIV1", u32 version 1, u32 key number, repository id (16), u64 number,
  *              u32 sealed size (with tag), u32 zero, salt (16)
  *   sealed     AES-256-GCM under a key of this object's own (purpose "inventory", context: number and salt;
- *              nonce 0), associated data: the header; inside the msgpack record "inventory"
+ *              nonce 0), associated data: the header; inside, each behind its length (u32, big-endian),
+ *              the msgpack record "inventory" and as many records "copied" as it says
  *   signature  Ed25519 (64) over all before it, domain "kedge inventory 1", by the host's key
  *
  * Numbers begin with 1 and have no gaps.  Number 1 and every OFFHOST_FULL_EVERY after it names everything that is
@@ -25,8 +26,9 @@ struct inventory {
 	uint32_t number;
 	uint64_t made_ms;
 	struct digest previous; /* of the object before it; zero with number 1 */
-	struct list
-	    entries; /* struct copied; stored_ms, inventory and gone are not in it but for what they were then */
+	uint64_t count;         /* of entries; filled in when it is sealed */
+	struct list entries; /* struct copied, as they were then; apart from the record, which would have no bound that
+				is sensible */
 };
 extern const struct record_type inventory_type;
 
@@ -45,5 +47,9 @@ ERR_CHECK enum err_code inventory_seal(
 /* ERR_CORRUPT: it is not what this repository's host wrote as this number. */
 ERR_CHECK enum err_code inventory_unseal(const struct keys *k, uint32_t number, const uint8_t *data, size_t size,
     struct arena *arena, struct inventory *ret, struct err *reterr);
+
+/* What is inside, opened.  ERR_CORRUPT. */
+ERR_CHECK enum err_code inventory_body_parse(
+    const uint8_t *data, size_t size, struct arena *arena, struct inventory *ret, struct err *reterr);
 
 #endif

@@ -3,6 +3,7 @@
 #define KEDGE_AGENT_OFFHOST_LIMITS_H
 
 enum {
+	OFFHOST_PACKS_MAX = 1 << 16, /* that one restore point needs: 4 TiB of them */
 	OFFHOST_GENERATIONS_MAX =
 	    999, /* repositories that one host name ever had; each is asked for once when the ledger is lost */
 	OFFHOST_INVENTORIES_MAX = 99999999, /* the number has eight digits: one an hour for eleven thousand years */

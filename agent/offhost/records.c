@@ -51,7 +51,7 @@ static const struct field inventory_fields[] = {
     F_U32(struct inventory, number, OFFHOST_INVENTORIES_MAX, FIELD_REQUIRED, "its place in the row", .min = 1),
     F_TIME(struct inventory, made_ms, FIELD_REQUIRED, "when it was made"),
     F_DIGEST(struct inventory, previous, 0, "of the one before it"),
-    F_LIST(struct inventory, entries, &copied_type, OFFHOST_ENTRIES_MAX, 0, "what was put since, or everything"),
+    F_U64(struct inventory, count, OFFHOST_ENTRIES_MAX, 0, "how many things follow: what was put since, or everything"),
 };
 const struct record_type inventory_type =
     RECORD_TYPE("inventory", struct inventory, inventory_fields, "what a copy off the host consists of");

@@ -38,7 +38,7 @@ static void an_inventory(struct arena *arena, const uint8_t *data, size_t size)
 		abort();
 	if (inventory_header_parse(data, size, &h, NULL) == ERR_OK)
 		assert(inventory_unseal(keys, (uint32_t)h.number, data, size, arena, &v, NULL) != ERR_OK);
-	if (record_from_msgpack(&inventory_type, data, size, arena, &v, NULL))
+	if (inventory_body_parse(data, size, arena, &v, NULL))
 		return;
 	for (size_t i = 0; i < v.entries.count; i++) {
 		const struct copied *c = &LIST_AT(v.entries, struct copied, i);
