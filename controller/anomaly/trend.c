@@ -250,19 +250,18 @@ static bool goes_by_teeth(struct trend *ret, const struct teeth *t, double newes
 	return true;
 }
 
-struct trend trend_of(const struct trend_sample *samples, size_t count, double limit)
+struct trend trend_of(const struct trend_sample *samples, size_t count, double limit, bool rising)
 {
 	struct point p[TREND_POINTS_MAX];
 	struct trend ret = {.near_ms = TREND_NEVER, .likely_ms = TREND_NEVER, .far_ms = TREND_NEVER};
-	double newest = newest_value(samples, count), first = count ? samples[0].value : NAN;
+	double newest = newest_value(samples, count);
 	if (!isfinite(newest) || !isfinite(limit))
 		return ret;
-	bool below = newest < limit || (newest == limit && first < limit);
 	if (count > TREND_SAMPLES_MAX) {
 		samples += count - TREND_SAMPLES_MAX;
 		count = TREND_SAMPLES_MAX;
 	}
-	double sign = below ? 1 : -1, room = sign * (limit - newest);
+	double sign = rising ? 1 : -1, room = sign * (limit - newest);
 	if (room <= 0) {
 		ret.state = TREND_REACHED;
 		return ret;

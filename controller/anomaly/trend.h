@@ -38,9 +38,9 @@ struct trend {
 	size_t resets;
 };
 
-/* Samples in ascending time; one that is not later than that before it, or not finite, is passed over.  The limit lies
- * above or below: whichever side of it the newest value is not on is where it would be reached from. */
-struct trend trend_of(const struct trend_sample *samples, size_t count, double limit);
+/* Samples in ascending time; one that is not later than that before it, or not finite, is passed over.  rising: the
+ * limit is reached from below (a disk fills); else from above (days left run out). */
+struct trend trend_of(const struct trend_sample *samples, size_t count, double limit, bool rising);
 
 /* Whether it is time to say so: only when the near end of the interval lies within the horizon. */
 bool trend_alarms(const struct trend *t, uint64_t now_ms, uint64_t horizon_ms);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "controller/anomaly/series.h"
-#include "controller/anomaly/trend.h"
 #include "shared/base/text.h"
 
 static const double of_anomaly = 0.9; /* times its score of 0.5 to 1: less than a probe that says so itself */
@@ -97,50 +96,25 @@ static enum err_code judge_course(
 
 /* ---- about to reach its limit ---- */
 
-static bool limit_of(const struct health_metric *m, double *ret)
+static const char *limit_text(struct collected *c, const struct health_metric *m, uint64_t now_ms)
 {
-	const char *dot = strrchr(m->metric, '.'), *name = dot ? dot + 1 : m->metric;
-	if (!m->unit)
-		return false;
-	if (text_equal(m->unit, "%"))
-		*ret = 100;
-	else if (text_equal(m->unit, "d") || (text_equal(m->unit, "B") && text_equal(name, "free")))
-		*ret = 0;
-	else
-		return false;
-	return true;
-}
-
-static const char *limit_text(
-    struct collected *c, const struct health_metric *m, const struct trend *t, uint64_t now_ms)
-{
-	char near[TEXT_TIME_MAX], far[TEXT_TIME_MAX];
-	if (t->state == TREND_REACHED)
+	char earliest[TEXT_TIME_MAX], latest[TEXT_TIME_MAX];
+	if (m->likely_ms <= now_ms && m->likely_ms == m->earliest_ms)
 		return arena_printf(c->arena, "%s on %s is at its limit", m->metric, m->host);
-	text_duration_human(t->near_ms > now_ms ? t->near_ms - now_ms : 0, near);
-	if (t->far_ms == TREND_NEVER)
-		return arena_printf(c->arena, "%s on %s may reach its limit in %s", m->metric, m->host, near);
-	text_duration_human(t->far_ms > now_ms ? t->far_ms - now_ms : 0, far);
-	return arena_printf(c->arena, "%s on %s reaches its limit in %s to %s", m->metric, m->host, near, far);
+	text_duration_human(m->earliest_ms > now_ms ? m->earliest_ms - now_ms : 0, earliest);
+	if (!m->latest_ms)
+		return arena_printf(c->arena, "%s on %s may reach its limit in %s", m->metric, m->host, earliest);
+	text_duration_human(m->latest_ms > now_ms ? m->latest_ms - now_ms : 0, latest);
+	return arena_printf(c->arena, "%s on %s reaches its limit in %s to %s", m->metric, m->host, earliest, latest);
 }
 
 static enum err_code judge_trend(
     struct collected *c, const struct health_metric *m, uint64_t now_ms, struct err *reterr)
 {
-	struct trend_sample samples[HEALTH_TREND_MAX];
-	double limit;
-	if (!limit_of(m, &limit))
+	if (!m->earliest_ms || m->earliest_ms > now_ms + METRIC_HORIZON_MS)
 		return ERR_OK;
-	size_t n = m->samples.count < HEALTH_TREND_MAX ? m->samples.count : HEALTH_TREND_MAX;
-	for (size_t i = 0; i < n; i++) {
-		const struct health_sample *x = &LIST_AT(m->samples, struct health_sample, i);
-		samples[i] = (struct trend_sample){x->at_ms, x->value};
-	}
-	struct trend t = trend_of(samples, n, limit);
-	if (!trend_alarms(&t, now_ms, METRIC_HORIZON_MS))
-		return ERR_OK;
-	return add(c, limit_text(c, m, &t, now_ms), t.state == TREND_REACHED ? of_limit_reached : of_limit,
-	    n ? samples[n - 1].at_ms : 0, reterr);
+	uint64_t at_ms = m->samples.count ? LIST_AT(m->samples, struct health_sample, m->samples.count - 1).at_ms : 0;
+	return add(c, limit_text(c, m, now_ms), m->likely_ms <= now_ms ? of_limit_reached : of_limit, at_ms, reterr);
 }
 
 static enum err_code examine(

@@ -1,8 +1,8 @@
 /* controller/diagnosis/metrics.h: what the measurements of a place say about a fault.
  *
  * Two kinds of evidence: a metric that left its usual course shortly before or during the fault (controller/anomaly/
- * series.h over the last hour), and one that is about to reach its limit (controller/anomaly/trend.h over the last
- * week): percentages at 100, days left and free bytes at 0.  Pure: reads through the turn. */
+ * series.h over the last hour), and one that is about to reach its limit, as health forecasts it from the last week.
+ * Pure: reads through the turn. */
 #ifndef KEDGE_CONTROLLER_DIAGNOSIS_METRICS_H
 #define KEDGE_CONTROLLER_DIAGNOSIS_METRICS_H
 

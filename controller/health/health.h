@@ -82,6 +82,9 @@ struct health_metric {
 	const char *service, *host, *metric;
 	const char *unit;
 	struct list samples;
+	/* Of a trend whose metric has a limit and moves towards it: when it gets there, nine times in ten; 0: not in sight.
+	 * latest_ms 0: perhaps never. */
+	uint64_t earliest_ms, likely_ms, latest_ms;
 }; /* KEY ×3 ("probe.metric"); service "-": the host's own; health_trend has the same for the longer run */
 
 struct health_transition {
@@ -153,6 +156,9 @@ ERR_CHECK enum err_code health_maintenance_until(
 
 ERR_CHECK enum err_code health_get(struct turn *t, const char *service, const char *host, struct service_health *ret,
     bool *ret_found, struct err *reterr);
+/* Where a metric is full or used up, known by its unit: percentages at 100 (rising), days left and free bytes at 0.  False: it has
+ * no limit that one could know. */
+bool health_metric_limit(const struct health_metric *m, double *ret, bool *ret_rising);
 /* What is kept of the metrics of a placement, or of a host itself (service "-"), by name; table: &health_metric_table (the
  * last hour) or &health_trend_table (the last week); *ret: struct health_metric, samples by time. */
 ERR_CHECK enum err_code health_metrics(struct turn *t, const struct table *table, const char *service, const char *host,

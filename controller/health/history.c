@@ -1,7 +1,9 @@
 /* controller/health/history.c: bounded rings of what was: changes of health, values of metrics. */
 #include <string.h>
 
+#include "controller/anomaly/trend.h"
 #include "controller/health/internal.h"
+#include "shared/base/text.h"
 
 /* Room for one more, the oldest dropped when full; *ret_at is where at_ms belongs. */
 static struct health_change *ring_room(struct turn *t, struct list *changes, uint64_t at_ms, struct err *reterr)
@@ -65,8 +67,8 @@ static enum err_code metric_count(struct turn *t, const struct health_metric *ke
 }
 
 /* max: the oldest gives way to the newest. */
-static enum err_code sample_add(struct turn *t, const struct table *table, struct health_metric *m, size_t max,
-    const struct health_sample *sample, struct err *reterr)
+static enum err_code sample_add(
+    struct turn *t, struct health_metric *m, size_t max, const struct health_sample *sample, struct err *reterr)
 {
 	size_t count = m->samples.count, drop = count >= max ? count - max + 1 : 0;
 	const struct health_sample *old = m->samples.items;
@@ -77,7 +79,44 @@ static enum err_code sample_add(struct turn *t, const struct table *table, struc
 		memcpy(grown, old + drop, (count - drop) * sizeof(*grown));
 	grown[count - drop] = *sample;
 	m->samples = (struct list){grown, count - drop + 1};
-	return turn_put(t, table, m, reterr);
+	return ERR_OK;
+}
+
+bool health_metric_limit(const struct health_metric *m, double *ret, bool *ret_rising)
+{
+	const char *dot = strrchr(m->metric, '.'), *name = dot ? dot + 1 : m->metric;
+	if (text_equal(m->unit, "%"))
+		*ret = 100;
+	else if (text_equal(m->unit, "d") || (text_equal(m->unit, "B") && text_equal(name, "free")))
+		*ret = 0;
+	else
+		return false;
+	*ret_rising = *ret > 0;
+	return true;
+}
+
+/* When it reaches its limit, from a week of samples; once an hour, as they come. */
+static void forecast(struct health_metric *m)
+{
+	struct trend_sample samples[HEALTH_TREND_MAX];
+	size_t count = m->samples.count < HEALTH_TREND_MAX ? m->samples.count : HEALTH_TREND_MAX;
+	double limit;
+	bool rising;
+	m->earliest_ms = m->likely_ms = m->latest_ms = 0;
+	if (!count || !health_metric_limit(m, &limit, &rising))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		const struct health_sample *x = &LIST_AT(m->samples, struct health_sample, i);
+		samples[i] = (struct trend_sample){x->at_ms, x->value};
+	}
+	struct trend t = trend_of(samples, count, limit, rising);
+	if (t.state == TREND_REACHED)
+		m->earliest_ms = m->likely_ms = m->latest_ms = samples[count - 1].at_ms;
+	if (t.state != TREND_TOWARDS)
+		return;
+	m->earliest_ms = t.near_ms;
+	m->likely_ms = t.likely_ms;
+	m->latest_ms = t.far_ms == TREND_NEVER ? 0 : t.far_ms;
 }
 
 /* The first sample of each hour is kept for a week. */
@@ -93,7 +132,19 @@ static enum err_code trend_keep(
 	    LIST_AT(m.samples, struct health_sample, m.samples.count - 1).at_ms >= sample->at_ms)
 		return ERR_OK;
 	m.unit = of->unit;
-	return sample_add(t, &health_trend_table, &m, HEALTH_TREND_MAX, sample, reterr);
+	if ((rc = sample_add(t, &m, HEALTH_TREND_MAX, sample, reterr)) != ERR_OK)
+		return rc;
+	forecast(&m);
+	return turn_put(t, &health_trend_table, &m, reterr);
+}
+
+/* Every host has its own beginning of the hour, lest the forecasts of a fleet fall due at one moment. */
+static uint64_t hour_of(const char *host)
+{
+	uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+	for (; *host; host++)
+		h = (h ^ (unsigned char)*host) * 0x100000001b3u;
+	return h % HEALTH_TREND_EVERY_MS;
 }
 
 static enum err_code metric_keep(
@@ -104,9 +155,12 @@ static enum err_code metric_keep(
 	if (count && sample->at_ms < last_ms + HEALTH_SAMPLE_EVERY_MS)
 		return ERR_OK;
 	enum err_code rc = ERR_OK;
-	if (!count || sample->at_ms / HEALTH_TREND_EVERY_MS > last_ms / HEALTH_TREND_EVERY_MS)
+	uint64_t shift_ms = hour_of(m->host);
+	if (!count || (sample->at_ms + shift_ms) / HEALTH_TREND_EVERY_MS > (last_ms + shift_ms) / HEALTH_TREND_EVERY_MS)
 		rc = trend_keep(t, m, sample, reterr);
-	return rc == ERR_OK ? sample_add(t, &health_metric_table, m, HEALTH_SAMPLES_MAX, sample, reterr) : rc;
+	if (rc == ERR_OK)
+		rc = sample_add(t, m, HEALTH_SAMPLES_MAX, sample, reterr);
+	return rc == ERR_OK ? turn_put(t, &health_metric_table, m, reterr) : rc;
 }
 
 enum err_code metrics_keep(struct turn *t, const char *service, const char *host, const char *probe,

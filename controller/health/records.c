@@ -92,6 +92,11 @@ static const struct field trend_fields[] = {
 	"probe.metric"),
     F_STRING(struct health_metric, unit, NAME_MAX_BYTES, FIELD_COLUMN, "of the values"),
     F_LIST(struct health_metric, samples, &health_sample_type, HEALTH_TREND_MAX, 0, "one an hour, the newest last"),
+    F_TIME(struct health_metric, earliest_ms, FIELD_COLUMN, "when it is full or used up, at the earliest",
+	.column = "EARLIEST"),
+    F_TIME(struct health_metric, likely_ms, FIELD_COLUMN, "the middle of that interval", .column = "LIKELY"),
+    F_TIME(struct health_metric, latest_ms, FIELD_COLUMN, "its end, of nine in ten; none: perhaps never",
+	.column = "LATEST"),
 };
 const struct record_type health_trend_type =
     RECORD_TYPE("health_trend", struct health_metric, trend_fields, "a week of one metric");

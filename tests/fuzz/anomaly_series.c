@@ -59,8 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		score(rows, times, (n + 1) / 2, 1, half);
 		assert(memcmp(all, half, (n + 1) / 2 * sizeof *all) == 0);
 	}
-	for (double limit = -1; limit < 200; limit += 100) {
-		struct trend t = trend_of(rows, n, limit);
+	for (double limit = -1; n && limit < 200; limit += 100) {
+		struct trend t = trend_of(rows, n, limit, data[0] & 1);
 		assert(t.state != TREND_TOWARDS || (t.near_ms <= t.likely_ms && t.likely_ms <= t.far_ms));
 		(void)trend_alarms(&t, 0, 1);
 	}

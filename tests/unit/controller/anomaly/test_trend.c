@@ -61,7 +61,7 @@ static void expect_coverage(enum path path, double least, double late_most)
 		struct history h = follow(path);
 		if (!h.reached_ms)
 			continue;
-		struct trend t = trend_of(h.samples, h.count, limit);
+		struct trend t = trend_of(h.samples, h.count, limit, path != FALLING);
 		if (t.state != TREND_TOWARDS)
 			continue;
 		assert_true(t.near_ms <= t.likely_ms && t.likely_ms <= t.far_ms);
@@ -96,15 +96,15 @@ static void test_nothing_to_tell(void **state)
 	for (int rep = 0; rep < 200; rep++) {
 		for (size_t i = 0; i < 200; i++)
 			s[i] = (struct trend_sample){begin_ms + i * HOUR_MS, 60 + 3 * noise()};
-		struct trend t = trend_of(s, 200, limit);
+		struct trend t = trend_of(s, 200, limit, true);
 		towards += t.state == TREND_TOWARDS;
 		alarms += trend_alarms(&t, s[199].at_ms, 3 * 24 * (uint64_t)HOUR_MS);
 	}
 	assert_true(towards <= 30); /* one-sided 5 %, and the newest half may say so as well */
 	assert_int_equal(alarms, 0);
-	assert_int_equal(trend_of(s, 0, limit).state, TREND_UNKNOWN);
-	assert_int_equal(trend_of(s, 5, limit).state, TREND_UNKNOWN);
-	assert_int_equal(trend_of(s, 200, NAN).state, TREND_UNKNOWN);
+	assert_int_equal(trend_of(s, 0, limit, true).state, TREND_UNKNOWN);
+	assert_int_equal(trend_of(s, 5, limit, true).state, TREND_UNKNOWN);
+	assert_int_equal(trend_of(s, 200, NAN, true).state, TREND_UNKNOWN);
 }
 
 /* Cleaned up again and again before it is full: no alarm; teeth that grow: when their tops get there. */
@@ -116,13 +116,13 @@ static void test_resets(void **state)
 	for (size_t i = 0; i < 300; i++)
 		s[i] =
 		    (struct trend_sample){begin_ms + i * HOUR_MS, 30 + 50 * fmod((double)i, 30) / 30 + 0.3 * noise()};
-	struct trend t = trend_of(s, 295, limit);
+	struct trend t = trend_of(s, 295, limit, true);
 	assert_int_equal(t.resets, 9);
 	assert_false(trend_alarms(&t, s[294].at_ms, 24 * (uint64_t)HOUR_MS));
 
 	for (size_t i = 0; i < 300; i++)
 		s[i].value = 30 + (20 + 0.15 * (double)i) * fmod((double)i, 30) / 30 + 0.2 * noise();
-	t = trend_of(s, 299, limit);
+	t = trend_of(s, 299, limit, true);
 	assert_int_equal(t.state, TREND_TOWARDS);
 	uint64_t truth = begin_ms + 359ull * HOUR_MS; /* the first top beyond: 30 + (20 + .15 * 359) * 29/30 = 101.4 */
 	assert_true(t.near_ms <= truth && truth <= t.far_ms);
@@ -132,7 +132,7 @@ static void test_resets(void **state)
 		s[i].value = 10 + 30 * fmod((double)i, 30) / 30 + 0.2 * noise();
 	for (size_t i = 150; i < 200; i++)
 		s[i].value = 10 + (double)(i - 150) + 0.2 * noise();
-	t = trend_of(s, 200, limit);
+	t = trend_of(s, 200, limit, true);
 	assert_int_equal(t.state, TREND_TOWARDS);
 	assert_true(trend_alarms(&t, s[199].at_ms, 48 * (uint64_t)HOUR_MS));
 	assert_false(trend_alarms(&t, s[199].at_ms, 24 * (uint64_t)HOUR_MS));
@@ -146,9 +146,9 @@ static void test_one_reset_forgets_what_was_before(void **state)
 	for (size_t i = 0; i < 200; i++)
 		s[i] = (struct trend_sample){begin_ms + i * HOUR_MS,
 		    (i < 120 ? 20 + 0.5 * (double)i : 10 + 0.1 * (double)(i - 120)) + 0.2 * noise()};
-	struct trend t = trend_of(s, 124, limit);
+	struct trend t = trend_of(s, 124, limit, true);
 	assert_int_equal(t.state, TREND_UNKNOWN); /* four hours tell nothing */
-	t = trend_of(s, 200, limit);
+	t = trend_of(s, 200, limit, true);
 	assert_int_equal(t.state, TREND_TOWARDS);
 	assert_true(fabs(t.per_hour - 0.1) < 0.02);
 }
@@ -162,7 +162,7 @@ static void test_the_newest_slope_counts(void **state)
 	for (size_t i = 0; i < 200; i++)
 		s[i] = (struct trend_sample){
 		    begin_ms + i * HOUR_MS, 40 + (i > 150 ? 0.8 * (double)(i - 150) : 0) + 0.5 * noise()};
-	struct trend t = trend_of(s, 200, limit);
+	struct trend t = trend_of(s, 200, limit, true);
 	assert_int_equal(t.state, TREND_TOWARDS);
 	uint64_t truth = begin_ms + 225ull * HOUR_MS;
 	assert_true(t.near_ms <= truth + 2 * HOUR_MS && truth <= t.far_ms);
@@ -179,12 +179,12 @@ static void test_bad_samples(void **state)
 										       : (double)i / 2};
 	s[40].at_ms = 5; /* the clock went back for a moment */
 	s[60].at_ms = begin_ms + 30 * HOUR_MS;
-	struct trend t = trend_of(s, 120, limit);
+	struct trend t = trend_of(s, 120, limit, true);
 	assert_int_equal(t.state, TREND_TOWARDS);
 	assert_true(fabs(t.per_hour - 1) < 0.1);
 	for (size_t i = 0; i < 120; i++)
 		s[i].value = NAN;
-	assert_int_equal(trend_of(s, 120, limit).state, TREND_UNKNOWN);
+	assert_int_equal(trend_of(s, 120, limit, true).state, TREND_UNKNOWN);
 }
 
 static void test_reached(void **state)
@@ -193,9 +193,11 @@ static void test_reached(void **state)
 	struct trend_sample s[40];
 	for (size_t i = 0; i < 40; i++)
 		s[i] = (struct trend_sample){begin_ms + i * HOUR_MS, 61 + (double)i};
-	struct trend t = trend_of(s, 40, limit);
+	struct trend t = trend_of(s, 40, limit, true);
 	assert_int_equal(t.state, TREND_REACHED);
 	assert_true(trend_alarms(&t, s[39].at_ms, 0));
+	assert_int_equal(trend_of(s, 40, 99, true).state, TREND_REACHED); /* and beyond */
+	assert_int_equal(trend_of(s, 40, 99, false).state, TREND_STEADY); /* away from it */
 }
 
 int main(void)

@@ -561,9 +561,52 @@ static void test_trends_keep_a_week(void **state)
 				     LIST_AT(m->samples, struct health_sample, i - 1).at_ms,
 		    HEALTH_TREND_EVERY_MS);
 	assert_true(LIST_AT(m->samples, struct health_sample, HEALTH_TREND_MAX - 1).value >= 796);
+	assert_int_not_equal(m->earliest_ms, 0); /* beyond its limit */
 	ok(health_metrics(w.turn, &health_trend_table, "-", "web-1", &trends, ERR_HERE));
 	assert_int_equal(trends.count, 0);
 	world_close(&w);
+}
+
+static void test_trends_forecast(void **state)
+{
+	(void)state;
+	struct world w;
+	struct list trends;
+	start(&w);
+	for (int i = 0; i < 60; i++) {
+		world_after(&w, HEALTH_TREND_EVERY_MS);
+		cpu_says(&w, 10 + i * 0.5);
+	}
+	ok(health_metrics(w.turn, &health_trend_table, "portal", "web-1", &trends, ERR_HERE));
+	const struct health_metric *m = &LIST_AT(trends, struct health_metric, 0);
+	uint64_t truth_ms = w.now_ms + 121ull * HEALTH_TREND_EVERY_MS; /* 39.5 now, half a percent an hour */
+	assert_true(m->earliest_ms <= truth_ms && truth_ms <= m->latest_ms);
+	assert_in_range(m->likely_ms, truth_ms - HEALTH_TREND_EVERY_MS, truth_ms + HEALTH_TREND_EVERY_MS);
+	for (int i = 0; i < 60; i++) {
+		world_after(&w, HEALTH_TREND_EVERY_MS);
+		cpu_says(&w, 40 + i % 2);
+	}
+	ok(health_metrics(w.turn, &health_trend_table, "portal", "web-1", &trends, ERR_HERE));
+	assert_int_equal(LIST_AT(trends, struct health_metric, 0).earliest_ms, 0); /* it has come to rest */
+	world_close(&w);
+}
+
+static void test_limits_are_known_by_units(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *metric, *unit;
+		double limit; /* below 0: none */
+	} cases[] = {{"disk.space", "%", 100}, {"certificate.days_left", "d", 0}, {"disk.free", "B", 0}, {"http.size", "B", -1},
+	    {"http.time", "ms", -1}, {"x", NULL, -1}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct health_metric m = {.metric = cases[i].metric, .unit = cases[i].unit};
+		double limit = -1;
+		bool rising = false;
+		assert_int_equal(health_metric_limit(&m, &limit, &rising), cases[i].limit >= 0);
+		assert_int_equal(rising, cases[i].limit > 0);
+		assert_true(limit == cases[i].limit);
+	}
 }
 
 static void test_unknown_that_ended_is_waited_for_anew(void **state)
@@ -634,6 +677,8 @@ int main(void)
 	    cmocka_unit_test(test_longest_window_is_allowed),
 	    cmocka_unit_test(test_samples_keep_what_was),
 	    cmocka_unit_test(test_trends_keep_a_week),
+	    cmocka_unit_test(test_trends_forecast),
+	    cmocka_unit_test(test_limits_are_known_by_units),
 	    cmocka_unit_test(test_unknown_that_ended_is_waited_for_anew),
 	    cmocka_unit_test(test_probe_that_settled_before_the_last_change_or_in_the_future_is_not_believed),
 	};
