@@ -2,6 +2,7 @@
 #include "agent/keeper/upkeep.h"
 
 #include "agent/keeper/journal.h"
+#include "agent/keeper/work.h"
 #include "shared/base/clock.h"
 #include "tests/lib/snapshot_world.h"
 
@@ -176,6 +177,103 @@ static void test_when_it_is_read_back(void **state)
 	assert_int_equal(due_at(now + 60 * (uint64_t)HOUR_MS, &what), UPKEEP_NOTHING);
 }
 
+/* ---- what workers do of it ---- */
+
+static unsigned notices;
+
+static void on_report(void *ctx, const struct report *r)
+{
+	(void)ctx;
+	notices += r->notice != NULL;
+}
+
+static void work(enum work_kind kind, bool suspect)
+{
+	struct work_spec spec = {.kind = kind, .service = "portal", .suspect = suspect};
+	struct work_out on = {.report = on_report};
+	work_run(&config, &spec, &on);
+}
+
+/* The repository where workers look for it. */
+static void move_repository(void)
+{
+	char path[WORLD_PATH];
+	(void)text_format(path, sizeof path, "%s/repository", w.dir);
+	world_close(&w);
+	assert_int_equal(rename(w.repo_path, path), 0);
+	(void)text_format(w.repo_path, WORLD_PATH, "%s", path);
+	world_open(&w);
+}
+
+static struct snapshot_marks marks_of(struct id id)
+{
+	struct snapshot_summary s;
+	WORLD_OK(&w, snapshot_get(w.repo, id, w.arena, &s, &w.err));
+	return s.marks;
+}
+
+/* Healthy is what was taken a while ago, is still so on the disk, and serves well. */
+static void test_what_counts_as_healthy(void **state)
+{
+	(void)state;
+	move_repository();
+	struct id id = take(SNAPSHOT_SCHEDULED, false);
+	work(WORK_DRIFT, true); /* not well */
+	assert_int_equal(marks_of(id).healthy_since_ms, 0);
+	world_text(w.config_dir, "conf", "another");
+	work(WORK_DRIFT, false); /* not that any more */
+	assert_int_equal(marks_of(id).healthy_since_ms, 0);
+	w.now_ms = clock_wall_ms();
+	id = take(SNAPSHOT_SCHEDULED, false);
+	work(WORK_DRIFT, false); /* too young to have proven anything */
+	assert_int_equal(marks_of(id).healthy_since_ms, 0);
+}
+
+static void test_a_state_proves_itself(void **state)
+{
+	(void)state;
+	move_repository();
+	struct id id = take(SNAPSHOT_SCHEDULED, false);
+	work(WORK_DRIFT, false);
+	uint64_t since = marks_of(id).healthy_since_ms;
+	assert_true(since);
+	work(WORK_DRIFT, false);
+	assert_int_equal(marks_of(id).healthy_since_ms, since); /* since the first time */
+	work(WORK_VERIFY, false);
+	struct snapshot_summary good;
+	WORLD_OK(&w, snapshot_find(w.repo, "portal", "last-good", w.arena, &good, &w.err)); /* verified and healthy */
+	assert_true(id_equal(good.snapshot, id));
+	assert_int_equal(notices, 0);
+}
+
+/* A flipped byte is found by the schedule, told, and not taken for good any more. */
+static void test_damage_is_told(void **state)
+{
+	(void)state;
+	char command[WORLD_PATH * 2], out[256];
+	move_repository();
+	world_noise(w.config_dir, "large", 400000, 3);
+	struct id id = take(SNAPSHOT_SCHEDULED, false);
+	(void)text_format(command, sizeof command, "%s/packs", w.repo_path);
+	const char *const argv[] = {"find", command, "-size", "+100k", "-exec", "dd", "if=/dev/zero", "of={}", "bs=1",
+	    "seek=90000", "count=9", "conv=notrunc", "status=none", ";", NULL};
+	assert_true(world_run(argv, out, sizeof out) >= 0);
+	notices = 0;
+	work(WORK_VERIFY, false);
+	assert_int_equal(notices, 1);
+	assert_non_null(marks_of(id).damage);
+}
+
+static void test_a_worker_prunes(void **state)
+{
+	(void)state;
+	move_repository();
+	for (int i = 0; i < 3; i++)
+		(void)take(SNAPSHOT_SCHEDULED, false);
+	work(WORK_PRUNE, false);
+	assert_int_equal(world_count(&w), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +282,10 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_trouble_has_an_end, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_host_on_hold_prunes_nothing, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_when_it_is_read_back, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_what_counts_as_healthy, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_state_proves_itself, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_damage_is_told, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_worker_prunes, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
