@@ -6,6 +6,7 @@
 #include "agent/cli/cli.h"
 #include "agent/database/database.h"
 #include "agent/database/wal.h"
+#include "agent/keeper/byhand.h"
 #include "agent/keeper/work.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
@@ -59,12 +60,19 @@ static uint64_t on_now(void *ctx)
 	return clock_wall_ms();
 }
 
-static int finish(struct cli *c, const struct rollback_request *r, const struct rollback_result *done, uint64_t began_ms)
+static int finish(struct cli *c, struct repo *repo, const struct rollback_request *r, const struct rollback_result *done, uint64_t began_ms)
 {
 	char took[TEXT_TIME_MAX];
 	struct order_report report = { .order = r->order, .kind = ORDER_ROLLBACK, .service = r->service->name, .outcome = done->outcome,
-		.at_ms = clock_wall_ms(), .steps = done->steps, .safety_snapshot = done->safety_snapshot, .snapshot = done->snapshot, .components = done->components,
-		.digests_match = done->digests_match, .healthy = done->healthy, .text = done->text };
+		.at_ms = clock_wall_ms(), .steps = done->steps, .safety_snapshot = done->safety_snapshot, .snapshot = id_is_zero(done->snapshot) ? r->snapshot : done->snapshot,
+		.components = done->components, .digests_match = done->digests_match, .healthy = done->healthy, .text = done->text,
+		.by_hand = byhand_who() };
+	struct report told = { .order = &report };
+	struct err err = ERR_INIT;
+	struct snapshot_summary safety;
+	bool saved = !id_is_zero(done->safety_snapshot) && snapshot_get(repo, done->safety_snapshot, c->arena, &safety, NULL) == ERR_OK;
+	if ((saved && byhand_keep_snapshot(c->config, &safety, c->arena, &err) != ERR_OK) || byhand_keep(c->config, &told, &err) != ERR_OK)
+		fprintf(stderr, "kedge-agent: the controller will not hear of this: %s\n", err.msg);
 	if (c->format == CLI_JSON || c->format == CLI_YAML) {
 		int code = cli_record(c, &order_report_type, &report);
 		return code == EXIT_DONE ? exit_of(done->outcome) : code;
@@ -153,7 +161,7 @@ static int start(struct cli *c, struct repo *repo)
 	if (request_of(c, repo, &r, &err) != ERR_OK ||
 	    (c->progressive ? rollback_progressive : rollback_run)(repo, c->config->state_directory, &r, &io, c->arena, &done, &err) != ERR_OK)
 		return cli_fail(&err);
-	return finish(c, &r, &done, began_ms);
+	return finish(c, repo, &r, &done, began_ms);
 }
 
 static bool on_planned(void *ctx, const struct snapshot_change *d)
@@ -204,7 +212,7 @@ static int recover_all(struct cli *c, struct repo *repo, const struct list *pend
 		else if (fn(repo, c->config->state_directory, &r, &io, c->arena, &done, &err) != ERR_OK)
 			code = cli_fail(&err);
 		else
-			code = finish(c, &r, &done, began_ms);
+			code = finish(c, repo, &r, &done, began_ms);
 		worst = code > worst ? code : worst;
 	}
 	return worst;

@@ -4,6 +4,7 @@
 
 #include "agent/cli/cli.h"
 #include "agent/database/database.h"
+#include "agent/keeper/byhand.h"
 #include "agent/keeper/work.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
@@ -91,6 +92,8 @@ static int create(struct cli *c, struct repo *repo)
 			fprintf(stderr, "kedge-agent: %s has no archive of its database's log: %s\n", service->name, err.msg);
 		if (database_snapshot(repo, service, &o, folder, c->arena, &made[i], &err) != ERR_OK)
 			return cli_fail(&err);
+		if (byhand_keep_snapshot(c->config, &made[i], c->arena, &err) != ERR_OK)
+			fprintf(stderr, "kedge-agent: the controller will not hear of this: %s\n", err.msg);
 	}
 	cli_progress_end();
 	return print_list(c, &(struct list){ made, (size_t)c->argc });

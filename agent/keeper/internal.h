@@ -4,6 +4,7 @@
 
 #include "agent/channel/channel.h"
 #include "agent/io/loop.h"
+#include "agent/keeper/byhand.h"
 #include "agent/keeper/identity.h"
 #include "agent/keeper/jobs.h"
 #include "agent/keeper/journal.h"
@@ -46,6 +47,8 @@ struct keeper {
 	struct outgoing *outgoing;
 	struct identity *identity;                /* NULL: stands alone */
 	struct approval_keys keys;
+	char handed[BYHAND_TURN_MAX][ID_TEXT_MAX + sizeof ".json"]; /* files of by-hand that wait for the spool */
+	size_t handed_next;
 	struct watched *watched;
 	size_t watched_count;
 	struct loop_timer *tick;
@@ -87,6 +90,10 @@ void observe_yield(struct keeper *k);                /* what can wait stops: som
 /* copies.c */
 void copies_tick(struct keeper *k, uint64_t now_ms);
 void copies_on_ended(struct keeper *k, const struct work_spec *spec); /* a worker did its work */
+
+/* byhand.c */
+void byhand_tick(struct keeper *k);
+void byhand_on_spooled(struct keeper *k, const struct report *r);
 
 /* deaths.c */
 enum err_code deaths_new(struct keeper *k, struct err *reterr);

@@ -26,6 +26,7 @@ static void on_spooled(void *ctx, const struct report *r)
 	struct keeper *k = ctx;
 	if (r->order && r->order->outcome != ORDER_OPEN)
 		orders_on_told(k->orders, r->order->order);
+	byhand_on_spooled(k, r);
 }
 
 /* ---- the tick ---- */

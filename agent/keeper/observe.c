@@ -401,6 +401,7 @@ void observe_tick(struct keeper *k, uint64_t now_ms)
 		return;
 	prune_tick(k, now_ms);
 	pidwatch_tick(k->pids, now_ms);
+	byhand_tick(k);
 }
 
 void observe_everything(struct keeper *k)

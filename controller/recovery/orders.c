@@ -172,6 +172,36 @@ static enum err_code late_answer(struct turn *t, struct order_record *o, const s
 	return order_end(t, o, shown(o, r), arena_printf(turn_arena(t), "answered late: %s", r->text ? r->text : "ended"), reterr);
 }
 
+/* Somebody brought it back on the host itself, perhaps while nobody else could be asked: kept and on the trail like any other.  Told again
+ * after a crash, it is there already. */
+static enum err_code done_by_hand(struct turn *t, const char *host, const struct order_report *r, struct err *reterr)
+{
+	uint64_t began_ms = r->steps.count ? LIST_AT(r->steps, struct order_step, 0).began_ms : r->at_ms;
+	uint32_t *components = arena_array(turn_arena(t), r->components.count + 1, sizeof *components);
+	struct restoration made = { .order_id = r->order }, known;
+	bool found;
+	enum err_code rc = components ? turn_get(t, &restoration_table, &made, &known, &found, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
+	if (rc != ERR_OK || found || r->outcome == ORDER_OPEN)
+		return rc;
+	for (size_t i = 0; i < r->components.count; i++)
+		components[i] = LIST_AT(r->components, struct component_point, i).component;
+	made = (struct restoration){ .order_id = r->order,
+		.snapshot = r->snapshot,
+		.host = host,
+		.service = r->service,
+		.components = { components, r->components.count },
+		.began_ms = began_ms,
+		.took_ms = r->at_ms > began_ms ? r->at_ms - began_ms : 0,
+		.outcome = r->outcome,
+		.digests_match = r->digests_match,
+		.healthy = r->healthy };
+	if ((rc = turn_put(t, &restoration_table, &made, reterr)) != ERR_OK)
+		return rc;
+	struct actor who = actor_host(host);
+	return audit_note(t, &who, "rollback.by-hand", "service", r->service, r->outcome == ORDER_OK ? AUDIT_DONE : AUDIT_FAILED, reterr,
+	    "%s rolled %s back on %s itself: %s", r->by_hand, r->service, host, enum_name(&order_outcome_enum, r->outcome));
+}
+
 enum err_code recovery_on_order_report(struct turn *t, const struct recovery_config *c, const char *host, const struct order_report *r,
     struct rollback *ret, enum recovery_event *ret_event, struct err *reterr)
 {
@@ -179,6 +209,8 @@ enum err_code recovery_on_order_report(struct turn *t, const struct recovery_con
 	struct order_record o;
 	bool found;
 	enum err_code rc = order_get(t, r->order, &o, &found, reterr);
+	if (rc == ERR_OK && !found && r->by_hand)
+		return done_by_hand(t, host, r, reterr);
 	if (rc != ERR_OK || !found) /* an order of a controller that was restored from before it: nothing to do */
 		return rc;
 	if (r->outcome == ORDER_UNREACHABLE)

@@ -98,6 +98,7 @@ struct order_report {
 	bool digests_match;       /* live state equals the restore point */
 	bool healthy;             /* every shallow probe (and deep ones if asked) passed after it */
 	const char *text;         /* why, for people */
+	const char *by_hand;      /* who did it on the host itself, without an order of the controller's; NULL: nobody did */
 };
 
 /* A restore that was practised: nothing live was touched. */

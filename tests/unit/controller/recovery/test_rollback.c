@@ -490,9 +490,52 @@ static void test_both_brakes_must_be_released(void **state)
 	world_close(&w);
 }
 
+/* What was done on a host while nobody could be asked is on the record all the same; once, however often it is told. */
+static void test_by_hand(void **state)
+{
+	(void)state;
+	struct world w;
+	struct rollback ended;
+	enum recovery_event event;
+	struct restoration made = {.order_id = {{7, 7}}}, found;
+	bool there;
+	world_open(&w);
+	people_are(&w);
+	fleet_is(&w, 1);
+	struct component_point config = point(COMPONENT_CONFIG, 0);
+	struct order_step first = {.kind = STEP_STAGE, .began_ms = w.now_ms - 2000, .ok = true};
+	struct order_report r = {.order = made.order_id,
+	    .kind = ORDER_ROLLBACK,
+	    .service = "portal",
+	    .outcome = ORDER_OK,
+	    .at_ms = w.now_ms,
+	    .steps = {&first, 1},
+	    .snapshot = fleet_good[0],
+	    .components = {&config, 1},
+	    .digests_match = true,
+	    .healthy = true};
+	ok(recovery_on_order_report(w.turn, &recovery_rules, "h0000", &r, &ended, &event, ERR_HERE));
+	ok(turn_get(w.turn, &restoration_table, &made, &found, &there, ERR_HERE));
+	assert_false(there); /* an order that nobody knows, and nobody says that they did it */
+	r.by_hand = "ada";
+	ok(recovery_on_order_report(w.turn, &recovery_rules, "h0000", &r, &ended, &event, ERR_HERE));
+	assert_int_equal(event, RECOVERY_NOTHING);
+	ok(turn_get(w.turn, &restoration_table, &made, &found, &there, ERR_HERE));
+	assert_true(there && found.took_ms == 2000 && found.digests_match && found.healthy);
+	assert_true(id_equal(found.snapshot, fleet_good[0]));
+	assert_string_equal(found.host, "h0000");
+	assert_int_equal(found.components.count, 1);
+	r.outcome = ORDER_REVERTED; /* told again, and otherwise: the first word stands */
+	ok(recovery_on_order_report(w.turn, &recovery_rules, "h0000", &r, &ended, &event, ERR_HERE));
+	ok(turn_get(w.turn, &restoration_table, &made, &found, &there, ERR_HERE));
+	assert_int_equal(found.outcome, ORDER_OK);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_by_hand),
 	    cmocka_unit_test(test_r5_wave_after_wave_to_the_end),
 	    cmocka_unit_test(test_r5_no_evidence_is_a_failure),
 	    cmocka_unit_test(test_r5_sick_after_it_stops_the_waves),
