@@ -28,7 +28,7 @@ enum {
 	CAUSE_EDGES_MAX = 65536,       /* each of them calls a handful */
 	CAUSE_SERIES_MAX = 65536,      /* a dozen a service */
 	CAUSE_SPANS_MAX = 1024 * 1024, /* of a window: minutes of a busy system; 56 MiB */
-	CAUSE_OPERATIONS_MAX = 32768,  /* of a window: beyond are ids mistaken for names */
+	CAUSE_OPERATIONS_MAX = 32768,  /* of a window: beyond are ids mistaken for names; they count as one a service */
 	CAUSE_NAME_MAX = 512,          /* bytes; longer names are cut */
 	CAUSE_WINDOWS_MAX = 64,        /* earlier windows to compare with */
 	CAUSE_LOG_LINES_MAX = 4 * 1024 * 1024,

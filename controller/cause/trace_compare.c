@@ -133,52 +133,63 @@ static size_t total_before(const struct comparison *k, const struct trace_operat
 	return total;
 }
 
-/* The strongest shift of what the operation does last; NULL: none. */
-static const struct trace_last *shifted(
-    const struct comparison *k, const struct trace_operation *o, double *ret_z, const char **ret_callee)
+struct shift {                       /* the strongest of what an operation does last */
+	const struct trace_last *to; /* NULL: none */
+	double z;
+	const char *usual; /* the service that nearly all of its spans called before, or NULL */
+};
+
+static struct shift shift_of(const struct comparison *k, const struct trace_operation *o)
 {
-	const struct trace_last *best = NULL;
-	size_t total = total_before(k, o, ret_callee);
-	*ret_z = cause_model.break_off;
+	struct shift s = {.z = cause_model.break_off};
+	size_t total = total_before(k, o, &s.usual);
 	if (o->count < ENDINGS_LEAST || total < ENDINGS_LEAST)
-		return NULL;
+		return s;
 	for (size_t i = 0; i < o->last_count; i++) {
 		const struct trace_last *last = &k->now->lasts[o->first_last + i];
 		double z = more_often(k, o, last, total);
-		if (z > *ret_z) {
-			*ret_z = z;
-			best = last;
+		if (z > s.z) {
+			s.z = z;
+			s.to = last;
 		}
 	}
-	return best;
+	return s;
+}
+
+static enum err_code weigh_shift(struct comparison *k, const struct shift *all, size_t at, struct err *reterr)
+{
+	const struct trace_operation *o = &k->now->operations[at], *child = NULL;
+	const struct shift *s = &all[at];
+	const char *blamed = o->service;
+	size_t service;
+	if (s->to->child) {
+		child = trace_operation_find(k->now, s->to->child);
+		if (!child || all[child - k->now->operations].to) /* the break is further down */
+			return ERR_OK;
+		blamed = child->callee ? child->callee : child->service;
+	} else if (s->usual) {
+		blamed = s->usual; /* a call that its service does not answer any more */
+	}
+	enum err_code rc = cause_index(k->c, blamed, &service, reterr);
+	if (rc == ERR_OK)
+		cause_weigh(k->c, service, CAUSE_BY_TRACE, stats_weight(s->z),
+		    "%s of %s ends more often %s%s (%.3g deviations)", o->operation, o->service,
+		    child ? "after " : "without a call", child ? child->operation : "", s->z);
+	return rc;
 }
 
 static enum err_code weigh_endings(struct comparison *k, struct err *reterr)
 {
-	for (size_t i = 0; i < k->now->operation_count; i++) {
-		const struct trace_operation *o = &k->now->operations[i], *child = NULL;
-		const char *usual = NULL, *below = NULL, *blamed = o->service;
-		double z, ignored;
-		const struct trace_last *last = shifted(k, o, &z, &usual);
-		if (!last)
-			continue;
-		if (last->child) {
-			child = trace_operation_find(k->now, last->child);
-			if (!child || shifted(k, child, &ignored, &below)) /* the break is further down */
-				continue;
-			blamed = child->callee ? child->callee : child->service;
-		} else if (usual) {
-			blamed = usual; /* a call that its service does not answer any more */
-		}
-		size_t at;
-		enum err_code rc = cause_index(k->c, blamed, &at, reterr);
-		if (rc != ERR_OK)
-			return rc;
-		cause_weigh(k->c, at, CAUSE_BY_TRACE, stats_weight(z),
-		    "%s of %s ends more often %s%s (%.3g deviations)", o->operation, o->service,
-		    child ? "after " : "without a call", child ? child->operation : "", z);
-	}
-	return ERR_OK;
+	size_t n = k->now->operation_count;
+	struct shift *all = calloc(n ? n : 1, sizeof *all);
+	enum err_code rc = all ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory to compare traces");
+	for (size_t i = 0; rc == ERR_OK && i < n; i++)
+		all[i] = shift_of(k, &k->now->operations[i]);
+	for (size_t i = 0; rc == ERR_OK && i < n; i++)
+		if (all[i].to)
+			rc = weigh_shift(k, all, i, reterr);
+	free(all);
+	return rc;
 }
 
 static enum err_code add_edges(struct cause *c, const struct trace_summary *s, struct err *reterr)

@@ -8,7 +8,7 @@
 #include "shared/base/siphash.h"
 
 struct span {
-	uint64_t id, parent; /* parent 0: a root */
+	uint64_t id, parent; /* id 0: another has it; parent 0: a root */
 	uint32_t operation;
 	bool inner; /* its parent is of the same service */
 	double start, duration;
@@ -72,8 +72,27 @@ const struct trace_summary *trace_window_summary(const struct trace_window *w)
 
 /* ---- taking spans ---- */
 
-static enum err_code name_of(
-    struct trace_window *w, const char *service, const char *operation, uint32_t *ret, struct err *reterr)
+/* A segment of a path that is a number or a hexadecimal id, and what follows a question mark, tells apart requests and
+ * not operations.  out holds size bytes. */
+static void general(const char *operation, char *out, size_t size)
+{
+	size_t n = 0;
+	for (const char *at = operation; *at && *at != '?' && n + 2 < size;) {
+		size_t length = strcspn(at, "/?"), id = strspn(at, "0123456789abcdefABCDEF-");
+		bool number = id == length && strcspn(at, "0123456789") < length;
+		for (size_t i = 0; i < length && n + 2 < size; i++)
+			if (!number || i == 0)
+				out[n++] = number ? '*' : at[i];
+		at += length;
+		if (*at == '/')
+			out[n++] = *at++;
+	}
+	out[n] = '\0';
+}
+
+/* "service\0operation" as the index of its name; NONE: no room for another. */
+static enum err_code intern(
+    struct trace_window *w, const char *service, const char *operation, size_t most, uint32_t *ret, struct err *reterr)
 {
 	char text[2 * CAUSE_NAME_MAX + 1];
 	size_t n = strnlen(service, CAUSE_NAME_MAX), m = strnlen(operation, CAUSE_NAME_MAX);
@@ -81,13 +100,9 @@ static enum err_code name_of(
 	text[n] = '\0';
 	memcpy(text + n + 1, operation, m);
 	uintptr_t known = (uintptr_t)map_get(w->known, text, n + 1 + m);
-	if (known) {
-		*ret = (uint32_t)(known - 1);
+	*ret = known ? (uint32_t)(known - 1) : NONE;
+	if (known || w->name_count >= most)
 		return ERR_OK;
-	}
-	if (w->name_count == CAUSE_OPERATIONS_MAX)
-		return err_set(
-		    reterr, ERR_LIMIT, "more than %d operations in a window of traces", CAUSE_OPERATIONS_MAX);
 	if (w->name_count == w->name_room) {
 		size_t room = w->name_room ? 2 * w->name_room : 128;
 		struct name *p = realloc(w->names, room * sizeof *p);
@@ -103,6 +118,19 @@ static enum err_code name_of(
 	*ret = (uint32_t)w->name_count;
 	w->names[w->name_count++] = it;
 	return ERR_OK;
+}
+
+static enum err_code name_of(
+    struct trace_window *w, const char *service, const char *operation, uint32_t *ret, struct err *reterr)
+{
+	char name[CAUSE_NAME_MAX + 1];
+	general(operation, name, sizeof name);
+	enum err_code rc = intern(w, service, name, CAUSE_OPERATIONS_MAX, ret, reterr);
+	if (rc == ERR_OK && *ret == NONE) /* beyond the limit a service has but one more */
+		rc = intern(w, service, "(other operations)", CAUSE_OPERATIONS_MAX + CAUSE_SERVICES_MAX, ret, reterr);
+	if (rc == ERR_OK && *ret == NONE)
+		rc = err_set(reterr, ERR_LIMIT, "more than %d operations in a window of traces", CAUSE_OPERATIONS_MAX);
+	return rc;
 }
 
 static uint64_t id_of(const char *trace, const char *span)
@@ -150,9 +178,33 @@ static int by_parent(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	const struct span *x = a, *y = b;
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* Of spans that claim one id the first has the children; a window of nothing but such would cost its square else. */
+static void disown_doubles(struct trace_window *w)
+{
+	uint64_t last = 0;
+	for (size_t i = 0; i < w->span_count; i++) {
+		bool twice = w->spans[i].id == last;
+		last = w->spans[i].id;
+		if (twice)
+			w->spans[i].id = 0;
+	}
+}
+
 static struct span *children(const struct trace_window *w, uint64_t id, size_t *ret_count)
 {
 	size_t low = 0, high = w->span_count;
+	if (!id) {
+		*ret_count = 0;
+		return w->spans;
+	}
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 		if (w->spans[mid].parent < id)
@@ -223,7 +275,6 @@ static void look_at(const struct trace_window *w, const struct span *s, struct l
 		l->values[l->value_count++] = (struct value){s->operation, NULL, self_time(s, child, n)};
 }
 
-/* The calls of all spans of one id; two spans may claim one, whose children count once. */
 static void look_at_calls(const struct trace_window *w, const struct span *s, struct looking *l)
 {
 	size_t n;
@@ -317,6 +368,11 @@ static int by_operation_key(const void *a, const void *b)
 	return by_key(&((const struct trace_operation *)a)->key, &((const struct trace_operation *)b)->key);
 }
 
+static int by_child_key(const void *a, const void *b)
+{
+	return by_key(&((const struct trace_last *)a)->child, &((const struct trace_last *)b)->child);
+}
+
 static enum err_code sum_calls(struct trace_window *w, struct call *e, size_t n, struct err *reterr)
 {
 	struct trace_summary *s = &w->summary;
@@ -345,6 +401,7 @@ static enum err_code sum_calls(struct trace_window *w, struct call *e, size_t n,
 			o->count += e[end].last;
 		}
 		o->last_count = s->last_count - o->first_last;
+		qsort(s->lasts + o->first_last, o->last_count, sizeof *s->lasts, by_child_key);
 		find_callee(e + i, end - i, o);
 	}
 	qsort(s->operations, s->operation_count, sizeof *s->operations, by_operation_key);
@@ -398,6 +455,9 @@ enum err_code trace_window_close(struct trace_window *w, struct err *reterr)
 	enum err_code rc = ERR_OK;
 	if (l.values && l.calls) {
 		if (w->span_count)
+			qsort(w->spans, w->span_count, sizeof *w->spans, by_id);
+		disown_doubles(w);
+		if (w->span_count)
 			qsort(w->spans, w->span_count, sizeof *w->spans, by_parent);
 		for (size_t i = 0; i < w->span_count; i++)
 			mark_inner(w, &w->spans[i]);
@@ -435,8 +495,7 @@ const struct trace_operation *trace_operation_find(const struct trace_summary *s
 
 const struct trace_last *trace_last_find(const struct trace_summary *s, const struct trace_operation *o, uint64_t child)
 {
-	for (size_t i = 0; i < o->last_count; i++)
-		if (s->lasts[o->first_last + i].child == child)
-			return &s->lasts[o->first_last + i];
-	return NULL;
+	const struct trace_last like = {.child = child};
+	return o->last_count ? bsearch(&like, s->lasts + o->first_last, o->last_count, sizeof like, by_child_key)
+			     : NULL;
 }

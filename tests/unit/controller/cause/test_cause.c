@@ -403,6 +403,34 @@ static void services_that_call_from_within(void **state)
 	trace_window_free(w[1]);
 }
 
+/* Paths that bear ids are one operation; more operations than anybody has are told apart by their service alone. */
+static void operations_that_are_ids(void **state)
+{
+	(void)state;
+	static const char *const paths[] = {"GET /users/%d", "/users/%x-12ab/orders?page=%d", "op%d"};
+	for (size_t p = 0; p < 3; p++) {
+		struct trace_window *w[2];
+		struct err err;
+		for (int k = 0; k < 2; k++) {
+			assert_int_equal(trace_window_new(&w[k], &err), ERR_OK);
+			for (int i = 0; i < (p == 2 ? CAUSE_OPERATIONS_MAX + 100 : 60); i++) {
+				char trace[16], operation[64];
+				int at = 1000000 * k + i;
+				snprintf(trace, sizeof trace, "t%d", i);
+				snprintf(operation, sizeof operation, paths[p], at, at);
+				span(w[k], trace, "a", "", "front", "get", 1000 * i, 60 + 40 * k);
+				span(w[k], trace, "b", "a", "back", operation, 1000 * i + 5, 20 + i % 2 + 40 * k);
+			}
+			assert_int_equal(trace_window_close(w[k], &err), ERR_OK);
+		}
+		struct cause *c = make();
+		assert_int_equal(cause_traces(c, (const struct trace_window *const[]){w[0]}, 1, w[1], &err), ERR_OK);
+		expect_first(c, "back");
+		trace_window_free(w[0]);
+		trace_window_free(w[1]);
+	}
+}
+
 static void earlier_windows_tell_what_wanders(void **state)
 {
 	(void)state;
@@ -561,6 +589,7 @@ int main(void)
 	    cmocka_unit_test(whom_nobody_reaches_any_more),
 	    cmocka_unit_test(where_traces_lose_time_and_calls),
 	    cmocka_unit_test(services_that_call_from_within),
+	    cmocka_unit_test(operations_that_are_ids),
 	    cmocka_unit_test(earlier_windows_tell_what_wanders),
 	    cmocka_unit_test(traces_that_are_none),
 	    cmocka_unit_test(errors_that_are_new),
