@@ -132,6 +132,9 @@ static void fix_lines(struct buf *out, const struct fix *f)
 		buf_printf(out, " (about %s, risk %s)", text_duration_human(f->estimated_ms, took),
 		    enum_name(&severity_enum, f->risk));
 	buf_text(out, "\n");
+	if (f->tried)
+		buf_printf(out, "       worked %llu of %llu times here: expect %.0f %% (%.0f to %.0f)\n", (unsigned long long)f->worked,
+		    (unsigned long long)f->tried, 100 * f->success, 100 * f->success_low, 100 * f->success_high);
 	for (size_t i = 0; i < f->commands.count; i++) {
 		buf_text(out, "       ");
 		out_text(out, LIST_AT(f->commands, const char *, i));
