@@ -71,10 +71,12 @@ static void words(struct builder *b, const struct message_token *t, size_t n)
 
 static void pieces(struct builder *b, const struct message_token *t, size_t n)
 {
-	char padded[MESSAGE_TOKEN_MAX + 2], piece[6];
+	char padded[MESSAGE_TOKEN_MAX + 3], piece[6]; /* a mark on each side */
 	for (size_t i = 0; i < n; i++) {
-		snprintf(padded, sizeof padded, "^%s$", t[i].text);
-		size_t size = strlen(padded);
+		size_t size = strnlen(t[i].text, MESSAGE_TOKEN_MAX) + 2;
+		padded[0] = '^';
+		memcpy(padded + 1, t[i].text, size - 2);
+		memcpy(padded + size - 1, "$", 2);
 		for (size_t length = 4; length <= 5; length++)
 			for (size_t k = 0; k + length <= size; k++) {
 				memcpy(piece, padded + k, length);
@@ -126,7 +128,7 @@ static void meanings(struct builder *b, const struct message_token *t, size_t n)
 	for (unsigned c = 0; c < ERROR_CLASS_COUNT; c++)
 		if (c != first && worth[c] && (second == ERROR_CLASS_COUNT || worth[c] > worth[second]))
 			second = c;
-	char name[8], grade[8], other[8];
+	char name[12], grade[12], other[12];
 	for (unsigned c = 0; c < ERROR_CLASS_COUNT; c++)
 		if (worth[c]) {
 			snprintf(name, sizeof name, "%u", c);
