@@ -142,6 +142,16 @@ static void ends_of_segments(void **state)
 	s = walk(&cut, 0);
 	assert_int_equal(s.count, 1);
 	assert_int_equal(s.marks[0].xid, 5);
+	/* Or it begins in the middle of yet another one. */
+	memset(&cut, 0, sizeof cut);
+	put_record(&cut, 10, 0, 1, large, sizeof large);
+	page_head(&cut, 1, 64);
+	memset(cut.bytes + WAL_PAGE_SIZE + 24, 0, WAL_PAGE_SIZE - 24);
+	cut.at = WAL_PAGE_SIZE + 24 + 64;
+	commit(&cut, 6, 1700000000000000);
+	s = walk(&cut, 0);
+	assert_int_equal(s.count, 1);
+	assert_int_equal(s.marks[0].xid, 6);
 }
 
 /* ---- Redis ---- */
