@@ -27,7 +27,7 @@ enum {
 	CAUSE_SERVICES_MAX = 4096,     /* a fleet's services and what they call */
 	CAUSE_EDGES_MAX = 65536,       /* each of them calls a handful */
 	CAUSE_SERIES_MAX = 65536,      /* a dozen a service */
-	CAUSE_SPANS_MAX = 1024 * 1024, /* of a window: minutes of a busy system; 56 MiB */
+	CAUSE_SPANS_MAX = 1024 * 1024, /* of a window: minutes of a busy system; 40 MiB, thrice that while summed up */
 	CAUSE_OPERATIONS_MAX = 32768,  /* of a window: beyond are ids mistaken for names; they count as one a service */
 	CAUSE_NAME_MAX = 512,          /* bytes; longer names are cut */
 	CAUSE_WINDOWS_MAX = 64,        /* earlier windows to compare with */
@@ -95,7 +95,7 @@ struct cause_series {
 	const double *during;
 	size_t during_count;
 };
-/* A series of which nothing can be said (constant, empty, all NaN) is passed over.  ERR_LIMIT, ERR_NOMEM. */
+/* A series of which nothing can be said (empty, all NaN) is passed over.  ERR_LIMIT, ERR_NOMEM. */
 ERR_CHECK enum err_code cause_series_add(struct cause *c, const struct cause_series *s, struct err *reterr);
 
 /* At most CAUSE_WINDOWS_MAX of `before` are looked at, the last ones; all closed.  Adds the calls seen to the graph. */
