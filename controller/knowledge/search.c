@@ -188,6 +188,18 @@ static bool starts(const char *line, size_t size, const char *with)
 	return size >= n && memcmp(line, with, n) == 0;
 }
 
+/* A line of HTML: what stands between its tags. */
+static void take_outside_tags(struct search *s, const char *line, size_t size)
+{
+	for (size_t at = 0; at < size;) {
+		const char *open = memchr(line + at, '<', size - at);
+		size_t end = open ? (size_t)(open - line) : size;
+		take(s, PART_BODY, line + at, end - at);
+		const char *close = memchr(line + end, '>', size - end);
+		at = close ? (size_t)(close - line) + 1 : size;
+	}
+}
+
 static void take_line(struct search *s, const char *line, size_t size, size_t *lead)
 {
 	while (size && (*line == ' ' || *line == '\t')) {
@@ -202,8 +214,10 @@ static void take_line(struct search *s, const char *line, size_t size, size_t *l
 		take(s, PART_CODE, line, size);
 	} else if (starts(line, size, "title:")) {
 		take(s, PART_TITLE, line + 6, size - 6);
-	} else if (starts(line, size, "weight:") || starts(line, size, "<")) {
+	} else if (starts(line, size, "weight:")) {
 		return;
+	} else if (starts(line, size, "<")) {
+		take_outside_tags(s, line, size);
 	} else if (starts(line, size, "#")) {
 		bool first = size > 1 && line[1] != '#' && !s->lead_seen;
 		take(s, first ? PART_TITLE : PART_HEADING, line, size);

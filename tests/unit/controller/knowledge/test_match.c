@@ -113,6 +113,7 @@ static const struct {
 	"# GadgetCertificateExpiration\nThe client certificate of a gadget expires soon.\n"},
     {"GadgetFilesystemAlmostFull",
 	"---\ntitle: Gadget Filesystem Almost Full\n---\nLittle space is left.\n```\ndf -h\n```\n"},
+    {"Page", "<html>\n<p>Sprockets <b>jam</b> at noon.</p>\n<"},
     {"Empty", ""},
 };
 
@@ -140,7 +141,9 @@ static void documents_are_found(void **state)
 {
 	(void)state;
 	found("Widgets pile up in the queue {{ $labels.queue }}", "WidgetQueueFillingUp");
-	found("A widget server disappeared", "WidgetServerDown");                 /* a synonym */
+	found("A widget server disappeared", "WidgetServerDown"); /* a synonym */
+	found("jam of sprockets", "Page");                        /* not its tags */
+	found("html", NULL);
 	found("the file system", "GadgetFilesystemAlmostFull");                   /* found by nothing else */
 	found("gadget cert about to expire", "GadgetCertificateExpiration");      /* a beginning, another ending */
 	found("GadgetCertificateExpiration", "GadgetCertificateExpiration");      /* the name itself */
