@@ -158,6 +158,18 @@ def refused(c, before):
     check("the server went on through all refusals", c.pid() == pid and c.rows() == rows)
 
 
+def told_by_the_keeper(c, name):
+    log = c.dir / "keeper.log"
+    with open(log, "w") as out:
+        keeper = subprocess.Popen([str(BIN / "kedge-agent"), "run", "--config", str(c.dir / "agent.yaml")], stdout=out, stderr=out)
+    until = time.monotonic() + 60
+    while name not in log.read_text() and time.monotonic() < until and keeper.poll() is None:
+        time.sleep(0.05)
+    keeper.terminate()
+    keeper.wait(60)
+    check("the keeper tells it within a minute", name in log.read_text(), log.read_text())
+
+
 def a_gap(c):
     c.put(1000)
     at = c.now()
@@ -181,6 +193,7 @@ def a_gap(c):
     c.settled()
     c.ends(NOT_FOUND, "rollback", "start", "db", "--to-time", later, says="gap")
     check("the server went on", c.pid() == pid)
+    told_by_the_keeper(c, newer[0])
     shutil.move(kept, gone)
     check("and is whole again", c.status()[1]["state"] == "ok", c.status())
     return at
