@@ -108,7 +108,7 @@ static enum err_code note_line(struct logs *l, uint32_t group)
 		return err_set(&l->c->err, ERR_NOMEM, "out of memory for the lines' templates");
 	l->groups[l->group_count++] = group;
 	/* A full miner forgets templates: their lines are told before that. */
-	bool full = miner_count(l->miner) == MINER_TEMPLATES_MAX;
+	bool full = miner_count(l->miner) == CLI_TEMPLATES_MAX;
 	return full || l->group_count == CLI_LINES_WAITING ? tell_lines(l) : ERR_OK;
 }
 
@@ -247,7 +247,7 @@ static bool format_of(const char *word, enum line_format *ret)
 
 int run_analyze_logs(struct cli *c)
 {
-	const struct miner_options o = {.templates = MINER_TEMPLATES_MAX};
+	const struct miner_options o = {.templates = CLI_TEMPLATES_MAX};
 	const char *format = words_option(&c->w, "format");
 	struct logs l = {.c = c, .lines = words_flag(&c->w, "lines")};
 	int code = CLI_DONE;

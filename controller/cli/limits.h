@@ -21,16 +21,17 @@ enum {
 	CLI_FILE_MAX = 64 << 10,          /* a policy, a signature, a public key */
 	CLI_SIGN_TIMEOUT_MS = 120 * 1000, /* a passphrase is typed, a token is touched */
 	CLI_WIDTH_LEAST = 20,             /* a narrower terminal gets tables as wide as they are */
-	CLI_LINES_AHEAD = 512, /* of a log: they show whether lines bear headers */
-	CLI_BYTES_AHEAD = 1 << 20, /* … and no more bytes than these, but for one line */
-	CLI_TIMED_SHARE = 5,       /* of them one in so many must bear a time: stack traces and wrapped lines have none */
-	CLI_LINES_WAITING = 4 << 20, /* lines whose templates may still become more general: 4 bytes each */
+	CLI_TEMPLATES_MAX = 8192,         /* of one file: large systems have hundreds; noise must not make it slow */
+	CLI_LINES_AHEAD = 512,            /* of a log: they show whether lines bear headers */
+	CLI_BYTES_AHEAD = 1 << 20,        /* … and no more bytes than these, but for one line */
+	CLI_TIMED_SHARE = 5, /* of them one in so many must bear a time: stack traces and wrapped lines have none */
+	CLI_LINES_WAITING = 4 << 20,  /* lines whose templates may still become more general: 4 bytes each */
 	CLI_NAMES_WAITING = 32 << 20, /* names of sessions that wait for the limit of their batch */
-	CLI_OUTPUT_CHUNK = 64 << 10, /* written at once */
-	CLI_MATCHES = 10,            /* past incidents or documents that an answer names: more nobody reads */
-	CLI_FOLDERS_DEEP = 8,        /* folders of documents within one another */
-	CLI_EVENT_MAX = 256,         /* bytes of an event's name that count in a pair */
-	CLI_LINE_WIDTH = 96,              /* help is folded here */
+	CLI_OUTPUT_CHUNK = 64 << 10,  /* written at once */
+	CLI_MATCHES = 10,             /* past incidents or documents that an answer names: more nobody reads */
+	CLI_FOLDERS_DEEP = 8,         /* folders of documents within one another */
+	CLI_EVENT_MAX = 256,          /* bytes of an event's name that count in a pair */
+	CLI_LINE_WIDTH = 96,          /* help is folded here */
 };
 
 #endif

@@ -30,7 +30,10 @@ static struct neighbour compare(const struct miner *m, const struct template *t,
 		if (same || (blank && !((a->flags | b->flags) & TOKEN_POLAR)))
 			continue;
 		n.opposed |= ((a->flags | b->flags) & TOKEN_POLAR) != 0;
-		n.differs++;
+		if (n.opposed || (++n.differs > 1 && n.differs * 2 > t->word_count + 1u)) {
+			n.opposed = true; /* hardly anything in common: looked at no further */
+			break;
+		}
 		n.position = i;
 		n.names_only &= is_name(a) && is_name(b);
 	}
