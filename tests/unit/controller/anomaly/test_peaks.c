@@ -42,6 +42,19 @@ static void test_nothing_surprises_before_there_are_peaks(void **state)
 	assert_true(peaks_add(&p, 100, 10, 2, 0) == PEAKS_NONE);
 }
 
+static void test_many_peaks_keep_the_highest(void **state)
+{
+	(void)state;
+	struct peaks p = {0};
+	for (uint64_t i = 0; i < 200; i++)
+		(void)peaks_add(&p, 10 + (double)(i % 2), i * 10, 2, 0);
+	assert_int_equal(p.count, PEAKS_KEPT);
+	assert_true(peaks_add(&p, 9, 3000, 2, 0) == PEAKS_NONE);
+	assert_true(peaks_add(&p, 15, 3010, 2, 0) > 0);
+	assert_true(peaks_add(&p, 15, 3100, 2, 0) == 0);
+	assert_true(peaks_add(&p, 14, 3200, 2, 0) == PEAKS_NONE);
+}
+
 static void test_what_is_granted_surprises_nobody(void **state)
 {
 	(void)state;
@@ -83,6 +96,7 @@ int main(void)
 	    cmocka_unit_test(test_a_new_height_surprises_by_how_much),
 	    cmocka_unit_test(test_what_goes_on_is_one_peak),
 	    cmocka_unit_test(test_nothing_surprises_before_there_are_peaks),
+	    cmocka_unit_test(test_many_peaks_keep_the_highest),
 	    cmocka_unit_test(test_what_is_granted_surprises_nobody),
 	    cmocka_unit_test(test_below_zero_nothing_surprises),
 	    cmocka_unit_test(test_window_quantiles_are_of_the_newest),

@@ -91,6 +91,22 @@ static void test_what_is_never_seen_is_told(void **state)
 	sequence_model_free(m);
 }
 
+/* Known pairs and the usual counts, in an order of three that was never there. */
+static void test_order_is_more_than_pairs(void **state)
+{
+	(void)state;
+	struct sequence_model *m = NULL;
+	uint64_t events[16];
+	assert_int_equal(sequence_model_new(&m, &err), ERR_OK);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(
+		    sequence_model_learn(m, events, events_of(i % 2 ? "axb_cxd" : "cxd_axb", events), &err), ERR_OK);
+	assert_int_equal(sequence_model_fit(m, &err), ERR_OK);
+	assert_true(score_of(m, "axb_cxd") < 0.5);
+	assert_true(score_of(m, "axd_cxb") >= 0.5);
+	sequence_model_free(m);
+}
+
 static void test_few_sessions_suffice_for_a_little(void **state)
 {
 	(void)state;
@@ -220,6 +236,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_normal_sessions_are_normal),
 	    cmocka_unit_test(test_what_is_never_seen_is_told),
+	    cmocka_unit_test(test_order_is_more_than_pairs),
 	    cmocka_unit_test(test_few_sessions_suffice_for_a_little),
 	    cmocka_unit_test(test_one_session_of_each),
 	    cmocka_unit_test(test_a_model_of_empty_sessions),

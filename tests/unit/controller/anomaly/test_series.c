@@ -65,6 +65,11 @@ static double daily(int i)
 {
 	return 100 + 60 * sin(2 * M_PI * i / DAY_ROWS) + 2 * noise();
 }
+/* A day turned upside down: no value, step or pace that other days do not have, but at other hours. */
+static double turned_day(int i)
+{
+	return i >= 10 * DAY_ROWS && i < 11 * DAY_ROWS ? 200 - daily(i) : daily(i);
+}
 /* Well within what each day brings, at the wrong time of the day. */
 static double missing_peak(int i)
 {
@@ -108,6 +113,9 @@ static void test_a_season_makes_what_is_missing_visible(void **state)
 	int from = 8 * DAY_ROWS + 20;
 	struct told t = alarms(missing_peak, 9 * DAY_ROWS, from, from + 104);
 	assert_true(t.first >= from && t.count <= 3);
+	from = 10 * DAY_ROWS;
+	t = alarms(turned_day, 11 * DAY_ROWS, from, from + DAY_ROWS);
+	assert_true(t.first >= from && t.first < from + DAY_ROWS / 2);
 }
 
 static void test_silence_is_told(void **state)
