@@ -385,6 +385,28 @@ def bench(a, kind, folder):
     remove(base)
 
 
+def scale(a, folder, counts):
+    """Cost against size: trees of so many files of a kilobyte, a hundred in each folder."""
+    print("\n== cost against size\n%10s %14s %14s %14s %14s %12s" % ("files", "first, us/file", "nothing", "verify", "restore", "peak MiB"))
+    for count in counts:
+        base = os.path.join(folder, "scale-%d" % count)
+        tree, figures = os.path.join(base, "tree"), Figures()
+        for i in range(count):
+            if i % 100 == 0:
+                os.makedirs("%s/%03d/%05d" % (tree, i // 100000, i // 100))
+            with open("%s/%03d/%05d/%d" % (tree, i // 100000, i // 100, i), "wb") as f:
+                f.write(b"%d " % i * (1000 // (len(str(i)) + 1)))
+        subprocess.run(["sync"], check=True)
+        tool = Kedge(base, tree, "data", a.agent)
+        tool.fresh()
+        for operation in ("first", "nothing", "verify", "restore"):
+            figures.add(operation, getattr(tool, operation)())
+        print("%10d %14.1f %14.1f %14.1f %14.1f %12.1f" % (count, *(figures.median(o) * 1e6 / count for o in ("first", "nothing", "verify", "restore")),
+                                                         figures.peak / (1 << 20)))
+        sys.stdout.flush()
+        remove(base)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--generator", required=True)
@@ -394,6 +416,7 @@ def main():
     p.add_argument("--peer-rounds", type=int, default=1)
     p.add_argument("--peers", default="restic,borg,rsync,git,tar")
     p.add_argument("--dir", default=None, help="where the trees and repositories are made; default $TMPDIR")
+    p.add_argument("--scale", default="", help="files, as 10000,100000,1000000: cost against size instead of the table")
     p.add_argument("kinds", nargs="*", default=[])
     a = p.parse_args()
     a.agent = os.path.join(a.root, a.build, "bin", "kedge-agent") if not os.path.isabs(a.build) else os.path.join(a.build, "bin", "kedge-agent")
@@ -407,8 +430,11 @@ def main():
     print("%d processors, load %s, %s, medians of %d (peers: %d); x: how many times as long or large as ours" % (
         os.cpu_count(), os.getloadavg()[0], " ".join(os.uname()[:3:2]), a.rounds, a.peer_rounds))
     try:
-        for kind in a.kinds or ["config", "code", "data"]:
-            bench(a, kind, folder)
+        if a.scale:
+            scale(a, folder, [int(n) for n in a.scale.split(",")])
+        else:
+            for kind in a.kinds or ["config", "code", "data"]:
+                bench(a, kind, folder)
     except Failed as e:
         sys.exit(str(e))
     finally:
