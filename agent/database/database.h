@@ -1,8 +1,9 @@
-/* agent/database/database.h: restore points of databases by the database's own tools, and the way back.
+/* agent/database/database.h: restore points of databases by the database's own means, and the way back.
  *
- * First version: PostgreSQL.  A copy is made by pg_basebackup into a work folder and snapshotted from there
- * (ROOT_PREPARED, label "postgres"); the way back puts the tree beside the data directory, and swaps the two folders
- * while the server is stopped. Blocking; the worker's thread.  Every program has a deadline. */
+ * PostgreSQL, SQLite, Redis, and any other by hooks: one adapter a kind (internal.h).  A copy is read in a state that the database can be
+ * started from, without stopping it.  The way back puts the copy beside the live files, whole and durable, and exchanges the two while
+ * nothing runs; what was there stays beside until it is saved or put back.  A PostgreSQL cluster whose log is archived (wal.h) can be
+ * brought to any moment between.  Blocking; the worker's thread.  Every program and every question has a deadline. */
 #ifndef KEDGE_AGENT_DATABASE_DATABASE_H
 #define KEDGE_AGENT_DATABASE_DATABASE_H
 

@@ -1,9 +1,9 @@
 /* A base copy of a running cluster, straight from its data directory into the repository.
  *
- *   pg_backup_start   a fast checkpoint; from here on the log holds whole images of every page that changes
- *   the scan          reads the data directory as it lies, page by page; what tears or is half written there is made
- * whole by the log when the copy starts pg_backup_stop    then, into the second root: backup_label, the control file,
- * the log from start to stop
+ * pg_backup_start makes a checkpoint; from there on the log holds whole images of every page that changes.  Then the
+ * data directory is read as it lies, page by page: what tears or is half written there is made whole by the log when
+ * the copy starts.  pg_backup_stop comes when everything was read; what it says, the control file, and the log from
+ * start to stop make up the second root.
  *
  * What is left out is what the manual says (Continuous Archiving, "Making a Base Backup Using the Low Level API" and
  * "Backing Up The Data Directory").  A session that breaks, or an agent that dies, ends the backup by itself: there is
