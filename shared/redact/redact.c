@@ -114,7 +114,7 @@ size_t skip_spaces(const struct scan *s, size_t at)
 
 size_t placeholder_at(const struct scan *s, size_t at)
 {
-	if (byte_at(s, at) != '[')
+	if (byte_at(s, at) != '[' || !is_upper(byte_at(s, at + 1)))
 		return 0;
 	for (size_t i = 0; i < REDACT_TYPE_COUNT; i++) {
 		size_t n = strlen(placeholders[i]);
@@ -210,20 +210,20 @@ static unsigned kinds_with_recent(const struct scan *s, struct recent word, size
 }
 
 /* The last part, or the last two, of a compound such as db_password or awsSecretAccessKey. */
-static unsigned kinds_of_suffix(const struct scan *s, struct chunk c)
+static unsigned kinds_of_suffix(const struct scan *s, const struct chunk *c)
 {
-	size_t least = c.end - c.start > REDACT_WORD_MAX ? c.end - REDACT_WORD_MAX : c.start;
+	size_t least = c->end - c->start > REDACT_WORD_MAX ? c->end - REDACT_WORD_MAX : c->start;
 	unsigned found = 0;
 	word_hash h = 0;
 	size_t letters = 0;
-	for (size_t at = c.end; at-- > least;) { /* the hash grows at its front */
+	for (size_t at = c->end; at-- > least;) { /* the hash grows at its front */
 		uint8_t b = s->text[at];
 		if (is_alpha(b)) {
 			h = word_hash_join(word_hash_add(0, lower(b)), h, letters);
 			letters++;
 		}
 		bool boundary =
-		    at == c.start || !is_alpha(s->text[at - 1]) || (is_upper(b) && is_lower(s->text[at - 1]));
+		    at == c->start || !is_alpha(s->text[at - 1]) || (is_upper(b) && is_lower(s->text[at - 1]));
 		if (!boundary || !letters)
 			continue;
 		unsigned k = word_kinds(h);
@@ -233,18 +233,18 @@ static unsigned kinds_of_suffix(const struct scan *s, struct chunk c)
 	return found;
 }
 
-static unsigned chunk_kinds(struct scan *s, struct chunk c)
+static unsigned chunk_kinds(struct scan *s, const struct chunk *c)
 {
-	struct recent word = {.end = c.end};
-	if (c.end - c.start <= REDACT_WORD_MAX + 8) {
-		word.hash = c.hash;
-		word.letters = c.letters;
+	struct recent word = {.end = c->end};
+	if (c->end - c->start <= REDACT_WORD_MAX + 8) {
+		word.hash = c->hash;
+		word.letters = c->letters;
 	}
 	unsigned kinds = 0;
 	if (word.letters)
-		kinds = kinds_with_recent(s, word, c.start);
-	if (!(kinds & WORD_LABELS) && c.letters >= 3 &&
-	    (c.seen & (BYTE_JOIN | BYTE_DIGIT | BYTE_HIGH) || (c.seen & BYTE_UPPER && c.seen & BYTE_LOWER)))
+		kinds = kinds_with_recent(s, word, c->start);
+	if (!(kinds & WORD_LABELS) && c->letters >= 3 &&
+	    (c->seen & (BYTE_JOIN | BYTE_DIGIT | BYTE_HIGH) || (c->seen & BYTE_UPPER && c->seen & BYTE_LOWER)))
 		kinds |= kinds_of_suffix(s, c);
 	remember(s, word);
 	return kinds;
@@ -252,29 +252,29 @@ static unsigned chunk_kinds(struct scan *s, struct chunk c)
 
 /* ---- the walk ---- */
 
-static size_t on_chunk(struct scan *s, struct chunk c)
+static size_t on_chunk(struct scan *s, const struct chunk *c)
 {
 	size_t next;
-	unsigned kinds = c.seen & (BYTE_LOWER | BYTE_UPPER) ? chunk_kinds(s, c) : 0;
-	if (c.seen & BYTE_COLON && (next = rule_url(s, c)))
+	unsigned kinds = c->seen & (BYTE_LOWER | BYTE_UPPER) ? chunk_kinds(s, c) : 0;
+	if (c->seen & BYTE_COLON && (next = rule_url(s, *c)))
 		return next;
-	if (c.seen & BYTE_AT && (next = rule_email(s, c)))
+	if (c->seen & BYTE_AT && (next = rule_email(s, *c)))
 		return next;
 	if (kinds & WORD_SCHEME || kinds & WORD_LABELS)
-		if ((next = rule_label(s, c, kinds)))
+		if ((next = rule_label(s, *c, kinds)))
 			return next;
-	if (c.end - c.start >= 12 && (next = rule_secret(s, c)))
+	if (c->end - c->start >= 12 && (next = rule_secret(s, *c)))
 		return next;
-	if (c.seen & BYTE_DIGIT && (next = rule_number(s, c)))
+	if (c->seen & BYTE_DIGIT && (next = rule_number(s, *c)))
 		return next;
-	if (kinds & WORD_TITLE && (next = rule_title(s, c)))
+	if (kinds & WORD_TITLE && (next = rule_title(s, *c)))
 		return next;
 	if (clinical(s)) {
-		if (c.seen & BYTE_DOT && (next = rule_domain(s, c)))
+		if (c->seen & BYTE_DOT && (next = rule_domain(s, *c)))
 			return next;
-		if (kinds & WORD_MONTH && (next = rule_month(s, c)))
+		if (kinds & WORD_MONTH && (next = rule_month(s, *c)))
 			return next;
-		if (c.seen & (BYTE_UPPER | BYTE_LOWER | BYTE_HIGH) && (next = rule_prose(s, c, kinds)))
+		if (c->seen & (BYTE_UPPER | BYTE_LOWER | BYTE_HIGH) && (next = rule_prose(s, *c, kinds)))
 			return next;
 	}
 	return 0;
@@ -338,7 +338,7 @@ size_t redact_find(const struct redact_options *o, struct redact_stream *stream,
 			continue;
 		}
 		struct chunk c = chunk_at(&s, at);
-		next = on_chunk(&s, c);
+		next = on_chunk(&s, &c);
 		at = next > at ? next : c.whole > at ? c.whole : at + 1;
 	}
 	if (clinical(&s) && s.count && !s.firm && !(stream && stream->firm) && !s.full)

@@ -74,9 +74,10 @@ static size_t run_end(const struct scan *s, size_t at)
 static bool is_issued(const struct scan *s, size_t at, size_t end)
 {
 	for (size_t i = 0; i < sizeof issued / sizeof issued[0]; i++) {
+		if (s->text[at] != (uint8_t)issued[i].prefix[0])
+			continue;
 		size_t n = strlen(issued[i].prefix);
-		if (s->text[at] == (uint8_t)issued[i].prefix[0] && end - at >= n + issued[i].least &&
-		    memcmp(s->text + at, issued[i].prefix, n) == 0)
+		if (end - at >= n + issued[i].least && memcmp(s->text + at, issued[i].prefix, n) == 0)
 			return true;
 	}
 	return false;
