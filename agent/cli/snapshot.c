@@ -5,6 +5,7 @@
 #include "agent/cli/cli.h"
 #include "agent/database/database.h"
 #include "agent/keeper/byhand.h"
+#include "agent/keeper/schema.h"
 #include "agent/keeper/work.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
@@ -88,6 +89,9 @@ static int create(struct cli *c, struct repo *repo)
 			.progress = on_progress, .progress_ctx = c->argv[i] };
 		if (!service)
 			return fprintf(stderr, "kedge-agent: agent.yaml declares no service %s\n", c->argv[i]), EXIT_NOT_FOUND;
+		struct snapshot_version schemas[COMPONENT_COUNT];
+		schema_versions(service, c->arena, schemas, &o.version_count);
+		o.versions = schemas;
 		if (database_archive_make(repo, c->config->state_directory, service, &err) != ERR_OK)
 			fprintf(stderr, "kedge-agent: %s has no archive of its database's log: %s\n", service->name, err.msg);
 		if (database_snapshot(repo, service, &o, folder, c->arena, &made[i], &err) != ERR_OK)

@@ -250,6 +250,8 @@ enum err_code check_component(const void *record, struct err *reterr)
 				     "got \"%.200s\"",
 			    i, glob);
 	}
+	if ((rc = check_argv("schema", &c->schema, reterr)) != ERR_OK)
+		return rc;
 	if (c->refuse_open_writers && c->stop_open_writers)
 		return WRONG("stop_open_writers: has no use beside refuse_open_writers");
 	if ((rc = check_inside(c, "secrets", &c->secrets, reterr)) != ERR_OK)

@@ -72,6 +72,7 @@ struct component_config {
 	struct list exclude;       /* globs below the paths */
 	struct list never_restore; /* absolute paths that are snapshotted but never put back */
 	struct list secrets;       /* absolute paths of what is rotated: a restore point that holds other content there is refused */
+	struct list schema;        /* argv of a program that prints under which schema it is now; kept with each restore point */
 	bool refuse_open_writers;  /* refuse a rollback while another process has a file below open for writing */
 	bool stop_open_writers;    /* or end such processes, once the service is stopped */
 };

@@ -71,6 +71,8 @@ static const struct field component_fields[] = {
 	"absolute paths that are snapshotted but never put back"),
     F_STRINGS(struct component_config, secrets, CONFIG_PATHS_MAX, FIELD_SCALAR_OK,
 	"absolute paths of secrets that are rotated: a restore point that holds others is not put back"),
+    F_STRINGS(struct component_config, schema, CONFIG_ARGV_MAX, 0,
+	"program and arguments that print its schema's version: no rollback of the others goes past a change of it"),
     F_BOOL(struct component_config, refuse_open_writers, 0,
 	"refuse a rollback while another process has a file below open for writing"),
     F_BOOL(struct component_config, stop_open_writers, 0,

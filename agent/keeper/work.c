@@ -6,6 +6,7 @@
 
 #include "agent/database/database.h"
 #include "agent/io/loop.h"
+#include "agent/keeper/schema.h"
 #include "agent/keeper/upkeep.h"
 #include "agent/keeper/work_copy.h"
 #include "agent/keeper/work_drill.h"
@@ -157,7 +158,10 @@ static enum err_code take(struct work *w, const char *name, uint32_t reason, boo
 		return err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
 	struct snapshot_options o = { .reason = reason, .suspect = suspect, .now_ms = clock_wall_ms(), .progress = on_progress, .progress_ctx = w,
 		.cancel = w->out->cancel };
+	struct snapshot_version schemas[COMPONENT_COUNT];
 	struct err why = ERR_INIT;
+	schema_versions(service, w->arena, schemas, &o.version_count);
+	o.versions = schemas;
 	if (database_archive_make(w->repo, w->c->state_directory, service, &why) != ERR_OK)
 		log_warn("database", "service=%s has no archive of its log: %s", name, why.msg);
 	return database_snapshot(w->repo, service, &o, folder, w->arena, ret, reterr);
