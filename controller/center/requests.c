@@ -47,7 +47,7 @@ const struct record_type request_args_type = RECORD_TYPE("request", struct reque
 #define S struct enrolment_token
 static const struct field token_fields[] = {
 	F_STRING(S, enrolment, ID_TEXT_MAX, FIELD_REQUIRED, "its id"),
-	F_STRING(S, secret, 2 * ACCESS_SECRET_BYTES, FIELD_REQUIRED, "shown once, hex"),
+	F_STRING(S, secret, 2 * ACCESS_SECRET_BYTES, FIELD_SECRET, "shown once, hex; a repeated request gets none"),
 	F_STRING(S, name, NAME_MAX_BYTES, FIELD_REQUIRED, "whom it is for"),
 	F_ENUM(S, role, &certificate_role_enum, FIELD_ALWAYS, "host or operator"),
 	F_TIME(S, expires_ms, 0, "when it lapses"),
