@@ -65,7 +65,7 @@ def set_up(w, founder):
         "host: web-1\ndomain: %s\nstate_directory: %s/agent/state\nuser: nobody\ncontroller: { url: \"wss://127.0.0.1:%d\", name: main }\napprovers: [ \"%s\", \"%s\" ]\n"
         "drift_every: 1s\nservices:\n  notes:\n    components: { config: { paths: [ %s/tree ] } }\n"
         "    probes: [ { name: good, every: 1s, timeout: 900ms, rise: 1, fall: 2, exec: [ grep, -q, good, %s/tree/note ] } ]\n"
-        "    rollback: { max_per_hour: 20 }\n" % (DOMAIN, w.dir, w.agents, (w.dir / "pinned.pub").read_text().strip(), (w.dir / "second.pub").read_text().strip(), w.dir, w.dir))
+        "    rollback: { max_per_hour: 20 }\n    snapshots: { every: 0s }\n" % (DOMAIN, w.dir, w.agents, (w.dir / "pinned.pub").read_text().strip(), (w.dir / "second.pub").read_text().strip(), w.dir, w.dir))
     with open(w.dir / "agent.log", "a") as log:
         w.agent = subprocess.Popen([BIN / "kedge-agent", "run", "--config", w.dir / "agent.yaml"], stderr=log)
     w.wait(lambda: any(h["state"] == "connected" for h in w.api("host")["items"]), "the agent")
