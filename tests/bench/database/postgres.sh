@@ -3,6 +3,7 @@
 #   tests/bench/database/postgres.sh BUILD/bin/kedge-agent [SCALE]
 # Needs root (PostgreSQL runs in a user namespace in which root goes by its number), PostgreSQL 15, and 6 GB below ${TMPDIR:-/tmp}.
 # One line a figure: what, who, seconds (median of three where it can be repeated).
+# shellcheck disable=SC2012 # the names are PostgreSQL's own
 set -eu
 agent=$(realpath "$1")
 scale=${2:-75}
@@ -128,7 +129,7 @@ END
 	sql "ALTER SYSTEM SET archive_command = 'pgbackrest --config=$dir/br.conf --stanza=db archive-push %p'" && sql "SELECT pg_reload_conf()" >/dev/null
 	br stanza-create
 	say "base" pgbackrest "$(timed br --type=full backup)"
-	say "1 % of pages changed" pgbackrest "$(for i in 1 2 3; do change; timed br --type=incr backup; done | median)"
+	say "1 % of pages changed" pgbackrest "$(for _ in 1 2 3; do change; timed br --type=incr backup; done | median)"
 	say "verify" pgbackrest "$(timed br verify)"
 	change
 	"$dir/ctl" stop
