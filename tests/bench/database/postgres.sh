@@ -84,12 +84,12 @@ sql "SELECT pg_switch_wal()" >/dev/null
 sleep 2
 seg=$(ls "$dir/data/pg_wal/archive_status" | sed -n 's/^\([0-9A-F]\{24\}\)\.done$/\1/p' | tail -1)
 push() { (cd "$dir/data" && "$agent" wal push "pg_wal/$seg" "$seg" --config "$dir/agent.yaml"); }
-say "WAL segment, push" kedge "$(for i in 1 2 3; do rm -f "$dir/state/wal/db/log/$seg"; timed push; done | median)"
+say "WAL segment, push" kedge "$(for _ in 1 2 3; do rm -f "$dir/state/wal/db/log/$seg"; timed push; done | median)"
 seg=$(ls "$dir/state/wal/db/log" | head -1)
-say "WAL segment, fetch" kedge "$(for i in 1 2 3; do timed "$agent" wal fetch "$seg" "$dir/fetched" --service db --config "$dir/agent.yaml"; done | median)"
+say "WAL segment, fetch" kedge "$(for _ in 1 2 3; do timed "$agent" wal fetch "$seg" "$dir/fetched" --service db --config "$dir/agent.yaml"; done | median)"
 say "base" kedge "$(timed k snapshot create db)"
-say "nothing changed" kedge "$(for i in 1 2 3; do timed k snapshot create db; done | median)"
-say "1 % of pages changed" kedge "$(for i in 1 2 3; do change; timed k snapshot create db; done | median)"
+say "nothing changed" kedge "$(for _ in 1 2 3; do timed k snapshot create db; done | median)"
+say "1 % of pages changed" kedge "$(for _ in 1 2 3; do change; timed k snapshot create db; done | median)"
 say "verify" kedge "$(timed k snapshot verify db)"
 change
 say "rollback" kedge "$(timed k rollback start db --to last)"
