@@ -122,7 +122,7 @@ It stays up.  What to type next:
   $dir/kedge rollback list
   $dir/kedge audit verify
   sh packaging/quickstart.sh --dir $dir break config web-2      and watch it come back
-  sh packaging/quickstart.sh --dir $dir break database          this one asks for your approval: kedge change list
+  sh packaging/quickstart.sh --dir $dir break database          nothing is rolled back by itself here: kedge incident list
   sh packaging/quickstart.sh --dir $dir stop
 TEXT
 exit $verdict
