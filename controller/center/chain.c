@@ -275,6 +275,8 @@ static const struct fix *first_rollback(const struct diagnosis *d)
 	return NULL;
 }
 
+static const double CHAIN_IDENTIFY_LEAST = 0.5; /* as likely as not */
+
 enum err_code chain_on_diagnosis(struct turn *t, const struct workflow_config *c, const struct diagnosis *d, struct err *reterr)
 {
 	struct incident i;
@@ -291,6 +293,8 @@ enum err_code chain_on_diagnosis(struct turn *t, const struct workflow_config *c
 		return rc;
 	if (d->abstained)
 		return incident_tell(t, &actor_controller, i.incident, 0, "diagnosis", reterr, "%s", d->root_cause);
+	if (d->confidence < CHAIN_IDENTIFY_LEAST) /* a suspicion: what comes in still may tell better, so it is looked at again */
+		return incident_tell(t, &actor_controller, i.incident, 0, "diagnosis", reterr, "suspicion: %s (confidence %.2f)", d->root_cause, d->confidence);
 	if ((rc = incident_tell(t, &actor_controller, i.incident, 0, "diagnosis", reterr, "%s (confidence %.2f)", d->root_cause, d->confidence)) != ERR_OK ||
 	    (rc = incident_identify(t, &c->incident, &actor_controller, i.incident, mine.diagnosis, d->root_cause, &i, reterr)) != ERR_OK)
 		return rc;
