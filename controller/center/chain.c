@@ -133,7 +133,7 @@ enum err_code chain_look_again(struct turn *t, const char *service, struct err *
 		const struct incident *inc = &LIST_AT(open, struct incident, i);
 		struct list leans_on;
 		bool concerns = text_equal(inc->service, service);
-		if (inc->state >= INCIDENT_IDENTIFIED || !id_is_zero(inc->suppressed_by))
+		if (inc->state >= INCIDENT_RESOLVING || !id_is_zero(inc->suppressed_by))
 			continue;
 		rc = fleet_dependencies(t, inc->service, &leans_on, reterr);
 		for (size_t k = 0; rc == ERR_OK && k < leans_on.count; k++)
@@ -171,18 +171,24 @@ static enum err_code stopped(struct turn *t, const struct workflow_config *c, co
 	return rc == ERR_OK ? say(t, c, i, NOTIFY_STOPPED, arena_printf(turn_arena(t), "%.64s", why), reterr) : rc;
 }
 
-/* An open change that answers the incident already? */
-static enum err_code has_open_change(struct turn *t, struct id incident, bool *ret, struct err *reterr)
+/* The changes that answer the incident: how many there were, and the one that is not over yet (at most one is made). */
+static enum err_code changes_of(struct turn *t, struct id incident, size_t *ret_count, struct change *ret_open, bool *ret_found, struct err *reterr)
 {
 	struct change like = { .incident = incident }, change;
 	struct turn_scan scan;
-	bool found;
-	*ret = false;
+	bool more = true;
+	*ret_count = 0;
+	*ret_found = false;
 	enum err_code rc = turn_scan_index(t, &change_table, "incident", &like, false, &scan, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	while (!*ret && (rc = turn_scan_next(&scan, &change, &found, reterr)) == ERR_OK && found)
-		*ret = change.ended_ms == 0;
+	while ((rc = turn_scan_next(&scan, &change, &more, reterr)) == ERR_OK && more) {
+		++*ret_count;
+		if (!change.ended_ms) {
+			*ret_open = change;
+			*ret_found = true;
+		}
+	}
 	turn_scan_done(&scan);
 	return rc;
 }
@@ -246,9 +252,10 @@ static enum err_code act(struct turn *t, const struct workflow_config *c, const 
 	struct plan plan;
 	struct rollback r;
 	struct change change;
+	size_t count;
 	enum err_code rc = policy_find(t, fix->service, &fix->hosts, &fix->components, (enum severity)i->severity, d->confidence, &policy, &covered,
 	    &why, reterr);
-	if (rc != ERR_OK || (rc = has_open_change(t, i->incident, &open, reterr)) != ERR_OK || open)
+	if (rc != ERR_OK || (rc = changes_of(t, i->incident, &count, &change, &open, reterr)) != ERR_OK || open)
 		return rc;
 	struct plan_wish wish = { .kind = ORDER_ROLLBACK, .service = fix->service, .components = fix->components, .hosts = fix->hosts,
 		.before_ms = i->fault_ms, .any_state = covered, /* made and begun in one turn: nobody read what it was made on */
@@ -276,18 +283,88 @@ static const struct fix *first_rollback(const struct diagnosis *d)
 }
 
 static const double CHAIN_IDENTIFY_LEAST = 0.5; /* as likely as not */
+static const double CHAIN_REPLACE_ODDS = 2.0;   /* another cause takes the place of one that was named when it is this much likelier */
+
+static bool names_same_cause(const struct suspect *a, const struct suspect *b)
+{
+	return text_equal(a->service, b->service) && text_equal(a->host, b->host) && a->has_component == b->has_component &&
+	       (!a->has_component || a->component == b->component);
+}
+
+/* The confidence that a diagnosis gives to the cause that another one named first. */
+static double confidence_in_cause_of(const struct diagnosis *d, const struct diagnosis *other)
+{
+	for (size_t i = 0; other->suspects.count && i < d->suspects.count; i++)
+		if (names_same_cause(&LIST_AT(d->suspects, struct suspect, i), &LIST_AT(other->suspects, struct suspect, 0)))
+			return LIST_AT(d->suspects, struct suspect, i).confidence;
+	return 0;
+}
+
+static bool names_cause_of(const struct diagnosis *d, const struct diagnosis *other)
+{
+	return d->abstained == other->abstained && (d->abstained || (d->suspects.count && other->suspects.count &&
+	           names_same_cause(&LIST_AT(d->suspects, struct suspect, 0), &LIST_AT(other->suspects, struct suspect, 0))));
+}
+
+/* Does a new result say more than the one that stands?  What was unknown and still is, and a suspicion that stays one, are said once. */
+static bool says_more(const struct incident *i, const struct diagnosis *last, const struct diagnosis *d)
+{
+	bool sure = !d->abstained && d->confidence >= CHAIN_IDENTIFY_LEAST, was_sure = !last->abstained && last->confidence >= CHAIN_IDENTIFY_LEAST;
+	if (i->state == INCIDENT_IDENTIFIED)
+		return sure && (names_cause_of(d, last) || d->confidence >= CHAIN_REPLACE_ODDS * confidence_in_cause_of(d, last));
+	return sure || was_sure || !names_cause_of(d, last);
+}
+
+/* The cause was named, and what came in since points elsewhere: a proposal that nobody has approved yet goes with it. */
+static enum err_code replace_cause(struct turn *t, const struct workflow_config *c, struct incident *i, struct err *reterr)
+{
+	struct change change;
+	size_t count;
+	bool open;
+	enum err_code rc = changes_of(t, i->incident, &count, &change, &open, reterr);
+	if (rc == ERR_OK && open && change.state == CHANGE_REQUESTED)
+		rc = change_cancel(t, &actor_controller, change.change, "another cause was found", &change, reterr);
+	if (rc == ERR_OK)
+		rc = incident_investigate(t, &c->incident, &actor_controller, i->incident, "what came in since points to another cause", i, reterr);
+	return rc;
+}
+
+static enum err_code identify(struct turn *t, const struct workflow_config *c, struct incident *i, const struct diagnosis *d, struct err *reterr)
+{
+	enum err_code rc = incident_tell(t, &actor_controller, i->incident, 0, "diagnosis", reterr, "%s (confidence %.2f)", d->root_cause, d->confidence);
+	if (rc != ERR_OK || (rc = incident_identify(t, &c->incident, &actor_controller, i->incident, d->diagnosis, d->root_cause, i, reterr)) != ERR_OK)
+		return rc;
+	const struct fix *fix = first_rollback(d);
+	return fix ? act(t, c, i, d, fix, reterr) : ERR_OK;
+}
+
+/* The same cause once more: perhaps it can be acted on by now, where there was nothing to bring back before (its drift comes after the
+ * lines that speak of it).  What was proposed, tried or refused stays with people. */
+static enum err_code confirm(struct turn *t, const struct workflow_config *c, const struct incident *i, const struct diagnosis *d, struct err *reterr)
+{
+	struct change change;
+	size_t count;
+	bool open;
+	const struct fix *fix = first_rollback(d);
+	enum err_code rc = fix ? changes_of(t, i->incident, &count, &change, &open, reterr) : ERR_OK;
+	return rc == ERR_OK && fix && !count ? act(t, c, i, d, fix, reterr) : rc;
+}
 
 enum err_code chain_on_diagnosis(struct turn *t, const struct workflow_config *c, const struct diagnosis *d, struct err *reterr)
 {
 	struct incident i;
-	bool found, kept;
-	enum err_code rc = incident_get(t, d->incident, &i, &found, reterr);
-	if (rc != ERR_OK || !found || !incident_is_open(&i) || i.state >= INCIDENT_IDENTIFIED)
-		return rc; /* healed, named or closed while the analyst worked */
 	struct diagnosis last, mine = *d;
-	bool seen;
-	if ((rc = diagnosis_of_incident(t, d->incident, &last, &seen, reterr)) != ERR_OK || (seen && last.abstained && d->abstained))
-		return rc; /* still unknown: said once */
+	bool found, seen, kept, named;
+	enum err_code rc = incident_get(t, d->incident, &i, &found, reterr);
+	if (rc != ERR_OK || !found || !incident_is_open(&i) || i.state >= INCIDENT_RESOLVING)
+		return rc; /* healed, closed or in work while the analyst worked */
+	if ((rc = diagnosis_of_incident(t, d->incident, &last, &seen, reterr)) != ERR_OK || (seen && !says_more(&i, &last, d)))
+		return rc;
+	named = i.state == INCIDENT_IDENTIFIED;
+	if (named && !text_equal(i.identified_by, "controller"))
+		return rc; /* a person named the cause: that word stands */
+	if (named && seen && names_cause_of(d, &last))
+		return confirm(t, c, &i, d, reterr);
 	mine.diagnosis = turn_id(t);
 	if ((rc = diagnosis_record(t, &mine, &kept, reterr)) != ERR_OK || !kept)
 		return rc;
@@ -295,11 +372,9 @@ enum err_code chain_on_diagnosis(struct turn *t, const struct workflow_config *c
 		return incident_tell(t, &actor_controller, i.incident, 0, "diagnosis", reterr, "%s", d->root_cause);
 	if (d->confidence < CHAIN_IDENTIFY_LEAST) /* a suspicion: what comes in still may tell better, so it is looked at again */
 		return incident_tell(t, &actor_controller, i.incident, 0, "diagnosis", reterr, "suspicion: %s (confidence %.2f)", d->root_cause, d->confidence);
-	if ((rc = incident_tell(t, &actor_controller, i.incident, 0, "diagnosis", reterr, "%s (confidence %.2f)", d->root_cause, d->confidence)) != ERR_OK ||
-	    (rc = incident_identify(t, &c->incident, &actor_controller, i.incident, mine.diagnosis, d->root_cause, &i, reterr)) != ERR_OK)
+	if (named && (rc = replace_cause(t, c, &i, reterr)) != ERR_OK)
 		return rc;
-	const struct fix *fix = first_rollback(d);
-	return fix ? act(t, c, &i, d, fix, reterr) : ERR_OK;
+	return identify(t, c, &i, &mine, reterr);
 }
 
 /* ---- rollback → incident ---- */

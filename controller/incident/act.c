@@ -141,6 +141,7 @@ enum err_code incident_identify(struct turn *t, const struct incident_config *c,
 		return rc;
 	if (!id_is_zero(diagnosis))
 		i.diagnosis = diagnosis;
+	i.identified_by = actor_text(t, who);
 	rc = incident_say(t, &i, who, 0, "diagnosis", reterr, "%s", cause ? cause : "a cause is named");
 	/* A diagnosis that comes after the remedy began, or after the end, is kept and moves nothing. */
 	if (rc == ERR_OK)

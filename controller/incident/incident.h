@@ -64,6 +64,7 @@ struct incident {
 	const char *acknowledged_by;
 	const char *owner;
 	struct id diagnosis;
+	const char *identified_by; /* who named the cause last: "controller", "operator ada" */
 	struct list changes;       /* ids */
 	struct list rollbacks;     /* ids */
 	struct list related;       /* ids: an earlier one of the service that came back too late to be the same */

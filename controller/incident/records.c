@@ -57,6 +57,7 @@ static const struct field incident_fields[] = {
     F_STRING(struct incident, acknowledged_by, AUDIT_OBJECT_MAX, FIELD_WIDE, "who took it"),
     F_STRING(struct incident, owner, NAME_MAX_BYTES, FIELD_COLUMN, "who has it"),
     F_ID(struct incident, diagnosis, DIAGNOSIS, 0, "the newest diagnosis"),
+    F_STRING(struct incident, identified_by, AUDIT_OBJECT_MAX, FIELD_WIDE, "who named the cause"),
     F_IDS(struct incident, changes, CHANGE, INCIDENT_LINKS_MAX, 0, "changes made for it"),
     F_IDS(struct incident, rollbacks, ROLLBACK, INCIDENT_LINKS_MAX, 0, "rollbacks made for it"),
     F_IDS(struct incident, related, INCIDENT, INCIDENT_LINKS_MAX, 0, "earlier ones of the service"),

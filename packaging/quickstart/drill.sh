@@ -51,7 +51,7 @@ drill_one() { # drill_one config|code HOST
 	[ "$1" = code ] && say "a commit that counts records by a column that is not there goes live"
 	began=$(now_ms)
 	break_"$1" "$2"
-	wait_for 60 "incident INC-$number resolved" resolved "$number" || { kedge incident list; kedge rollback list; return 1; }
+	wait_for 60 "incident INC-$number resolved" resolved "$number" || { kedge incident show "INC-$number"; kedge rollback list; return 1; }
 	wait_for 10 "all services HEALTHY again" all_healthy || return 1
 	timeline "$number" "$began" || return 1
 	say "notifications so far: $(mails) mails in $dir/mail"

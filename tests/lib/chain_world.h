@@ -86,17 +86,22 @@ static inline struct id takes_snapshot(struct chain *w, const char *host, uint8_
 	return r.snapshot;
 }
 
-static inline void drifts(struct chain *w, int host, enum component which, uint64_t changed)
+static inline void drifts_since(struct chain *w, int host, enum component which, uint64_t changed, uint64_t since_ms)
 {
 	static const char *path = "sites/portal.conf";
 	struct drift_report d = {.service = chain_service_of(chain_hosts[host]),
 	    .component = which,
 	    .snapshot = w->good[host],
 	    .changed = changed,
-	    .newest_change_ms = changed ? w->c.now_ms : 0,
+	    .newest_change_ms = changed ? since_ms : 0,
 	    .paths = {&path, changed ? 1 : 0}};
 	assert_true(
 	    control_report(&w->c, chain_hosts[host], (struct report){.importance = IMPORTANCE_EVENT, .drift = &d}));
+}
+
+static inline void drifts(struct chain *w, int host, enum component which, uint64_t changed)
+{
+	drifts_since(w, host, which, changed, w->c.now_ms);
 }
 
 static inline bool answers(struct chain *w, const char *host, struct id order, enum order_outcome outcome, bool match)
@@ -219,6 +224,10 @@ static inline void *last_of(struct chain *w, const struct table *table)
 static inline struct incident *incident_last(struct chain *w)
 {
 	return last_of(w, &incident_table);
+}
+static inline struct diagnosis *diagnosis_last(struct chain *w)
+{
+	return last_of(w, &diagnosis_table);
 }
 static inline struct change *change_last(struct chain *w)
 {

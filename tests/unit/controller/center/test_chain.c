@@ -50,6 +50,59 @@ static void test_without_a_policy_a_person_is_asked(void **state)
 	chain_close(&w);
 }
 
+/* The first suspect is what changed twenty minutes ago; only then it is seen that the code changed a moment before the fault. */
+static void breaks_with_a_decoy(struct chain *w)
+{
+	uint64_t now_ms = w->c.now_ms;
+	drifts_since(w, 0, COMPONENT_CONFIG, 1, now_ms - 15 * MINUTE);
+	says(w, "web-1", PROBE_CRITICAL);
+	control_settle(&w->c);
+	assert_int_equal(incident_last(w)->state, INCIDENT_IDENTIFIED);
+	assert_non_null(strstr(diagnosis_last(w)->root_cause, "config"));
+}
+
+static void test_evidence_that_comes_late_replaces_the_cause(void **state)
+{
+	(void)state;
+	struct chain w;
+	chain_open(&w);
+	breaks_with_a_decoy(&w);
+	assert_int_equal(change_last(&w)->state, CHANGE_REQUESTED);
+	w.c.now_ms += SECOND;
+	drifts(&w, 0, COMPONENT_CODE, 1);
+	control_settle(&w.c);
+	assert_int_equal(incident_last(&w)->state, INCIDENT_IDENTIFIED);
+	assert_non_null(strstr(diagnosis_last(&w)->root_cause, "code"));
+	assert_int_equal(count_of(&w, &change_table), 2); /* the first proposal went with its cause */
+	asked_no(ERR_STATE, &w, "bo", "change", "reject", .change = "CHG-1", .text = "x");
+	struct change *c = change_last(&w);
+	assert_int_equal(c->state, CHANGE_REQUESTED);
+	assert_int_equal(LIST_AT(c->plan->components, uint32_t, 0), COMPONENT_CODE);
+	for (int k = 0; k < 5; k++) { /* and that is where it stays */
+		w.c.now_ms += SECOND;
+		drifts_since(&w, 0, COMPONENT_CODE, 1, w.c.now_ms - SECOND);
+		control_settle(&w.c);
+	}
+	assert_int_equal(count_of(&w, &change_table), 2);
+	assert_int_equal(count_of(&w, &diagnosis_table), 2);
+	chain_close(&w);
+}
+
+static void test_the_cause_that_a_person_named_stands(void **state)
+{
+	(void)state;
+	struct chain w;
+	chain_open(&w);
+	breaks_with_a_decoy(&w);
+	asked_ok(&w, "ada", "incident", "identify", .incident = "INC-1", .text = "the config of Tuesday");
+	w.c.now_ms += SECOND;
+	drifts(&w, 0, COMPONENT_CODE, 1);
+	control_settle(&w.c);
+	assert_int_equal(count_of(&w, &change_table), 1);
+	assert_int_equal(change_last(&w)->state, CHANGE_REQUESTED);
+	chain_close(&w);
+}
+
 static void test_p4_it_does_not_try_twice(void **state)
 {
 	(void)state;
@@ -331,6 +384,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_bad_change_is_rolled_back_by_itself),
 	    cmocka_unit_test(test_without_a_policy_a_person_is_asked),
+	    cmocka_unit_test(test_evidence_that_comes_late_replaces_the_cause),
+	    cmocka_unit_test(test_the_cause_that_a_person_named_stands),
 	    cmocka_unit_test(test_p4_it_does_not_try_twice),
 	    cmocka_unit_test(test_p7_a_restore_point_that_did_not_help_is_condemned),
 	    cmocka_unit_test(test_an_incident_whose_hosts_are_well_ends_though_its_rollback_did_not),
