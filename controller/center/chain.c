@@ -39,6 +39,8 @@ static enum err_code begin_work(struct turn *t, const struct workflow_config *c,
 {
 	struct incident now;
 	enum err_code rc = say(t, c, i, event, detail, reterr);
+	if (rc == ERR_OK && incident_is_of_hosts(i)) /* what is wrong there cannot be seen from here; where it is, is known */
+		return incident_identify(t, &c->incident, &actor_controller, i->incident, (struct id){ 0 }, i->title, &now, reterr);
 	if (rc == ERR_OK)
 		rc = incident_investigate(t, &c->incident, &actor_controller, i->incident, "diagnosis begins", &now, reterr);
 	return rc == ERR_OK ? analyse(t, i->incident, reterr) : rc;
@@ -84,7 +86,7 @@ enum err_code chain_on_incident(struct turn *t, const struct workflow_config *c,
 	case INCIDENT_REVIEW_DUE:
 		return say(t, c, i, NOTIFY_REVIEW, count_text(t, i->reminders), reterr);
 	case INCIDENT_JOINED:
-		return analyse(t, i->incident, reterr);
+		return incident_is_of_hosts(i) ? ERR_OK : analyse(t, i->incident, reterr);
 	case INCIDENT_NOTHING:
 	case INCIDENT_SUPPRESSED:
 	case INCIDENT_RECOVERED:

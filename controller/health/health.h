@@ -154,6 +154,8 @@ ERR_CHECK enum err_code health_maintenance_end(struct turn *t, const struct heal
 ERR_CHECK enum err_code health_maintenance_until(
     struct turn *t, const char *service, const char *host, uint64_t *ret_until_ms, struct err *reterr);
 
+/* Every record of a host; *ret: struct service_health. */
+ERR_CHECK enum err_code health_of_host(struct turn *t, const char *host, struct list *ret, struct err *reterr);
 ERR_CHECK enum err_code health_get(struct turn *t, const char *service, const char *host, struct service_health *ret,
     bool *ret_found, struct err *reterr);
 /* Where a metric is full or used up, known by its unit: percentages at 100 (rising), days left and free bytes at 0.  False: it has

@@ -30,8 +30,6 @@ ERR_CHECK enum err_code health_deadline(
 /* A new record for a placement, UNKNOWN, with its deadlines (when it has probes). */
 ERR_CHECK enum err_code health_begin(struct turn *t, const struct health_config *c, const struct placement *p,
     struct service_health *ret, struct err *reterr);
-/* Every record of a host; *ret: struct service_health. */
-ERR_CHECK enum err_code health_of_host(struct turn *t, const char *host, struct list *ret, struct err *reterr);
 /* HEALTH_TIMER_MAINTENANCE */
 ERR_CHECK enum err_code maintenance_due(struct turn *t, const struct health_config *c, const char *place,
     struct health_transitions *out, struct err *reterr);

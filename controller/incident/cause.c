@@ -1,6 +1,6 @@
 /* controller/incident/cause.c: one cause, one page.  An incident is explained by the open incident of a service that
- * its own leans on. */
-#include <string.h>
+ * its own leans on, or of the silent host that such a service runs on. */
+#include <inttypes.h>
 
 #include "controller/incident/internal.h"
 
@@ -19,6 +19,8 @@ enum err_code incident_cause(struct turn *t, const struct incident *i, struct id
 		struct incident other;
 		bool found;
 		rc = incident_of_service(t, LIST_AT(dependencies, const char *, k), &other, &found, reterr);
+		if (rc == ERR_OK && !found)
+			rc = incident_hosts_below(t, LIST_AT(dependencies, const char *, k), &other, &found, reterr);
 		if (rc == ERR_OK && found && !id_equal(root_of(&other), i->incident))
 			cause = root_of(&other);
 	}
@@ -56,26 +58,32 @@ static enum err_code adopt(struct turn *t, const struct incident_config *c, stru
 {
 	(void)c;
 	child->suppressed_by = parent->incident;
-	enum err_code rc =
-	    incident_say(t, child, &actor_controller, 0, "cause", reterr, "explained by that of %s", parent->service);
+	enum err_code rc = incident_say(t, child, &actor_controller, 0, "cause", reterr,
+	    "explained by INC-%" PRIu64 ": %s", parent->number, parent->title);
 	return rc == ERR_OK ? incident_save(t, child, reterr) : rc;
 }
 
-enum err_code incident_gather(struct turn *t, const struct incident *i, struct err *reterr)
+enum err_code incident_gather_of(
+    struct turn *t, const struct incident *i, const char *service, uint64_t since_ms, struct err *reterr)
 {
 	struct list dependents;
-	enum err_code rc = fleet_dependents(t, i->service, &dependents, reterr);
+	enum err_code rc = fleet_dependents(t, service, &dependents, reterr);
 	for (size_t k = 0; rc == ERR_OK && k < dependents.count; k++) {
 		struct incident other;
 		bool found;
 		rc = incident_of_service(t, LIST_AT(dependents, const char *, k), &other, &found, reterr);
-		if (rc != ERR_OK || !found || !id_is_zero(other.suppressed_by))
+		if (rc != ERR_OK || !found || !id_is_zero(other.suppressed_by) || other.fault_ms < since_ms)
 			continue;
 		rc = each_child(t, NULL, other.incident, i, adopt, reterr);
 		if (rc == ERR_OK)
 			rc = adopt(t, NULL, &other, i, reterr);
 	}
 	return rc;
+}
+
+enum err_code incident_gather(struct turn *t, const struct incident *i, struct err *reterr)
+{
+	return incident_gather_of(t, i, i->service, 0, reterr);
 }
 
 static enum err_code later(struct turn *t, const struct incident_config *c, struct incident *child,

@@ -5,7 +5,9 @@
  * word and stops the paging.  A step may be passed over forward (what heals itself is Resolved from anywhere),
  * Identified and Resolving fall back to Investigating, Resolved falls back within relapse_ms.  The table of moves
  * stands in state.c. One open incident a service: more hosts join it.  An incident of a service whose dependency has an
- * open one is suppressed_by that one: one page per cause (P33).  Every state has a deadline with an escalation or a
+ * open one is suppressed_by that one: one page per cause (P33).  A host that is not heard for long is one incident, of
+ * the service INCIDENT_OF_HOSTS, whatever runs there; hosts that fell silent together share it; a service that leans on
+ * what runs there is suppressed by it.  Every state has a deadline with an escalation or a
  * named end. A host without fresh evidence is not a healthy one: UNKNOWN during the proof begins it anew. Functions
  * tell what happened; the caller notifies (notify/notify.h), starts diagnosis and so on.  Every act is audited and on
  * the timeline. Pure: only the turn. */
@@ -21,8 +23,11 @@ enum {
 	INCIDENT_NOTE_MAX = TEXT_PAGE_MAX,
 	INCIDENT_ENTRIES_MAX = 4096, /* of one timeline; then only state changes are added */
 	INCIDENT_LOOKBACK = 64,      /* newest incidents of a service among which the open one is looked for */
+	INCIDENT_TOGETHER_MS = 90 * 1000, /* hosts that fall silent within three default heartbeats have one cause */
 	INCIDENT_REMINDERS_MAX = 7,  /* reviews asked for before it is closed without one */
 };
+
+#define INCIDENT_OF_HOSTS "-" /* in place of a service's name, which this can never be */
 
 struct incident_config {
 	uint64_t prove_ms;   /* healthy for this long before it counts as resolved; default 2 s */
@@ -52,7 +57,7 @@ struct incident {
 	uint64_t number;     /* INC-<number>; INDEXED */
 	uint32_t state;      /* enum incident_state; INDEXED */
 	uint32_t severity;   /* enum severity: the worst so far */
-	const char *service; /* INDEXED */
+	const char *service; /* INDEXED; INCIDENT_OF_HOSTS: of its hosts */
 	const char *title;   /* made of names and states only: no text of a host */
 	uint32_t health;     /* enum health: worst that its hosts show now */
 	struct list hosts;   /* names: every host it ever had */
@@ -180,6 +185,8 @@ static inline bool incident_is_open(const struct incident *i)
 {
 	return i->state < INCIDENT_RESOLVED;
 }
+/* Of hosts that are not heard, not of a service. */
+bool incident_is_of_hosts(const struct incident *i);
 bool incident_move_allowed(enum incident_state from, enum incident_state to);
 
 #endif

@@ -26,9 +26,41 @@ ERR_CHECK enum err_code incident_deadline(
 ERR_CHECK enum err_code incident_cause(struct turn *t, const struct incident *i, struct id *ret, struct err *reterr);
 /* Open incidents of services that lean on i's are explained by it. */
 ERR_CHECK enum err_code incident_gather(struct turn *t, const struct incident *i, struct err *reterr);
+/* The same for what leans on another service than i's, of faults since then. */
+ERR_CHECK enum err_code incident_gather_of(
+    struct turn *t, const struct incident *i, const char *service, uint64_t since_ms, struct err *reterr);
 /* What i explained must heal now: their RELEASE timers. */
 ERR_CHECK enum err_code incident_release_later(
     struct turn *t, const struct incident_config *c, const struct incident *i, struct err *reterr);
+
+/* ---- transition.c: what a transition does to one incident ---- */
+
+/* A new one of that service, unless an open one explains it. */
+ERR_CHECK enum err_code incident_begin(struct turn *t, const struct incident_config *c, const char *service,
+    const struct health_transition *tr, enum severity severity, struct id earlier, struct incident *ret,
+    enum incident_event *ret_event, struct err *reterr);
+ERR_CHECK enum err_code incident_take_bad(struct turn *t, struct incident *i, const struct health_transition *tr,
+    enum severity severity, enum incident_event *ret_event, struct err *reterr);
+ERR_CHECK enum err_code incident_relapse(struct turn *t, const struct incident_config *c, struct incident *i,
+    const struct health_transition *tr, enum severity severity, struct err *reterr);
+ERR_CHECK enum err_code incident_take_good(struct turn *t, const struct incident_config *c, struct incident *i,
+    const struct health_transition *tr, enum incident_event *ret_event, struct err *reterr);
+
+/* ---- hosts.c: incidents of hosts ---- */
+
+ERR_CHECK enum err_code incident_hosts_title(
+    struct turn *t, const struct incident *i, const char **ret, struct err *reterr);
+/* The open incident of a host that the service runs on, when nothing is known of the service on any host. */
+ERR_CHECK enum err_code incident_hosts_below(
+    struct turn *t, const char *service, struct incident *ret, bool *ret_found, struct err *reterr);
+/* A prolonged UNKNOWN because its host is not heard belongs to the host's incident; *ret_mine false: it is the
+ * service's own. */
+ERR_CHECK enum err_code incident_host_unheard(struct turn *t, const struct incident_config *c,
+    const struct health_transition *tr, struct incident *ret, enum incident_event *ret_event, bool *ret_mine,
+    struct err *reterr);
+/* Something is known again of what a host runs: *ret_event NOTHING or RECOVERED. */
+ERR_CHECK enum err_code incident_host_heard(struct turn *t, const struct incident_config *c,
+    const struct health_transition *tr, struct incident *ret, enum incident_event *ret_event, struct err *reterr);
 
 /* Sorted lists of names and lists of ids, in the turn's arena.  A full list stays as it is. */
 bool list_has_name(const struct list *l, const char *name);

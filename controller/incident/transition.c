@@ -77,21 +77,26 @@ static enum err_code take_in(
 		return rc;
 	if (severity > i->severity)
 		i->severity = severity;
-	if (!i->title || severity == i->severity || shown != (enum health)i->health)
+	if (incident_is_of_hosts(i))
+		rc = incident_hosts_title(t, i, &i->title, reterr);
+	else if (!i->title || severity == i->severity || shown != (enum health)i->health)
 		i->title = title_of(t, i, (enum health)i->health);
+	if (rc != ERR_OK)
+		return rc;
 	struct actor who = actor_host(tr->host);
 	return incident_say(t, i, &who, tr->since_ms, "health", reterr, "%s on %s is %s%s%s", tr->service, tr->host,
 	    enum_name(&health_enum, tr->to), tr->reason ? ": " : "", tr->reason ? tr->reason : "");
 }
 
-static enum err_code open_new(struct turn *t, const struct incident_config *c, const struct health_transition *tr,
-    enum severity severity, struct id earlier, struct incident *ret, enum incident_event *ret_event, struct err *reterr)
+enum err_code incident_begin(struct turn *t, const struct incident_config *c, const char *service,
+    const struct health_transition *tr, enum severity severity, struct id earlier, struct incident *ret,
+    enum incident_event *ret_event, struct err *reterr)
 {
 	uint64_t now = turn_now_ms(t);
 	struct incident i = {
 	    .incident = turn_id(t),
 	    .severity = severity,
-	    .service = tr->service,
+	    .service = service,
 	    .fault_ms = tr->since_ms,
 	    .opened_ms = now,
 	    .state_since_ms = now,
@@ -126,7 +131,7 @@ static enum err_code unproven(struct turn *t, struct incident *i, struct err *re
 	return turn_timer_clear(t, INCIDENT_TIMER_PROVE, i->incident, NULL, reterr);
 }
 
-static enum err_code bad_in_open(struct turn *t, struct incident *i, const struct health_transition *tr,
+enum err_code incident_take_bad(struct turn *t, struct incident *i, const struct health_transition *tr,
     enum severity severity, enum incident_event *ret_event, struct err *reterr)
 {
 	bool joined = !list_has_name(&i->hosts, tr->host), proving = i->healthy_since_ms != 0;
@@ -144,12 +149,12 @@ static enum err_code bad_in_open(struct turn *t, struct incident *i, const struc
 	return rc == ERR_OK ? incident_save(t, i, reterr) : rc;
 }
 
-static enum err_code relapse(struct turn *t, const struct incident_config *c, struct incident *i,
+enum err_code incident_relapse(struct turn *t, const struct incident_config *c, struct incident *i,
     const struct health_transition *tr, enum severity severity, struct err *reterr)
 {
 	i->relapses++;
 	i->fault_ms = tr->since_ms; /* what changed before the first fault may not explain this one */
-	i->acknowledged_ms = 0; /* whoever had it thought that it was over */
+	i->acknowledged_ms = 0;     /* whoever had it thought that it was over */
 	i->acknowledged_by = NULL;
 	i->resolution = NULL;
 	i->review_due_ms = 0;
@@ -195,7 +200,7 @@ static enum err_code bad(struct turn *t, const struct incident_config *c, const 
 	struct id earlier = no_id;
 	enum err_code rc = incident_of_service(t, tr->service, ret, &found, reterr);
 	if (rc != ERR_OK || found)
-		return rc == ERR_OK ? bad_in_open(t, ret, tr, severity, ret_event, reterr) : rc;
+		return rc == ERR_OK ? incident_take_bad(t, ret, tr, severity, ret_event, reterr) : rc;
 	rc = newest(t, tr->service, ret, &found, reterr);
 	if (rc != ERR_OK)
 		return rc;
@@ -203,14 +208,14 @@ static enum err_code bad(struct turn *t, const struct incident_config *c, const 
 		/* another host of the service is another fault */
 		if (turn_now_ms(t) - ret->resolved_ms <= c->relapse_ms && list_has_name(&ret->hosts, tr->host)) {
 			*ret_event = INCIDENT_RELAPSED;
-			return relapse(t, c, ret, tr, severity, reterr);
+			return incident_relapse(t, c, ret, tr, severity, reterr);
 		}
 		earlier = ret->incident;
 	}
-	return open_new(t, c, tr, severity, earlier, ret, ret_event, reterr);
+	return incident_begin(t, c, tr->service, tr, severity, earlier, ret, ret_event, reterr);
 }
 
-static enum err_code good(struct turn *t, const struct incident_config *c, struct incident *i,
+enum err_code incident_take_good(struct turn *t, const struct incident_config *c, struct incident *i,
     const struct health_transition *tr, enum incident_event *ret_event, struct err *reterr)
 {
 	struct actor who = actor_host(tr->host);
@@ -218,8 +223,10 @@ static enum err_code good(struct turn *t, const struct incident_config *c, struc
 	if (rc == ERR_OK)
 		rc = refresh_health(t, i, reterr);
 	if (rc == ERR_OK)
-		rc = incident_say(t, i, &who, tr->since_ms, "health", reterr,
-		    tr->gone ? "%s is no longer on %s" : "%s on %s is HEALTHY", tr->service, tr->host);
+		rc = incident_is_of_hosts(i)
+			 ? incident_say(t, i, &who, 0, "health", reterr, "host %s is heard again", tr->host)
+			 : incident_say(t, i, &who, tr->since_ms, "health", reterr,
+			       tr->gone ? "%s is no longer on %s" : "%s on %s is HEALTHY", tr->service, tr->host);
 	if (rc == ERR_OK && i->failing.count == 0) {
 		i->healthy_since_ms = turn_now_ms(t);
 		*ret_event = INCIDENT_RECOVERED;
@@ -245,28 +252,46 @@ static enum err_code unknown(struct turn *t, struct incident *i, const struct he
 	return rc == ERR_OK ? incident_save(t, i, reterr) : rc;
 }
 
-enum err_code incident_on_transition(struct turn *t, const struct incident_config *c,
-    const struct health_transition *tr, struct incident *ret, enum incident_event *ret_event, struct err *reterr)
+/* What it means for its service's own incident. */
+static enum err_code of_service(struct turn *t, const struct incident_config *c, const struct health_transition *tr,
+    struct incident *ret, enum incident_event *ret_event, struct err *reterr)
 {
-	enum severity severity;
-	bool none, found;
-	*ret_event = INCIDENT_NOTHING;
-	if (tr->historic)
-		return ERR_OK;
-	enum err_code rc = incident_severity(t, tr, &severity, &none, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	if (!none && !tr->gone)
-		return bad(t, c, tr, severity, ret, ret_event, reterr);
 	struct incident i;
-	rc = incident_of_service(t, tr->service, &i, &found, reterr);
+	bool found;
+	enum err_code rc = incident_of_service(t, tr->service, &i, &found, reterr);
 	if (rc != ERR_OK || !found)
 		return rc;
 	if ((tr->to == HEALTH_HEALTHY || tr->gone) && list_has_name(&i.failing, tr->host))
-		rc = good(t, c, &i, tr, ret_event, reterr);
+		rc = incident_take_good(t, c, &i, tr, ret_event, reterr);
 	else if (tr->to == HEALTH_UNKNOWN && !tr->gone && i.healthy_since_ms && list_has_name(&i.hosts, tr->host))
 		rc = unknown(t, &i, tr, ret_event, reterr);
 	if (rc == ERR_OK && *ret_event != INCIDENT_NOTHING)
 		*ret = i;
+	return rc;
+}
+
+enum err_code incident_on_transition(struct turn *t, const struct incident_config *c,
+    const struct health_transition *tr, struct incident *ret, enum incident_event *ret_event, struct err *reterr)
+{
+	enum severity severity;
+	enum incident_event heard;
+	struct incident of_host;
+	bool none, mine = false;
+	*ret_event = INCIDENT_NOTHING;
+	if (tr->historic)
+		return ERR_OK;
+	enum err_code rc = incident_host_heard(t, c, tr, &of_host, &heard, reterr);
+	if (rc == ERR_OK)
+		rc = incident_severity(t, tr, &severity, &none, reterr);
+	if (rc == ERR_OK && !none && !tr->gone)
+		rc = incident_host_unheard(t, c, tr, ret, ret_event, &mine, reterr);
+	if (rc != ERR_OK || mine)
+		return rc;
+	rc = !none && !tr->gone ? bad(t, c, tr, severity, ret, ret_event, reterr)
+				: of_service(t, c, tr, ret, ret_event, reterr);
+	if (rc == ERR_OK && *ret_event == INCIDENT_NOTHING && heard != INCIDENT_NOTHING) {
+		*ret = of_host;
+		*ret_event = heard;
+	}
 	return rc;
 }

@@ -31,6 +31,8 @@ static const char *headline_of(struct turn *t, const struct incident *i)
 {
 	const struct list *hosts = i->failing.count > 0 ? &i->failing : &i->hosts;
 	const char *health = enum_name(&health_enum, i->health);
+	if (incident_is_of_hosts(i)) /* nobody opens one of these by hand */
+		return i->title;
 	if (hosts->count == 0)
 		return arena_printf(turn_arena(t), "%s, opened by hand", i->service);
 	if (hosts->count == 1)
@@ -44,7 +46,8 @@ static void incident_body(struct buf *out, const struct incident *i)
 {
 	buf_printf(out, "\n%-10sINC-%" PRIu64 ", %s, %s\n", "incident", i->number,
 	    enum_name(&severity_enum, i->severity), enum_name(&incident_state_enum, i->state));
-	buf_printf(out, "%-10s%s, %s\n", "service", i->service, enum_name(&health_enum, i->health));
+	if (!incident_is_of_hosts(i))
+		buf_printf(out, "%-10s%s, %s\n", "service", i->service, enum_name(&health_enum, i->health));
 	names_line(out, "hosts", &i->hosts);
 	names_line(out, "probes", &i->probes);
 	time_line(out, "fault", i->fault_ms);

@@ -107,6 +107,11 @@ static bool incident_suppressed(const void *r)
 	return incident_is_open(r) && !id_is_zero(((const struct incident *)r)->suppressed_by);
 }
 
+static bool incident_of_hosts(const void *r)
+{
+	return incident_is_of_hosts(r);
+}
+
 /* Until that many records hold, or the time is over. */
 static bool until(struct sim *s, const struct table *table, holds_fn holds, uint64_t within_ms)
 {
@@ -318,6 +323,32 @@ static void test_p33_p34_one_cause_is_one_page_and_a_restart_is_none(void **stat
 	ends(s);
 }
 
+/* Machines that vanish together, each with several services: one page, and one that says when they are back. */
+static void test_p33_silent_hosts_are_one_page(void **state)
+{
+	(void)state;
+	enum { HOSTS = 40, GONE = 20 };
+	struct sim *s = story(62, HOSTS);
+	s->hub.control.config.notify.hold_ms = 15 * SECOND;
+	lives(s, 6 * MINUTE);
+	for (unsigned i = 0; i < GONE; i++)
+		cut_off(s, i, true);
+	assert_true(until(s, &incident_table, incident_of_hosts, 10 * MINUTE));
+	lives(s, 3 * MINUTE);
+	assert_int_equal(count(s, &incident_table, incident_of_hosts), 1);
+	assert_int_equal(pages(s, NOTIFY_OPENED), 1);
+	assert_int_equal(pages(s, NOTIFY_WORSENED), 0);
+	struct request_args a = {.incident = "INC-1"}; /* or it would climb */
+	people_ask(s, "ada", "incident", "acknowledge", &a);
+	for (unsigned i = 0; i < GONE; i++)
+		cut_off(s, i, false);
+	lives(s, 5 * MINUTE);
+	assert_int_equal(count(s, &incident_table, incident_open_is), 0);
+	assert_int_equal(pages(s, NOTIFY_OPENED), 1);
+	assert_int_equal(pages(s, NOTIFY_RESOLVED), 1);
+	ends(s);
+}
+
 static void test_p35_what_is_replayed_pages_nobody(void **state)
 {
 	(void)state;
@@ -445,6 +476,7 @@ int main(void)
 	    cmocka_unit_test(test_p14_no_command_is_lost_or_done_twice),
 	    cmocka_unit_test(test_p21_a_thousand_agents_come_back),
 	    cmocka_unit_test(test_p33_p34_one_cause_is_one_page_and_a_restart_is_none),
+	    cmocka_unit_test(test_p33_silent_hosts_are_one_page),
 	    cmocka_unit_test(test_p35_what_is_replayed_pages_nobody),
 	    cmocka_unit_test(test_p61_a_restored_controller_commands_nothing),
 	    cmocka_unit_test(test_p61_an_empty_controller_commands_nothing),
