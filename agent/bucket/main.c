@@ -1,11 +1,14 @@
 /* agent/bucket/main.c: kedge-copy: the one program of a host that speaks to an object store.  The agent starts it with
  * a socket as descriptor 3, as its unprivileged user; it takes no arguments and reads no configuration. */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "agent/bucket/confine.h"
 #include "agent/bucket/serve.h"
 #include "agent/bucket/wire.h"
+#include "agent/confine/confine.h"
 #include "shared/base/clock.h"
 #include "shared/http/http.h"
 
@@ -41,6 +44,17 @@ static enum err_code prepare(void *ctx, const struct bucket_settings *s, struct 
 	return rc;
 }
 
+/* It writes no file at all. */
+static enum err_code give_up(struct err *reterr)
+{
+	static const struct rlimit none = {0, 0};
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_CORE, &none) != 0 || setrlimit(RLIMIT_FSIZE, &none) != 0)
+		return err_sys(reterr, errno, "set a limit");
+	return confine(CONFINE_LOOK | CONFINE_PIPES | CONFINE_ROUTES, CONFINE_FAIL, reterr);
+}
+
 int main(int argc, char **argv)
 {
 	struct http_client *client = NULL;
@@ -52,7 +66,7 @@ int main(int argc, char **argv)
 		fputs("kedge-copy is started by kedge-agent: see `kedge-agent copy`\n", stderr);
 		return 2;
 	}
-	enum err_code rc = confine(&err);
+	enum err_code rc = give_up(&err);
 	if (rc) {
 		fprintf(stderr, "kedge-copy: %s\n", err.msg);
 		return 1;

@@ -147,7 +147,7 @@ static void it_says_which_call_it_was(void **state)
 	close(pair[1]);
 	assert_true(read(pair[0], line, sizeof(line) - 1) > 0);
 	close(pair[0]);
-	snprintf(want, sizeof(want), "link: system call %d is not allowed\n", SYS_setuid);
+	snprintf(want, sizeof(want), "confined: system call %d is not allowed\n", SYS_setuid);
 	assert_string_equal(line, want);
 }
 
