@@ -65,6 +65,8 @@ static int run(struct cli *c)
 	cli_progress_end();
 	printf("%llu restore points copied: %llu objects, %s sent", (unsigned long long)r.points,
 	    (unsigned long long)r.objects, text_size_human(r.bytes, size));
+	if (r.logs)
+		printf("; %llu files of logs of databases", (unsigned long long)r.logs);
 	if (r.resumed)
 		printf("; %llu had arrived before", (unsigned long long)r.resumed);
 	puts("");
@@ -108,6 +110,11 @@ void cli_copy_line(struct cli *c)
 	if (s.points && !s.recoverable)
 		printf("; no recovery key is declared");
 	printf("%s%s\n", s.error ? "; " : "", s.error ? s.error : "");
+	for (size_t i = 0; i < s.wal.count; i++) {
+		const struct copy_wal *w = &LIST_AT(s.wal, struct copy_wal, i);
+		printf("off this host: the log of %s up to %s, %llu segments to come\n", w->service,
+		    w->last ? w->last : "nothing", (unsigned long long)w->pending);
+	}
 	if (s.verify_error)
 		printf("the copy is not right: %s\n", s.verify_error);
 }
@@ -186,15 +193,17 @@ static int restore(struct cli *c)
 	struct offhost_restore_options o;
 	struct offhost_restore_result r;
 	struct err err = ERR_INIT;
-	char own[PATH_LIMIT], size[TEXT_TIME_MAX], hex[2 * 32 + 1];
+	char own[PATH_LIMIT], wal[PATH_LIMIT], size[TEXT_TIME_MAX], hex[2 * 32 + 1];
 	if (c->argc > 1 || !c->key)
 		return fputs("usage: kedge-agent copy restore --key FILE [--into DIR] [--generation N] [--inventory N] "
 			     "[ID]\n",
 			   stderr),
 		       EXIT_USAGE;
 	if (!text_format(own, sizeof own, "%s/repository", c->config->state_directory) ||
+	    !text_format(wal, sizeof wal, "%s/wal", c->into ? c->into : c->config->state_directory) ||
 	    !restore_options(c, c->into ? c->into : own, &o))
 		return EXIT_USAGE;
+	o.wal_into = wal;
 	enum err_code rc = c->into ? ERR_OK : file_make_dirs(c->config->state_directory, 0711, &err);
 	if (!rc)
 		rc = open_session(c, &s, &err);
@@ -205,6 +214,8 @@ static int restore(struct cli *c)
 	cli_progress_end();
 	printf("%s is a repository with %llu restore points: %llu objects, %s", o.into, (unsigned long long)r.points,
 	    (unsigned long long)r.objects, text_size_human(r.bytes, size));
+	if (r.logs)
+		printf("; %llu files of logs of databases in %s", (unsigned long long)r.logs, wal);
 	if (r.kept)
 		printf(", and %llu that were there already", (unsigned long long)r.kept);
 	printf("\ngeneration %u, signed by the key with the SHA-256 %s: compare it with what `copy status` said on the "

@@ -193,6 +193,21 @@ static const char *fact(const struct snapshot *s, const char *name)
 	return NULL;
 }
 
+/* The server reads the archive, and goes on with it, as its own user: also when it came here from elsewhere. */
+static enum err_code give_archive(
+    const char *state_directory, const struct service_config *service, const char *tree, struct err *reterr)
+{
+	struct wal_area area;
+	if (!postgres_of(service) || !postgres_of(service)->wal_archive)
+		return ERR_OK;
+	enum err_code rc = wal_area_open(state_directory, service->name, &area, reterr);
+	if (rc != ERR_OK)
+		return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+	rc = wal_area_give(&area, tree, reterr);
+	wal_area_wipe(&area);
+	return rc;
+}
+
 /* What is simply started goes on writing on its timeline, over places in the log that are archived already.  A base
  * copy recovers to where it is whole; a copy of a stopped server to the end of the log that lies in it. */
 static enum err_code end_of(const struct snapshot *s, const char *state_directory, const struct service_config *service,
@@ -222,6 +237,8 @@ enum err_code database_stage(struct snapshot *s, const char *state_directory, co
 	if (rc != ERR_OK)
 		return rc;
 	rc = restore_beside(s, adapter_of(service), to, settings, reterr);
+	if (rc == ERR_OK)
+		rc = give_archive(state_directory, service, to, reterr);
 	if (rc != ERR_OK)
 		(void)!tree_remove(to, NULL);
 	return rc;

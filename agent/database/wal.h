@@ -72,6 +72,13 @@ ERR_CHECK enum err_code wal_area_open(const char *state_directory, const char *s
  * directory.  ERR_STATE: it was made for another cluster. */
 ERR_CHECK enum err_code wal_area_make(
     struct repo *r, const char *state_directory, const struct service_config *service, struct wal_area *ret, struct err *reterr);
+/* Whose log it is, without the keys, for a copy elsewhere; and the archive made of that at path (whose folder log/ is there), with the keys
+ * that k gives it.  ERR_CORRUPT: about is not such a text. */
+ERR_CHECK enum err_code wal_area_describe(const struct wal_area *a, struct buf *out, struct err *reterr);
+ERR_CHECK enum err_code wal_area_rebuild(
+    const char *path, const char *service, struct bytes about, const struct keys *k, struct err *reterr);
+/* An archive that came from elsewhere becomes that of who owns like: a data directory.  One that is theirs already is left as it is. */
+ERR_CHECK enum err_code wal_area_give(const struct wal_area *a, const char *like, struct err *reterr);
 void wal_area_wipe(struct wal_area *a);
 
 /* *ret_already: it was there.  ERR_INVALID: no file of this cluster's log; ERR_EXISTS: another content goes by this name. */

@@ -1,4 +1,5 @@
 /* The folder of an archive, and the file that says whose it is. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -218,5 +219,82 @@ enum err_code wal_area_make(struct repo *r, const char *state_directory, const s
 	if (rc == ERR_OK)
 		*ret = a;
 	wal_area_wipe(&a);
+	return rc;
+}
+
+/* ---- elsewhere ---- */
+
+enum err_code wal_area_describe(const struct wal_area *a, struct buf *out, struct err *reterr)
+{
+	buf_printf(out, "%ssystem %llu\nsegment %u\n", first_line, (unsigned long long)a->system, a->segment_bytes);
+	return out->failed ? err_set(reterr, ERR_NOMEM, "out of memory") : ERR_OK;
+}
+
+static enum err_code derive_keys(struct wal_area *a, const char *service, const struct keys *k, struct err *reterr)
+{
+	uint32_t newest = keys_newest(k);
+	for (uint32_t n = newest < WAL_KEYS_MAX ? 1 : newest - WAL_KEYS_MAX + 1; n <= newest; n++) {
+		struct envelope_key *to = &a->keys[a->key_count];
+		to->number = n;
+		enum err_code rc = keys_derive(k, n, "wal", service, strlen(service), to->key, reterr);
+		if (rc != ERR_OK && rc != ERR_NOT_FOUND)
+			return rc;
+		a->key_count += rc == ERR_OK;
+	}
+	return a->key_count ? ERR_OK : err_set(reterr, ERR_CORRUPT, "the repository has no key");
+}
+
+enum err_code wal_area_rebuild(
+    const char *path, const char *service, struct bytes about, const struct keys *k, struct err *reterr)
+{
+	struct wal_area a = {.key_count = 0};
+	struct buf text = BUF_INIT;
+	struct stat owner;
+	buf_append(&text, about.data, about.size);
+	enum err_code rc = text.failed ? err_set(reterr, ERR_NOMEM, "out of memory") : derive_keys(&a, service, k, reterr);
+	size_t keys = a.key_count;
+	if (rc == ERR_OK && !text_format(a.path, sizeof a.path, "%s", path))
+		rc = err_set(reterr, ERR_LIMIT, "%s is too long a path", path);
+	if (rc == ERR_OK)
+		rc = parse(&a, (char *)(uintptr_t)buf_str(&text), path, reterr);
+	if (rc == ERR_OK && a.key_count != keys)
+		rc = err_set(reterr, ERR_CORRUPT, "a description of a log's archive names keys");
+	if (rc == ERR_OK && stat(path, &owner) != 0)
+		rc = err_sys(reterr, errno, "%s", path);
+	if (rc == ERR_OK)
+		rc = store(&a, &owner, reterr);
+	wal_area_wipe(&a);
+	buf_done(&text);
+	return rc;
+}
+
+static enum err_code give_below(const char *folder, const struct stat *to, struct err *reterr)
+{
+	CLEANUP(cleanup_dir) DIR *dir = opendir(folder);
+	if (!dir)
+		return err_sys(reterr, errno, "%s", folder);
+	for (struct dirent *e; (errno = 0, e = readdir(dir));)
+		if (!text_equal(e->d_name, ".") && !text_equal(e->d_name, "..") &&
+		    fchownat(dirfd(dir), e->d_name, to->st_uid, to->st_gid, AT_SYMLINK_NOFOLLOW) != 0 && errno != ENOENT)
+			return err_sys(reterr, errno, "%s/%s cannot be given to the cluster's user", folder, e->d_name);
+	return errno ? err_sys(reterr, errno, "%s", folder) : ERR_OK;
+}
+
+enum err_code wal_area_give(const struct wal_area *a, const char *like, struct err *reterr)
+{
+	struct stat to, now;
+	char path[PATH_LIMIT];
+	if (stat(like, &to) != 0 || stat(a->path, &now) != 0)
+		return err_sys(reterr, errno, "%s", like);
+	if (geteuid() != 0 || (now.st_uid == to.st_uid && now.st_gid == to.st_gid))
+		return ERR_OK;
+	/* What is inside first: the folder's own owner says that it is done. */
+	enum err_code rc = text_format(path, sizeof path, "%s/log", a->path)
+			       ? give_below(path, &to, reterr)
+			       : err_set(reterr, ERR_LIMIT, "%s is too long a path", a->path);
+	if (rc == ERR_OK)
+		rc = give_below(a->path, &to, reterr);
+	if (rc == ERR_OK && chown(a->path, to.st_uid, to.st_gid) != 0)
+		rc = err_sys(reterr, errno, "%s cannot be given to the cluster's user", a->path);
 	return rc;
 }

@@ -1,6 +1,8 @@
-/* agent/keeper/copies.c: when copies off the host are made: after each restore point, and every so often; later and
+/* agent/keeper/copies.c: when copies off the host are made: after each restore point, when the log of a database has
+ * grown, and every so often; later and
  * later while the store is away.  Somebody is told once when that lasts. */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "agent/keeper/internal.h"
 #include "agent/offhost/session.h"
@@ -12,6 +14,8 @@
 
 enum {
 	COPIES_SETTLE_MS = 2 * 1000,        /* restore points of several services come close together */
+	COPIES_LOG_MS = 30 * 1000,          /* between looks at the logs: a segment that is at most a minute old when it comes is off
+					     the host before it is three */
 	COPIES_RETRY_MS = 60 * 1000,        /* after a failure; doubles up to `every` */
 	COPIES_ALARM_MS = 24 * 3600 * 1000, /* without a copy for so long: it is not a hiccup of the network */
 	COPIES_STATUS_ARENA = 256 << 10,
@@ -26,10 +30,45 @@ static uint64_t jittered(const struct keeper *k, uint64_t every_ms)
 	return every_ms - spread + (spread ? siphash(key, k->c->host, strlen(k->c->host)) % (2 * spread) : 0);
 }
 
+static bool is_later(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
+}
+
+/* A folder changes when a file comes into it. */
+static bool logs_grew(struct keeper *k)
+{
+	struct timespec newest = k->copies.log_changed;
+	char path[PATH_LIMIT];
+	struct stat st;
+	for (size_t i = 0; i < k->watched_count; i++) {
+		const struct service_config *s = k->watched[i].service;
+		const struct component_config *c = s->components.database;
+		if (c && c->postgres && c->postgres->wal_archive &&
+		    text_format(path, sizeof path, "%s/wal/%s/log", k->c->state_directory, s->name) &&
+		    stat(path, &st) == 0 && is_later(&st.st_mtim, &newest))
+			newest = st.st_mtim;
+	}
+	bool grew = is_later(&newest, &k->copies.log_changed);
+	k->copies.log_changed = newest;
+	return grew;
+}
+
+static void look_at_logs(struct keeper *k, uint64_t now_ms)
+{
+	if (now_ms < k->copies.next_look_ms || jobs_running(k->jobs, WORK_COPY, NULL))
+		return;
+	k->copies.next_look_ms = now_ms + COPIES_LOG_MS;
+	if (logs_grew(k) && !k->copies.retry_ms) /* while the store is away its own clock decides */
+		k->copies.next_ms = now_ms;
+}
+
 void copies_tick(struct keeper *k, uint64_t now_ms)
 {
 	struct work_spec spec = {.kind = WORK_COPY};
 	struct err err = ERR_INIT;
+	if (k->c->copies && !k->stopping)
+		look_at_logs(k, now_ms);
 	if (!k->c->copies || k->stopping || now_ms < k->copies.next_ms || jobs_running(k->jobs, WORK_COPY, NULL))
 		return;
 	k->copies.next_ms = now_ms + jittered(k, k->c->copies->every_ms);

@@ -67,7 +67,7 @@ struct keeper {
 	uint64_t cpu_busy, cpu_total;
 	bool lagging;
 	uint64_t next_prune_ms;                   /* monotonic */
-	struct { uint64_t next_ms, retry_ms; bool failing_told, lock_told, damaged_told; } copies; /* next_ms: monotonic; retry_ms: 0 while all is well */
+	struct { uint64_t next_ms, retry_ms, next_look_ms; struct timespec log_changed; bool failing_told, lock_told, damaged_told; } copies; /* next_ms: monotonic; retry_ms: 0 while all is well */
 	/* stopping */
 	bool stopping;
 	uint64_t stop_at_ms;

@@ -58,8 +58,9 @@ static enum err_code copy(const struct agent_config *c, struct repo *r, struct o
 	if (rc)
 		return rc;
 	if (done.objects || done.locks_renewed)
-		log_info("offhost", "%llu restore points copied: %llu objects, %s sent, %llu locks renewed",
-		    (unsigned long long)done.points, (unsigned long long)done.objects,
+		log_info("offhost",
+		    "%llu restore points and %llu files of logs copied: %llu objects, %s sent, %llu locks renewed",
+		    (unsigned long long)done.points, (unsigned long long)done.logs, (unsigned long long)done.objects,
 		    text_size_human(done.bytes, size), (unsigned long long)done.locks_renewed);
 	if (done.locks_failed)
 		log_warn("offhost", "locks could not be renewed: %s", done.lock_error);

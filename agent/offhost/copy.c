@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/offhost/archives.h"
 #include "agent/offhost/place.h"
 #include "agent/offhost/status.h"
 #include "shared/base/file.h"
@@ -22,6 +23,7 @@ struct copying {
 	struct generation g;
 	struct copy_result *result;
 	struct random random;
+	uint64_t logs_bad, logs_told; /* damaged files of logs: seen in this pass; told in this run */
 	uint64_t inventory_ms; /* when the last one was made in this run; 0: none was */
 };
 
@@ -123,14 +125,15 @@ static enum err_code put_bytes(
 	return rc ? rc : put_object(c, want, fd, reterr);
 }
 
-/* A file of the repository by its name there.  ERR_NOT_FOUND: pruned meanwhile. */
+/* A file of the repository, or of an archive, by its name there.  ERR_NOT_FOUND: pruned meanwhile. */
 static enum err_code put_file(struct copying *c, const struct copied *want, struct err *reterr)
 {
 	char path[PATH_LIMIT];
 	const struct copied *known = ledger_find(c->ledger, want->name);
 	if (known && known->stored_ms)
 		return ERR_OK;
-	if (!text_format(path, sizeof path, "%s/%s", repo_path(c->r), want->name))
+	if (!archives_path(c->o->wal_folder, want->name, path) &&
+	    !text_format(path, sizeof path, "%s/%s", repo_path(c->r), want->name))
 		return err_set(reterr, ERR_LIMIT, "%s: the path is too long", want->name);
 	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	return fd < 0 ? err_sys(reterr, errno, "open %s", path) : put_object(c, want, fd, reterr);
@@ -287,6 +290,61 @@ static enum err_code put_point(struct copying *c, struct id id, struct err *rete
 	return rc;
 }
 
+/* ---- logs of databases ---- */
+
+static enum err_code put_area(struct copying *c, const struct archive *a, struct err *reterr)
+{
+	char name[COPIED_NAME_MAX];
+	struct copied e = {.name = copied_wal_name(a->service, "area", name),
+	    .size_bytes = a->about.size,
+	    .stored_ms = now(c),
+	    .content = a->about};
+	const struct copied *known = ledger_find(c->ledger, name);
+	store_bytes_digest(a->about.data, a->about.size, &e.sha256);
+	return known && memcmp(&known->sha256, &e.sha256, sizeof e.sha256) == 0 ? ERR_OK
+										: ledger_put(c->ledger, &e, reterr);
+}
+
+/* One that is damaged here is found, and does not keep the others from being copied; one that was swept meanwhile is
+ * not missed. */
+static enum err_code put_log_file(void *ctx, const struct archive *a, const char *file, struct err *reterr)
+{
+	struct copying *c = ctx;
+	char name[COPIED_NAME_MAX];
+	struct copied want = {.name = copied_wal_name(a->service, file, name)};
+	const struct copied *known = ledger_find(c->ledger, name);
+	struct err why = ERR_INIT;
+	if (known && known->stored_ms)
+		return ERR_OK;
+	enum err_code rc = archives_sound(a, file, &why);
+	if (!rc)
+		rc = put_file(c, &want, &why);
+	c->result->logs += rc == ERR_OK;
+	if (rc == ERR_CORRUPT) {
+		if (++c->logs_bad > c->logs_told)
+			store_finding(c->o, "%s is not copied: %s", name, why.msg);
+	}
+	return rc && rc != ERR_CORRUPT && rc != ERR_NOT_FOUND ? err_set(reterr, rc, "%s", why.msg) : ERR_OK;
+}
+
+static enum err_code put_archive(void *ctx, const struct archive *a, struct err *reterr)
+{
+	struct copying *c = ctx;
+	enum err_code rc = put_area(c, a, reterr);
+	return rc ? rc : archives_files(a, put_log_file, c, reterr);
+}
+
+static enum err_code put_logs(struct copying *c, struct err *reterr)
+{
+	c->logs_bad = 0;
+	enum err_code rc = archives_each(c->o->wal_folder, put_archive, c, reterr);
+	if (c->logs_bad > c->logs_told) {
+		c->result->findings += c->logs_bad - c->logs_told;
+		c->logs_told = c->logs_bad;
+	}
+	return rc;
+}
+
 /* What fails here for a reason of the restore point's own does not keep the others from being copied. */
 static enum err_code put_points(struct copying *c, const struct id *ids, size_t count, struct err *reterr)
 {
@@ -299,6 +357,8 @@ static enum err_code put_points(struct copying *c, const struct id *ids, size_t 
 		} else if (rc && rc != ERR_NOT_FOUND) {
 			return err_set(reterr, rc, "%s", why.msg);
 		}
+		if ((rc = put_logs(c, reterr))) /* a first copy may take hours, and the logs grow by the minute */
+			return rc;
 		if (any_new(c) && (!c->inventory_ms || now(c) - c->inventory_ms >= INVENTORY_EVERY_MS) &&
 		    (rc = put_inventory(c, reterr)))
 			return rc;
@@ -345,6 +405,8 @@ static bool is_gone(const struct copying *c, const struct copied *e)
 	char path[PATH_LIMIT];
 	struct id id;
 	struct pack_id pack;
+	if (archives_path(c->o->wal_folder, e->name, path)) /* one that was swept does not come back */
+		return (e->gone && access(path, F_OK) != 0) || archives_swept(c->o->wal_folder, e->name);
 	bool file = copied_pack_id(e->name, &pack) || copied_manifest_id(e->name, &id) || copied_marks_id(e->name, &id);
 	return file && text_format(path, sizeof path, "%s/%s", repo_path(c->r), e->name) && access(path, F_OK) != 0 &&
 	       errno == ENOENT;
@@ -417,6 +479,8 @@ static enum err_code copy_all(struct copying *c, struct bytes wrapped, struct er
 	rc = manifest_ids(c->r, &ids, &count, reterr);
 	if (!rc)
 		rc = put_keys(c, wrapped, reterr);
+	if (!rc)
+		rc = put_logs(c, reterr);
 	if (!rc)
 		rc = put_points(c, ids, count, reterr);
 	for (size_t i = 0; i < count && !rc; i++)

@@ -5,6 +5,7 @@
  *   keys/NNNN                the repository's keys, wrapped to recovery keys; the highest number counts
  *   packs/ID.pack            as in the repository: sealed
  *   snapshots/ID.manifest    as in the repository: sealed and signed; put after every pack that it needs
+ *   wal/SERVICE/NAME         files of a database's log (agent/database/wal.h): sealed, as they are in its archive
  *   inventory/NNNNNNNN       sealed and signed: what was put since the one before, with size and SHA-256 of each;
  *                            every so often all of it
  *
@@ -38,6 +39,7 @@ struct offhost { /* borrowed by every call */
 	const char *host;
 	const char
 	    *folder;      /* of the ledger, the status and the lock: state_directory/offhost; made when it is needed */
+	const char *wal_folder; /* state_directory/wal, with an archive a service (agent/database/wal.h); NULL: none */
 	uint32_t lock;    /* enum bucket_lock */
 	uint64_t lock_ms; /* how long what is put stays locked */
 	void *ctx;        /* of the following */
@@ -53,12 +55,13 @@ struct offhost { /* borrowed by every call */
 
 struct copy_result {
 	uint64_t points, objects, bytes; /* put by this run */
+	uint64_t logs;                   /* of the objects: files of logs */
 	uint64_t resumed;                /* had arrived before, without our knowing */
 	uint64_t findings;               /* restore points that cannot be copied as they are damaged here */
 	uint64_t locks_renewed, locks_failed;
 	char lock_error[TEXT_LINE_MAX];
 };
-/* Every restore point that is not in the store yet, newest first.  wrapped: the keys wrapped for recovery (empty: none
+/* Every file of a log that is not in the store yet, in order; every restore point, newest first.  wrapped: the keys wrapped for recovery (empty: none
  * are set up). *ret says what was done also when it fails.  ERR_BUSY: another copy is under way.  ERR_STATE: somebody
  * else writes to this place. */
 ERR_CHECK enum err_code offhost_copy(
@@ -79,6 +82,8 @@ ERR_CHECK enum err_code offhost_verify(
 /* ---- getting it back ---- */
 
 struct offhost_restore_options {
+	const char *wal_into; /* where archives of logs go, one a service; NULL: they stay in the store.  A single restore
+				point brings none */
 	const char *into;    /* becomes the repository folder; empty, missing, or what a broken-off restore left */
 	uint32_t generation; /* 0: the newest */
 	struct id snapshot;  /* zero: every restore point; else this one alone */
@@ -92,6 +97,7 @@ struct offhost_restore_options {
  * have made a generation of their own, so a person compares it with what the host's status said. */
 struct offhost_restore_result {
 	uint64_t points, objects, bytes;
+	uint64_t logs;       /* files of logs, of these */
 	uint64_t kept;       /* were there already, with the right digest */
 	uint32_t generation; /* that was taken */
 	struct digest signer;
@@ -103,6 +109,13 @@ ERR_CHECK enum err_code offhost_restore(const struct offhost *o, const struct of
 
 /* ---- what is known on the host ---- */
 
+struct copy_wal { /* the log of one database */
+	const char *service, *last; /* last: up to it all segments that the archive holds are there; NULL: none is */
+	uint64_t newest_ms;         /* when that was last written to */
+	uint64_t segments, pending; /* that are there, that are not */
+};
+extern const struct record_type copy_wal_type;
+
 struct copy_status {
 	const char *destination;
 	uint32_t generation;
@@ -113,6 +126,7 @@ struct copy_status {
 	uint64_t damaged;         /* of these: found damaged on the host by the last run, and not copied */
 	struct id newest;         /* the newest one that is there */
 	uint64_t newest_taken_ms; /* when it was taken */
+	struct list wal;          /* struct copy_wal */
 	uint64_t objects, size_bytes;
 	uint64_t unneeded_objects, unneeded_bytes; /* objects that the repository has no use for any more */
 	uint64_t locked_until_ms;                  /* the first lock that ends, of what is needed */

@@ -2,6 +2,7 @@
  * engine. */
 #include <string.h>
 
+#include "agent/database/wal.h"
 #include "agent/offhost/inventory.h"
 #include "agent/offhost/ledger.h"
 #include "agent/offhost/store.h"
@@ -11,13 +12,15 @@ static enum err_code check_copied(const void *record, struct err *reterr)
 {
 	const struct copied *c = record;
 	struct id id;
+	char service[NAME_MAX_BYTES + 1];
 	if (!copied_name_ok(c->name))
 		return err_set(reterr, ERR_INVALID, "name: \"%.90s\" is nothing that is copied", c->name);
 	if (c->packs.size % PACK_ID_SIZE != 0 || (c->packs.size && !copied_manifest_id(c->name, &id)))
 		return err_set(
 		    reterr, ERR_INVALID, "packs: only a manifest needs any, each named by %d bytes", PACK_ID_SIZE);
-	if (c->content.size && (!copied_marks_id(c->name, &id) || c->content.size != c->size_bytes))
-		return err_set(reterr, ERR_INVALID, "content: only marks travel here, whole");
+	if (c->content.size && ((!copied_marks_id(c->name, &id) && !copied_wal_area(c->name, service)) ||
+				   c->content.size != c->size_bytes))
+		return err_set(reterr, ERR_INVALID, "content: only marks and what a log belongs to travel here, whole");
 	return ERR_OK;
 }
 
@@ -30,7 +33,7 @@ static const struct field copied_fields[] = {
     F_U32(struct copied, inventory, OFFHOST_INVENTORIES_MAX, 0, "the first one that names it"),
     F_BOOL(struct copied, gone, 0, "the repository has no use for it any more"),
     F_BYTES(struct copied, packs, OFFHOST_ENTRIES_MAX *PACK_ID_SIZE, 0, "ids of the packs that a restore point needs"),
-    F_BYTES(struct copied, content, OFFHOST_MARKS_MAX, 0, "of marks: what they say"),
+    F_BYTES(struct copied, content, OFFHOST_MARKS_MAX, 0, "of marks, and of what a log belongs to: what they say"),
 };
 const struct record_type copied_type =
     RECORD_TYPE("copied", struct copied, copied_fields, "one thing that is off this host", .check = check_copied);
@@ -66,6 +69,16 @@ static const struct field statement_fields[] = {
 const struct record_type place_statement_type =
     RECORD_TYPE("place_statement", struct place_statement, statement_fields, "which repository a copy is of");
 
+static const struct field wal_fields[] = {
+    F_STRING(struct copy_wal, service, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "whose database it is"),
+    F_STRING(struct copy_wal, last, WAL_NAME_MAX, FIELD_COLUMN, "the newest segment up to which all are off this host"),
+    F_TIME(struct copy_wal, newest_ms, FIELD_COLUMN, "when that was last written to: what came later would be lost"),
+    F_U64(struct copy_wal, segments, 0, FIELD_ALWAYS | FIELD_COLUMN, "how many are off this host"),
+    F_U64(struct copy_wal, pending, 0, FIELD_ALWAYS | FIELD_COLUMN, "how many are not, yet"),
+};
+const struct record_type copy_wal_type =
+    RECORD_TYPE("copy_wal", struct copy_wal, wal_fields, "how much of a database's log is off this host");
+
 static const struct field status_fields[] = {
     F_STRING(struct copy_status, destination, BUCKET_URL_MAX, FIELD_COLUMN, "store, bucket and prefix"),
     F_U32(struct copy_status, generation, OFFHOST_GENERATIONS_MAX, 0, "which repository of this host"),
@@ -80,6 +93,7 @@ static const struct field status_fields[] = {
     F_ID(struct copy_status, newest, SNAPSHOT, 0, "the newest one that is"),
     F_TIME(struct copy_status, newest_taken_ms, FIELD_COLUMN,
 	"when that was taken: what is younger would be lost with this host"),
+    F_LIST(struct copy_status, wal, &copy_wal_type, OFFHOST_ARCHIVES_MAX, 0, "the logs of databases"),
     F_U64(struct copy_status, objects, 0, FIELD_ALWAYS, "that are in use"),
     F_SIZE(struct copy_status, size_bytes, 0, FIELD_ALWAYS, "of these"),
     F_U64(struct copy_status, unneeded_objects, 0, 0, "objects that the repository has no use for any more"),
@@ -98,4 +112,4 @@ const struct record_type copy_status_type =
     RECORD_TYPE("copy_status", struct copy_status, status_fields, "how the copies off this host stand");
 
 const struct record_type *const offhost_types[] = {
-    &copy_status_type, &copied_type, &ledger_head_type, &inventory_type, &place_statement_type, NULL};
+    &copy_status_type, &copy_wal_type, &copied_type, &ledger_head_type, &inventory_type, &place_statement_type, NULL};

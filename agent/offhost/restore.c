@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/offhost/archives.h"
 #include "agent/offhost/store.h"
 #include "shared/base/file.h"
 #include "shared/base/map.h"
@@ -128,7 +129,8 @@ static enum err_code fetch_into(struct restoring *r, const struct copied *e, int
 static enum err_code fetch(struct restoring *r, const struct copied *e, struct err *reterr)
 {
 	char path[PATH_LIMIT], fresh[PATH_LIMIT], size[TEXT_TIME_MAX];
-	if (!text_format(path, sizeof path, "%s/%s", r->want->into, e->name) ||
+	if ((!archives_path(r->want->wal_into, e->name, path) &&
+		!text_format(path, sizeof path, "%s/%s", r->want->into, e->name)) ||
 	    !text_format(fresh, sizeof fresh, "%s.part", path))
 		return err_set(reterr, ERR_LIMIT, "%s: the path is too long", r->want->into);
 	if (is_right(path, e)) {
@@ -209,6 +211,37 @@ static enum err_code fetch_packs(struct restoring *r, struct err *reterr)
 	return rc;
 }
 
+/* The archives of logs: files first, what makes an archive of them last. */
+static enum err_code fetch_log(struct restoring *r, bool areas, struct err *reterr)
+{
+	const void *key;
+	size_t size;
+	void *value;
+	char service[NAME_MAX_BYTES + 1];
+	enum err_code rc = ERR_OK;
+	for (size_t at = 0; !rc && map_next(r->entries, &at, &key, &size, &value);) {
+		const struct copied *e = value;
+		if (copied_wal_area(e->name, service)) {
+			rc = areas ? archives_make(r->want->wal_into, service, e->content, r->keys, reterr)
+				   : archives_begin(r->want->wal_into, service, reterr);
+		} else if (!areas && copied_wal_file(e->name, service)) {
+			rc = archives_begin(r->want->wal_into, service, reterr);
+			if (!rc)
+				rc = fetch(r, e, reterr);
+			r->result->logs += rc == ERR_OK;
+		}
+	}
+	return rc;
+}
+
+static enum err_code fetch_logs(struct restoring *r, struct err *reterr)
+{
+	if (!r->want->wal_into || !id_is_zero(r->want->snapshot))
+		return ERR_OK;
+	enum err_code rc = fetch_log(r, false, reterr);
+	return rc ? rc : fetch_log(r, true, reterr);
+}
+
 static enum err_code write_marks(struct restoring *r, struct err *reterr)
 {
 	const void *key;
@@ -261,6 +294,8 @@ static enum err_code restore(struct restoring *r, struct err *reterr)
 		rc = fetch_manifests(r, reterr);
 	if (!rc)
 		rc = fetch_packs(r, reterr);
+	if (!rc)
+		rc = fetch_logs(r, reterr);
 	if (!rc)
 		rc = write_marks(r, reterr);
 	if (!rc)

@@ -21,7 +21,7 @@ enum { PAUSE_SLICE_MS = 200, PASSWD_ROOM = 16 << 10 };
 struct offhost_session {
 	struct offhost o;
 	struct bucket *bucket;
-	char destination[BUCKET_URL_MAX], folder[PATH_LIMIT];
+	char destination[BUCKET_URL_MAX], folder[PATH_LIMIT], wal_folder[PATH_LIMIT];
 };
 
 struct credentials { /* the file */
@@ -187,12 +187,15 @@ enum err_code offhost_session_local(const struct agent_config *c, struct offhost
 	if (!text_format(s->destination, sizeof s->destination, "%s/%s/%s", s3->endpoint, s3->bucket, prefix))
 		return err_set(reterr, ERR_LIMIT, "copies: endpoint, bucket and prefix are too long together");
 	enum err_code rc = offhost_folder(c, s->folder, reterr);
+	if (!rc && !text_format(s->wal_folder, sizeof s->wal_folder, "%s/wal", c->state_directory))
+		rc = err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
 	if (rc)
 		return rc;
 	s->o = (struct offhost){.destination = s->destination,
 	    .prefix = prefix,
 	    .host = c->host,
 	    .folder = s->folder,
+	    .wal_folder = s->wal_folder,
 	    .now_ms = now_ms,
 	    .pause = pause_for,
 	    .lock_ms = s3->lock_days * DAY_MILLISECONDS,

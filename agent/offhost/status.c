@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/offhost/archives.h"
 #include "agent/offhost/place.h"
 #include "shared/base/file.h"
 #include "shared/base/log.h"
@@ -91,6 +92,58 @@ static void count_points(const struct ledger *l, const struct id *ids, size_t co
 	}
 }
 
+struct logs {
+	const struct ledger *l;
+	struct arena *arena;
+	struct copy_wal all[OFFHOST_ARCHIVES_MAX];
+	size_t count;
+};
+
+/* Files come in the order of the log.  *w->last stays where the first one is missing that is not off the host. */
+static enum err_code count_file(void *ctx, const struct archive *a, const char *file, struct err *reterr)
+{
+	struct logs *g = ctx;
+	struct copy_wal *w = &g->all[g->count];
+	char name[COPIED_NAME_MAX];
+	struct wal_name n;
+	(void)reterr;
+	if (!wal_name_parse(file, &n) || n.kind != WAL_SEGMENT)
+		return ERR_OK;
+	const struct copied *e = g->l ? ledger_find(g->l, copied_wal_name(a->service, file, name)) : NULL;
+	bool there = e && e->stored_ms && e->inventory;
+	*(there ? &w->segments : &w->pending) += 1;
+	if (there && !w->pending)
+		w->last = arena_strdup(g->arena, file);
+	return ERR_OK;
+}
+
+static enum err_code count_log(void *ctx, const struct archive *a, struct err *reterr)
+{
+	struct logs *g = ctx;
+	struct envelope_about about;
+	if (g->count == OFFHOST_ARCHIVES_MAX)
+		return ERR_OK;
+	struct copy_wal *w = &g->all[g->count];
+	*w = (struct copy_wal){.service = arena_strdup(g->arena, a->service)};
+	enum err_code rc = archives_files(a, count_file, g, reterr);
+	if (rc || !w->service)
+		return rc;
+	if (w->last && wal_about(a->area, w->last, &about, NULL) == ERR_OK)
+		w->newest_ms = about.changed_ms;
+	g->count++;
+	return ERR_OK;
+}
+
+static void count_logs(const struct offhost *o, const struct ledger *l, struct copy_status *s, struct arena *arena)
+{
+	struct logs *g = arena_alloc(arena, sizeof *g);
+	if (!g)
+		return;
+	*g = (struct logs){.l = l, .arena = arena};
+	if (archives_each(o->wal_folder, count_log, g, NULL) == ERR_OK)
+		s->wal = (struct list){g->all, g->count};
+}
+
 static void find_newest_time(struct repo *r, struct copy_status *s, struct arena *arena)
 {
 	struct snapshot_summary about;
@@ -127,6 +180,7 @@ void status_after_copy(const struct offhost *o, struct repo *r, const struct led
 		count_objects(l, &s);
 	count_points(l, ids, count, &s);
 	find_newest_time(r, &s, arena);
+	count_logs(o, l, &s, arena);
 	write_status(o, &s);
 }
 

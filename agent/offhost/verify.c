@@ -107,15 +107,17 @@ static void check_needs(struct proving *p, const struct copied *e)
 	p->proof->points++;
 }
 
-static size_t gather(struct proving *p, bool packs, const struct copied **out)
+/* bulk: packs and logs; else all that is small. */
+static size_t gather(struct proving *p, bool bulk, const struct copied **out)
 {
 	const void *key;
 	size_t size, n = 0;
 	void *value;
 	struct pack_id pack;
+	char service[NAME_MAX_BYTES + 1];
 	for (size_t at = 0; map_next(p->entries, &at, &key, &size, &value);) {
 		const struct copied *e = value;
-		if (!e->content.size && copied_pack_id(e->name, &pack) == packs)
+		if (!e->content.size && (copied_pack_id(e->name, &pack) || copied_wal_file(e->name, service)) == bulk)
 			out[n++] = e;
 	}
 	return n;
@@ -149,7 +151,7 @@ static enum err_code check_objects(struct proving *p, bool sample, struct err *r
 	shuffle(p, all, count, take < count ? take : 0);
 	for (size_t i = 0; i < take && !rc; i++) {
 		rc = read_back(p, all[i], reterr);
-		store_say(p->o, "pack %zu of %zu read back", i + 1, take);
+		store_say(p->o, "object %zu of %zu read back", i + 1, take);
 	}
 	free(all);
 	return rc;

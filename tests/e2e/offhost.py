@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "database"))
+import moments  # noqa: E402
 import s3_server  # noqa: E402
 
 BIN = pathlib.Path(sys.argv[1]).resolve()
@@ -309,6 +312,70 @@ def wait(condition, what, host, seconds=60):
         time.sleep(0.1)
 
 
+# ---- a database whose log is archived ----
+
+def lost_database(folder, endpoint, access, secret, region, bucket, more):
+    """All of its host is lost; it comes back to moments from the store and the recovery key alone."""
+    if moments.missing():
+        print("the database is left out: " + moments.missing())
+        return
+    folder.mkdir()
+    (folder / "credentials").write_text("access_key: %s\nsecret_key: %s\n" % (access, secret))
+    (folder / "credentials").chmod(0o600)
+    (folder / "key.yaml").write_text("host: h1\nstate_directory: %s/none\nservices: {}\n" % folder)
+    public = subprocess.run([AGENT, "--config", folder / "key.yaml", "repo", "recovery-key", "safe", "--into", folder / "safe.key"], capture_output=True, text=True,
+                            check=True, timeout=30).stdout.strip()
+    c = moments.Cluster(folder, "user: nobody\nrecovery_keys: [\"%s\"]\ncopies:\n  s3: { endpoint: \"%s\", bucket: %s, region: %s, prefix: fleet/, credentials_file: "
+                                "%s/credentials%s }\n" % (public, endpoint, bucket, region, folder, more))
+    try:
+        come_back(c)
+    finally:
+        subprocess.run([str(c.dir / "ctl"), "stop"], capture_output=True)
+    if moments.failures:
+        fail("a database that was lost: %s" % moments.failures)
+
+
+def lose(c):
+    c.run(c.dir / "ctl", "stop")
+    shutil.rmtree(c.dir / "data")
+    shutil.rmtree(c.dir / "state")
+
+
+def come_back(c):
+    c.put(1)
+    c.settled()
+    c.ends(0, "snapshot", "create", "db")
+    c.put(2)
+    two = c.now()
+    c.put(3)
+    c.settled()
+    c.ends(0, "copy", "run", says="files of logs of databases")
+    status = json.loads(c.ends(0, "copy", "status", "-o", "json").stdout)
+    if status["wal"][0]["service"] != "db" or status["wal"][0]["pending"] or not status["wal"][0]["last"]:
+        fail("the status of the log is not what was done: %s" % status)
+    c.put(4)
+    c.settled()  # archived on the host, not copied: lost with it
+    if json.loads(c.ends(0, "copy", "status", "-o", "json").stdout)["wal"][0]["last"] != status["wal"][0]["last"]:
+        fail("the status says what is not so")
+    lose(c)
+    c.ends(0, "copy", "restore", "--key", c.dir / "safe.key", says="files of logs of databases in %s/state/wal" % c.dir)
+    c.ends(0, "rollback", "start", "db", "--to-time", two)
+    moments.check("a moment between restore points, on an empty host", c.rows() == "1,2", c.rows())
+    moments.check("on a timeline of its own", c.timeline() == 2, c.timeline())
+    c.put(20)
+    code, status = c.settled()
+    moments.check("the archive goes on there", code == 0 and status["state"] == "ok" and status["timeline"] == 2, status)
+    twenty = c.now()
+    c.put(21)
+    c.settled()
+    c.ends(0, "copy", "run", says="files of logs of databases")
+    c.ends(0, "copy", "verify")
+    lose(c)
+    c.ends(0, "copy", "restore", "--key", c.dir / "safe.key")
+    c.ends(0, "rollback", "start", "db", "--to-time", twenty)
+    moments.check("lost again: a moment on the new timeline", c.rows() == "1,2,20", c.rows())
+
+
 def strict(folder):
     store = s3_server.Store()
     host = Host(folder / "host", store.url)
@@ -328,6 +395,7 @@ def strict(folder):
         fail("the store refused what it should not have been asked: %s" % store.refused)
     refusals(host, store)
     damage(host, store)
+    lost_database(folder / "database", store.url, s3_server.ACCESS, s3_server.SECRET, s3_server.REGION, s3_server.BUCKET, "")
     store.stop()
     locks(folder / "locks")
     tls(folder / "tls")
@@ -344,6 +412,7 @@ def real(folder, endpoint, access, secret, region, bucket, more):
     said(host.agent("copy", "verify", code=3), "the secret key is not the one of this access key")
     host.credentials.write_text(good)
     host.agent("copy", "verify")
+    lost_database(folder / "database", endpoint, access, secret, region, bucket, more)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def check(what, good, detail=""):
 class Cluster:
     port = 5997
 
-    def __init__(self, folder):
+    def __init__(self, folder, more=""):
         self.dir = pathlib.Path(folder)
         self.dir.chmod(0o711)
         self.bin = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1]
@@ -49,7 +49,7 @@ esac
         ctl.chmod(0o755)
         (self.dir / "agent.yaml").write_text("""host: h1
 state_directory: %(dir)s/state
-services:
+%(more)sservices:
   db:
     components:
       database:
@@ -58,7 +58,7 @@ services:
     steps: { stop: [%(dir)s/ctl, stop], start: [%(dir)s/ctl, start], timeout: 90s }
     probes:
       - { name: answers, tier: shallow, exec: [%(bin)s/psql, -X, -q, -h, %(dir)s/run, -p, "%(port)d", -U, kedge, -d, postgres, -c, SELECT 1] }
-""" % {"bin": self.bin, "become": ", ".join(self.become), "dir": self.dir, "port": self.port})
+""" % {"bin": self.bin, "become": ", ".join(self.become), "dir": self.dir, "port": self.port, "more": more})
         self.run(*self.become, self.bin / "initdb", "-D", self.dir / "data", "-U", "kedge", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C", "--wal-segsize=1")
         with open(self.dir / "data" / "postgresql.conf", "a") as f:
             f.write("""
@@ -199,12 +199,18 @@ def a_gap(c):
     return at
 
 
-def main():
+def missing():
+    """Why this cannot be run here; None: it can."""
     if os.geteuid() != 0 or not list(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres")):
-        print("skipped: PostgreSQL is not installed, or this is not root")
-        return 77
+        return "PostgreSQL is not installed, or this is not root"
     if subprocess.run(["unshare", "--user", "--map-user=1", "--", "true"], capture_output=True).returncode != 0:
-        print("skipped: no user namespaces here")
+        return "no user namespaces here"
+    return None
+
+
+def main():
+    if missing():
+        print("skipped: " + missing())
         return 77
     with tempfile.TemporaryDirectory(prefix="kedge-moments-") as folder:
         c = Cluster(folder)
@@ -276,4 +282,5 @@ def walk(c):
     a_gap(c)
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
