@@ -340,6 +340,33 @@ static enum err_code identify(struct turn *t, const struct workflow_config *c, s
 	return fix ? act(t, c, i, d, fix, reterr) : ERR_OK;
 }
 
+#define CHAIN_TIMER_LOOK "chain.look" /* look again at an incident whose first evidence had time to come */
+enum { CHAIN_EVIDENCE_MS = 1000 };     /* drift and lines come this soon after a probe has failed */
+
+/* A person who is asked at once and then told that it was something else is disturbed twice: what no policy covers waits for the first
+ * evidence to come in. */
+static enum err_code must_wait(struct turn *t, const struct incident *i, const struct diagnosis *d, bool *ret, struct err *reterr)
+{
+	struct standing_policy policy;
+	bool covered = true;
+	const char *why;
+	const struct fix *fix = first_rollback(d);
+	uint64_t ready_ms = i->state_since_ms + CHAIN_EVIDENCE_MS;
+	*ret = false;
+	if (!fix || i->state != INCIDENT_INVESTIGATING || turn_now_ms(t) >= ready_ms)
+		return ERR_OK;
+	enum err_code rc = policy_find(t, fix->service, &fix->hosts, &fix->components, (enum severity)i->severity, d->confidence, &policy, &covered,
+	    &why, reterr);
+	*ret = !covered;
+	return rc == ERR_OK && !covered ? turn_timer_set(t, CHAIN_TIMER_LOOK, i->incident, NULL, ready_ms, reterr) : rc;
+}
+
+enum err_code chain_on_timer(struct turn *t, const struct timer *timer, bool *ret_mine, struct err *reterr)
+{
+	*ret_mine = text_equal(timer->kind, CHAIN_TIMER_LOOK);
+	return *ret_mine ? analyse(t, timer->id, reterr) : ERR_OK;
+}
+
 /* The same cause once more: perhaps it can be acted on by now, where there was nothing to bring back before (its drift comes after the
  * lines that speak of it).  What was proposed, tried or refused stays with people. */
 static enum err_code confirm(struct turn *t, const struct workflow_config *c, const struct incident *i, const struct diagnosis *d, struct err *reterr)
@@ -356,7 +383,7 @@ enum err_code chain_on_diagnosis(struct turn *t, const struct workflow_config *c
 {
 	struct incident i;
 	struct diagnosis last, mine = *d;
-	bool found, seen, kept, named;
+	bool found, seen, kept, named, waits;
 	enum err_code rc = incident_get(t, d->incident, &i, &found, reterr);
 	if (rc != ERR_OK || !found || !incident_is_open(&i) || i.state >= INCIDENT_RESOLVING)
 		return rc; /* healed, closed or in work while the analyst worked */
@@ -372,7 +399,9 @@ enum err_code chain_on_diagnosis(struct turn *t, const struct workflow_config *c
 		return rc;
 	if (d->abstained)
 		return incident_tell(t, &actor_controller, i.incident, 0, "diagnosis", reterr, "%s", d->root_cause);
-	if (d->confidence < CHAIN_IDENTIFY_LEAST) /* a suspicion: what comes in still may tell better, so it is looked at again */
+	if ((rc = must_wait(t, &i, d, &waits, reterr)) != ERR_OK)
+		return rc;
+	if (waits || d->confidence < CHAIN_IDENTIFY_LEAST) /* a suspicion: what comes in still may tell better, so it is looked at again */
 		return incident_tell(t, &actor_controller, i.incident, 0, "diagnosis", reterr, "suspicion: %s (confidence %.2f)", d->root_cause, d->confidence);
 	if (named && (rc = replace_cause(t, c, &i, reterr)) != ERR_OK)
 		return rc;

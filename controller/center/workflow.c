@@ -363,6 +363,8 @@ static enum err_code on_timer(struct turn *t, const struct workflow_config *c, c
 		return rc == ERR_OK ? chain_on_recovery(t, c, &r, event, reterr) : rc;
 	if ((rc = change_on_timer(t, timer, &mine, reterr)) != ERR_OK || mine)
 		return rc;
+	if ((rc = chain_on_timer(t, timer, &mine, reterr)) != ERR_OK || mine)
+		return rc;
 	struct audit_checkpoint made;
 	if ((rc = audit_on_timer(t, timer, &made, &mine, reterr)) != ERR_OK || mine)
 		return rc == ERR_OK && made.size ? checkpoint_said(t, &made, reterr) : rc;

@@ -312,6 +312,13 @@ static inline void breaks(struct chain *w, int host)
 	control_settle(&w->c);
 }
 
+/* As breaks, where no policy stands: a person is asked once the first evidence had its time. */
+static inline void breaks_for_people(struct chain *w, int host)
+{
+	breaks(w, host);
+	control_until(&w->c, w->c.now_ms + SECOND);
+}
+
 /* The host does its order, and is well again, and stays so past the bake. */
 static inline void comes_back(struct chain *w, int host)
 {

@@ -32,7 +32,7 @@ static void test_without_a_policy_a_person_is_asked(void **state)
 	(void)state;
 	struct chain w;
 	chain_open(&w);
-	breaks(&w, 0);
+	breaks_for_people(&w, 0);
 	struct change *c = change_last(&w);
 	assert_int_equal(c->state, CHANGE_REQUESTED);
 	assert_int_equal(control_letters_to(&w.c, NULL, FRAME_ORDER), 0);
@@ -57,8 +57,24 @@ static void breaks_with_a_decoy(struct chain *w)
 	drifts_since(w, 0, COMPONENT_CONFIG, 1, now_ms - 15 * MINUTE);
 	says(w, "web-1", PROBE_CRITICAL);
 	control_settle(&w->c);
-	assert_int_equal(incident_last(w)->state, INCIDENT_IDENTIFIED);
 	assert_non_null(strstr(diagnosis_last(w)->root_cause, "config"));
+	assert_int_equal(incident_last(w)->state, INCIDENT_INVESTIGATING); /* nobody is asked yet */
+	assert_int_equal(count_of(w, &change_table), 0);
+}
+
+static void test_evidence_of_the_first_second_spares_people_a_question(void **state)
+{
+	(void)state;
+	struct chain w;
+	chain_open(&w);
+	breaks_with_a_decoy(&w);
+	w.c.now_ms += 100;
+	drifts(&w, 0, COMPONENT_CODE, 1);
+	control_until(&w.c, w.c.now_ms + 5 * SECOND);
+	assert_int_equal(count_of(&w, &change_table), 1);
+	assert_int_equal(LIST_AT(change_last(&w)->plan->components, uint32_t, 0), COMPONENT_CODE);
+	assert_int_equal(pages(&w, NOTIFY_APPROVAL), 1);
+	chain_close(&w);
 }
 
 static void test_evidence_that_comes_late_replaces_the_cause(void **state)
@@ -67,6 +83,8 @@ static void test_evidence_that_comes_late_replaces_the_cause(void **state)
 	struct chain w;
 	chain_open(&w);
 	breaks_with_a_decoy(&w);
+	control_until(&w.c, w.c.now_ms + SECOND);
+	assert_int_equal(incident_last(&w)->state, INCIDENT_IDENTIFIED);
 	assert_int_equal(change_last(&w)->state, CHANGE_REQUESTED);
 	w.c.now_ms += SECOND;
 	drifts(&w, 0, COMPONENT_CODE, 1);
@@ -84,7 +102,7 @@ static void test_evidence_that_comes_late_replaces_the_cause(void **state)
 		control_settle(&w.c);
 	}
 	assert_int_equal(count_of(&w, &change_table), 2);
-	assert_int_equal(count_of(&w, &diagnosis_table), 2);
+	assert_int_equal(count_of(&w, &diagnosis_table), 3); /* a suspicion, the first cause, the second */
 	chain_close(&w);
 }
 
@@ -94,6 +112,7 @@ static void test_the_cause_that_a_person_named_stands(void **state)
 	struct chain w;
 	chain_open(&w);
 	breaks_with_a_decoy(&w);
+	control_until(&w.c, w.c.now_ms + SECOND);
 	asked_ok(&w, "ada", "incident", "identify", .incident = "INC-1", .text = "the config of Tuesday");
 	w.c.now_ms += SECOND;
 	drifts(&w, 0, COMPONENT_CODE, 1);
@@ -384,6 +403,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_bad_change_is_rolled_back_by_itself),
 	    cmocka_unit_test(test_without_a_policy_a_person_is_asked),
+	    cmocka_unit_test(test_evidence_of_the_first_second_spares_people_a_question),
 	    cmocka_unit_test(test_evidence_that_comes_late_replaces_the_cause),
 	    cmocka_unit_test(test_the_cause_that_a_person_named_stands),
 	    cmocka_unit_test(test_p4_it_does_not_try_twice),

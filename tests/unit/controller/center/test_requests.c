@@ -281,7 +281,7 @@ static void test_r19_an_approval_stands_though_all_is_halted(void **state)
 	(void)state;
 	struct chain w;
 	chain_open(&w);
-	breaks(&w, 0);
+	breaks_for_people(&w, 0);
 	struct change *c = change_last(&w);
 	asked_ok(&w, "bo", "controller", "halt", .text = "look first");
 	char *word = signer_approve(chain_bo, c->plan);
