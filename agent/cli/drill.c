@@ -4,8 +4,7 @@
 #include <stdio.h>
 
 #include "agent/cli/cli.h"
-#include "agent/database/database.h"
-#include "agent/database/wal.h"
+#include "agent/offhost/reach.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/text.h"
@@ -85,24 +84,13 @@ static void fill(
 	row->text = drill->text;
 }
 
-/* A database whose log is archived loses only what was not archived yet; behind a gap, all since its restore point. */
-static void with_archive(struct cli *c, const struct service_config *service, uint64_t now_ms, struct board_row *row)
-{
-	struct wal_status s;
-	if (row->component != COMPONENT_DATABASE || id_is_zero(row->snapshot) ||
-	    database_archive_status(c->config->state_directory, service, now_ms, c->arena, &s, NULL) != ERR_OK)
-		return;
-	if (s.state == WAL_STATE_OK || s.state == WAL_STATE_LATE)
-		row->rpo_ms = s.rpo_ms;
-	if (s.state != WAL_STATE_OK && s.text)
-		row->text = s.text;
-}
-
 static enum err_code rows_of(struct cli *c, struct repo *repo, const struct service_config *service,
     struct board_row *rows, size_t *count, struct err *reterr)
 {
 	struct list all;
 	struct drill_report *last = arena_alloc(c->arena, sizeof *last);
+	struct reach reach;
+	bool beyond = false;
 	uint64_t now_ms = clock_wall_ms(), oldest_ms = now_ms;
 	enum err_code rc = last ? snapshot_list(repo, service->name, c->arena, &all, NULL, reterr)
 				: err_set(reterr, ERR_NOMEM, "out of memory");
@@ -110,6 +98,9 @@ static enum err_code rows_of(struct cli *c, struct repo *repo, const struct serv
 		return rc;
 	if (drill_last(c->config->state_directory, service->name, c->arena, last, NULL) != ERR_OK)
 		last = NULL;
+	rc = offhost_reach(c->config, service, now_ms, c->arena, &reach, &beyond, reterr);
+	if (rc != ERR_OK)
+		return rc;
 	if (all.count)
 		oldest_ms = LIST_AT(all, struct snapshot_summary, all.count - 1).taken_ms;
 	for (unsigned i = 0; i < COMPONENT_COUNT; i++) {
@@ -121,7 +112,8 @@ static enum err_code rows_of(struct cli *c, struct repo *repo, const struct serv
 		    .component = i,
 		    .overdue = drill_is_overdue(service, last, oldest_ms, now_ms)};
 		fill(row, &all, last, now_ms);
-		with_archive(c, service, now_ms, row);
+		if (beyond)
+			board_row_reach(row, &reach, now_ms);
 	}
 	return ERR_OK;
 }

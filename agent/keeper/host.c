@@ -61,7 +61,11 @@ static void report_host(struct keeper *k)
 		{ .name = "disk", .value = disk_percent(k->c->state_directory), .unit = "%" },
 		{ .name = "reports_waiting", .value = k->outgoing ? (double)outgoing_count(k->outgoing) : 0, .unit = "" },
 	};
-	struct host_report body = { .metrics = { m, HOST_METRICS }, .lagging = k->lagging };
+	struct reach reach[REPORT_ITEMS_MAX];
+	struct host_report body = { .metrics = { m, HOST_METRICS }, .lagging = k->lagging, .reach = { reach, 0 } };
+	for (size_t i = 0; i < k->watched_count && body.reach.count < REPORT_ITEMS_MAX; i++)
+		if (k->watched[i].reach.service)
+			reach[body.reach.count++] = k->watched[i].reach;
 	struct report r = { .host = &body };
 	keeper_tell(k, IMPORTANCE_METRIC, &r);
 	uint64_t dropped = k->outgoing ? outgoing_take_dropped(k->outgoing) : 0;

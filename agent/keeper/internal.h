@@ -24,7 +24,8 @@ struct watched { /* one service */
 	uint64_t next_verify_ms;                  /* monotonic: when to look whether something is due */
 	uint64_t next_drill_look_ms, next_drill_alarm_ms;
 	uint64_t next_archive_ms;                 /* monotonic: of the database's log */
-	uint32_t archive_state;                   /* enum wal_state, as it was told last */
+	struct reach reach;                       /* as it was seen last; text is below; service NULL: nothing beyond restore points */
+	char reach_text[TEXT_LINE_MAX];
 	uint64_t last_report_ms;                  /* health; monotonic */
 	uint32_t death_asks;                      /* how often its probes are still asked because a process ended */
 	bool drift_wanted;
@@ -86,6 +87,9 @@ void keeper_tell(struct keeper *k, enum importance importance, struct report *r)
 void keeper_notice(struct keeper *k, enum severity severity, const char *what, const char *service, const char *text);
 
 void observe_yield(struct keeper *k);                /* what can wait stops: something that cannot begins */
+
+/* reach.c */
+void reach_tick(struct watched *w, uint64_t now_ms);
 
 /* copies.c */
 void copies_tick(struct keeper *k, uint64_t now_ms);

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "agent/database/database.h"
-#include "agent/database/wal.h"
 #include "agent/keeper/internal.h"
 #include "agent/keeper/upkeep.h"
 #include "shared/base/cleanup.h"
@@ -210,40 +209,6 @@ static void snapshot_tick(struct watched *w, uint64_t now_ms)
 	}
 }
 
-/* ---- the archive of a database's log: what went wrong is told once, within a minute ---- */
-
-static void tell_archive(struct watched *w, const struct wal_status *s)
-{
-	struct keeper *k = w->k;
-	bool was_bad = w->archive_state == WAL_STATE_GAP || w->archive_state == WAL_STATE_LATE;
-	if (s->state == WAL_STATE_GAP || s->state == WAL_STATE_LATE) {
-		log_error("database", "service=%s archive of the log: %s", w->service->name, s->text ? s->text : "");
-		keeper_notice(k, s->state == WAL_STATE_GAP ? SEVERITY_HIGH : SEVERITY_MEDIUM, s->state == WAL_STATE_GAP ? "archive-gap" : "archive-late",
-		    w->service->name, s->text ? s->text : "");
-	} else if (was_bad) {
-		log_info("database", "service=%s the archive of the log is whole again", w->service->name);
-		keeper_notice(k, SEVERITY_LOW, "archive-whole", w->service->name, "the archive of the database's log follows again");
-	}
-	w->archive_state = s->state;
-}
-
-static void archive_tick(struct watched *w, uint64_t now_ms)
-{
-	const struct component_config *c = w->service->components.database;
-	struct wal_status s;
-	struct err err = ERR_INIT;
-	if (!c || !c->postgres || !c->postgres->wal_archive || now_ms < w->next_archive_ms)
-		return;
-	w->next_archive_ms = now_ms + KEEPER_ARCHIVE_MS;
-	CLEANUP(arena_cleanup) struct arena *arena = arena_new(0);
-	enum err_code rc = arena ? database_archive_status(w->k->c->state_directory, w->service, clock_wall_ms(), arena, &s, &err)
-				 : err_set(&err, ERR_NOMEM, "out of memory");
-	if (rc == ERR_OK && s.state != w->archive_state)
-		tell_archive(w, &s);
-	else if (rc != ERR_OK && rc != ERR_NOT_FOUND)
-		log_warn("database", "service=%s archive of the log: %s", w->service->name, err.msg);
-}
-
 /* ---- upkeep by schedule: what can wait, one at a time ---- */
 
 void observe_yield(struct keeper *k)
@@ -395,7 +360,7 @@ void observe_tick(struct keeper *k, uint64_t now_ms)
 		drift_tick(w, now_ms);
 		verify_tick(w, now_ms);
 		drills_tick(w, now_ms);
-		archive_tick(w, now_ms);
+		reach_tick(w, now_ms);
 	}
 	if (k->stopping)
 		return;

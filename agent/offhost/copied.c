@@ -44,7 +44,8 @@ bool copied_pack_id(const char *name, struct pack_id *ret)
 /* What is behind "wal/SERVICE/". */
 static const char *behind_service(const char *name, char service[NAME_MAX_BYTES + 1])
 {
-	static const char folder[] = "wal/", allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	static const char folder[] = "wal/",
+			  allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 	if (!text_starts(name, folder))
 		return NULL;
 	name += strlen(folder);
@@ -80,8 +81,9 @@ bool copied_name_ok(const char *name)
 	struct id id;
 	struct pack_id pack;
 	char service[NAME_MAX_BYTES + 1];
-	return copied_wal_file(name, service) || copied_wal_area(name, service) || copied_manifest_id(name, &id) || copied_marks_id(name, &id) || copied_pack_id(name, &pack) ||
-	       is_number(name, "inventory/", 8) || is_number(name, "keys/", 4) || strcmp(name, "repository") == 0;
+	return copied_wal_file(name, service) || copied_wal_area(name, service) || copied_manifest_id(name, &id) ||
+	       copied_marks_id(name, &id) || copied_pack_id(name, &pack) || is_number(name, "inventory/", 8) ||
+	       is_number(name, "keys/", 4) || strcmp(name, "repository") == 0;
 }
 
 static char *format(char out[COPIED_NAME_MAX], bool fits)

@@ -18,9 +18,8 @@ struct copied {
 	uint32_t inventory;       /* the first that names it; 0: none yet */
 	bool gone;                /* the repository has no use for it any more */
 	struct bytes packs;       /* of a manifest: the ids of the packs that it needs, one after the other */
-	struct bytes
-	    content; /* of marks: they change, so they travel in the inventory and are no object of their own; of a log's
-		area: whose log it is, without its keys */
+	struct bytes content; /* of marks: they change, so they travel in the inventory and are no object of their own;
+			 of a log's area: whose log it is, without its keys */
 };
 extern const struct record_type copied_type;
 

@@ -24,7 +24,7 @@ struct copying {
 	struct copy_result *result;
 	struct random random;
 	uint64_t logs_bad, logs_told; /* damaged files of logs: seen in this pass; told in this run */
-	uint64_t inventory_ms; /* when the last one was made in this run; 0: none was */
+	uint64_t inventory_ms;        /* when the last one was made in this run; 0: none was */
 };
 
 static uint64_t now(const struct copying *c)

@@ -9,7 +9,8 @@ enum {
 	OFFHOST_INVENTORIES_MAX = 99999999, /* the number has eight digits: one an hour for eleven thousand years */
 	OFFHOST_FULL_EVERY =
 	    32, /* a whole inventory after so many that only tell what is new: what a restore must read at most */
-	OFFHOST_ARCHIVES_MAX = 256, /* databases of one host whose log is archived */
+	OFFHOST_ARCHIVES_MAX = 256,       /* databases of one host whose log is archived */
+	OFFHOST_SERVICES_MAX = 1024,      /* of one host whose copies are told one by one */
 	OFFHOST_KEYS_MAX = 999,           /* wrapped copies of the keys: one for each rotation */
 	OFFHOST_ENTRIES_MAX = 200000,     /* objects of one repository: packs of 64 MiB make 12 TiB */
 	OFFHOST_INVENTORY_MAX = 64 << 20, /* bytes; a restore reads it into memory */

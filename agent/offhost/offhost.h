@@ -38,11 +38,11 @@ struct offhost { /* borrowed by every call */
 	const char *prefix;      /* before HOST/; "" or ending in '/' */
 	const char *host;
 	const char
-	    *folder;      /* of the ledger, the status and the lock: state_directory/offhost; made when it is needed */
+	    *folder; /* of the ledger, the status and the lock: state_directory/offhost; made when it is needed */
 	const char *wal_folder; /* state_directory/wal, with an archive a service (agent/database/wal.h); NULL: none */
-	uint32_t lock;    /* enum bucket_lock */
-	uint64_t lock_ms; /* how long what is put stays locked */
-	void *ctx;        /* of the following */
+	uint32_t lock;          /* enum bucket_lock */
+	uint64_t lock_ms;       /* how long what is put stays locked */
+	void *ctx;              /* of the following */
 	uint64_t (*now_ms)(void *ctx);                                    /* unix */
 	void (*pause)(void *ctx, uint64_t ms, const atomic_bool *cancel); /* before trying again */
 	void (*progress)(void *ctx, const char *text);                    /* may be NULL */
@@ -61,9 +61,9 @@ struct copy_result {
 	uint64_t locks_renewed, locks_failed;
 	char lock_error[TEXT_LINE_MAX];
 };
-/* Every file of a log that is not in the store yet, in order; every restore point, newest first.  wrapped: the keys wrapped for recovery (empty: none
- * are set up). *ret says what was done also when it fails.  ERR_BUSY: another copy is under way.  ERR_STATE: somebody
- * else writes to this place. */
+/* Every file of a log that is not in the store yet, in order; every restore point, newest first.  wrapped: the keys
+ * wrapped for recovery (empty: none are set up). *ret says what was done also when it fails.  ERR_BUSY: another copy is
+ * under way.  ERR_STATE: somebody else writes to this place. */
 ERR_CHECK enum err_code offhost_copy(
     const struct offhost *o, struct repo *r, struct bytes wrapped, struct copy_result *ret, struct err *reterr);
 
@@ -82,13 +82,13 @@ ERR_CHECK enum err_code offhost_verify(
 /* ---- getting it back ---- */
 
 struct offhost_restore_options {
-	const char *wal_into; /* where archives of logs go, one a service; NULL: they stay in the store.  A single restore
-				point brings none */
-	const char *into;    /* becomes the repository folder; empty, missing, or what a broken-off restore left */
-	uint32_t generation; /* 0: the newest */
-	struct id snapshot;  /* zero: every restore point; else this one alone */
-	uint32_t inventory;  /* as things were when this one was written; 0: the newest.  For a host that was made to
-				forget */
+	const char *wal_into; /* where archives of logs go, one a service; NULL: they stay in the store.  A single
+				restore point brings none */
+	const char *into;     /* becomes the repository folder; empty, missing, or what a broken-off restore left */
+	uint32_t generation;  /* 0: the newest */
+	struct id snapshot;   /* zero: every restore point; else this one alone */
+	uint32_t inventory;   /* as things were when this one was written; 0: the newest.  For a host that was made to
+				 forget */
 	/* Makes the keys; the folder holds keys/recovery by then, if the store has it. */
 	enum err_code (*open_keys)(void *ctx, const char *into, struct keys **ret, struct err *reterr);
 	void *ctx;
@@ -109,12 +109,18 @@ ERR_CHECK enum err_code offhost_restore(const struct offhost *o, const struct of
 
 /* ---- what is known on the host ---- */
 
-struct copy_wal { /* the log of one database */
+struct copy_wal {                   /* the log of one database */
 	const char *service, *last; /* last: up to it all segments that the archive holds are there; NULL: none is */
 	uint64_t newest_ms;         /* when that was last written to */
 	uint64_t segments, pending; /* that are there, that are not */
 };
 extern const struct record_type copy_wal_type;
+
+struct copy_point { /* of one service: when the newest restore point that is there was taken; no safety net */
+	const char *service;
+	uint64_t taken_ms;
+};
+extern const struct record_type copy_point_type;
 
 struct copy_status {
 	const char *destination;
@@ -127,6 +133,7 @@ struct copy_status {
 	struct id newest;         /* the newest one that is there */
 	uint64_t newest_taken_ms; /* when it was taken */
 	struct list wal;          /* struct copy_wal */
+	struct list services;     /* struct copy_point */
 	uint64_t objects, size_bytes;
 	uint64_t unneeded_objects, unneeded_bytes; /* objects that the repository has no use for any more */
 	uint64_t locked_until_ms;                  /* the first lock that ends, of what is needed */

@@ -79,6 +79,13 @@ static const struct field wal_fields[] = {
 const struct record_type copy_wal_type =
     RECORD_TYPE("copy_wal", struct copy_wal, wal_fields, "how much of a database's log is off this host");
 
+static const struct field point_fields[] = {
+    F_STRING(struct copy_point, service, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "the service"),
+    F_TIME(struct copy_point, taken_ms, FIELD_COLUMN, "when its newest restore point that is off this host was taken"),
+};
+const struct record_type copy_point_type =
+    RECORD_TYPE("copy_point", struct copy_point, point_fields, "what of a service is off this host");
+
 static const struct field status_fields[] = {
     F_STRING(struct copy_status, destination, BUCKET_URL_MAX, FIELD_COLUMN, "store, bucket and prefix"),
     F_U32(struct copy_status, generation, OFFHOST_GENERATIONS_MAX, 0, "which repository of this host"),
@@ -94,6 +101,7 @@ static const struct field status_fields[] = {
     F_TIME(struct copy_status, newest_taken_ms, FIELD_COLUMN,
 	"when that was taken: what is younger would be lost with this host"),
     F_LIST(struct copy_status, wal, &copy_wal_type, OFFHOST_ARCHIVES_MAX, 0, "the logs of databases"),
+    F_LIST(struct copy_status, services, &copy_point_type, OFFHOST_SERVICES_MAX, 0, "restore points, by service"),
     F_U64(struct copy_status, objects, 0, FIELD_ALWAYS, "that are in use"),
     F_SIZE(struct copy_status, size_bytes, 0, FIELD_ALWAYS, "of these"),
     F_U64(struct copy_status, unneeded_objects, 0, 0, "objects that the repository has no use for any more"),
@@ -111,5 +119,5 @@ static const struct field status_fields[] = {
 const struct record_type copy_status_type =
     RECORD_TYPE("copy_status", struct copy_status, status_fields, "how the copies off this host stand");
 
-const struct record_type *const offhost_types[] = {
-    &copy_status_type, &copy_wal_type, &copied_type, &ledger_head_type, &inventory_type, &place_statement_type, NULL};
+const struct record_type *const offhost_types[] = {&copy_status_type, &copy_wal_type, &copy_point_type, &copied_type,
+    &ledger_head_type, &inventory_type, &place_statement_type, NULL};

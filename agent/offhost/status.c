@@ -9,7 +9,7 @@
 #include "shared/base/log.h"
 #include "shared/base/text.h"
 
-enum { STATUS_MAX = 64 << 10 };
+enum { STATUS_MAX = 256 << 10, STATUS_ARENA = 64 << 20 };
 
 static enum err_code path_of(const char *folder, char out[PATH_LIMIT], struct err *reterr)
 {
@@ -144,6 +144,38 @@ static void count_logs(const struct offhost *o, const struct ledger *l, struct c
 		s->wal = (struct list){g->all, g->count};
 }
 
+static struct copy_point *point_of(struct copy_point *all, size_t *count, const char *service)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (text_equal(all[i].service, service))
+			return &all[i];
+	if (*count == OFFHOST_SERVICES_MAX)
+		return NULL;
+	all[*count] = (struct copy_point){.service = service};
+	return &all[(*count)++];
+}
+
+static void count_services(struct repo *r, const struct ledger *l, struct copy_status *s, struct arena *arena)
+{
+	struct copy_point *all = arena_array(arena, OFFHOST_SERVICES_MAX, sizeof *all);
+	struct list points;
+	size_t count = 0;
+	char name[COPIED_NAME_MAX];
+	s->services = (struct list){NULL, 0};
+	if (!all || !l || snapshot_list(r, NULL, arena, &points, NULL, NULL) != ERR_OK)
+		return;
+	for (size_t i = 0; i < points.count; i++) {
+		const struct snapshot_summary *p = &LIST_AT(points, struct snapshot_summary, i);
+		const struct copied *e = ledger_find(l, copied_manifest_name(p->snapshot, name));
+		struct copy_point *to = e && e->stored_ms && e->inventory && p->reason != SNAPSHOT_SAFETY
+					    ? point_of(all, &count, p->service)
+					    : NULL;
+		if (to && p->taken_ms > to->taken_ms)
+			to->taken_ms = p->taken_ms;
+	}
+	s->services = (struct list){all, count};
+}
+
 static void find_newest_time(struct repo *r, struct copy_status *s, struct arena *arena)
 {
 	struct snapshot_summary about;
@@ -155,7 +187,7 @@ static void find_newest_time(struct repo *r, struct copy_status *s, struct arena
 void status_after_copy(const struct offhost *o, struct repo *r, const struct ledger *l, uint64_t began_ms,
     enum err_code rc, const struct err *err, const struct copy_result *result)
 {
-	CLEANUP(arena_cleanup) struct arena *arena = arena_new(16 << 20);
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(STATUS_ARENA);
 	CLEANUP(ledger_cleanup) struct ledger *known = NULL;
 	CLEANUP(cleanup_free) struct id *ids = NULL;
 	size_t count = 0;
@@ -181,6 +213,7 @@ void status_after_copy(const struct offhost *o, struct repo *r, const struct led
 	count_points(l, ids, count, &s);
 	find_newest_time(r, &s, arena);
 	count_logs(o, l, &s, arena);
+	count_services(r, l, &s, arena);
 	write_status(o, &s);
 }
 

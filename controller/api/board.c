@@ -55,17 +55,22 @@ static enum err_code rows_of(struct turn *read, const struct placement *p, struc
 {
 	struct list all;
 	struct drill drill;
-	bool practised;
+	struct reach reach;
+	bool practised, beyond = false;
 	uint64_t now_ms = turn_now_ms(read);
 	enum err_code rc = fleet_snapshots(read, p->service, p->host, &all, reterr);
 	if (rc == ERR_OK)
 		rc = recovery_drill_get(read, p->service, p->host, &drill, &practised, reterr);
+	if (rc == ERR_OK)
+		rc = recovery_reach_get(read, p->service, p->host, &reach, &beyond, reterr);
 	for (size_t i = 0; rc == ERR_OK && i < p->components.count && *count < BOARD_ROWS_MAX; i++) {
 		struct board_row *row = &rows[(*count)++];
 		*row = (struct board_row){ .host = p->host, .service = p->service, .component = LIST_AT(p->components, uint32_t, i) };
 		from_snapshots(row, &all, now_ms);
 		if (practised)
 			from_drill(row, &drill);
+		if (beyond)
+			board_row_reach(row, &reach, now_ms);
 		uint64_t since_ms = row->proven_ms > p->since_ms ? row->proven_ms : p->since_ms;
 		row->overdue = now_ms > since_ms + BOARD_PROVEN_MS;
 	}

@@ -12,7 +12,7 @@ static const struct query_noun nouns[] = {
 	{ "snapshot", &system_snapshot_table }, { "drift", &drift_table }, { "incident", &incident_table }, { "timeline", &incident_entry_table },
 	{ "diagnosis", &diagnosis_table }, { "pattern", &error_pattern_table }, { "knowledge", &knowledge_table }, { "past", &past_incident_table }, { "change", &change_table }, { "approval", &change_approval_table },
 	{ "implementation", &change_implementation_table }, { "validation", &change_validation_table }, { "policy", &policy_table },
-	{ "rollback", &rollback_table }, { "order", &order_table }, { "restoration", &restoration_table }, { "drill", &drill_table }, { "notify", &notification_table },
+	{ "rollback", &rollback_table }, { "order", &order_table }, { "restoration", &restoration_table }, { "drill", &drill_table }, { "reach", &reach_table }, { "notify", &notification_table },
 	{ "audit", &audit_table }, { "checkpoint", &audit_checkpoint_table }, { "operator", &operator_table }, { "ca", &certificate_table },
 	{ "controller", &brakes_table },
 };

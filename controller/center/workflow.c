@@ -164,6 +164,8 @@ static enum err_code on_host_report(struct turn *t, const struct workflow_config
 {
 	struct health_transitions moved = { 0 };
 	enum err_code rc = health_on_host_report(t, &c->health, h, r->at_ms, r->host, &moved, reterr);
+	if (rc == ERR_OK)
+		rc = recovery_on_reach(t, h, r->at_ms, r->host, reterr);
 	return rc == ERR_OK ? chain_on_transitions(t, c, &moved, reterr) : rc;
 }
 

@@ -5,14 +5,17 @@
 
 static void warn(const struct recovery_board *b, struct buf *out)
 {
-	size_t overdue = 0, failed = 0;
+	size_t overdue = 0, failed = 0, gaps = 0;
 	for (size_t i = 0; i < b->rows.count; i++) {
 		const struct board_row *row = &LIST_AT(b->rows, struct board_row, i);
 		overdue += row->overdue;
 		failed += row->drill_ms && !row->drill_ok;
+		gaps += row->archive == ARCHIVE_GAP;
 	}
 	if (overdue)
 		buf_printf(out, "\n%zu without a proven restore for too long: `kedge-agent snapshot drill SERVICE` on the host tells why.\n", overdue);
+	if (gaps)
+		buf_printf(out, "\n%zu with a gap in the log of its database: only restore points can be reached; -o wide shows where.\n", gaps);
 	if (failed)
 		buf_printf(out, "\n%zu whose last practised restore failed: -o wide shows what the host said.\n", failed);
 }

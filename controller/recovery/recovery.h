@@ -1,6 +1,6 @@
 /* controller/recovery/recovery.h: fleet-wide rollbacks, wave by wave, and the brakes.
  *
- * Owns the tables rollback, order, system_restoration, drill, brakes.  A rollback implements an approved change.  Its plan fixes hosts, waves and
+ * Owns the tables rollback, order, system_restoration, drill, reach, brakes.  A rollback implements an approved change.  Its plan fixes hosts, waves and
  * restore points.  For each host of a wave one order goes out; the next wave begins only when every host of this one ended well and is
  * proven healthy by evidence newer than the order's end: no evidence is a failure.  Orders are records first, are sent again until the
  * host answers, and end in a named outcome whatever happens: every state has a deadline.
@@ -99,6 +99,16 @@ struct drill { /* table drill: the last restore that a host practised of a servi
 	const char *text;
 	struct list components; /* struct component_drill */
 };
+struct reach_record { /* table reach: how far a service of a host can be brought back beyond restore points; controller's clock */
+	const char *service; /* KEY */
+	const char *host;    /* KEY, INDEXED */
+	uint64_t at_ms;      /* when that was told */
+	uint32_t archive;    /* enum archive_state */
+	uint64_t covered_ms;
+	bool copies;
+	uint64_t copied_ms, copied_point_ms;
+	const char *text;
+};
 struct brakes { /* table brakes: one record */
 	const char *scope;          /* KEY: "fleet" */
 	uint64_t epoch;             /* fencing; raised when an operator confirms a restored controller */
@@ -107,8 +117,8 @@ struct brakes { /* table brakes: one record */
 	const char *by, *reason;
 	uint64_t since_ms;
 };
-extern const struct record_type rollback_host_type, rollback_type, order_record_type, restoration_type, drill_type, brakes_type;
-extern const struct table rollback_table, order_table, restoration_table, drill_table, brakes_table;
+extern const struct record_type rollback_host_type, rollback_type, order_record_type, restoration_type, drill_type, reach_record_type, brakes_type;
+extern const struct table rollback_table, order_table, restoration_table, drill_table, reach_table, brakes_table;
 extern const struct record_type *const recovery_types[];
 extern const struct table *const recovery_tables[];
 
@@ -180,6 +190,12 @@ ERR_CHECK enum err_code recovery_order(struct turn *t, const struct recovery_con
 ERR_CHECK enum err_code recovery_on_drill(struct turn *t, const struct host *h, const struct drill_report *r, struct err *reterr);
 ERR_CHECK enum err_code recovery_drill_get(struct turn *t, const char *service, const char *host, struct drill *ret, bool *ret_found,
     struct err *reterr);
+
+/* ---- beyond restore points ---- */
+ERR_CHECK enum err_code recovery_on_reach(struct turn *t, const struct host *h, uint64_t at_ms, const struct host_report *r, struct err *reterr);
+/* As the board wants it: by the controller's clock.  *ret_found: false when the host told of nothing. */
+ERR_CHECK enum err_code recovery_reach_get(
+    struct turn *t, const char *service, const char *host, struct reach *ret, bool *ret_found, struct err *reterr);
 
 /* ---- brakes ---- */
 #define BRAKES_EPOCH_MAX (1ull << 48) /* a host that claims more is not believed: a stolen one must not use the numbers up */

@@ -114,6 +114,22 @@ static const struct field drill_fields[] = {
 #undef S
 const struct record_type drill_type = RECORD_TYPE("drill", struct drill, drill_fields, "the last restore that a host practised of a service");
 
+#define S struct reach_record
+static const struct field reach_record_fields[] = {
+	F_STRING(S, service, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN, "the service"),
+	F_STRING(S, host, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_INDEXED | FIELD_COLUMN, "the host"),
+	F_TIME(S, at_ms, FIELD_COLUMN, "when that was told"),
+	F_ENUM(S, archive, &archive_state_enum, FIELD_COLUMN, "of its database's log"),
+	F_TIME(S, covered_ms, FIELD_COLUMN, "every moment up to then can be reached by that log"),
+	F_BOOL(S, copies, FIELD_COLUMN, "copies off the host are declared"),
+	F_TIME(S, copied_ms, FIELD_COLUMN, "every moment up to then is off the host, by that log"),
+	F_TIME(S, copied_point_ms, FIELD_COLUMN, "when the newest restore point that is off the host was taken"),
+	F_STRING(S, text, TEXT_LINE_MAX, FIELD_WIDE | FIELD_PHI, "what is wrong with the archive"),
+};
+#undef S
+const struct record_type reach_record_type =
+    RECORD_TYPE("reach_record", struct reach_record, reach_record_fields, "how far a host can bring a service back beyond restore points");
+
 #define S struct brakes
 static const struct field brakes_fields[] = {
 	F_STRING(S, scope, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED, "always \"fleet\""),
@@ -131,8 +147,9 @@ const struct table rollback_table = { "rollback", &rollback_type };
 const struct table order_table = { "order", &order_record_type };
 const struct table restoration_table = { "system_restoration", &restoration_type };
 const struct table drill_table = { "drill", &drill_type };
+const struct table reach_table = { "reach", &reach_record_type };
 const struct table brakes_table = { "brakes", &brakes_type };
 
 const struct record_type *const recovery_types[] = { &recovery_config_type, &rollback_host_type, &rollback_type, &order_record_type,
-	&restoration_type, &drill_type, &brakes_type, NULL };
-const struct table *const recovery_tables[] = { &rollback_table, &order_table, &restoration_table, &drill_table, &brakes_table, NULL };
+	&restoration_type, &drill_type, &reach_record_type, &brakes_type, NULL };
+const struct table *const recovery_tables[] = { &rollback_table, &order_table, &restoration_table, &drill_table, &reach_table, &brakes_table, NULL };

@@ -238,6 +238,7 @@ const struct record_type *const message_types[] = {
     &health_report_type,
     &probe_result_type,
     &metric_type,
+    &reach_type,
     &host_report_type,
     &log_report_type,
     &log_template_type,

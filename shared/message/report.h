@@ -33,7 +33,17 @@ struct probe_result {
 /* All probes of one service whose state is fresh; sent at once on a change and at least every heartbeat. */
 struct health_report { const char *service; struct list results; bool changed; };
 
-struct host_report { struct list metrics; bool lagging; }; /* the agent's own view of itself and its host */
+/* How far a service's data can be brought back by more than its restore points on the host.  Host's clock. */
+struct reach {
+	const char *service;
+	uint32_t archive;         /* enum archive_state: of its database's log */
+	uint64_t covered_ms;      /* every moment up to then can be reached by that; 0: none, or behind a gap */
+	bool copies;              /* copies off the host are declared */
+	uint64_t copied_ms;       /* every moment up to then is off the host, by the log; 0: none */
+	uint64_t copied_point_ms; /* when the newest restore point that is off the host was taken; 0: none */
+	const char *text;         /* what is wrong with the archive */
+};
+struct host_report { struct list metrics; bool lagging; struct list reach; }; /* the agent's own view of itself and its host */
 
 struct log_template {
 	uint64_t template_id;   /* hash of the template's text: the same on every host */
@@ -115,12 +125,18 @@ struct drill_report {
 };
 
 /* What could be brought back now, and how surely: the recovery board, as a host shows it of itself and the controller of all hosts. */
+enum archive_state { ARCHIVE_NONE, ARCHIVE_EMPTY, ARCHIVE_OK, ARCHIVE_LATE, ARCHIVE_GAP, ARCHIVE_STATE_COUNT };
+extern const struct enum_type archive_state_enum;
 struct board_row {
 	const char *host, *service;
 	uint32_t component;
 	struct id snapshot;         /* the newest restore point that holds it and is no safety net; zero: there is none */
 	uint64_t taken_ms;          /* when */
-	uint64_t rpo_ms;            /* how much would be lost now: its age */
+	uint64_t rpo_ms;            /* how much would be lost now: its age, or what its database's log does not hold yet */
+	uint32_t archive;           /* enum archive_state, of that log */
+	bool copies;                /* copies off the host are declared */
+	uint64_t copied_ms;         /* what is older is off the host; 0: nothing is */
+	uint64_t copied_rpo_ms;     /* how much would be lost with the host; 0 with copied_ms 0: everything */
 	uint64_t verified_ms;       /* when one of its restore points was last read back whole; 0: never */
 	uint64_t drill_ms;          /* when a restore was last practised; 0: never */
 	bool drill_ok;
@@ -129,6 +145,9 @@ struct board_row {
 	bool overdue;               /* no proven restore for too long */
 	const char *text;           /* why the last drill failed */
 };
+
+/* What reach says on top of the row's restore point (snapshot, taken_ms, rpo_ms).  Times of both by one clock, now_ms too.  Pure. */
+void board_row_reach(struct board_row *row, const struct reach *r, uint64_t now_ms);
 
 /* Something the agent noticed about itself. */
 struct notice_report { uint32_t severity; const char *what; const char *text; const char *service; };
@@ -149,7 +168,7 @@ struct report {
 	const struct drill_report *drill;
 };
 
-extern const struct record_type metric_type, probe_result_type, health_report_type, host_report_type, log_template_type, log_report_type,
+extern const struct record_type metric_type, probe_result_type, health_report_type, reach_type, host_report_type, log_template_type, log_report_type,
     drift_report_type, component_point_type, snapshot_report_type, order_step_type, order_report_type, notice_report_type, component_drill_type, drill_report_type, board_row_type, report_type;
 
 #endif

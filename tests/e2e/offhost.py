@@ -353,10 +353,16 @@ def come_back(c):
     status = json.loads(c.ends(0, "copy", "status", "-o", "json").stdout)
     if status["wal"][0]["service"] != "db" or status["wal"][0]["pending"] or not status["wal"][0]["last"]:
         fail("the status of the log is not what was done: %s" % status)
+    board = json.loads(c.ends(0, "status", "-o", "json").stdout)[0]
+    moments.check("the board: nothing more would be lost with the host than here", board["archive"] == "ok" and board.get("copied") and
+                  board.get("copied_rpo_ms", 0) <= board.get("rpo_ms", 0) + 1, board)
     c.put(4)
     c.settled()  # archived on the host, not copied: lost with it
     if json.loads(c.ends(0, "copy", "status", "-o", "json").stdout)["wal"][0]["last"] != status["wal"][0]["last"]:
         fail("the status says what is not so")
+    time.sleep(1.1)
+    board = json.loads(c.ends(0, "status", "-o", "json").stdout)[0]
+    moments.check("the board: what was not copied yet would be lost with the host", board["copied_rpo_ms"] >= 1000, board)
     lose(c)
     c.ends(0, "copy", "restore", "--key", c.dir / "safe.key", says="files of logs of databases in %s/state/wal" % c.dir)
     c.ends(0, "rollback", "start", "db", "--to-time", two)

@@ -186,7 +186,7 @@ def a_gap(c):
     code, status = c.status()
     check("a missing segment turns it red", code == FAILED and status["state"] == "gap" and newer[0] in status["text"], status)
     board = json.loads(c.ends(DONE, "status", "-o", "json").stdout)[0]
-    check("and the recovery board says so", newer[0] in board.get("text", ""), board)
+    check("and the recovery board says so", newer[0] in board.get("text", "") and board["archive"] == "gap" and board["rpo_ms"] > 0, board)
     pid = c.pid()
     c.put(1003)
     c.sql("SELECT pg_switch_wal()")
@@ -196,6 +196,8 @@ def a_gap(c):
     told_by_the_keeper(c, newer[0])
     shutil.move(kept, gone)
     check("and is whole again", c.status()[1]["state"] == "ok", c.status())
+    board = json.loads(c.ends(DONE, "status", "-o", "json").stdout)[0]
+    check("less would be lost by the log than since the restore point", board["archive"] == "ok" and board.get("rpo_ms", 0) < 20000, board)
     return at
 
 

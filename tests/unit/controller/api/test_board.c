@@ -73,8 +73,90 @@ static void rows(void **state)
 	world_close(&w);
 }
 
+/* The host said it in its report: by its own clock, which is a minute ahead here. */
+static void told(struct world *w, const char *host, uint32_t archive, uint64_t covered_ms, uint64_t copied_ms, uint64_t at_ms)
+{
+	struct reach r[] = {{.service = "portal",
+				.archive = archive,
+				.covered_ms = covered_ms,
+				.copies = true,
+				.copied_ms = copied_ms,
+				.copied_point_ms = w->now_ms - 100 * MINUTE,
+				.text = archive == ARCHIVE_GAP ? "segment 5 is missing" : NULL},
+	    {.service = "not-here", .archive = ARCHIVE_OK}};
+	struct host_report report = {.reach = {r, 2}};
+	struct host h = host_now(w, host);
+	ok(recovery_on_reach(w->turn, &h, at_ms, &report, ERR_HERE));
+}
+
+static void logs_and_copies(void **state)
+{
+	struct world w;
+	struct recovery_board b;
+	(void)state;
+	world_open(&w);
+	fleet_is(&w, 2);
+	world_after(&w, 60 * MINUTE);
+	board_now(&w, &b);
+	const struct board_row *row = row_of(&b, "h0000", COMPONENT_CODE);
+	assert_true(row->archive == ARCHIVE_NONE && !row->copies && !row->copied_ms);
+	/* Files: only a restore point counts, here and off the host. */
+	told(&w, "h0000", ARCHIVE_OK, w.now_ms - MINUTE, w.now_ms - 3 * MINUTE, w.now_ms);
+	board_now(&w, &b);
+	row = row_of(&b, "h0000", COMPONENT_CODE);
+	assert_true(row->rpo_ms == 70 * MINUTE && row->copies && row->copied_rpo_ms == 100 * MINUTE);
+	assert_true(row->archive == ARCHIVE_NONE);
+	assert_true(!row_of(&b, "h0001", COMPONENT_CODE)->copies);
+	/* What is replayed late says nothing of now; of a service that the host does not run nothing is kept. */
+	told(&w, "h0000", ARCHIVE_GAP, 0, 0, w.now_ms - 10 * MINUTE);
+	struct reach kept;
+	bool found;
+	ok(recovery_reach_get(w.turn, "portal", "h0000", &kept, &found, ERR_HERE));
+	assert_true(found && kept.archive == ARCHIVE_OK);
+	ok(recovery_reach_get(w.turn, "not-here", "h0000", &kept, &found, ERR_HERE));
+	assert_false(found);
+	world_close(&w);
+}
+
+/* A database: what its log holds, here and elsewhere; behind a gap all since the restore point. */
+static void a_database_loses_what_its_log_lacks(void **state)
+{
+	const uint64_t now = 1000 * (uint64_t)MINUTE;
+	const struct board_row fresh = {.component = COMPONENT_DATABASE,
+	    .snapshot = {{1}},
+	    .taken_ms = now - 60 * MINUTE,
+	    .rpo_ms = 60 * MINUTE};
+	struct reach r = {.archive = ARCHIVE_OK,
+	    .covered_ms = now - MINUTE,
+	    .copies = true,
+	    .copied_ms = now - 2 * MINUTE,
+	    .copied_point_ms = now - 120 * MINUTE};
+	struct board_row row = fresh;
+	(void)state;
+	board_row_reach(&row, &r, now);
+	assert_true(row.rpo_ms == MINUTE && row.copied_rpo_ms == 2 * MINUTE && row.archive == ARCHIVE_OK && !row.text);
+	r.copied_point_ms = 0; /* a log without a restore point leads nowhere */
+	row = fresh;
+	board_row_reach(&row, &r, now);
+	assert_true(!row.copied_ms && !row.copied_rpo_ms && row.copies);
+	r.copied_point_ms = now - 120 * MINUTE;
+	r.archive = ARCHIVE_GAP;
+	r.text = "segment 5 is missing";
+	row = fresh;
+	board_row_reach(&row, &r, now);
+	assert_true(row.rpo_ms == 60 * MINUTE && row.copied_rpo_ms == 120 * MINUTE && row.archive == ARCHIVE_GAP);
+	assert_string_equal(row.text, "segment 5 is missing");
+	r.archive = ARCHIVE_OK;
+	row = fresh;
+	row.snapshot = (struct id){{0}}; /* nothing to begin with */
+	row.rpo_ms = 0;
+	board_row_reach(&row, &r, now);
+	assert_int_equal(row.rpo_ms, 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(rows)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(rows), cmocka_unit_test(logs_and_copies),
+	    cmocka_unit_test(a_database_loses_what_its_log_lacks)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
