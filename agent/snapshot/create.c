@@ -22,7 +22,6 @@ struct creating {
 	struct arena *base_arena;
 	struct manifest base;
 	bool has_base;
-	struct reader *reader;
 	struct buf pages; /* of the component at hand */
 	uint64_t page_bytes;
 	struct snapshot_progress total;
@@ -36,7 +35,6 @@ static void creating_done(struct creating *c)
 {
 	scan_packers_done(&c->packers);
 	store_run_free(c->run);
-	reader_free(c->reader);
 	arena_free(c->base_arena);
 	buf_done(&c->pages);
 }
@@ -61,24 +59,23 @@ static enum err_code find_base(struct creating *c, struct err *reterr)
 	return rc;
 }
 
-/* A base that cannot be read costs time, not correctness. */
-static void load_base(struct creating *c, enum component which, struct tree *ret)
+static enum err_code open_base(struct creating *c, enum component which, struct base **ret, struct err *reterr)
 {
 	for (size_t i = 0; c->has_base && i < c->base.trees.count; i++) {
 		const struct manifest_tree *t = &LIST_AT(c->base.trees, struct manifest_tree, i);
-		struct err why = ERR_INIT;
-		if (t->component == (uint32_t)which && reader_tree(c->reader, t->pages, ret, &why))
-			log_warn("snapshot", "service=%s reading everything anew: %s", c->service->name, why.msg);
+		if (t->component == (uint32_t)which)
+			return base_new(c->repo, t->pages, ret, reterr);
 	}
+	return ERR_OK;
 }
 
 /* ---- one component ---- */
 
-static enum err_code put_page(void *ctx, const uint8_t *data, size_t size, struct err *reterr)
+static enum err_code put_page(void *ctx, struct packer *packer, const uint8_t *data, size_t size, struct err *reterr)
 {
 	struct creating *c = ctx;
 	struct chunk_id id;
-	enum err_code rc = packer_put(c->packers.of[0], data, size, &id, reterr);
+	enum err_code rc = packer_put(packer, data, size, &id, reterr);
 	if (rc)
 		return rc;
 	reference_write(&c->pages, &id, (uint32_t)size);
@@ -139,10 +136,9 @@ static enum err_code record_component(struct creating *c, enum component which, 
 static enum err_code take_component(struct creating *c, enum component which, struct err *reterr)
 {
 	struct component_roots roots;
-	struct tree base = {0};
 	struct scan_counts counts;
 	struct scan_totals totals;
-	CLEANUP(scan_cleanup) struct scan *scan = NULL;
+	CLEANUP(base_cleanup) struct base *base = NULL;
 	const struct component_config *now = components_get(&c->service->components, which);
 	enum err_code rc =
 	    c->o->like ? roots_like(snapshot_about(c->o->like), which, c->o->sources, c->o->source_count, c->arena,
@@ -150,7 +146,11 @@ static enum err_code take_component(struct creating *c, enum component which, st
 		       : roots_declared(now, which, c->o->sources, c->o->source_count, c->arena, &roots, reterr);
 	if (rc || !roots.roots.count) /* nothing of it is there: all of it is absent */
 		return rc;
-	load_base(c, which, &base);
+	buf_clear(&c->pages);
+	c->page_bytes = 0;
+	rc = open_base(c, which, &base, reterr);
+	if (rc)
+		return rc;
 	struct scan_options o = {
 	    .repo = c->repo,
 	    .run = c->run,
@@ -159,20 +159,17 @@ static enum err_code take_component(struct creating *c, enum component which, st
 	    .root_count = roots.roots.count,
 	    .exclude = roots.exclude,
 	    .exclude_too = c->o->like && now ? &now->exclude : NULL,
-	    .base = base.block_count ? &base : NULL,
+	    .base = base,
 	    .trust_base = store_run_intact(c->run),
+	    .put = put_page,
+	    .put_ctx = c,
 	    .workers = c->o->workers,
 	    .progress = c->o->progress,
 	    .progress_ctx = c->o->progress_ctx,
 	    .total = &c->total,
 	    .cancel = c->o->cancel,
 	};
-	rc = scan_run(&o, &c->packers, &scan, &counts, reterr);
-	buf_clear(&c->pages);
-	c->page_bytes = 0;
-	tree_done(&base);
-	if (!rc)
-		rc = scan_assemble(scan, put_page, c, &totals, reterr);
+	rc = scan_run(&o, &c->packers, &counts, &totals, reterr);
 	return rc ? rc : record_component(c, which, &roots, &counts, &totals, reterr);
 }
 
@@ -295,8 +292,6 @@ static enum err_code create(struct creating *c, uint64_t began_ms, struct err *r
 	enum err_code rc = fill_summary(c, reterr);
 	if (!rc)
 		rc = store_run_new(c->repo, true, &c->run, reterr);
-	if (!rc)
-		rc = reader_new(c->repo, &c->reader, reterr);
 	if (!rc)
 		rc = find_base(c, reterr);
 	if (!rc)

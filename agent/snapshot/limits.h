@@ -11,6 +11,8 @@ enum {
 	SNAPSHOT_SUMMARY_TEXT_MAX = 256,
 	SNAPSHOT_LIST_MAX = 100000,         /* restore points in one repository: hourly for eleven years */
 
+	SCAN_BACKLOG = 4 << 20,             /* bytes of a tree that wait for a folder before them until workers look after that one */
+
 	CHUNK_ID_SIZE = 20,                 /* 160 bits of HMAC-SHA-256: collisions at 2^80, and a fifth less metadata than 256 */
 	CHUNK_WHOLE_MAX = 128 << 10,        /* files up to this size are one chunk */
 	CHUNK_MIN = 32 << 10,               /* content-defined chunks; see chunker.h */

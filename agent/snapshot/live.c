@@ -2,8 +2,9 @@
 
 #include "agent/snapshot/roots.h"
 
-static enum err_code keep_page(void *ctx, const uint8_t *data, size_t size, struct err *reterr)
+static enum err_code keep_page(void *ctx, struct packer *packer, const uint8_t *data, size_t size, struct err *reterr)
 {
+	(void)packer;
 	return ctx ? tree_add_live_page(ctx, data, size, reterr) : ERR_OK;
 }
 
@@ -15,8 +16,10 @@ static enum err_code scan_all(struct repo *r, struct store_run *run, const struc
 	struct scan_packers packers = {0};
 	struct scan_counts counts;
 	size_t count;
-	CLEANUP(scan_cleanup) struct scan *scan = NULL;
+	CLEANUP(base_cleanup) struct base *known = NULL;
 	enum err_code rc = roots_recorded(about, arena, &roots, &count, reterr);
+	if (!rc && base && base->block_count)
+		rc = base_of_tree(base, &known, reterr);
 	if (rc)
 		return rc;
 	struct scan_options so = {
@@ -27,15 +30,17 @@ static enum err_code scan_all(struct repo *r, struct store_run *run, const struc
 	    .root_count = count,
 	    .exclude = roots.exclude,
 	    .exclude_too = o->exclude_too,
-	    .base = base && base->block_count ? base : NULL,
+	    .base = known,
 	    .trust_base = o->trust,
 	    .missing_ok = true,
+	    .put = keep_page,
+	    .put_ctx = ret_tree,
 	    .workers = o->workers,
 	    .cancel = o->cancel,
 	};
-	rc = scan_run(&so, &packers, &scan, &counts, reterr);
+	rc = scan_run(&so, &packers, &counts, ret_totals, reterr);
 	scan_packers_done(&packers);
-	return rc ? rc : scan_assemble(scan, keep_page, ret_tree, ret_totals, reterr);
+	return rc;
 }
 
 enum err_code live_scan(struct repo *r, const struct snapshot_component *about, const struct tree *base,

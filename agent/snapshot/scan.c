@@ -1,6 +1,7 @@
 /* The workers of a scan. */
 #include "agent/snapshot/scan_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -36,6 +37,13 @@ struct scan_node *scan_node_new(struct scan_node *parent, uint16_t root, const c
 	return n;
 }
 
+static void node_free(struct scan_node *n)
+{
+	buf_done(&n->entries);
+	free(n->links);
+	free(n);
+}
+
 char *scan_path_text(const struct scan *s, const struct scan_node *n, const char *name, char *out, size_t size)
 {
 	char path[PATH_LIMIT * 2];
@@ -67,6 +75,22 @@ static bool push(struct scan *s, struct scan_node *n)
 	s->stack[s->stack_count++] = n;
 	s->pending++;
 	return true;
+}
+
+/* The one on top, which is the next in order among its worker's; but when much waits to leave, the one that it waits
+ * for. NULL: that one is in the making. */
+static struct scan_node *pop(struct scan *s)
+{
+	size_t at = s->stack_count - 1;
+	if (s->backlog > SCAN_BACKLOG && s->next && !s->next->late) {
+		if (s->next->taken)
+			return NULL;
+		for (; s->stack[at] != s->next; at--)
+			assert(at > 0);
+	}
+	struct scan_node *n = s->stack[at];
+	memmove(&s->stack[at], &s->stack[at + 1], (--s->stack_count - at) * sizeof *s->stack);
+	return n;
 }
 
 /* Children in reverse, so that they are taken in order and neighbours in the tree become neighbours in the packs. */
@@ -101,8 +125,9 @@ static bool next_work(struct scan *s, struct scan_node **ret)
 	for (;;) {
 		if (scan_stopped(s) || !s->pending)
 			return false;
-		if (s->stack_count) {
-			*ret = s->stack[--s->stack_count];
+		if (s->stack_count && (*ret = pop(s))) {
+			(*ret)->taken = true;
+			s->active++;
 			return true;
 		}
 		for (size_t i = 0; i < SNAPSHOT_WORKERS_MAX; i++)
@@ -114,6 +139,63 @@ static bool next_work(struct scan *s, struct scan_node **ret)
 		pthread_cond_wait(&s->wake, &s->mutex);
 		s->waiting--;
 	}
+}
+
+/* Behind the node, in order; what is behind us for good is freed.  top stays. */
+static struct scan_node *step_over(struct scan_node *n)
+{
+	while (!n->child) {
+		struct scan_node *up = n->parent, *next = n->sibling;
+		if (!up)
+			return NULL;
+		up->child = next; /* those before it went before */
+		node_free(n);
+		if (next)
+			return next;
+		n = up;
+	}
+	return n->child;
+}
+
+/* With the mutex held, which is let go meanwhile.  Whoever comes while another is at it leaves it to that one. */
+static enum err_code emit_ready(struct scan_worker *w)
+{
+	struct scan *s = w->scan;
+	enum err_code rc = ERR_OK;
+	if (s->emitting)
+		return ERR_OK;
+	s->emitting = true;
+	while (!rc && s->next && s->next->done && !s->rc) {
+		struct scan_node *n = s->next;
+		size_t size = n->entries.size;
+		pthread_mutex_unlock(&s->mutex);
+		rc = emitter_add(s->emitter, w->packer, n, &w->err);
+		buf_done(&n->entries);
+		pthread_mutex_lock(&s->mutex);
+		s->backlog -= size;
+		s->next = step_over(n);
+	}
+	s->emitting = false;
+	return rc;
+}
+
+/* With the mutex held. */
+static void finish_node(struct scan_worker *w, struct scan_node *n, enum err_code rc)
+{
+	struct scan *s = w->scan;
+	if (!rc && !push_children(s, n))
+		rc = err_set(&w->err, ERR_NOMEM, "out of memory");
+	s->backlog += n->entries.size;
+	n->done = !rc;
+	if (!rc)
+		rc = emit_ready(w);
+	if (rc)
+		fail(s, rc, &w->err);
+	s->active--;
+	if (--s->pending == 0)
+		pthread_cond_signal(&s->over);
+	if (s->waiting && (s->stack_count || !s->pending))
+		pthread_cond_broadcast(&s->wake);
 }
 
 static void *work(void *arg)
@@ -130,16 +212,8 @@ static void *work(void *arg)
 		else
 			(void)scan_help(w);
 		pthread_mutex_lock(&s->mutex);
-		if (!n)
-			continue;
-		if (!rc && !push_children(s, n))
-			rc = err_set(&w->err, ERR_NOMEM, "out of memory");
-		if (rc)
-			fail(s, rc, &w->err);
-		if (--s->pending == 0)
-			pthread_cond_signal(&s->over);
-		if (s->waiting && (s->stack_count || !s->pending))
-			pthread_cond_broadcast(&s->wake);
+		if (n)
+			finish_node(w, n, rc);
 	}
 	pthread_mutex_unlock(&s->mutex);
 	return NULL;
@@ -170,18 +244,17 @@ static void free_nodes(struct scan_node *top)
 			continue;
 		}
 		struct scan_node *up = n->parent;
-		buf_done(&n->entries);
-		free(n->links);
-		free(n);
+		node_free(n);
 		n = next ? next : up;
 	}
 }
 
-void scan_free(struct scan *s)
+static void scan_free(struct scan *s)
 {
 	if (!s)
 		return;
 	free_nodes(s->top);
+	emitter_free(s->emitter);
 	for (size_t i = 0; i < s->o.root_count; i++)
 		if (s->root_fds[i] >= 0)
 			close(s->root_fds[i]);
@@ -192,22 +265,21 @@ void scan_free(struct scan *s)
 	free(s);
 }
 
+CLEANUP_DEFINE(struct scan, scan_cleanup, scan_free)
+
 /* Which root of the base is which of ours: by name. */
 static void match_roots(struct scan *s)
 {
 	for (size_t i = 0; i < s->o.root_count; i++)
 		s->base_roots[i] = TREE_ROOTS;
-	if (!s->o.base)
-		return;
+	struct base_cursor c;
 	uint16_t number = 0;
-	for (size_t b = 0; b < s->o.base->block_count && s->o.base->blocks[b].root == TREE_ROOTS; b++) {
-		const uint8_t *e = s->o.base->blocks[b].entries;
-		for (uint32_t j = 0; j < s->o.base->blocks[b].count; j++, e += entry_size(e), number++)
-			for (size_t i = 0; i < s->o.root_count; i++)
-				if (strlen(s->o.roots[i].name) == entry_name_size(e) &&
-				    !memcmp(s->o.roots[i].name, entry_name(e), entry_name_size(e)))
-					s->base_roots[i] = number;
-	}
+	for (base_begin(s->o.base, TREE_ROOTS, "", &c); c.entry; base_next(&c), number++)
+		for (size_t i = 0; i < s->o.root_count; i++)
+			if (strlen(s->o.roots[i].name) == entry_name_size(c.entry) &&
+			    !memcmp(s->o.roots[i].name, entry_name(c.entry), entry_name_size(c.entry)))
+				s->base_roots[i] = number;
+	base_end(&c);
 }
 
 static enum err_code scan_new(const struct scan_options *o, struct scan **ret, struct err *reterr)
@@ -223,9 +295,12 @@ static enum err_code scan_new(const struct scan_options *o, struct scan **ret, s
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_cond_init(&s->wake, NULL);
 	pthread_cond_init(&s->over, NULL);
-	s->top = scan_node_new(NULL, TREE_ROOTS, "");
+	s->top = s->next = scan_node_new(NULL, TREE_ROOTS, "");
 	if (!s->top || !push(s, s->top))
 		return err_set(reterr, ERR_NOMEM, "out of memory");
+	enum err_code rc = emitter_new(&s->o, &s->emitter, reterr);
+	if (rc)
+		return rc;
 	struct stat st;
 	if (stat(o->repo->path, &st))
 		return err_sys(reterr, errno, "%s", o->repo->path);
@@ -352,16 +427,24 @@ static enum err_code run_workers(
 	return rc;
 }
 
+static struct scan_node *next_late(const struct scan *s)
+{
+	struct scan_node *n = s->top->child;
+	while (n && !n->late)
+		n = n->sibling;
+	return n;
+}
+
 /* Roots that are made only now that the others are read. */
 static enum err_code run_late(
     struct scan *s, struct scan_packers *packers, struct snapshot_progress before, struct err *reterr)
 {
+	struct scan_node *n;
 	enum err_code rc = ERR_OK;
-	for (struct scan_node *n = s->top->child; n && !rc; n = n->sibling) {
-		if (!n->late || s->rc || (s->o.cancel && atomic_load(s->o.cancel)))
-			continue;
+	while (!rc && !s->rc && !(s->o.cancel && atomic_load(s->o.cancel)) && (n = next_late(s))) {
 		const struct snapshot_source *source = s->o.roots[n->root].source;
 		rc = source->late(source->late_ctx, reterr);
+		n->late = false;
 		if (!rc && !push(s, n))
 			rc = err_set(reterr, ERR_NOMEM, "out of memory");
 		atomic_store(&s->stop, false);
@@ -371,28 +454,38 @@ static enum err_code run_late(
 	return rc;
 }
 
-enum err_code scan_run(const struct scan_options *o, struct scan_packers *packers, struct scan **ret,
-    struct scan_counts *ret_counts, struct err *reterr)
+static enum err_code run(
+    struct scan *s, struct scan_packers *packers, struct snapshot_progress before, struct err *reterr)
+{
+	enum err_code rc = run_workers(s, packers, before, reterr);
+	if (!rc)
+		rc = run_late(s, packers, before, reterr);
+	if (!rc && s->rc) {
+		if (reterr)
+			*reterr = s->err;
+		rc = s->rc;
+	}
+	if (!rc && s->o.cancel && atomic_load(s->o.cancel))
+		rc = err_set(reterr, ERR_CANCELLED, "cancelled");
+	return rc;
+}
+
+enum err_code scan_run(const struct scan_options *o, struct scan_packers *packers, struct scan_counts *ret_counts,
+    struct scan_totals *ret_totals, struct err *reterr)
 {
 	struct snapshot_progress before = o->total ? *o->total : (struct snapshot_progress){0};
 	CLEANUP(scan_cleanup) struct scan *s = NULL;
 	enum err_code rc = scan_new(o, &s, reterr);
 	if (!rc)
-		rc = run_workers(s, packers, before, reterr);
-	if (!rc)
-		rc = run_late(s, packers, before, reterr);
+		rc = run(s, packers, before, reterr);
 	if (rc)
 		return rc;
-	if (s->rc) {
-		if (reterr)
-			*reterr = s->err;
-		return s->rc;
-	}
-	if (o->cancel && atomic_load(o->cancel))
-		return err_set(reterr, ERR_CANCELLED, "cancelled");
+	assert(!s->next);
+	rc = emitter_end(s->emitter, packers->of[0], ret_totals, reterr);
+	if (rc)
+		return rc;
 	report(s, before, true);
 	*ret_counts =
 	    (struct scan_counts){atomic_load(&s->torn), atomic_load(&s->vanished), atomic_load(&s->read_files)};
-	*ret = TAKE_PTR(s);
 	return ERR_OK;
 }

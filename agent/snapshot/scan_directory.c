@@ -90,56 +90,11 @@ static enum err_code list_roots(struct scan_worker *w, size_t *ret_count, struct
 
 /* ---- the base's side of the merge ---- */
 
-struct base_cursor {
-	const struct tree *tree;
-	size_t first, block;
-	uint32_t at;
-	const uint8_t *entry; /* NULL: no more */
-};
-
-static void base_settle(struct base_cursor *c)
+static void begin_base(struct base_cursor *c, const struct scan *s, const struct scan_node *n)
 {
-	while (c->entry && c->at == c->tree->blocks[c->block].count) {
-		c->block++;
-		c->at = 0;
-		bool more = c->block < c->tree->block_count &&
-			    tree_same_directory(&c->tree->blocks[c->first], &c->tree->blocks[c->block]);
-		c->entry = more ? c->tree->blocks[c->block].entries : NULL;
-	}
-}
-
-static void base_begin(struct base_cursor *c, const struct scan *s, const struct scan_node *n)
-{
-	*c = (struct base_cursor){.tree = s->o.base};
-	if (!s->o.base)
-		return;
 	uint16_t root = n->root == TREE_ROOTS ? TREE_ROOTS : s->base_roots[n->root];
-	if (root == TREE_ROOTS && n->root != TREE_ROOTS)
-		return;
-	c->first = c->block = tree_find_block(s->o.base, root, n->path, strlen(n->path));
-	if (c->block == s->o.base->block_count)
-		return;
-	c->entry = s->o.base->blocks[c->block].entries;
-	base_settle(c);
-}
-
-/* The base's entry of that name; names must be asked for in order. */
-static const uint8_t *base_of(struct base_cursor *c, const char *name, size_t size)
-{
-	while (c->entry) {
-		size_t n = entry_name_size(c->entry);
-		int order = memcmp(entry_name(c->entry), name, n < size ? n : size);
-		if (order == 0)
-			order = (n > size) - (n < size);
-		if (order == 0)
-			return c->entry;
-		if (order > 0)
-			return NULL;
-		c->entry += entry_size(c->entry);
-		c->at++;
-		base_settle(c);
-	}
-	return NULL;
+	bool none = root == TREE_ROOTS && n->root != TREE_ROOTS;
+	base_begin(none ? NULL : s->o.base, root, n->path, c);
 }
 
 /* ---- one name ---- */
@@ -368,7 +323,7 @@ static enum err_code scan_name(struct scan_worker *w, struct scan_node *n, int d
     struct base_cursor *cursor, struct err *reterr)
 {
 	const char *stored_name = n->root == TREE_ROOTS ? w->scan->o.roots[root].name : name;
-	const uint8_t *base = base_of(cursor, stored_name, strlen(stored_name));
+	const uint8_t *base = base_find(cursor, stored_name, strlen(stored_name));
 	char target[PATH_LIMIT];
 	for (int tries = 0; tries < SNAPSHOT_READ_TRIES; tries++) { /* again when it turns into something else */
 		struct stat st;
@@ -439,19 +394,19 @@ static int open_node(struct scan_worker *w, struct scan_node *n)
 static enum err_code scan_names(struct scan_worker *w, struct scan_node *n, int fd, size_t count, struct err *reterr)
 {
 	struct base_cursor cursor;
-	base_begin(&cursor, w->scan, n);
-	for (size_t i = 0; i < count; i++) {
+	enum err_code rc = ERR_OK;
+	begin_base(&cursor, w->scan, n);
+	for (size_t i = 0; i < count && !rc && !scan_stopped(w->scan); i++) {
 		const char *name = (const char *)w->names.data + w->sorted[i].at;
-		if (scan_stopped(w->scan))
-			return ERR_OK;
 		if (is_excluded(w, n, name))
 			continue;
 		uint16_t root = n->root == TREE_ROOTS ? (uint16_t)i : n->root;
-		enum err_code rc = scan_name(w, n, fd, name, root, &cursor, reterr);
+		rc = scan_name(w, n, fd, name, root, &cursor, reterr);
 		if (rc)
-			return scan_error(w, n, name, rc, reterr);
+			rc = scan_error(w, n, name, rc, reterr);
 	}
-	return ERR_OK;
+	base_end(&cursor);
+	return rc;
 }
 
 enum err_code scan_directory(struct scan_worker *w, struct scan_node *n, struct err *reterr)

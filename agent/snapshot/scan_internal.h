@@ -14,6 +14,7 @@ struct scan_node { /* one directory; worked on by one worker, then only read */
 	uint64_t device;
 	bool crossed;          /* another file system than its parent's */
 	bool late;             /* a root that waits until the others are read */
+	bool taken, done;      /* under the scan's mutex */
 	struct buf entries;
 	struct scan_link *links;
 	size_t link_count, link_room;
@@ -34,18 +35,25 @@ struct scan_big {
 	struct err err;
 };
 
+struct emitter; /* emit.c: what was read becomes the tree, in order */
+
 struct scan {
 	struct scan_options o;
 	int root_fds[SNAPSHOT_ROOTS_MAX];
 	uint64_t repo_device, repo_inode; /* a repository below a root is no part of it */
 	uint16_t base_roots[SNAPSHOT_ROOTS_MAX]; /* index in the base, or TREE_ROOTS: it has none */
-	struct scan_node *top;
+	struct scan_node *top; /* without what has left */
+	struct emitter *emitter;
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;   /* for workers: there is work, a strip is done, or it is over */
 	pthread_cond_t over;   /* for the caller */
 	unsigned waiting;      /* workers that wait */
 	struct scan_node **stack;
 	size_t stack_count, stack_room, pending; /* pending: directories not finished */
+	unsigned active;       /* workers with a directory */
+	struct scan_node *next;/* the first that has not left; NULL: all have */
+	size_t backlog;        /* bytes of entries that wait for one before them */
+	bool emitting;         /* one worker is at it */
 	struct scan_big *big[SNAPSHOT_WORKERS_MAX];
 	_Atomic bool stop;
 	enum err_code rc;
@@ -79,6 +87,12 @@ ERR_CHECK enum err_code scan_error(struct scan_worker *w, const struct scan_node
 /* The printable path of name in n. */
 char *scan_path_text(const struct scan *s, const struct scan_node *n, const char *name, char *out, size_t size);
 struct scan_node *scan_node_new(struct scan_node *parent, uint16_t root, const char *path);
+
+/* emit.c: the next folder in order; one thread at a time.  packer: of the thread. */
+ERR_CHECK enum err_code emitter_new(const struct scan_options *o, struct emitter **ret, struct err *reterr);
+void emitter_free(struct emitter *e);
+ERR_CHECK enum err_code emitter_add(struct emitter *e, struct packer *packer, struct scan_node *n, struct err *reterr);
+ERR_CHECK enum err_code emitter_end(struct emitter *e, struct packer *packer, struct scan_totals *ret, struct err *reterr);
 
 ERR_CHECK enum err_code scan_directory(struct scan_worker *w, struct scan_node *n, struct err *reterr); /* scan_directory.c */
 /* scan_file.c: *ret_gone: the name is not there any more, or no regular file.  *st becomes what was read. */

@@ -16,7 +16,7 @@ int tree_path_compare(const uint8_t *a, size_t a_size, const uint8_t *b, size_t 
 }
 
 /* The roots' block comes first. */
-static int directory_compare(
+int tree_directory_compare(
     uint16_t a_root, const uint8_t *a, size_t a_size, uint16_t b_root, const uint8_t *b, size_t b_size)
 {
 	uint16_t x = (uint16_t)(a_root + 1), y = (uint16_t)(b_root + 1);
@@ -74,7 +74,7 @@ static enum err_code add_block(void *ctx, const struct tree_block *b, struct err
 			   ? append_block(t, b, reterr)
 			   : err_set(reterr, ERR_CORRUPT, "malformed tree: it does not begin with its roots");
 	const struct tree_block *last = &t->blocks[t->block_count - 1];
-	int order = directory_compare(last->root, last->path, last->path_size, b->root, b->path, b->path_size);
+	int order = tree_directory_compare(last->root, last->path, last->path_size, b->root, b->path, b->path_size);
 	bool follows = b->continued ? order == 0 && names_compare(last_entry(last), entry_name(b->entries),
 							entry_name_size(b->entries)) < 0
 				    : order < 0;
@@ -123,14 +123,14 @@ size_t tree_find_block(const struct tree *t, uint16_t root, const char *path, si
 	while (low < high) {
 		size_t middle = (low + high) / 2;
 		const struct tree_block *b = &t->blocks[middle];
-		if (directory_compare(b->root, b->path, b->path_size, root, (const uint8_t *)path, path_size) < 0)
+		if (tree_directory_compare(b->root, b->path, b->path_size, root, (const uint8_t *)path, path_size) < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	if (low < t->block_count) {
 		const struct tree_block *b = &t->blocks[low];
-		if (!directory_compare(b->root, b->path, b->path_size, root, (const uint8_t *)path, path_size))
+		if (!tree_directory_compare(b->root, b->path, b->path_size, root, (const uint8_t *)path, path_size))
 			return low;
 	}
 	return t->block_count;

@@ -163,6 +163,8 @@ ERR_CHECK enum err_code tree_add_loose_page(struct tree *t, const uint8_t *data,
 void tree_done(struct tree *t);
 /* Depth-first order: as bytes, but '/' sorts before all else. */
 int tree_path_compare(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size);
+/* The order of blocks: the roots' block first, then root by root. */
+int tree_directory_compare(uint16_t a_root, const uint8_t *a, size_t a_size, uint16_t b_root, const uint8_t *b, size_t b_size);
 /* The first block of the directory; block_count: it has none (empty, or no such directory). */
 size_t tree_find_block(const struct tree *t, uint16_t root, const char *path, size_t path_size);
 /* The entry of that name in that directory, or NULL. */
