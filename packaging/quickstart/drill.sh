@@ -31,7 +31,7 @@ site_answers() { # as before the drill, on both hosts
 		curl -fsS --max-time 2 "http://127.0.0.1:$p/" 2>/dev/null | grep -q portal-ready || { warn "the site on port $p does not answer as before"; return 1; }
 	done
 	for host in web-1 web-2; do
-		"$dir/services/$host/site/bin/healthz" "$dir/services/db-1/run" "$pg_port" >/dev/null || { warn "healthz of $host fails"; return 1; }
+		"$dir/services/$host/site/bin/healthz" "$dir/services/db-1/run" "$pg_port" "$dir/services/$host/spool" >/dev/null || { warn "healthz of $host fails"; return 1; }
 	done
 }
 

@@ -49,13 +49,14 @@ controller_configure() {
 	YAML
 }
 
-# The standing policy: configuration and code may be rolled back at night without a person.  Signed beforehand by the operator's key, which
+# The standing policy: at night configuration and code may be rolled back, and the site restarted, without a person.  Signed beforehand by the operator's key, which
 # each host pins; the controller holds no such key.
 policy_sign() {
 	cat >"$dir/operator/policy.yaml" <<-YAML
 		name: night
 		services: [ portal ]
 		components: [ config, code ]
+		actions: [ restart ]
 		least_severity: medium
 		least_confidence: 0.5
 		max_hosts: 1
@@ -94,10 +95,15 @@ agent_service_web() {
 		      code: { git: $base/site }
 		      data: { paths: [ $base/uploads ] }
 		    steps: { stop: [ $base/ctl, stop ], start: [ $base/ctl, start ], reload: [ $base/ctl, reload ], check: [ $base/ctl, check ] }
+		    actions:                # what the controller may ask for by its name, under the same signatures as a rollback
+		      restart: { remedies: [ restart, connections ], automatic: true, text: stops and starts nginx }
+		      renew-certificate: { remedies: certificate, run: [ $base/ctl, renew, start ], text: makes a new certificate and has nginx read it }
+		      free-space: { remedies: space, run: [ $base/ctl, free ], text: removes unfinished uploads and rotated logs }
 		    probes:
 		      - { name: page, every: 1s, timeout: 900ms, rise: 1, fall: 2, http: { url: "http://127.0.0.1:$2/", contains: portal-ready } }
-		      - { name: healthz, every: 1s, timeout: 900ms, rise: 1, fall: 2, exec: [ $base/site/bin/healthz, $dir/services/db-1/run, "$pg_port" ] }
+		      - { name: healthz, every: 1s, timeout: 900ms, rise: 1, fall: 2, exec: [ $base/site/bin/healthz, $dir/services/db-1/run, "$pg_port", $base/spool ] }
 		      - { name: process, every: 1s, timeout: 900ms, rise: 1, fall: 2, process: { pid_file: $base/run/nginx.pid } }
+		      - { name: tls, every: 2s, timeout: 900ms, rise: 1, fall: 2, http: { url: "https://127.0.0.1:$tls_port/", authority: $base/tls/site.pem, contains: portal-ready } }
 		      - { name: uploads, tier: deep, timeout: 2s, http: { url: "http://127.0.0.1:$2/uploads/upload-1.txt", contains: upload } }
 		    logs: [ $base/logs/error.log ]
 		    depends_on: [ records-db ]
@@ -110,6 +116,7 @@ agent_service_db() {
 	cat <<-YAML
 		  records-db:
 		    components:
+		      config: { paths: [ $base/conf ] }
 		      database:
 		        postgres:
 		          data_directory: $base/data
@@ -119,12 +126,18 @@ agent_service_db() {
 		          user: kedge
 		          run_as: [ $(printf '%s' "$pg_as" | sed 's/ /, /g') ]
 		    steps: { stop: [ $base/ctl, stop ], start: [ $base/ctl, start ], reload: [ $base/ctl, reload ], check: [ $base/ctl, check ] }
+		    actions:
+		      restart: { remedies: restart, text: stops and starts the cluster }
+		      end-idle-sessions: { remedies: connections, run: [ $base/ctl, end-idle ], text: ends the sessions that do nothing }
+		      free-space: { remedies: space, run: [ $base/ctl, free ], text: removes dumps and rotated logs }
+		      set-modes: { remedies: permissions, run: [ $base/ctl, modes ], text: gives the cluster's files the modes that it insists on }
 		    probes:
+		      - { name: query, every: 1s, timeout: 900ms, rise: 1, fall: 2, exec: [ psql, -X, -A, -t, -h, $base/run, -p, "$1", -U, kedge, -d, portal, -c, "INSERT INTO pulse DEFAULT VALUES RETURNING 'writes'" ] }
 		      - { name: socket, every: 1s, timeout: 900ms, rise: 1, fall: 2, tcp: { address: "unix:$base/run/.s.PGSQL.$1" } }
 		      - { name: process, every: 1s, timeout: 900ms, rise: 1, fall: 2, process: { pid_file: $base/data/postmaster.pid } }
 		    logs: [ $base/logs/postgres.log ]
 		    snapshots: { every: 1h }
-		    rollback: { max_per_hour: 20 }
+		    rollback: { automatic: [ config ], max_per_hour: 20 }
 	YAML
 }
 
@@ -166,10 +179,12 @@ choose_ports() {
 	operators_port=$(free_port 17543)
 	web1_port=$(free_port 18081)
 	web2_port=$(free_port $((web1_port + 1)))
+	tls1_port=$(free_port 18443)
+	tls2_port=$(free_port $((tls1_port + 1)))
 	smtp_port=$(free_port 18025)
 	pg_port=5432 # only the name of a socket below $dir
-	printf 'agents_port=%s operators_port=%s web1_port=%s web2_port=%s smtp_port=%s pg_port=%s\n' "$agents_port" "$operators_port" "$web1_port" "$web2_port" \
-		"$smtp_port" "$pg_port" >"$dir/ports"
+	printf 'agents_port=%s operators_port=%s web1_port=%s web2_port=%s tls1_port=%s tls2_port=%s smtp_port=%s pg_port=%s\n' "$agents_port" "$operators_port" "$web1_port" \
+		"$web2_port" "$tls1_port" "$tls2_port" "$smtp_port" "$pg_port" >"$dir/ports"
 }
 
 wait_for() { # wait_for SECONDS WHAT COMMAND…: polls ten times a second
@@ -212,8 +227,8 @@ controller_start() {
 }
 
 agent_start() { # enrol with a one-time token, then run
-	port=$pg_port
-	case $1 in web-1) port=$web1_port ;; web-2) port=$web2_port ;; esac
+	port=$pg_port tls_port=''
+	case $1 in web-1) port=$web1_port tls_port=$tls1_port ;; web-2) port=$web2_port tls_port=$tls2_port ;; esac
 	agent_configure "$1" "$port"
 	token=$(kedge host enrol "$1") || { stop_all; die "no token for $1"; }
 	"$bin/kedge-agent" join --config "$dir/agents/$1/agent.yaml" --token "$token" --authority "$dir/ca/authority.pem" \

@@ -22,10 +22,18 @@ site_write() { # site_write FOLDER: the good version
 	printf 'body { font-family: sans-serif; margin: 4rem; }\n' >"$1/public/style.css"
 	cat >"$1/bin/healthz" <<-'SH'
 		#!/bin/sh
-		# healthz SOCKET_FOLDER PORT: is the site able to serve its records?  A Nagios plugin: one line, exit 0 or 2.
+		# healthz SOCKET_FOLDER PORT SPOOL: is the site able to serve its records?  A Nagios plugin: one line, exit 0 or 2.
 		began=$(date +%s%N)
+		written=$(dd if=/dev/zero of="$3/healthz" bs=64k count=1 status=none 2>&1) || {
+			printf 'CRITICAL - the spool cannot be written: %s\n' "$(printf '%s' "$written" | tail -n 1)"
+			exit 2
+		}
 		rows=$(psql -X -A -t -h "$1" -p "$2" -U kedge -d portal -c 'SELECT count(record_id) FROM records' 2>&1) || {
 			printf 'CRITICAL - records cannot be read: %s\n' "$(printf '%s' "$rows" | head -n 1)"
+			exit 2
+		}
+		[ "$rows" -gt 0 ] || {
+			printf 'CRITICAL - the table of records is empty\n'
 			exit 2
 		}
 		printf 'OK - %s records | rows=%s time=%sms\n' "$rows" "$rows" "$((($(date +%s%N) - began) / 1000000))"
@@ -49,9 +57,9 @@ site_deploy() { # site_deploy HOST: what a deployment does there
 
 # ---- nginx -------------------------------------------------------------------------------------------------------------
 
-web_create() { # web_create HOST PORT
+web_create() { # web_create HOST PORT TLS_PORT
 	base=$dir/services/$1
-	mkdir -p "$base/conf/conf.d" "$base/uploads" "$base/logs" "$base/run"
+	mkdir -p "$base/conf/conf.d" "$base/uploads" "$base/logs" "$base/run" "$base/spool" "$base/tls"
 	git_quiet clone --no-hardlinks -b main "$dir/services/site.git" "$base/site"
 	cat >"$base/conf/nginx.conf" <<-CONF
 		# Workers keep the user that starts them: \$dir may lie where another user cannot read.
@@ -74,6 +82,9 @@ web_create() { # web_create HOST PORT
 	cat >"$base/conf/conf.d/site.conf" <<-CONF
 		server {
 			listen 127.0.0.1:$2;
+			listen 127.0.0.1:$3 ssl;
+			ssl_certificate $base/tls/site.pem;
+			ssl_certificate_key $base/tls/site.key;
 			root $base/site/public;
 			location /uploads/ { alias $base/uploads/; }
 		}
@@ -81,12 +92,13 @@ web_create() { # web_create HOST PORT
 	for n in 1 2 3; do printf 'upload %s of %s\n' "$n" "$1" >"$base/uploads/upload-$n.txt"; done
 	web_ctl "$1" >"$base/ctl"
 	chmod 755 "$base/ctl"
+	"$base/ctl" renew || die "no certificate for $1: see $base/logs"
 }
 
 web_ctl() { # the control program of one nginx
 	cat <<-CTL
 		#!/bin/sh
-		# ctl start|stop|reload|check: the nginx of $1
+		# ctl start|stop|reload|check, and what its agent.yaml declares as actions: renew (the certificate), free (space): the nginx of $1
 		base=$dir/services/$1
 		nginx() { $(command -v nginx) -p "\$base/run" -e "\$base/logs/error.log" -c "\$base/conf/nginx.conf" "\$@"; }
 		running() { [ -s "\$base/run/nginx.pid" ] && kill -0 "\$(cat "\$base/run/nginx.pid")" 2>/dev/null; }
@@ -97,11 +109,21 @@ web_ctl() { # the control program of one nginx
 		stop)
 			running || exit 0
 			pid=\$(cat "\$base/run/nginx.pid")
+			workers=\$(pgrep -P "\$pid")
 			kill -TERM "\$pid"
-			for _ in \$(seq 500); do kill -0 "\$pid" 2>/dev/null || exit 0; sleep 0.02; done
+			kill -CONT "\$pid" \$workers 2>/dev/null # what stands still hears nothing
+			for _ in \$(seq 250); do kill -0 "\$pid" 2>/dev/null || exit 0; sleep 0.02; done
+			kill -KILL "\$pid" \$workers 2>/dev/null
+			for _ in \$(seq 250); do kill -0 "\$pid" 2>/dev/null || exit 0; sleep 0.02; done
 			echo "nginx \$pid did not stop within 10 s" >&2
 			exit 1 ;;
-		*) echo "usage: ctl start|stop|reload|check" >&2; exit 2 ;;
+		renew)
+			openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 -subj /CN=portal -addext subjectAltName=IP:127.0.0.1 \\
+				-keyout "\$base/tls/site.key.new" -out "\$base/tls/site.pem.new" 2>>"\$base/logs/openssl.log" || exit 1
+			mv "\$base/tls/site.key.new" "\$base/tls/site.key" && mv "\$base/tls/site.pem.new" "\$base/tls/site.pem" || exit 1
+			if running; then kill -HUP "\$(cat "\$base/run/nginx.pid")"; elif [ -n "\$2" ]; then nginx; fi ;;
+		free) rm -f "\$base"/spool/*.part "\$base"/logs/*.log.[0-9]* ;;
+		*) echo "usage: ctl start|stop|reload|check|renew|free" >&2; exit 2 ;;
 		esac
 	CTL
 }
@@ -110,14 +132,17 @@ web_ctl() { # the control program of one nginx
 
 db_create() { # db_create HOST PORT
 	base=$dir/services/$1
-	mkdir -p "$base/run" "$base/logs"
+	mkdir -p "$base/run" "$base/logs" "$base/conf" "$base/dumps"
 	case $pg_as in setpriv*) chown -R postgres: "$base" ;; esac
 	[ "$(printf '%s/run/.s.PGSQL.%s' "$base" "$2" | wc -c)" -le 107 ] ||
 		die "the path $base is too long for a PostgreSQL socket (107 bytes): choose a shorter --dir"
 	as_postgres "$(pg_bin)/initdb" -D "$base/data" -U kedge -A trust --no-sync -E UTF8 --locale=C >>"$base/logs/initdb.log" 2>&1 ||
 		die "initdb failed: see $base/logs/initdb.log"
-	cat >>"$base/data/postgresql.conf" <<-CONF
+	echo "include '$base/conf/records.conf'" >>"$base/data/postgresql.conf"
+	printf 'local all all trust\n' >"$base/conf/pg_hba.conf"
+	cat >"$base/conf/records.conf" <<-CONF
 		listen_addresses = ''
+		hba_file = '$base/conf/pg_hba.conf'
 		unix_socket_directories = '$base/run'
 		unix_socket_permissions = 0700
 		port = $2
@@ -125,6 +150,7 @@ db_create() { # db_create HOST PORT
 		max_connections = 20
 		logging_collector = off
 	CONF
+	case $pg_as in setpriv*) chown -R postgres: "$base" ;; esac
 	db_ctl "$1" >"$base/ctl"
 	chmod 755 "$base/ctl"
 	"$base/ctl" start || die "PostgreSQL did not start: see $base/logs/postgres.log"
@@ -132,6 +158,7 @@ db_create() { # db_create HOST PORT
 	psql -X -q -h "$base/run" -p "$2" -U kedge -d portal <<-'SQL' || die "PostgreSQL refused the schema"
 		CREATE TABLE records (record_id serial PRIMARY KEY, kind text NOT NULL, created timestamptz NOT NULL DEFAULT now());
 		INSERT INTO records (kind) SELECT 'note' FROM generate_series(1, 1000);
+		CREATE TABLE pulse (at timestamptz NOT NULL DEFAULT now());
 	SQL
 }
 
@@ -153,15 +180,25 @@ as_postgres() {
 db_ctl() {
 	cat <<-CTL
 		#!/bin/sh
-		# ctl start|stop|reload|check: the PostgreSQL cluster of $1
+		# ctl start|stop|reload|check, and what its agent.yaml declares as actions: end-idle (sessions), free (space), modes: the PostgreSQL cluster of $1
 		base=$dir/services/$1
+		processes() { pid=\$(head -n 1 "\$base/data/postmaster.pid" 2>/dev/null) && [ -n "\$pid" ] && kill -0 "\$pid" 2>/dev/null && echo "\$pid" && pgrep -P "\$pid"; }
 		pg() { command=\$1; shift; $pg_as $(pg_bin)/\$command "\$@"; }
 		case \$1 in
 		start) pg pg_ctl -D "\$base/data" -s status >/dev/null 2>&1 || pg pg_ctl -D "\$base/data" -s -w -t 60 -l "\$base/logs/postgres.log" start ;;
-		stop) if pg pg_ctl -D "\$base/data" status >/dev/null 2>&1; then pg pg_ctl -D "\$base/data" -s -w -t 60 -m fast stop; fi ;;
+		stop)
+			pg pg_ctl -D "\$base/data" status >/dev/null 2>&1 || exit 0
+			kill -CONT \$(processes) 2>/dev/null # what stands still hears nothing
+			pg pg_ctl -D "\$base/data" -s -w -t 20 -m fast stop || pg pg_ctl -D "\$base/data" -s -w -t 20 -m immediate stop ;;
+		end-idle) # without a session of its own: there may be none left
+			for pid in \$(processes); do
+				case \$(tr '\\0' ' ' <"/proc/\$pid/cmdline") in *"] idle"*) kill -TERM "\$pid" ;; esac
+			done ;;
+		free) rm -f "\$base"/dumps/* "\$base"/logs/*.log.[0-9]*; "\$0" start ;;
+		modes) chmod -R u+rwX,go-rwx "\$base/data" && chmod -R u+rwX "\$base/conf" && "\$0" start ;;
 		reload) pg pg_ctl -D "\$base/data" -s reload ;;
 		check) pg postgres -D "\$base/data" -C data_directory >/dev/null ;;
-		*) echo "usage: ctl start|stop|reload|check" >&2; exit 2 ;;
+		*) echo "usage: ctl start|stop|reload|check|end-idle|free|modes" >&2; exit 2 ;;
 		esac
 	CTL
 }
@@ -173,8 +210,8 @@ services_create() {
 	postgres_choose
 	site_create
 	db_create db-1 "$pg_port"
-	web_create web-1 "$web1_port"
-	web_create web-2 "$web2_port"
+	web_create web-1 "$web1_port" "$tls1_port"
+	web_create web-2 "$web2_port" "$tls2_port"
 }
 
 services_start() {
