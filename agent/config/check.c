@@ -308,6 +308,22 @@ enum err_code check_steps(const void *record, struct err *reterr)
 	return rc;
 }
 
+enum err_code check_action(const void *record, struct err *reterr)
+{
+	const struct action_config *a = record;
+	uint32_t seen = 0;
+
+	if (!name_ok(a->name))
+		return WRONG("name: expected lower-case letters, digits and hyphens, got \"%s\"", shown(a->name));
+	for (size_t i = 0; i < a->remedies.count; i++) {
+		uint32_t which = LIST_AT(a->remedies, uint32_t, i);
+		if (seen & 1u << which)
+			return WRONG("remedies[%zu]: %s stands there twice", i, enum_name(&remedy_enum, which));
+		seen |= 1u << which;
+	}
+	return a->run.count ? check_argv("run", &a->run, reterr) : ERR_OK;
+}
+
 /* ---- probes ---- */
 
 enum err_code check_http(const void *record, struct err *reterr)
@@ -547,6 +563,10 @@ enum err_code check_service(const void *record, struct err *reterr)
 		rc = check_path_twins(s, reterr);
 	if (rc != ERR_OK)
 		return rc;
+	for (size_t i = 0; i < s->actions.count; i++)
+		if (!LIST_AT(s->actions, struct action_config, i).run.count && !s->steps.start.count)
+			return WRONG("actions.%s: runs nothing, and the service has no step start",
+			    LIST_AT(s->actions, struct action_config, i).name);
 	for (unsigned which = 0; which < COMPONENT_COUNT; which++)
 		declared |= (uint32_t)(components_get(&s->components, which) != NULL) << which;
 	for (size_t i = 0; i < s->rollback.automatic.count; i++) {

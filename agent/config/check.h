@@ -12,6 +12,7 @@ ERR_CHECK enum err_code check_sqlite(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_component(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_components(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_steps(const void *record, struct err *reterr);
+ERR_CHECK enum err_code check_action(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_http(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_tcp(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_tls(const void *record, struct err *reterr);

@@ -88,6 +88,14 @@ enum err_code agent_config_load(
 	return ERR_OK;
 }
 
+const struct action_config *service_config_action(const struct service_config *s, const char *name)
+{
+	for (size_t i = 0; i < s->actions.count; i++)
+		if (strcmp(LIST_AT(s->actions, struct action_config, i).name, name) == 0)
+			return &LIST_AT(s->actions, struct action_config, i);
+	return NULL;
+}
+
 const struct service_config *agent_config_service(const struct agent_config *c, const char *name)
 {
 	for (size_t i = 0; i < c->services.count; i++)

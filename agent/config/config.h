@@ -15,6 +15,7 @@ enum {
 	CONFIG_ARGV_MAX = 64,         /* arguments of one step or exec probe */
 	CONFIG_LOGS_MAX = 32,         /* per service */
 	CONFIG_DEPENDS_MAX = 64,      /* services one service leans on */
+	CONFIG_ACTIONS_MAX = 16,      /* per service: what needs more is not an action but an administrator */
 	CONFIG_KEYS_MAX = 16,         /* approvers' keys pinned on the host */
 	CONFIG_APPROVALS_MAX = 8,     /* more than a plan can carry could never be reached */
 	CONFIG_RUNS_MAX = 100,        /* rise and fall: more results in a row is never, not careful */
@@ -90,6 +91,16 @@ struct steps_config { /* argv lists; empty: nothing to do */
 	uint64_t timeout_ms; /* for each of them */
 };
 
+/* What the controller may ask for by its name, under the same signatures as a rollback.  It has to bear being run twice:
+ * after a crash of the agent it is. */
+struct action_config {
+	const char *name;
+	struct list run;          /* argv; empty: the steps stop and start */
+	struct list remedies;     /* enum remedy: what it is good for */
+	bool automatic;           /* a standing policy may run it, without a person */
+	const char *text;         /* what it does, for people */
+};
+
 struct http_probe {
 	const char *url;          /* http:// or https:// */
 	uint32_t expect;          /* status; default 200 */
@@ -145,6 +156,7 @@ struct service_config {
 	const char *name;
 	struct components_config components;
 	struct steps_config steps;
+	struct list actions;      /* struct action_config, keyed by name */
 	struct list probes;       /* struct probe_config, keyed by name */
 	struct list logs;         /* struct log_config */
 	struct list depends_on;   /* names */
@@ -205,5 +217,6 @@ ERR_CHECK enum err_code agent_config_load(const char *path, struct arena *arena,
 /* Same from bytes (tests, fuzzing). */
 ERR_CHECK enum err_code agent_config_parse(const char *file, const char *data, size_t size, struct arena *arena, const struct agent_config **ret, struct err *reterr);
 const struct service_config *agent_config_service(const struct agent_config *c, const char *name); /* NULL: not declared */
+const struct action_config *service_config_action(const struct service_config *s, const char *name); /* NULL: not declared */
 
 #endif

@@ -231,6 +231,18 @@ static const struct field snapshots_fields[] = {
 static const struct record_type snapshots_config_type = RECORD_TYPE("snapshots_config", struct snapshots_config,
     snapshots_fields, "when snapshots are taken", .check = check_snapshots);
 
+static const struct field action_fields[] = {
+    F_STRING(struct action_config, name, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_KEY | FIELD_COLUMN, "a-z, 0-9 and hyphens"),
+    F_STRINGS(struct action_config, run, CONFIG_ARGV_MAX, 0,
+	"program and arguments; no shell; none: the steps stop and start.  It must bear being run twice"),
+    F_ENUMS(struct action_config, remedies, &remedy_enum, REMEDY_COUNT, FIELD_SCALAR_OK | FIELD_COLUMN,
+	"what it is good for: what is known of a fault asks for one of these"),
+    F_BOOL(struct action_config, automatic, FIELD_COLUMN, "a standing policy may run it without a person"),
+    F_STRING(struct action_config, text, TEXT_LINE_MAX, FIELD_COLUMN, "what it does, for people"),
+};
+static const struct record_type action_config_type = RECORD_TYPE("action_config", struct action_config, action_fields,
+    "what the controller may ask to be run, by its name", .check = check_action);
+
 static const struct field brakes_fields[] = {
     F_ENUMS(struct brakes_config, automatic, &component_enum, COMPONENT_COUNT, FIELD_SCALAR_OK,
 	"components that a standing policy may roll back without a person"),
@@ -246,6 +258,8 @@ static const struct field service_fields[] = {
     F_INLINE(
 	struct service_config, components, struct components_config, &components_config_type, 0, "what it consists of"),
     F_INLINE(struct service_config, steps, struct steps_config, &steps_config_type, 0, "how it is stopped and started"),
+    F_LIST(struct service_config, actions, &action_config_type, CONFIG_ACTIONS_MAX, FIELD_KEYED,
+	"what may be run for it on the controller's order, by name"),
     F_LIST(struct service_config, probes, &probe_config_type, CONFIG_PROBES_MAX, 0, "how its health is checked"),
     F_LIST(struct service_config, logs, &log_config_type, CONFIG_LOGS_MAX, FIELD_SCALAR_OK, "what it writes"),
     F_STRINGS(struct service_config, depends_on, CONFIG_DEPENDS_MAX, FIELD_SCALAR_OK,
@@ -351,6 +365,7 @@ const struct record_type *const agent_config_types[] = {
     &redis_config_type,
     &hooks_config_type,
     &steps_config_type,
+    &action_config_type,
     &probe_config_type,
     &http_probe_type,
     &tcp_probe_type,

@@ -49,6 +49,17 @@ static void send_identity(struct keeper *k)
 	(void)guard_send(k, &m);
 }
 
+/* What may be asked for, in the arena of a hello; none if there is no memory for it. */
+static struct list actions_of(const struct service_config *s, struct arena *arena)
+{
+	struct declared_action *actions = arena_array(arena, s->actions.count + 1, sizeof *actions);
+	for (size_t i = 0; actions && i < s->actions.count; i++) {
+		const struct action_config *a = &LIST_AT(s->actions, struct action_config, i);
+		actions[i] = (struct declared_action){ .name = a->name, .remedies = a->remedies, .automatic = a->automatic, .text = a->text };
+	}
+	return (struct list){ actions, actions ? s->actions.count : 0 };
+}
+
 static struct list automatic_of(const struct service_config *s) { return s->rollback.automatic; }
 
 void guard_declare(struct keeper *k, uint64_t epoch)
@@ -64,6 +75,7 @@ void guard_declare(struct keeper *k, uint64_t epoch)
 			if (components_get(&s->components, all[c]))
 				components[n++] = all[c];
 		declared[i] = (struct declared_service){ .name = s->name, .components = { components, n }, .depends_on = s->depends_on, .automatic = automatic_of(s),
+			.actions = actions_of(s, arena),
 			.probes = (uint32_t)s->probes.count, .snapshot_every_ms = s->snapshots.every_ms };
 	}
 	struct channel_declare body = { .services = { declared, declared ? k->watched_count : 0 }, .epoch_seen = epoch };

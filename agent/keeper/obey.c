@@ -19,7 +19,7 @@ static enum err_code io_put_epoch(void *ctx, uint64_t epoch, struct err *reterr)
 	return rc;
 }
 
-static bool is_changing(const struct order *o) { return o->kind == ORDER_ROLLBACK || o->kind == ORDER_UNDO; }
+static bool is_changing(const struct order *o) { return order_is_changing(o->kind); }
 
 static enum err_code io_start(void *ctx, const struct order *o, bool resume, struct err *reterr)
 {
@@ -58,7 +58,13 @@ static bool io_authorised(void *ctx, const struct order *o, char why[TEXT_LINE_M
 		text_copy(why, TEXT_LINE_MAX, arena ? "agent.yaml declares no such service" : "out of memory");
 		return false;
 	}
-	struct host_rules rules = { .host = k->c->host, .keys = &k->keys, .automatic = service->rollback.automatic, .now_ms = clock_wall_ms() };
+	const char *actions[CONFIG_ACTIONS_MAX];
+	size_t action_count = 0;
+	for (size_t i = 0; i < service->actions.count && i < CONFIG_ACTIONS_MAX; i++)
+		if (LIST_AT(service->actions, struct action_config, i).automatic)
+			actions[action_count++] = LIST_AT(service->actions, struct action_config, i).name;
+	struct host_rules rules = { .host = k->c->host, .keys = &k->keys, .automatic = service->rollback.automatic, .actions = { actions, action_count },
+		.now_ms = clock_wall_ms() };
 	enum verdict v = order_authorised(o, &rules, arena, text);
 	if (v != VERDICT_AUTHORISED)
 		text_format(why, TEXT_LINE_MAX, "%s: %.400s", enum_name(&verdict_enum, v), text);

@@ -85,7 +85,7 @@ static void forget(struct orders *o, size_t at)
 
 static bool is_changing(const struct order *o)
 {
-	return o->kind == ORDER_ROLLBACK || o->kind == ORDER_UNDO;
+	return order_is_changing(o->kind);
 }
 
 static bool was_refused(const struct order_entry *e)
@@ -263,6 +263,8 @@ static const char *judge_change(
 	const char *no = order->kind == ORDER_UNDO ? judge_undo(o, order) : NULL;
 	if (no)
 		return no;
+	if (order->kind == ORDER_ACTION && !(order->plan && service_config_action(service, order->plan->action)))
+		return "agent.yaml declares no such action for the service";
 	if (o->halted)
 		return "everything is halted";
 	if (busy(o, order->service, order->order))

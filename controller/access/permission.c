@@ -21,6 +21,7 @@ const struct permission access_permissions[] = {
     {"service", "maintenance", ACT, false}, {"snapshot", "list", READ, false}, {"snapshot", "show", READ, false},
     {"snapshot", "create", ACT, false}, {"snapshot", "verify", ACT, false}, {"snapshot", "condemn", STOP, false},
     {"rollback", "list", READ, false}, {"rollback", "show", READ, false}, {"rollback", "plan", ACT, false},
+    {"action", "start", ACT, false},
     {"rollback", "start", ACT, false}, {"rollback", "undo", ACT, false}, {"rollback", "cancel", STOP, false},
     {"order", "list", READ, false}, {"order", "show", READ, false}, {"recovery", "board", READ, false}, {"incident", "list", READ, false},
     {"incident", "show", READ, false}, {"incident", "open", ACT, false}, {"incident", "acknowledge", ACT, false},

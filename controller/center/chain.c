@@ -203,7 +203,7 @@ static enum err_code request_change(struct turn *t, const struct incident *i, co
 		return err_set(reterr, ERR_NOMEM, "out of memory for a change");
 	*ret = (struct change){ .kind = CHANGE_EMERGENCY,
 		.incident = i->incident,
-		.title = arena_printf(turn_arena(t), "roll back %s for INC-%llu", plan->service, (unsigned long long)i->number),
+		.title = arena_printf(turn_arena(t), "%s %s for INC-%llu", plan->action ? plan->action : "roll back", plan->service, (unsigned long long)i->number),
 		.reason = d->root_cause,
 		.requested_by = plan->author,
 		.plan = kept,
@@ -255,11 +255,12 @@ static enum err_code act(struct turn *t, const struct workflow_config *c, const 
 	struct rollback r;
 	struct change change;
 	size_t count;
-	enum err_code rc = policy_find(t, fix->service, &fix->hosts, &fix->components, (enum severity)i->severity, d->confidence, &policy, &covered,
-	    &why, reterr);
+	enum order_kind kind = fix->action == FIX_RUN ? ORDER_ACTION : ORDER_ROLLBACK;
+	struct policy_wish wanted = { kind, fix->service, fix->run, fix->hosts, fix->components, (enum severity)i->severity, d->confidence };
+	enum err_code rc = policy_find(t, &wanted, &policy, &covered, &why, reterr);
 	if (rc != ERR_OK || (rc = changes_of(t, i->incident, &count, &change, &open, reterr)) != ERR_OK || open)
 		return rc;
-	struct plan_wish wish = { .kind = ORDER_ROLLBACK, .service = fix->service, .components = fix->components, .hosts = fix->hosts,
+	struct plan_wish wish = { .kind = kind, .action = fix->run, .service = fix->service, .components = fix->components, .hosts = fix->hosts,
 		.before_ms = i->fault_ms, .any_state = covered, /* made and begun in one turn: nobody read what it was made on */
 		.reason = d->root_cause,
 		.author = covered ? arena_printf(turn_arena(t), "policy %s", policy.name) : "controller" };
@@ -276,10 +277,11 @@ static enum err_code act(struct turn *t, const struct workflow_config *c, const 
 	return chain_begin_change(t, c, &change, true, &r, reterr);
 }
 
-static const struct fix *first_rollback(const struct diagnosis *d)
+/* The first that can be ordered. */
+static const struct fix *first_order(const struct diagnosis *d)
 {
 	for (size_t i = 0; i < d->fixes.count; i++)
-		if (LIST_AT(d->fixes, struct fix, i).action == FIX_ROLLBACK)
+		if (LIST_AT(d->fixes, struct fix, i).action == FIX_ROLLBACK || LIST_AT(d->fixes, struct fix, i).action == FIX_RUN)
 			return &LIST_AT(d->fixes, struct fix, i);
 	return NULL;
 }
@@ -336,7 +338,7 @@ static enum err_code identify(struct turn *t, const struct workflow_config *c, s
 	enum err_code rc = incident_tell(t, &actor_controller, i->incident, 0, "diagnosis", reterr, "%s (confidence %.2f)", d->root_cause, d->confidence);
 	if (rc != ERR_OK || (rc = incident_identify(t, &c->incident, &actor_controller, i->incident, d->diagnosis, d->root_cause, i, reterr)) != ERR_OK)
 		return rc;
-	const struct fix *fix = first_rollback(d);
+	const struct fix *fix = first_order(d);
 	return fix ? act(t, c, i, d, fix, reterr) : ERR_OK;
 }
 
@@ -374,7 +376,7 @@ static enum err_code confirm(struct turn *t, const struct workflow_config *c, co
 	struct change change;
 	size_t count;
 	bool open;
-	const struct fix *fix = first_rollback(d);
+	const struct fix *fix = first_order(d);
 	enum err_code rc = fix ? changes_of(t, i->incident, &count, &change, &open, reterr) : ERR_OK;
 	return rc == ERR_OK && fix && !count ? act(t, c, i, d, fix, reterr) : rc;
 }

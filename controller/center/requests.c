@@ -263,6 +263,7 @@ static enum err_code do_diagnosis_verdict(struct job *j, struct err *reterr)
 static enum err_code wish_of(struct job *j, enum order_kind kind, struct plan_wish *ret, struct err *reterr)
 {
 	struct plan_wish w = { .kind = kind,
+		.action = kind == ORDER_ACTION ? j->a->name : NULL,
 		.service = j->a->service,
 		.components = j->a->components,
 		.hosts = j->a->hosts,
@@ -301,9 +302,10 @@ static enum err_code covering_policy(struct job *j, const struct plan *plan, str
 		names[i] = LIST_AT(plan->hosts, struct plan_host, i).host;
 	struct list hosts = { names, plan->hosts.count };
 	*ret_found = false;
-	if (plan->kind != ORDER_ROLLBACK || j->a->normal)
+	if (plan->kind == ORDER_UNDO || j->a->normal)
 		return ERR_OK;
-	return policy_find(j->t, plan->service, &hosts, &plan->components, SEVERITY_CRITICAL, 1.0, ret, ret_found, &why, reterr);
+	struct policy_wish wish = { plan->kind, plan->service, plan->action, hosts, plan->components, SEVERITY_CRITICAL, 1.0 };
+	return policy_find(j->t, &wish, ret, ret_found, &why, reterr);
 }
 
 static enum err_code do_rollback_plan(struct job *j, struct err *reterr)
@@ -361,7 +363,8 @@ static enum err_code start_or_undo(struct job *j, enum order_kind kind, struct e
 	    (rc = covering_policy(j, plan, &policy, &covered, reterr)) != ERR_OK || (rc = incident_id(j, &change.incident, reterr)) != ERR_OK)
 		return rc;
 	change.kind = covered ? CHANGE_STANDARD : j->a->incident && !j->a->normal ? CHANGE_EMERGENCY : CHANGE_NORMAL;
-	change.title = arena_printf(turn_arena(j->t), "%s %s", kind == ORDER_UNDO ? "undo a rollback of" : "roll back", plan->service);
+	change.title = arena_printf(turn_arena(j->t), "%s %s", kind == ORDER_UNDO ? "undo a rollback of" : kind == ORDER_ACTION ? plan->action : "roll back",
+	    plan->service);
 	change.reason = j->a->text;
 	change.requested_by = j->who.name;
 	change.plan = plan;
@@ -373,6 +376,8 @@ static enum err_code start_or_undo(struct job *j, enum order_kind kind, struct e
 
 static enum err_code do_rollback_start(struct job *j, struct err *reterr) { return start_or_undo(j, ORDER_ROLLBACK, reterr); }
 static enum err_code do_rollback_undo(struct job *j, struct err *reterr) { return start_or_undo(j, ORDER_UNDO, reterr); }
+
+static enum err_code do_action_start(struct job *j, struct err *reterr) { return start_or_undo(j, ORDER_ACTION, reterr); }
 
 static enum err_code do_rollback_cancel(struct job *j, struct err *reterr)
 {
@@ -580,6 +585,7 @@ static const struct verb {
 	{ { "rollback", "start", "service! hosts! components snapshot incident text! any_state deep progressive normal", "ask for a rollback; it begins when it is approved", &rollback_answer_type }, do_rollback_start, false },
 	{ { "rollback", "undo", "rollback! incident text! normal", "ask to put back what a rollback replaced", &rollback_answer_type }, do_rollback_undo, false },
 	{ { "rollback", "cancel", "rollback! text!", "no further host", &rollback_type }, do_rollback_cancel, false },
+	{ { "action", "start", "service! name! hosts! incident text! normal", "ask for an action that hosts declare; it begins when it is approved", &rollback_answer_type }, do_action_start, false },
 	{ { "change", "approve", "change! signature!", "say yes, signed", &rollback_answer_type }, do_change_approve, false },
 	{ { "change", "reject", "change! text!", "say no", &change_type }, do_change_reject, false },
 	{ { "change", "cancel", "change! text!", "withdraw it", &change_type }, do_change_cancel, false },

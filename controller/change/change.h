@@ -112,10 +112,18 @@ ERR_CHECK enum err_code policy_install(struct turn *t, const struct actor *who, 
     struct err *reterr);
 ERR_CHECK enum err_code policy_remove(struct turn *t, const struct actor *who, const char *name, struct err *reterr);
 ERR_CHECK enum err_code policy_get(struct turn *t, const char *name, struct standing_policy *ret, bool *ret_found, struct err *reterr);
-/* The first policy (by name), still signed by people who may, that lets a rollback of `components` of `service` on `hosts` happen without a person, or *ret_found false and
- * *ret_why saying what stood in the way. */
-ERR_CHECK enum err_code policy_find(struct turn *t, const char *service, const struct list *hosts, const struct list *components,
-    enum severity severity, double confidence, struct standing_policy *ret, bool *ret_found, const char **ret_why, struct err *reterr);
+/* What is to happen without a person: a rollback of components, or an action by its name. */
+struct policy_wish {
+	enum order_kind kind;
+	const char *service, *action;
+	struct list hosts, components; /* names, enum component */
+	enum severity severity;        /* of the incident */
+	double confidence;             /* of the diagnosis */
+};
+/* The first policy (by name), still signed by people who may, that lets it happen, or *ret_found false and *ret_why saying what stood in the
+ * way. */
+ERR_CHECK enum err_code policy_find(struct turn *t, const struct policy_wish *wish, struct standing_policy *ret, bool *ret_found,
+    const char **ret_why, struct err *reterr);
 
 
 #endif

@@ -44,16 +44,17 @@ enum err_code policy_remove(struct turn *t, const struct actor *who, const char 
 	return audit_note(t, who, "policy.remove", "policy", name, AUDIT_DONE, reterr, "standing policy %s", name);
 }
 
-enum err_code policy_find(struct turn *t, const char *service, const struct list *hosts, const struct list *components, enum severity severity,
-    double confidence, struct standing_policy *ret, bool *ret_found, const char **ret_why, struct err *reterr)
+enum err_code policy_find(struct turn *t, const struct policy_wish *wish, struct standing_policy *ret, bool *ret_found, const char **ret_why,
+    struct err *reterr)
 {
-	struct policy_question q = { .service = service,
-		.kind = ORDER_ROLLBACK,
-		.hosts = *hosts,
-		.components = *components,
+	struct policy_question q = { .service = wish->service,
+		.kind = wish->kind,
+		.action = wish->action,
+		.hosts = wish->hosts,
+		.components = wish->components,
 		.judge_incident = true,
-		.severity = severity,
-		.confidence = confidence,
+		.severity = wish->severity,
+		.confidence = wish->confidence,
 		.now_ms = turn_now_ms(t) };
 	struct turn_scan scan;
 	enum err_code rc = turn_scan_key(t, &policy_table, NULL, 0, false, &scan, reterr);

@@ -98,6 +98,11 @@ const struct command commands[] = {
 	.more = "Last restore point, last verified, last practised restore, what would be lost now (RPO), how long it took (RTO).",
 	.examples = {"kedge recovery board", "kedge recovery board -o json"}},
 
+    {"action", "start", .args = "service! name!", .options = "host!* incident reason normal no-wait timeout",
+	.posts = "action/start", .run = run_rollback_start,
+	.doc = "ask for an action that the hosts' agent.yaml declares, and follow it",
+	.more = "It begins when a standing policy covers it or people approved it. `kedge service show` lists what is declared.",
+	.examples = {"kedge action start portal restart --host web-1 --incident INC-3"}},
     {"order", "list", .options = "host rollback" LIST, .reads = "order", .newest = true, .run = run_list,
 	.doc = "orders to hosts", .examples = {"kedge order list --host web-1"}},
     {"order", "show", .args = "order!", .reads = "order", .run = run_show, .doc = "one order, and what the host did",

@@ -65,10 +65,17 @@ int run_rollback_show(struct cli *c)
 void plan_text(struct cli *c, struct buf *out, const struct plan *plan, const struct digest *digest)
 {
 	char hex[65], when[TEXT_TIME_MAX];
-	buf_printf(out, "%s of ", plan->kind == ORDER_UNDO ? "Undo" : "Rollback");
-	out_text(out, plan->service);
-	buf_text(out, ": ");
-	out_field(out, &plan_type, plan, "components");
+	if (plan->action) {
+		buf_text(out, "Action ");
+		out_text(out, plan->action);
+		buf_text(out, " of ");
+		out_text(out, plan->service);
+	} else {
+		buf_printf(out, "%s of ", plan->kind == ORDER_UNDO ? "Undo" : "Rollback");
+		out_text(out, plan->service);
+		buf_text(out, ": ");
+		out_field(out, &plan_type, plan, "components");
+	}
 	buf_printf(out, " on %zu host%s\n", plan->hosts.count, plan->hosts.count == 1 ? "" : "s");
 	out_list(c, out, &plan_host_type, &plan->hosts, (const char *const[]){"host", "wave", "snapshot", NULL}, 2);
 	buf_text(out, "  reason   ");

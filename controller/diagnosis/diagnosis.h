@@ -31,13 +31,15 @@ struct suspect {
 	uint64_t changed_ms;       /* when it last changed; 0: it did not */
 	const char *text;
 };
-enum fix_action { FIX_NONE, FIX_ROLLBACK, FIX_RESTART, FIX_INVESTIGATE, FIX_ACTION_COUNT };
+/* FIX_RUN: an action that the hosts declare.  FIX_RESTART, FIX_INVESTIGATE: advice, for a person to follow. */
+enum fix_action { FIX_NONE, FIX_ROLLBACK, FIX_RESTART, FIX_INVESTIGATE, FIX_RUN, FIX_ACTION_COUNT };
 extern const struct enum_type fix_action_enum;
 struct fix {
 	uint32_t action;
 	uint32_t priority;         /* 1 is first */
 	const char *service;
 	struct list hosts;         /* names */
+	const char *run;           /* FIX_RUN: the declared action's name */
 	struct list components;
 	struct id snapshot;        /* when one host: its restore point */
 	uint64_t estimated_ms;

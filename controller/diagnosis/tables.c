@@ -5,7 +5,7 @@ static const char *const evidence_names[] = { [EVIDENCE_DRIFT] = "drift", [EVIDE
 	[EVIDENCE_DEPENDENCY] = "dependency", [EVIDENCE_METRIC] = "metric", [EVIDENCE_HISTORY] = "history", [EVIDENCE_KNOWLEDGE] = "knowledge" };
 const struct enum_type evidence_kind_enum = ENUM_TYPE("evidence_kind", evidence_names);
 static const char *const action_names[] = { [FIX_NONE] = "none", [FIX_ROLLBACK] = "rollback", [FIX_RESTART] = "restart",
-	[FIX_INVESTIGATE] = "investigate" };
+	[FIX_RUN] = "run", [FIX_INVESTIGATE] = "investigate" };
 const struct enum_type fix_action_enum = ENUM_TYPE("fix_action", action_names);
 
 #define S struct evidence
@@ -39,6 +39,7 @@ static const struct field fix_fields[] = {
 	F_U32(S, priority, DIAGNOSIS_FIXES_MAX, FIELD_COLUMN, "1 is first"),
 	F_STRING(S, service, NAME_MAX_BYTES, FIELD_COLUMN, "the service it acts on"),
 	F_STRINGS(S, hosts, INCIDENT_HOSTS_MAX, FIELD_COLUMN, "on these hosts"),
+	F_STRING(S, run, NAME_MAX_BYTES, FIELD_COLUMN, "the declared action that is run"),
 	F_ENUMS(S, components, &component_enum, COMPONENT_COUNT, FIELD_COLUMN, "on these components"),
 	F_ID(S, snapshot, SNAPSHOT, 0, "the restore point, when it is one host"),
 	F_DURATION(S, estimated_ms, 0, FIELD_COLUMN, "how long it should take"),

@@ -63,6 +63,7 @@ struct placement {
 	const char *host;       /* KEY, INDEXED */
 	struct list components; /* enum component */
 	struct list automatic;  /* enum component: the host's own word on what may go without a person */
+	struct list actions;    /* struct declared_action: what it may be asked to run */
 	struct list depends_on;
 	uint32_t probes;
 	uint64_t snapshot_every_ms;

@@ -54,6 +54,7 @@ static const struct field placement_fields[] = {
     F_ENUMS(struct placement, components, &component_enum, COMPONENT_COUNT, FIELD_COLUMN, "what it is made of there"),
     F_ENUMS(struct placement, automatic, &component_enum, COMPONENT_COUNT, FIELD_WIDE,
 	"what the host lets a standing policy roll back"),
+    F_LIST(struct placement, actions, &declared_action_type, DECLARED_ACTIONS_MAX, 0, "what it may be asked to run"),
     F_STRINGS(struct placement, depends_on, FLEET_DEPENDS_MAX, 0, "as this host declares it"),
     F_U32(struct placement, probes, 0, FIELD_COLUMN, "how many probes watch it"),
     F_DURATION(struct placement, snapshot_every_ms, 0, FIELD_COLUMN, "how often it is snapshotted",

@@ -100,6 +100,7 @@ static enum err_code placement_declare(
 				  .host = host,
 				  .components = d->components,
 				  .automatic = d->automatic,
+				  .actions = d->actions,
 				  .depends_on = d->depends_on,
 				  .probes = d->probes,
 				  .snapshot_every_ms = d->snapshot_every_ms,

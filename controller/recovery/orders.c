@@ -158,7 +158,7 @@ static bool strayed(const struct order_record *o, const struct order_report *r)
 /* How it ended, by what the host can show: done without equal digests is not done. */
 static enum order_outcome shown(const struct order_record *o, const struct order_report *r)
 {
-	bool changing = o->kind == ORDER_ROLLBACK || o->kind == ORDER_UNDO;
+	bool changing = o->kind == ORDER_ROLLBACK || o->kind == ORDER_UNDO; /* an action has no digests to show */
 	bool done = r->outcome == ORDER_OK || r->outcome == ORDER_OK_WITH_EXCEPTIONS;
 	return changing && done && (!r->digests_match || strayed(o, r)) ? ORDER_FAILED_DIRTY : (enum order_outcome)r->outcome;
 }

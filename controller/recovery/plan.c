@@ -230,10 +230,44 @@ static enum err_code undo_plan(struct turn *t, const struct recovery_config *c, 
 	return ERR_OK;
 }
 
+static bool declares(const struct placement *p, const char *action)
+{
+	for (size_t i = 0; i < p->actions.count; i++)
+		if (text_equal(LIST_AT(p->actions, struct declared_action, i).name, action))
+			return true;
+	return false;
+}
+
+/* An action is asked for by its name; what it runs stands in the hosts' agent.yaml. */
+static enum err_code action_plan(struct turn *t, const struct recovery_config *c, const struct plan_wish *wish, struct plan *ret, struct err *reterr)
+{
+	struct plan_host *hosts;
+	enum err_code rc = sorted_hosts(t, &wish->hosts, &hosts, reterr);
+	for (size_t i = 0; rc == ERR_OK && i < wish->hosts.count; i++) {
+		struct placement p;
+		bool found;
+		if ((rc = fleet_placement_get(t, wish->service, hosts[i].host, &p, &found, reterr)) != ERR_OK)
+			return rc;
+		if (!found || p.undeclared)
+			return err_set(reterr, ERR_NOT_FOUND, "%s does not run %s: `kedge service show %s` lists its hosts", hosts[i].host, wish->service,
+			    wish->service);
+		if (!declares(&p, wish->action))
+			return err_set(reterr, ERR_NOT_FOUND, "%s on %s declares no action %s in its agent.yaml", wish->service, hosts[i].host, wish->action);
+	}
+	if (rc != ERR_OK)
+		return rc;
+	struct plan p = { .action = wish->action, .hosts = { hosts, wish->hosts.count } };
+	stamp(t, c, wish, &p);
+	*ret = p;
+	return ERR_OK;
+}
+
 enum err_code recovery_plan(struct turn *t, const struct recovery_config *c, const struct plan_wish *wish, struct plan *ret, struct err *reterr)
 {
 	if (wish->kind == ORDER_UNDO)
 		return undo_plan(t, c, wish, ret, reterr);
+	if (wish->kind == ORDER_ACTION)
+		return action_plan(t, c, wish, ret, reterr);
 	assert(wish->kind == ORDER_ROLLBACK);
 	struct plan_host *hosts;
 	enum err_code rc = sorted_hosts(t, &wish->hosts, &hosts, reterr);

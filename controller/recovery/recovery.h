@@ -50,9 +50,10 @@ struct rollback { /* table rollback */
 	uint64_t number;            /* INDEXED: RB-3 */
 	uint32_t state;             /* INDEXED */
 	uint32_t outcome;           /* enum order_outcome */
-	uint32_t kind;              /* ORDER_ROLLBACK or ORDER_UNDO */
+	uint32_t kind;              /* ORDER_ROLLBACK, ORDER_UNDO or ORDER_ACTION */
 	struct id change, incident; /* INDEXED */
 	const char *service;        /* INDEXED */
+	const char *action;         /* ORDER_ACTION: its name */
 	struct list components;
 	struct list hosts;          /* struct rollback_host */
 	uint32_t wave, waves;       /* the one that is out, and how many there are */
@@ -125,7 +126,8 @@ extern const struct table *const recovery_tables[];
 /* ---- plans ---- */
 
 struct plan_wish {
-	enum order_kind kind;        /* ORDER_ROLLBACK or ORDER_UNDO */
+	enum order_kind kind;        /* ORDER_ROLLBACK, ORDER_UNDO or ORDER_ACTION */
+	const char *action;          /* ORDER_ACTION: its name; then no components and no restore point */
 	struct id undo_of;           /* ORDER_UNDO: the rollback to undo; service, hosts and components are then its own */
 	const char *service;
 	struct list components;      /* enum component; empty: all that the restore point and the host have */
@@ -137,7 +139,7 @@ struct plan_wish {
 	const char *reason, *author;
 };
 /* Waves: 1 host, then 1 %, 5 %, 25 %, the rest (at least 1 each).  ERR_NOT_FOUND names a host that has no usable restore point or does not
- * run the service; ERR_STATE when nothing differs from the restore point (P8). */
+ * run the service, or does not declare the action; ERR_STATE when nothing differs from the restore point (P8). */
 ERR_CHECK enum err_code recovery_plan(struct turn *t, const struct recovery_config *c, const struct plan_wish *wish, struct plan *ret, struct err *reterr);
 
 /* ---- rollbacks ---- */

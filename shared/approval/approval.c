@@ -243,12 +243,15 @@ enum verdict policy_covers(const struct policy *policy, const struct policy_ques
 
 	if (q->now_ms >= policy->expires_ms)
 		return say(text, VERDICT_POLICY_EXPIRED, "policy %s has expired", policy->name);
-	if (q->kind != ORDER_ROLLBACK)
-		return say(
-		    text, no, "a policy covers rollbacks; %s needs people", enum_name(&order_kind_enum, q->kind));
+	if (q->kind != ORDER_ROLLBACK && q->kind != ORDER_ACTION)
+		return say(text, no, "a policy covers rollbacks and actions; %s needs people",
+		    enum_name(&order_kind_enum, q->kind));
 	if (!names_cover(&policy->services, q->service))
 		return say(text, no, "policy %s does not name the service %s", policy->name, q->service);
-	if (!q->components.count || missing)
+	if (q->kind == ORDER_ACTION && (!q->action || !names_cover(&policy->actions, q->action)))
+		return say(text, no, "policy %s does not name the action %s", policy->name,
+		    q->action ? q->action : "(none)");
+	if (q->kind == ORDER_ROLLBACK && (!q->components.count || missing))
 		return say(text, no, "policy %s does not name the component %s", policy->name,
 		    missing ? component_in(missing) : "(none)");
 	if (!q->hosts.count || q->hosts.count > policy->max_hosts)
@@ -296,6 +299,7 @@ static enum verdict plan_under_policy(const struct plan *plan, const struct sign
 	q->service = plan->service;
 	q->kind = plan->kind;
 	q->hosts = (struct list){hosts, plan->hosts.count};
+	q->action = plan->action;
 	q->components = plan->components;
 	return policy_covers(&policy, q, text);
 }
@@ -355,6 +359,22 @@ static enum verdict approved_or_covered(const struct plan *plan, const struct li
 	return v;
 }
 
+/* What a policy allows, this host may still want a person for. */
+static enum verdict automatic_here(const struct order *o, const struct host_rules *rules, char *text)
+{
+	uint32_t manual = component_set(&o->components) & ~component_set(&rules->automatic);
+	if (manual)
+		return say(text, VERDICT_NOT_AUTOMATIC_HERE, "this host wants a person before %s of %s is rolled back",
+		    component_in(manual), o->service);
+	if (o->kind != ORDER_ACTION)
+		return VERDICT_AUTHORISED;
+	for (size_t i = 0; i < rules->actions.count; i++)
+		if (!strcmp(LIST_AT(rules->actions, const char *, i), o->plan->action))
+			return VERDICT_AUTHORISED;
+	return say(text, VERDICT_NOT_AUTOMATIC_HERE, "this host wants a person before %s is run for %s",
+	    o->plan->action, o->service);
+}
+
 enum verdict order_authorised(
     const struct order *o, const struct host_rules *rules, struct arena *arena, char text[APPROVAL_TEXT_MAX])
 {
@@ -369,7 +389,7 @@ enum verdict order_authorised(
 		return say(text, VERDICT_WRONG_HOST, "the order is for %s, this is %s", o->host, rules->host);
 	if (rules->now_ms > o->expires_ms)
 		return say(text, VERDICT_EXPIRED, "the order has expired");
-	if (o->kind != ORDER_ROLLBACK && o->kind != ORDER_UNDO)
+	if (!order_is_changing(o->kind))
 		return say(text, VERDICT_AUTHORISED, "%s changes nothing", enum_name(&order_kind_enum, o->kind));
 	if (!o->plan)
 		return say(text, VERDICT_NO_PLAN, "%s needs a plan", enum_name(&order_kind_enum, o->kind));
@@ -380,14 +400,7 @@ enum verdict order_authorised(
 		v = plan_in_time(o->plan, host->wave, rules->now_ms, text);
 	if (v == VERDICT_AUTHORISED)
 		v = approved_or_covered(o->plan, &o->approvals, o->policy, rules->keys, &q, arena, &by_policy, text);
-	if (v == VERDICT_AUTHORISED && by_policy) {
-		uint32_t manual = component_set(&o->components) & ~component_set(&rules->automatic);
-		if (manual)
-			return say(text, VERDICT_NOT_AUTOMATIC_HERE,
-			    "this host wants a person before %s of %s is rolled back", component_in(manual),
-			    o->service);
-	}
-	return v;
+	return v == VERDICT_AUTHORISED && by_policy ? automatic_here(o, rules, text) : v;
 }
 
 enum verdict plan_authorised(const struct plan *plan, const struct list *approvals, const struct signed_policy *policy,

@@ -63,7 +63,8 @@ enum verdict approval_verify(const struct plan *plan, const char *signature, con
 /* What somebody wants to do under a policy. */
 struct policy_question {
 	const char *service;
-	enum order_kind kind;          /* a policy covers rollbacks; an undo needs people */
+	enum order_kind kind;          /* a policy covers rollbacks and actions; an undo needs people */
+	const char *action;            /* ORDER_ACTION: its name */
 	struct list hosts;             /* const char *: every host of the plan */
 	struct list components;        /* enum component */
 	bool judge_incident;           /* compare the next two (the controller); a host does not know them */
@@ -86,6 +87,7 @@ struct host_rules {
 	const char *host;                   /* this host's name */
 	const struct approval_keys *keys;   /* pinned in agent.yaml */
 	struct list automatic;              /* enum component: what this host lets a policy roll back, of the order's service */
+	struct list actions;                /* const char *: the order's service's actions that it lets a policy run */
 	uint64_t now_ms;                    /* this host's wall clock */
 };
 /* The keeper's.  An order that changes nothing needs no plan: it is judged by host and time alone.  text (may be NULL) says why, for people. */

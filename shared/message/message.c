@@ -37,12 +37,23 @@ _Static_assert(sizeof(bye_reason_names) / sizeof(char *) == BYE_REASON_COUNT, "b
 
 /* ---- agent -> controller ---- */
 
+static const struct field declared_action_fields[] = {
+    F_STRING(struct declared_action, name, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "its name"),
+    F_ENUMS(struct declared_action, remedies, &remedy_enum, REMEDY_COUNT, FIELD_COLUMN, "what it is good for"),
+    F_BOOL(struct declared_action, automatic, FIELD_COLUMN, "a standing policy may run it here"),
+    F_STRING(struct declared_action, text, TEXT_LINE_MAX, FIELD_COLUMN, "what it does"),
+};
+const struct record_type declared_action_type = RECORD_TYPE("declared_action", struct declared_action,
+    declared_action_fields, "something that a host may be asked to run for a service");
+
 static const struct field declared_service_fields[] = {
     F_STRING(struct declared_service, name, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "the service"),
     F_ENUMS(struct declared_service, components, &component_enum, COMPONENT_COUNT, FIELD_COLUMN, "what it has"),
     F_STRINGS(struct declared_service, depends_on, DECLARED_DEPENDS_MAX, FIELD_COLUMN, "the services that it leans on"),
     F_ENUMS(struct declared_service, automatic, &component_enum, COMPONENT_COUNT, FIELD_COLUMN,
 	"what a standing policy may roll back here"),
+    F_LIST(struct declared_service, actions, &declared_action_type, DECLARED_ACTIONS_MAX, 0,
+	"what it may be asked to run"),
     F_U32(struct declared_service, probes, DECLARED_PROBES_MAX, FIELD_COLUMN, "how many probes it has"),
     F_DURATION(struct declared_service, snapshot_every_ms, 0, FIELD_COLUMN,
 	"how often it is snapshotted; 0: not by a schedule"),
@@ -233,6 +244,7 @@ const struct record_type frame_type_record =
 const struct record_type *const message_types[] = {
     &frame_type_record,
     &hello_type,
+    &declared_action_type,
     &declared_service_type,
     &report_type,
     &health_report_type,

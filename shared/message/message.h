@@ -18,6 +18,7 @@ enum {
 	CAPABILITIES_MAX = 32,     /* optional parts of the protocol that a build has */
 	DECLARED_PROBES_MAX = 64,  /* as agent.yaml */
 	DECLARED_DEPENDS_MAX = 64, /* as agent.yaml */
+	DECLARED_ACTIONS_MAX = 16, /* as agent.yaml */
 	PEM_MAX = 16384,           /* a chain of three certificates is some 4 KiB */
 	WAIT_MAX_MS = 60 * 60 * 1000, /* of a heartbeat or a retry hint: an agent is never silenced for longer */
 };
@@ -31,11 +32,18 @@ enum frame_type {
 };
 extern const struct enum_type frame_type_enum;
 
+struct declared_action {   /* something that the host may be asked to run for a service */
+	const char *name;
+	struct list remedies;      /* enum remedy */
+	bool automatic;            /* a standing policy may run it here */
+	const char *text;          /* what it does, for people; may be NULL */
+};
 struct declared_service { /* agent.yaml as far as the controller needs it */
 	const char *name;
 	struct list components;    /* enum component */
 	struct list depends_on;
 	struct list automatic;     /* enum component */
+	struct list actions;       /* struct declared_action */
 	uint32_t probes;
 	uint64_t snapshot_every_ms;
 };
@@ -87,7 +95,7 @@ struct frame {
 	const struct halt *halt;
 	const struct bye *bye;
 };
-extern const struct record_type declared_service_type, hello_type, progress_type, certificate_request_type, welcome_type, ack_type, cancel_type,
+extern const struct record_type declared_action_type, declared_service_type, hello_type, progress_type, certificate_request_type, welcome_type, ack_type, cancel_type,
     certificate_type, halt_type, bye_type, frame_type_record;
 extern const struct record_type *const message_types[]; /* every record type of this folder, NULL-ended */
 

@@ -8,13 +8,18 @@
 
 #include <openssl/evp.h>
 
+bool order_is_changing(enum order_kind kind)
+{
+	return kind == ORDER_ROLLBACK || kind == ORDER_UNDO || kind == ORDER_ACTION;
+}
+
 #define MUST (FIELD_REQUIRED | FIELD_ALWAYS) /* its zero means something, so it is always said */
 
 static const struct field plan_host_fields[] = {
     F_STRING(struct plan_host, host, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "the host's name"),
     F_U32(struct plan_host, wave, PLAN_WAVES_MAX - 1, MUST | FIELD_COLUMN, "its wave, from 0"),
-    F_ID(struct plan_host, snapshot, SNAPSHOT, FIELD_REQUIRED | FIELD_COLUMN,
-	"its target restore point; of an undo: the safety snapshot of the order that is undone"),
+    F_ID(struct plan_host, snapshot, SNAPSHOT, FIELD_COLUMN,
+	"its target restore point; of an undo: the safety snapshot of the order that is undone; of an action: none"),
     F_DIGEST(struct plan_host, precondition, FIELD_WIDE,
 	"what was seen of its configuration and code when the plan was made; it must still be so; none: any state"),
 };
@@ -24,10 +29,11 @@ const struct record_type plan_host_type =
 static const struct field plan_fields[] = {
     F_ID(struct plan, plan, PLAN, FIELD_REQUIRED | FIELD_COLUMN, "the plan; never used twice"),
     F_ID(struct plan, rollback, ROLLBACK, FIELD_REQUIRED | FIELD_COLUMN, "the fleet-wide object that it belongs to"),
-    F_ENUM(struct plan, kind, &order_kind_enum, MUST | FIELD_COLUMN, "rollback or undo"),
+    F_ENUM(struct plan, kind, &order_kind_enum, MUST | FIELD_COLUMN, "rollback, undo or action"),
     F_STRING(struct plan, service, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "the service"),
-    F_ENUMS(
-	struct plan, components, &component_enum, COMPONENT_COUNT, FIELD_REQUIRED | FIELD_COLUMN, "what is put back"),
+    F_STRING(struct plan, action, NAME_MAX_BYTES, FIELD_COLUMN, "action: its name in the hosts' agent.yaml"),
+    F_ENUMS(struct plan, components, &component_enum, COMPONENT_COUNT, FIELD_COLUMN,
+	"what is put back; none for an action"),
     F_LIST(struct plan, hosts, &plan_host_type, PLAN_HOSTS_MAX, FIELD_REQUIRED,
 	"every host that it touches, sorted by name"),
     F_BOOL(struct plan, progressive, FIELD_COLUMN, "may go on to older restore points until the probes pass"),
@@ -56,6 +62,27 @@ static enum err_code plan_hosts_check(const struct plan *p, struct err *reterr)
 	return ERR_OK;
 }
 
+/* A rollback and an undo name components and restore points; an action names itself and nothing else. */
+static enum err_code plan_kind_check(const struct plan *p, struct err *reterr)
+{
+	bool action = p->kind == ORDER_ACTION;
+
+	if (!order_is_changing(p->kind))
+		return err_set(reterr, ERR_INVALID, "kind: a plan is for a rollback, an undo or an action, not for %s",
+		    enum_name(&order_kind_enum, p->kind));
+	if (action != (p->action != NULL))
+		return err_set(reterr, ERR_INVALID, "action: belongs to an action, and to nothing else");
+	if (action == (p->components.count > 0))
+		return err_set(reterr, ERR_INVALID, "components: belong to a rollback or an undo, and to nothing else");
+	for (size_t i = 0; i < p->hosts.count; i++)
+		if (action != id_is_zero(LIST_AT(p->hosts, struct plan_host, i).snapshot))
+			return err_set(reterr, ERR_INVALID,
+			    "hosts[%zu].snapshot: belongs to a rollback or an undo, and to nothing else", i);
+	return action && (p->progressive || p->deep)
+		   ? err_set(reterr, ERR_INVALID, "progressive, deep: belong to a rollback or an undo")
+		   : ERR_OK;
+}
+
 static enum err_code plan_check(const void *record, struct err *reterr)
 {
 	const struct plan *p = record;
@@ -63,11 +90,10 @@ static enum err_code plan_check(const void *record, struct err *reterr)
 
 	if (rc == ERR_OK)
 		rc = plan_hosts_check(p, reterr);
+	if (rc == ERR_OK)
+		rc = plan_kind_check(p, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	if (p->kind != ORDER_ROLLBACK && p->kind != ORDER_UNDO)
-		return err_set(reterr, ERR_INVALID, "kind: a plan is for a rollback or an undo, not for %s",
-		    enum_name(&order_kind_enum, p->kind));
 	if (p->expires_ms <= p->not_before_ms)
 		return err_set(reterr, ERR_INVALID, "expires_ms: is not after not_before_ms");
 	if (p->expires_ms - p->not_before_ms > PLAN_LIFETIME_MAX_MS)
@@ -91,8 +117,10 @@ static const struct field policy_fields[] = {
 	"services, by name or glob"),
     F_STRINGS(struct policy, hosts, POLICY_NAMES_MAX, FIELD_COLUMN | FIELD_SCALAR_OK,
 	"hosts, by name or glob; none: every host"),
-    F_ENUMS(struct policy, components, &component_enum, COMPONENT_COUNT,
-	FIELD_REQUIRED | FIELD_COLUMN | FIELD_SCALAR_OK, "what may be rolled back"),
+    F_ENUMS(struct policy, components, &component_enum, COMPONENT_COUNT, FIELD_COLUMN | FIELD_SCALAR_OK,
+	"what may be rolled back"),
+    F_STRINGS(struct policy, actions, POLICY_NAMES_MAX, FIELD_COLUMN | FIELD_SCALAR_OK,
+	"actions of the services that may be run, by name or glob"),
     F_ENUM(struct policy, least_severity, &severity_enum, FIELD_COLUMN, "of the incident"),
     F_F64(struct policy, least_confidence, FIELD_COLUMN, "of the diagnosis, from 0 to 1"),
     F_BOOL(struct policy, progressive, 0, "its plans may go on to older restore points until the probes pass"),
@@ -111,6 +139,8 @@ static enum err_code policy_check(const void *record, struct err *reterr)
 
 	if (!isfinite(p->least_confidence) || p->least_confidence < 0 || p->least_confidence > 1)
 		return err_set(reterr, ERR_INVALID, "least_confidence: expected a number from 0 to 1");
+	if (!p->components.count && !p->actions.count)
+		return err_set(reterr, ERR_INVALID, "components: missing, and no actions either: it would cover nothing");
 	return components_check(&p->components, reterr);
 }
 const struct record_type policy_type = RECORD_TYPE(
@@ -149,7 +179,7 @@ static const struct field order_fields[] = {
 	struct order, issuer, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "on whose behalf the controller asks"),
     F_STRING(struct order, reason, TEXT_LINE_MAX, 0, "why"),
     F_BOOL(struct order, deep, FIELD_WIDE, "prove it with the deep probes too; as the plan says"),
-    F_RECORD(struct order, plan, struct plan, &plan_type, 0, "what people approved (rollback and undo only)"),
+    F_RECORD(struct order, plan, struct plan, &plan_type, 0, "what people approved (rollback, undo and action only)"),
     F_LIST(struct order, approvals, &approval_type, PLAN_APPROVALS_MAX, 0,
 	"signatures over the plan's digest (namespace kedge-plan)"),
     F_RECORD(
@@ -159,22 +189,24 @@ static const struct field order_fields[] = {
 static enum err_code order_check(const void *record, struct err *reterr)
 {
 	const struct order *o = record;
-	bool changing = o->kind == ORDER_ROLLBACK || o->kind == ORDER_UNDO;
+	bool changing = order_is_changing(o->kind), action = o->kind == ORDER_ACTION;
 	enum err_code rc = components_check(&o->components, reterr);
 
 	if (rc != ERR_OK)
 		return rc;
 	if (o->expires_ms <= o->issued_ms)
 		return err_set(reterr, ERR_INVALID, "expires_ms: is not after issued_ms");
-	if ((changing || o->kind == ORDER_VERIFY) && id_is_zero(o->snapshot))
+	if (((changing && !action) || o->kind == ORDER_VERIFY) && id_is_zero(o->snapshot))
 		return err_set(reterr, ERR_INVALID, "snapshot: %s needs one", enum_name(&order_kind_enum, o->kind));
 	if ((o->kind == ORDER_UNDO) == id_is_zero(o->undo_of))
 		return err_set(reterr, ERR_INVALID, "undo_of: belongs to an undo, and to nothing else");
-	if (changing && !o->components.count)
+	if (action && (o->components.count || !id_is_zero(o->snapshot)))
+		return err_set(reterr, ERR_INVALID, "components, snapshot: an action has none");
+	if (changing && !action && !o->components.count)
 		return err_set(reterr, ERR_INVALID, "components: a changing order names them");
 	/* Whether what a changing order carries suffices is the host's to judge, and to answer: shared/approval. */
 	if (!changing && (o->plan || o->approvals.count || o->policy))
-		return err_set(reterr, ERR_INVALID, "plan, approvals, policy: belong to a rollback or an undo");
+		return err_set(reterr, ERR_INVALID, "plan, approvals, policy: belong to a rollback, an undo or an action");
 	return ERR_OK;
 }
 const struct record_type order_type =

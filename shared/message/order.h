@@ -1,6 +1,6 @@
 /* shared/message/order.h: plans, approvals, standing policies and orders: what may change a host, and by whose word.
  *
- * A plan names everything that a rollback will do; people approve its digest (SHA-256 of its canonical msgpack) with an OpenSSH
+ * A plan names everything that a rollback will do, or which action that hosts declare is to be run on which of them; people approve its digest (SHA-256 of its canonical msgpack) with an OpenSSH
  * signature (SSHSIG, namespace "kedge-plan").  A standing policy is a plan for later, signed beforehand (namespace "kedge-policy", over
  * the exact bytes of its YAML).  Every changing order carries the plan and one of the two; the keeper checks them against keys pinned in
  * its own agent.yaml.  The controller's key is not among them. */
@@ -31,9 +31,10 @@ struct plan_host { /* host's name, its wave from 0, its target restore point (UN
 struct plan {
 	struct id plan;
 	struct id rollback;        /* the fleet-wide object it belongs to */
-	uint32_t kind;             /* ORDER_ROLLBACK or ORDER_UNDO */
+	uint32_t kind;             /* ORDER_ROLLBACK, ORDER_UNDO or ORDER_ACTION */
 	const char *service;
-	struct list components;    /* enum component */
+	const char *action;        /* ORDER_ACTION: its name in the hosts' agent.yaml; else NULL */
+	struct list components;    /* enum component; empty for an action */
 	struct list hosts;         /* struct plan_host, sorted by name */
 	bool progressive;          /* may go on to older restore points until probes pass */
 	bool deep;                 /* prove with the deep probes too */
@@ -53,6 +54,7 @@ struct policy {
 	struct list services;      /* names or globs */
 	struct list hosts;         /* names or globs; empty: all */
 	struct list components;    /* what may be rolled back */
+	struct list actions;       /* names or globs of actions that may be run */
 	uint32_t least_severity;   /* of the incident */
 	double least_confidence;   /* of the diagnosis, 0..1 */
 	bool progressive;          /* its plans may go on to older restore points */
@@ -84,6 +86,9 @@ struct order {
 	struct list approvals;     /* struct approval over plan_digest */
 	const struct signed_policy *policy;
 };
+
+/* Does it change a host: a rollback, an undo, an action?  Such an order carries a plan. */
+bool order_is_changing(enum order_kind kind);
 
 extern const struct record_type plan_host_type, plan_type, approval_type, policy_type, signed_policy_type, order_type;
 

@@ -1,4 +1,5 @@
 #include "shared/message/report.h"
+#include "shared/message/order.h"
 
 #define MUST (FIELD_REQUIRED | FIELD_ALWAYS) /* its zero means something, so it is always said */
 
@@ -213,7 +214,7 @@ static enum err_code order_report_check(const void *record, struct err *reterr)
 	const struct order_report *r = record;
 
 	/* "ok" is computed from evidence; a report that says it without is not believed. */
-	if (r->outcome == ORDER_OK && (r->kind == ORDER_ROLLBACK || r->kind == ORDER_UNDO) && !r->healthy)
+	if (r->outcome == ORDER_OK && order_is_changing(r->kind) && !r->healthy)
 		return err_set(reterr, ERR_INVALID, "outcome: ok without healthy probes");
 	return points_check(&r->components, reterr);
 }

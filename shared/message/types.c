@@ -50,6 +50,7 @@ static const char *const order_kind_names[] = {
     [ORDER_SNAPSHOT] = "snapshot",
     [ORDER_VERIFY] = "verify",
     [ORDER_PROBE] = "probe",
+    [ORDER_ACTION] = "action",
 };
 static const char *const order_outcome_names[] = {
     [ORDER_OPEN] = "open",
@@ -72,6 +73,14 @@ static const char *const step_kind_names[] = {
     [STEP_START] = "start",
     [STEP_VERIFY] = "verify",
     [STEP_UNDO] = "undo",
+    [STEP_ACTION] = "action",
+};
+static const char *const remedy_names[] = {
+    [REMEDY_RESTART] = "restart",
+    [REMEDY_CONNECTIONS] = "connections",
+    [REMEDY_SPACE] = "space",
+    [REMEDY_CERTIFICATE] = "certificate",
+    [REMEDY_PERMISSIONS] = "permissions",
 };
 static const char *const importance_names[] = {
     [IMPORTANCE_RESULT] = "result",
@@ -90,6 +99,7 @@ const struct enum_type snapshot_reason_enum = ENUM_TYPE("snapshot_reason", snaps
 const struct enum_type order_kind_enum = ENUM_TYPE("order_kind", order_kind_names);
 const struct enum_type order_outcome_enum = ENUM_TYPE("order_outcome", order_outcome_names);
 const struct enum_type step_kind_enum = ENUM_TYPE("step_kind", step_kind_names);
+const struct enum_type remedy_enum = ENUM_TYPE("remedy", remedy_names);
 const struct enum_type importance_enum = ENUM_TYPE("importance", importance_names);
 
 _Static_assert(sizeof(component_names) / sizeof(char *) == COMPONENT_COUNT, "component");
@@ -102,6 +112,7 @@ _Static_assert(sizeof(snapshot_reason_names) / sizeof(char *) == SNAPSHOT_REASON
 _Static_assert(sizeof(order_kind_names) / sizeof(char *) == ORDER_KIND_COUNT, "order_kind");
 _Static_assert(sizeof(order_outcome_names) / sizeof(char *) == ORDER_OUTCOME_COUNT, "order_outcome");
 _Static_assert(sizeof(step_kind_names) / sizeof(char *) == STEP_KIND_COUNT, "step_kind");
+_Static_assert(sizeof(remedy_names) / sizeof(char *) == REMEDY_COUNT, "remedy");
 _Static_assert(sizeof(importance_names) / sizeof(char *) == IMPORTANCE_COUNT, "importance");
 
 uint32_t component_set(const struct list *components)

@@ -46,9 +46,22 @@ enum order_kind {
 	ORDER_SNAPSHOT, /* take a restore point now */
 	ORDER_VERIFY,   /* read back and authenticate a restore point */
 	ORDER_PROBE,    /* run every probe of a service now and report */
+	ORDER_ACTION,   /* run an action that the host declares for a service: no other command */
 	ORDER_KIND_COUNT
 };
-extern const struct enum_type order_kind_enum; /* rollback undo snapshot verify probe */
+extern const struct enum_type order_kind_enum; /* rollback undo snapshot verify probe action */
+
+/* What an action of a service is good for, in words that services share: what is known of a fault asks for one of these,
+ * and the host says which of its actions it is. */
+enum remedy {
+	REMEDY_RESTART,     /* a process that is gone, stuck or full begins anew */
+	REMEDY_CONNECTIONS, /* connections, sessions and locks that nobody uses any more are ended */
+	REMEDY_SPACE,       /* what may go from a full disk goes */
+	REMEDY_CERTIFICATE, /* a certificate is renewed */
+	REMEDY_PERMISSIONS, /* owners and modes are set as they should be */
+	REMEDY_COUNT
+};
+extern const struct enum_type remedy_enum; /* restart connections space certificate permissions */
 
 /* How an order ends; DESIGN.md §3.5.  OPEN is the only one that is not an end. */
 enum order_outcome {
@@ -66,8 +79,8 @@ enum order_outcome {
 extern const struct enum_type order_outcome_enum; /* open ok ok_with_exceptions reverted failed_dirty refused expired cancelled unreachable */
 
 /* Stages of a rollback on a host, in order. */
-enum step_kind { STEP_PLAN, STEP_STAGE, STEP_SAFETY, STEP_CHECK, STEP_STOP, STEP_RESTORE, STEP_START, STEP_VERIFY, STEP_UNDO, STEP_KIND_COUNT };
-extern const struct enum_type step_kind_enum; /* plan stage safety check stop restore start verify undo */
+enum step_kind { STEP_PLAN, STEP_STAGE, STEP_SAFETY, STEP_CHECK, STEP_STOP, STEP_RESTORE, STEP_START, STEP_VERIFY, STEP_UNDO, STEP_ACTION, STEP_KIND_COUNT };
+extern const struct enum_type step_kind_enum; /* plan stage safety check stop restore start verify undo action */
 
 /* What a spool keeps longest; lower is kept longer. */
 enum importance { IMPORTANCE_RESULT, IMPORTANCE_EVENT, IMPORTANCE_HEALTH, IMPORTANCE_METRIC, IMPORTANCE_COUNT };

@@ -105,6 +105,8 @@ static inline void fleet_is(struct world *w, size_t n)
 {
 	struct declared_service portal = declared("portal", NULL);
 	for (size_t i = 0; i < n; i++) {
+		if (i % 256 == 255) /* each comes in an input of its own */
+			world_after(w, 0);
 		snprintf(fleet_names[i], sizeof(fleet_names[i]), "h%04u", (unsigned)i % FLEET_MAX);
 		fleet_list[i] = fleet_names[i];
 		struct hello h = hello_of(w, fleet_list[i], boot_id((uint8_t)(i % 250 + 1)), &portal, 1);

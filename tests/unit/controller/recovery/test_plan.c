@@ -287,6 +287,34 @@ static void test_a_rollback_that_changed_nothing_cannot_be_undone(void **state)
 	world_close(&w);
 }
 
+/* An action is planned by its name, where every host declares it, and carries no restore point. */
+static void test_an_action_is_one_that_hosts_declare(void **state)
+{
+	(void)state;
+	struct world w;
+	static uint32_t remedy[] = {REMEDY_RESTART};
+	static struct declared_action actions[] = {{.name = "restart", .remedies = {remedy, 1}}};
+	struct declared_service site = declared("site", NULL), bare = declared("site", NULL);
+	const char *one[] = {"site-1"}, *both[] = {"site-1", "site-2"};
+	struct plan_wish wish = {.kind = ORDER_ACTION, .action = "restart", .service = "site", .hosts = {one, 1}, .reason = "it is gone", .author = "ada"};
+	struct plan p;
+	open_with(&w, 1);
+	site.actions = (struct list){actions, 1};
+	host_up(&w, "site-1", 71, &site, 1);
+	host_up(&w, "site-2", 72, &bare, 1);
+	ok(recovery_plan(w.turn, &recovery_rules, &wish, &p, ERR_HERE));
+	assert_string_equal(p.action, "restart");
+	assert_int_equal(p.components.count, 0);
+	assert_int_equal(p.hosts.count, 1);
+	ok(record_check(&plan_type, &p, ERR_HERE));
+	wish.hosts = (struct list){both, 2};
+	refused(ERR_NOT_FOUND, recovery_plan(w.turn, &recovery_rules, &wish, &p, ERR_HERE)); /* the second declares none */
+	wish.hosts.count = 1;
+	wish.action = "format";
+	refused(ERR_NOT_FOUND, recovery_plan(w.turn, &recovery_rules, &wish, &p, ERR_HERE));
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +330,7 @@ int main(void)
 	    cmocka_unit_test(test_the_plan_is_what_a_host_accepts),
 	    cmocka_unit_test(test_undo_goes_back_to_the_safety_nets),
 	    cmocka_unit_test(test_a_rollback_that_changed_nothing_cannot_be_undone),
+	    cmocka_unit_test(test_an_action_is_one_that_hosts_declare),
 	};
 	return cmocka_run_group_tests(tests, persons_make, persons_end);
 }

@@ -115,7 +115,7 @@ static int setup(void **state)
 	};
 	approve(0, w.bob, "bob");
 	approve(1, w.carol, "carol");
-	w.host = (struct host_rules){"web-1", &w.keys, {w.automatic, 2}, NOW};
+	w.host = (struct host_rules){"web-1", &w.keys, {w.automatic, 2}, {0}, NOW};
 	w.fleet = (struct fleet_rules){&w.keys, SEVERITY_HIGH, 0.8, NOW};
 	return 0;
 }
@@ -177,7 +177,7 @@ static void harmless_orders_need_no_plan(void **state)
 	(void)state;
 	w.order.plan = NULL;
 	w.order.approvals.count = 0;
-	for (unsigned kind = ORDER_SNAPSHOT; kind < ORDER_KIND_COUNT; kind++) {
+	for (unsigned kind = ORDER_SNAPSHOT; kind <= ORDER_PROBE; kind++) {
 		w.order.kind = kind;
 		w.host.now_ms = NOW;
 		HOST_SAYS(VERDICT_AUTHORISED, "changes nothing");
@@ -605,6 +605,37 @@ static void not_automatic_here(void **state)
 	HOST_SAYS(VERDICT_NOT_AUTOMATIC_HERE, "before config of portal");
 }
 
+/* An action is what its plan names, under the same signatures; under a policy both the policy and the host name it. */
+static void actions(void **state)
+{
+	static const char *const others[] = {"reload"}, *const declared[] = {"reload", "restart"};
+	static const char may_restart[] = "name: config-only\nservices: portal\nactions: [\"re*\"]\nmax_hosts: 9\nmax_per_hour: 1\n"
+					  "expires: 2027-01-01T00:00:00Z\nreason: a restart is harmless\n";
+	(void)state;
+	for (size_t i = 0; i < w.plan.hosts.count; i++)
+		w.hosts[i].snapshot = (struct id){{0}};
+	w.plan.kind = w.order.kind = ORDER_ACTION;
+	w.plan.components.count = w.order.components.count = 0;
+	w.order.snapshot = (struct id){{0}};
+	w.plan.action = "restart";
+	use_policy();
+	HOST_SAYS(VERDICT_POLICY_DOES_NOT_COVER, "does not name the action restart"); /* signed for something else, and no policy for it */
+	sign_policy(may_restart, APPROVAL_NAMESPACE_POLICY, w.bob, w.carol);
+	w.host.actions = (struct list){(void *)others, 1};
+	HOST_SAYS(VERDICT_NOT_AUTOMATIC_HERE, "wants a person before restart is run for portal");
+	w.host.actions = (struct list){(void *)declared, 2};
+	HOST_SAYS(VERDICT_AUTHORISED, "covered by policy");
+	w.plan.action = "format";
+	HOST_SAYS(VERDICT_POLICY_DOES_NOT_COVER, "does not name the action format");
+	approve(0, w.bob, "bob");
+	approve(1, w.carol, "carol");
+	w.order.approvals.count = 2;
+	w.host.actions.count = 0;
+	HOST_SAYS(VERDICT_AUTHORISED, "2 approved"); /* people may */
+	w.plan.action = "restart";
+	HOST_SAYS(VERDICT_NOT_AUTOMATIC_HERE, "before restart"); /* what they signed was another: only the policy speaks for it */
+}
+
 static void no_memory_is_no(void **state)
 {
 	struct arena *small = arena_new(64);
@@ -696,6 +727,7 @@ int main(void)
 	    TEST(policy_does_not_cover),
 	    TEST(policy_judges_the_incident),
 	    TEST(not_automatic_here),
+	    TEST(actions),
 	    TEST(no_memory_is_no),
 	    TEST(one_signature_at_the_door),
 	    TEST(key_lists),

@@ -106,6 +106,23 @@ static bool change(const struct field *f, void *record)
 	}
 }
 
+/* An action is named by a plan of its own kind. */
+static void action_counts(void **state)
+{
+	char before[65], after[65];
+
+	setup(state);
+	plan.kind = ORDER_ACTION;
+	plan.components.count = 0;
+	plan.progressive = false;
+	hosts[0].snapshot = hosts[1].snapshot = (struct id){{0}};
+	plan.action = "restart";
+	digest_hex(before);
+	plan.action = "renew";
+	digest_hex(after);
+	assert_string_not_equal(before, after);
+}
+
 /* A field that is added to the type is covered here by itself, or this fails. */
 static void every_field_counts(void **state)
 {
@@ -115,6 +132,8 @@ static void every_field_counts(void **state)
 	digest_hex(before);
 	for (uint32_t i = 0; i < plan_type.field_count; i++) {
 		setup(state);
+		if (!strcmp(plan_type.fields[i].name, "action"))
+			continue; /* action_counts() */
 		if (!change(&plan_type.fields[i], &plan))
 			fail_msg("%s: no way to change it", plan_type.fields[i].name);
 		digest_hex(after);
@@ -177,6 +196,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(golden, setup),
 	    cmocka_unit_test_setup(every_field_counts, setup),
+	    cmocka_unit_test_setup(action_counts, setup),
 	    cmocka_unit_test_setup(survives_the_wire, setup),
 	    cmocka_unit_test_setup(broken_plans_have_none, setup),
 	};

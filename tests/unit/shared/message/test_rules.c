@@ -31,6 +31,7 @@ static void plans(void **state)
 	const struct plan_host twice[] = {
 	    {.host = "a", .wave = 0, .snapshot = SAMPLE_ID(1)}, {.host = "a", .wave = 1, .snapshot = SAMPLE_ID(1)}};
 	const struct plan_host far[] = {{.host = "a", .wave = PLAN_WAVES_MAX, .snapshot = SAMPLE_ID(1)}};
+	const struct plan_host bare[] = {{.host = "a"}};
 	const struct plan good = {
 	    .plan = SAMPLE_ID(1),
 	    .rollback = SAMPLE_ID(2),
@@ -65,8 +66,21 @@ static void plans(void **state)
 		p = good;
 		p.kind = kind;
 		expect(&plan_type, &p,
-		    kind == ORDER_ROLLBACK || kind == ORDER_UNDO ? NULL : "a plan is for a rollback or an undo");
+		    kind == ORDER_ROLLBACK || kind == ORDER_UNDO ? NULL
+		    : kind == ORDER_ACTION                       ? "action: belongs to an action"
+								 : "a plan is for a rollback, an undo or an action");
 	}
+	p = good;
+	p.action = "restart"; /* it would be run beside what people read */
+	expect(&plan_type, &p, "action: belongs to an action");
+	p.kind = ORDER_ACTION;
+	expect(&plan_type, &p, "components: belong to a rollback");
+	p.components.count = 0;
+	expect(&plan_type, &p, "hosts[0].snapshot: belongs to a rollback");
+	p.hosts = (struct list){(void *)bare, 1};
+	expect(&plan_type, &p, NULL);
+	p.deep = true;
+	expect(&plan_type, &p, "progressive, deep");
 	p = good;
 	p.expires_ms = p.not_before_ms;
 	expect(&plan_type, &p, "is not after not_before_ms");
@@ -121,7 +135,7 @@ static void orders(void **state)
 	o = sample_order;
 	expect(&order_type, &o, NULL);
 	o.approvals = (struct list){(void *)&approval, 1};
-	expect(&order_type, &o, "belong to a rollback or an undo");
+	expect(&order_type, &o, "belong to a rollback, an undo or an action");
 }
 
 static void policies(void **state)
@@ -301,10 +315,10 @@ static void names_are_stable(void **state)
 	    {&severity_enum, "low medium high critical"},
 	    {&log_severity_enum, "none debug info warning error fatal"},
 	    {&snapshot_reason_enum, "scheduled manual emergency safety"},
-	    {&order_kind_enum, "rollback undo snapshot verify probe"},
+	    {&order_kind_enum, "rollback undo snapshot verify probe action"},
 	    {&order_outcome_enum,
 		"open ok ok_with_exceptions reverted failed_dirty refused expired cancelled unreachable"},
-	    {&step_kind_enum, "plan stage safety check stop restore start verify undo"},
+	    {&step_kind_enum, "plan stage safety check stop restore start verify undo action"},
 	    {&importance_enum, "result event health metric"},
 	    {&frame_type_enum,
 		"hello report progress certificate_request welcome ack order cancel certificate halt bye"},
