@@ -244,6 +244,12 @@ static enum err_code braked(struct turn *t, const struct workflow_config *c, con
 	    arena_printf(turn_arena(t), "%.*s; CHG-%llu waits for a word", word, why, (unsigned long long)change.number), reterr);
 }
 
+static struct policy_wish wanted_of(const struct fix *fix, const struct incident *i, const struct diagnosis *d)
+{
+	return (struct policy_wish){ fix->action == FIX_RUN ? ORDER_ACTION : ORDER_ROLLBACK, fix->service, fix->run, fix->hosts, fix->components,
+		(enum severity)i->severity, d->confidence };
+}
+
 static enum err_code act(struct turn *t, const struct workflow_config *c, const struct incident *i, const struct diagnosis *d, const struct fix *fix,
     struct err *reterr)
 {
@@ -255,12 +261,11 @@ static enum err_code act(struct turn *t, const struct workflow_config *c, const 
 	struct rollback r;
 	struct change change;
 	size_t count;
-	enum order_kind kind = fix->action == FIX_RUN ? ORDER_ACTION : ORDER_ROLLBACK;
-	struct policy_wish wanted = { kind, fix->service, fix->run, fix->hosts, fix->components, (enum severity)i->severity, d->confidence };
+	struct policy_wish wanted = wanted_of(fix, i, d);
 	enum err_code rc = policy_find(t, &wanted, &policy, &covered, &why, reterr);
 	if (rc != ERR_OK || (rc = changes_of(t, i->incident, &count, &change, &open, reterr)) != ERR_OK || open)
 		return rc;
-	struct plan_wish wish = { .kind = kind, .action = fix->run, .service = fix->service, .components = fix->components, .hosts = fix->hosts,
+	struct plan_wish wish = { .kind = wanted.kind, .action = fix->run, .service = fix->service, .components = fix->components, .hosts = fix->hosts,
 		.before_ms = i->fault_ms, .any_state = covered, /* made and begun in one turn: nobody read what it was made on */
 		.reason = d->root_cause,
 		.author = covered ? arena_printf(turn_arena(t), "policy %s", policy.name) : "controller" };
@@ -352,13 +357,13 @@ static enum err_code must_wait(struct turn *t, const struct incident *i, const s
 	struct standing_policy policy;
 	bool covered = true;
 	const char *why;
-	const struct fix *fix = first_rollback(d);
+	const struct fix *fix = first_order(d);
 	uint64_t ready_ms = i->state_since_ms + CHAIN_EVIDENCE_MS;
 	*ret = false;
 	if (!fix || i->state != INCIDENT_INVESTIGATING || turn_now_ms(t) >= ready_ms)
 		return ERR_OK;
-	enum err_code rc = policy_find(t, fix->service, &fix->hosts, &fix->components, (enum severity)i->severity, d->confidence, &policy, &covered,
-	    &why, reterr);
+	struct policy_wish wanted = wanted_of(fix, i, d);
+	enum err_code rc = policy_find(t, &wanted, &policy, &covered, &why, reterr);
 	*ret = !covered;
 	return rc == ERR_OK && !covered ? turn_timer_set(t, CHAIN_TIMER_LOOK, i->incident, NULL, ready_ms, reterr) : rc;
 }
