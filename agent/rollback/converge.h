@@ -37,6 +37,13 @@ struct converge_spec {
 	uint32_t components;           /* bits; a database is passed over (agent/database does those) */
 	const char *token;             /* names the staging folders */
 	const char *own;               /* the agent's own folder: never put back; NULL: none */
+	/* converge_stage(): what is there is saved on the same walk that compares: the first half of a restore point with
+	 * these options (snapshot_begin()), in repo.  NULL: it is only looked at. */
+	const struct snapshot_options *save;
+	struct repo *repo;
+	struct arena *arena; /* of save's result; lives on */
+	/* What looks as it did when this was read needs no reading.  NULL: only the restore point tells. */
+	const struct snapshot_taking *known;
 	snapshot_change_fn *on_change; /* every difference that will be dealt with; may be NULL */
 	void *ctx;
 };
@@ -45,25 +52,37 @@ struct converge_spec {
 ERR_CHECK enum err_code converge_compare(
     const struct converge_spec *spec, struct converge_counts *ret, struct err *reterr);
 
-/* Compare and stage.  ERR_FULL: not enough room (1.2 times what is needed).  ERR_CORRUPT names what cannot be trusted.
+/* Compare and stage; that it becomes durable may still be under way (converge_wait()).  ERR_FULL: not enough room (1.2 times what is needed).  ERR_CORRUPT names what cannot be trusted.
  * After any error nothing was changed and nothing is left behind. */
 ERR_CHECK enum err_code converge_stage(const struct converge_spec *spec, struct converge **ret, struct err *reterr);
 /* Compare once more (the service has stopped now) and stage what has come to differ since.  After an error:
  * converge_free(). */
 ERR_CHECK enum err_code converge_refresh(struct converge *c, struct err *reterr);
+/* Keep what spec.save began: the second half.  ERR_STATE: nothing was begun. */
+ERR_CHECK enum err_code converge_save(struct converge *c, struct snapshot_summary *ret, struct err *reterr);
+/* What was read then, for spec.known; the caller's from now on.  NULL: nothing that could be compared with. */
+struct snapshot_taking *converge_take_known(struct converge *c);
+/* Is everything that will be touched still as it was saved?  By all that inodes tell, so this is quick; what will not be
+ * touched is left to the proof.  False also where this cannot be told. */
+bool converge_is_still(const struct converge *c);
+/* Until what was staged, or applied, is durable. */
+ERR_CHECK enum err_code converge_wait(struct converge *c, struct err *reterr);
 const struct converge_counts *converge_counts(const struct converge *c);
 const struct diff_result *converge_live(const struct converge *c); /* of the last comparison */
 /* The service as it is compared: our own staging folders left out. */
 const struct service_config *converge_service(const struct converge *c);
 bool converge_is_empty(const struct converge *c); /* there is nothing to do */
-/* After an error the live trees are in between: stage and apply again, here or towards another restore point. */
+/* After an error the live trees are in between: stage and apply again, here or towards another restore point.  They are
+ * durable only after converge_wait(). */
 ERR_CHECK enum err_code converge_apply(struct converge *c, struct err *reterr);
 /* Removes the staging folders, applied or not. */
 void converge_free(struct converge *c); /* NULL is a no-op */
 /* Remove what an interrupted run of this token left beside the roots of the restore point. */
 ERR_CHECK enum err_code converge_clean(const struct converge_spec *spec, struct err *reterr);
 
-/* Do the live trees equal the restore point in everything that is not left alone? */
+/* Do the live trees equal the restore point in everything that is not left alone?  Every file is one of two: read and
+ * digested now (all that was written is, for its inode is new or its change time is), or known by size, mtime, ctime and
+ * inode to be what was read when spec.known was (or, in turn, the restore point that that leant on). */
 struct converge_check {
 	bool equal;
 	uint64_t differences, left;

@@ -183,43 +183,20 @@ static enum err_code settle_folders(struct converge *c, struct err *reterr)
 
 /* ---- the whole ---- */
 
-static enum err_code make_durable(struct converge *c, struct err *reterr)
-{
-	for (size_t i = 0; i < c->site_count; i++) {
-		const char *name;
-		int dirfd;
-		bool done = false;
-		for (size_t k = 0; !done && k < i; k++)
-			done = c->sites[k].mount == c->sites[i].mount;
-		if (done)
-			continue;
-		enum err_code rc = site_open_folder(&c->sites[i], "", false, &dirfd, &name, reterr);
-		if (rc == ERR_NOT_FOUND)
-			continue; /* it is absent, with the folder that held it */
-		if (rc != ERR_OK)
-			return rc;
-		CLEANUP(cleanup_fd)
-		int root = openat(
-		    dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); /* its own, if a mount point */
-		if (syncfs(root >= 0 ? root : dirfd) != 0)
-			return err_sys(reterr, errno, "%s cannot be made durable", c->sites[i].path);
-	}
-	return ERR_OK;
-}
-
-/* Write order: removals, renames, metadata, the staging folders, folders' metadata, one syncfs a file system; only then
- * may the caller's journal say that it is done. */
+/* Write order: removals, renames, metadata, the staging folders, folders' metadata, one syncfs a file system (begun
+ * here, ended in converge_wait()); only then may the caller's journal say that it is done. */
 enum err_code converge_apply(struct converge *c, struct err *reterr)
 {
-	if (converge_is_empty(c))
-		return ERR_OK;
-	enum err_code rc = apply_all(c, reterr);
+	enum err_code rc = converge_wait(c, reterr);
+	if (rc != ERR_OK || converge_is_empty(c))
+		return rc;
+	rc = apply_all(c, reterr);
 	for (size_t i = 0; rc == ERR_OK && i < c->site_count; i++)
 		if (c->sites[i].stage_fd >= 0)
 			rc = site_remove_stage(&c->sites[i], reterr);
 	if (rc == ERR_OK)
 		rc = settle_folders(c, reterr);
-	return rc == ERR_OK ? make_durable(c, reterr) : rc;
+	return rc == ERR_OK ? converge_sync_begin(c, false, reterr) : rc;
 }
 
 /* ---- afterwards ---- */
@@ -260,7 +237,7 @@ enum err_code converge_verify(const struct converge_spec *spec, struct converge_
 	struct converge *c = NULL;
 	enum err_code rc = converge_new(spec, &c, reterr);
 	if (rc == ERR_OK)
-		rc = converge_collect(c, reterr);
+		rc = converge_collect(c, false, reterr);
 	if (rc != ERR_OK) {
 		converge_free(c);
 		return rc;

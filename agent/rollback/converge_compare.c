@@ -263,16 +263,38 @@ static bool complete_links(struct converge *c)
 	return ok;
 }
 
-enum err_code converge_collect(struct converge *c, struct err *reterr)
+static void forget_differences(struct converge *c)
 {
-	struct diff_options options = {.components = c->spec.components};
-	enum err_code rc = ERR_OK;
+	changes_done(&c->changes);
 	c->counts.left = 0;
 	c->exceptions[0] = '\0';
 	c->exception_count = 0;
 	c->live = (struct diff_result){0};
-	if (c->spec.components)
-		rc = snapshot_diff_live(c->spec.snapshot, &c->service, &options, on_difference, c, &c->live, reterr);
+}
+
+/* What was just read to be saved, if it can be compared with; else the live trees. */
+static enum err_code find_differences(struct converge *c, bool just_read, struct err *reterr)
+{
+	struct diff_options options = {.components = c->spec.components};
+	forget_differences(c);
+	if (!c->spec.components)
+		return ERR_OK;
+	if (just_read) {
+		bool comparable = false;
+		enum err_code rc = snapshot_diff_taking(
+		    c->spec.snapshot, c->taking, &options, on_difference, c, &comparable, &c->live, reterr);
+		if (rc != ERR_OK || comparable)
+			return rc;
+		forget_differences(c);
+		c->known = NULL;
+	}
+	options.known = c->known;
+	return snapshot_diff_live(c->spec.snapshot, &c->service, &options, on_difference, c, &c->live, reterr);
+}
+
+enum err_code converge_collect(struct converge *c, bool just_read, struct err *reterr)
+{
+	enum err_code rc = find_differences(c, just_read, reterr);
 	if (rc == ERR_OK)
 		rc = collect_absent(c, reterr);
 	if (rc == ERR_OK && (c->failed || !complete_links(c)))
@@ -351,6 +373,7 @@ enum err_code converge_new(const struct converge_spec *spec, struct converge **r
 	if (!c)
 		return err_set(reterr, ERR_NOMEM, "out of memory for a rollback");
 	c->spec = *spec;
+	c->known = spec->known;
 	c->spec.components &= ~(1u << COMPONENT_DATABASE);
 	c->arena = arena_new(ARENA_MAX);
 	enum err_code rc =
@@ -368,6 +391,8 @@ void converge_free(struct converge *c)
 {
 	if (!c)
 		return;
+	(void)!converge_wait(c, NULL);
+	snapshot_taking_free(c->taking);
 	for (size_t i = 0; i < c->site_count; i++) {
 		if (c->sites[i].stage_fd >= 0)
 			(void)!site_remove_stage(
@@ -397,7 +422,7 @@ enum err_code converge_compare(const struct converge_spec *spec, struct converge
 	struct converge *c = NULL;
 	enum err_code rc = converge_new(spec, &c, reterr);
 	if (rc == ERR_OK)
-		rc = converge_collect(c, reterr);
+		rc = converge_collect(c, false, reterr);
 	for (size_t i = 0; rc == ERR_OK && i < c->changes.count; i++)
 		count_change(&c->counts, &c->changes.items[i]);
 	if (rc == ERR_OK)

@@ -2,6 +2,7 @@
 #ifndef KEDGE_AGENT_ROLLBACK_CONVERGE_INTERNAL_H
 #define KEDGE_AGENT_ROLLBACK_CONVERGE_INTERNAL_H
 
+#include <pthread.h>
 #include <sys/types.h>
 
 #include "agent/rollback/converge.h"
@@ -26,6 +27,16 @@ struct changes {
 	struct map *by_path; /* key_of() -> 1 + index */
 };
 
+/* One syncfs a file system, on a thread of its own. */
+struct sync_job {
+	bool running, threaded;
+	pthread_t thread;
+	int *fds;
+	uint64_t *mounts; /* of each */
+	size_t count;
+	int failed; /* errno; 0: none did */
+};
+
 struct converge {
 	struct converge_spec spec;
 	struct arena *arena;           /* of service and its lists */
@@ -33,6 +44,9 @@ struct converge {
 	struct site *sites;
 	size_t site_count;
 	struct changes changes;
+	struct snapshot_taking *taking; /* what spec.save began */
+	const struct snapshot_taking *known; /* that, or spec.known; NULL where it cannot be compared with */
+	struct sync_job sync;
 	struct map *staged_links; /* link_key -> struct staged_link */
 	uint64_t last_staged;
 	struct converge_counts counts;
@@ -44,8 +58,9 @@ struct converge {
 
 /* converge_compare.c */
 ERR_CHECK enum err_code converge_new(const struct converge_spec *spec, struct converge **ret, struct err *reterr);
-/* Collects what is to be dealt with into c->changes (names of hard links completed), counts what is left alone. */
-ERR_CHECK enum err_code converge_collect(struct converge *c, struct err *reterr);
+/* Collects what is to be dealt with into c->changes (names of hard links completed), counts what is left alone.
+ * just_read: by what c->taking has read, where that can be compared with. */
+ERR_CHECK enum err_code converge_collect(struct converge *c, bool just_read, struct err *reterr);
 void changes_done(struct changes *all);
 struct change *changes_find(const struct changes *all, const struct site *site, const char *path);
 /* The restore point's entry of a change. */
@@ -54,6 +69,10 @@ static inline bool change_needs_stage(const struct change *ch)
 {
 	return (ch->kind == CHANGE_REMOVED || ch->kind == CHANGE_CONTENT) && !ch->directory;
 }
+
+/* converge_sync.c: begins to make the file systems of the sites durable: those of their staging folders, or of the trees.
+ * An error: not begun. */
+ERR_CHECK enum err_code converge_sync_begin(struct converge *c, bool stages, struct err *reterr);
 
 /* converge_stage.c: room, then everything that is not staged yet, durable. */
 ERR_CHECK enum err_code converge_stage_all(struct converge *c, struct err *reterr);

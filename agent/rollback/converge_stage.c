@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/rollback/converge_internal.h"
+#include "shared/base/cleanup.h"
 #include "shared/base/text.h"
 
 enum { NAME_TEXT = 24, BLOCK = 4096 };
@@ -184,18 +185,6 @@ static enum err_code stage_in_order(struct converge *c, struct snapshot_reader *
 	return rc;
 }
 
-static enum err_code sync_stages(const struct converge *c, struct err *reterr)
-{
-	for (size_t i = 0; i < c->site_count; i++) {
-		bool done = c->sites[i].stage_fd < 0;
-		for (size_t k = 0; !done && k < i; k++)
-			done = c->sites[k].stage_fd >= 0 && c->sites[k].mount == c->sites[i].mount;
-		if (!done && syncfs(c->sites[i].stage_fd) != 0)
-			return err_sys(reterr, errno, "%s cannot be made durable", c->sites[i].stage);
-	}
-	return ERR_OK;
-}
-
 enum err_code converge_stage_all(struct converge *c, struct err *reterr)
 {
 	struct snapshot_reader *reader = NULL;
@@ -206,7 +195,7 @@ enum err_code converge_stage_all(struct converge *c, struct err *reterr)
 	if (rc == ERR_OK)
 		rc = stage_in_order(c, reader, reterr);
 	snapshot_reader_free(reader);
-	return rc == ERR_OK && c->last_staged != before ? sync_stages(c, reterr) : rc;
+	return rc == ERR_OK && c->last_staged != before ? converge_sync_begin(c, true, reterr) : rc;
 }
 
 void converge_forget_staged(struct converge *c)
@@ -215,14 +204,55 @@ void converge_forget_staged(struct converge *c)
 	c->staged_links = NULL;
 }
 
+/* What is there, as it will be saved: also what is compared with. */
+static enum err_code begin_to_save(struct converge *c, struct err *reterr)
+{
+	struct snapshot_options o = *c->spec.save;
+	o.components = c->spec.components;
+	enum err_code rc = snapshot_begin(c->spec.repo, &c->service, &o, c->spec.arena, &c->taking, reterr);
+	if (rc == ERR_OK)
+		c->known = c->taking;
+	return rc;
+}
+
+enum err_code converge_save(struct converge *c, struct snapshot_summary *ret, struct err *reterr)
+{
+	return c->taking ? snapshot_finish(c->taking, ret, reterr)
+			 : err_set(reterr, ERR_STATE, "nothing was read to be saved");
+}
+
+struct snapshot_taking *converge_take_known(struct converge *c)
+{
+	return c->known && c->known == c->taking ? TAKE_PTR(c->taking) : NULL;
+}
+
+bool converge_is_still(const struct converge *c)
+{
+	bool still = c->known && c->known == c->taking;
+	for (size_t i = 0; still && i < c->changes.count; i++) {
+		const struct change *ch = &c->changes.items[i];
+		const char *name;
+		int dirfd;
+		enum err_code rc =
+		    ch->site->absent ? ERR_STATE : site_open_folder(ch->site, ch->path, false, &dirfd, &name, NULL);
+		if (rc == ERR_NOT_FOUND && ch->kind == CHANGE_REMOVED)
+			continue; /* its folder is to be made, too */
+		still = rc == ERR_OK &&
+			snapshot_taking_still(c->taking, ch->site->component, ch->site->root, ch->path, dirfd, name);
+	}
+	return still;
+}
+
 enum err_code converge_stage(const struct converge_spec *spec, struct converge **ret, struct err *reterr)
 {
 	struct converge *c = NULL;
 	enum err_code rc = converge_new(spec, &c, reterr);
 	for (size_t i = 0; rc == ERR_OK && i < c->site_count; i++)
 		rc = site_remove_stage(&c->sites[i], reterr);
+	if (rc == ERR_OK && spec->save && c->spec.components)
+		rc = begin_to_save(c, reterr);
 	if (rc == ERR_OK)
-		rc = converge_collect(c, reterr);
+		rc = converge_collect(c, c->taking != NULL, reterr);
 	if (rc == ERR_OK)
 		rc = converge_stage_all(c, reterr);
 	if (rc == ERR_OK)
@@ -247,7 +277,7 @@ enum err_code converge_refresh(struct converge *c, struct err *reterr)
 {
 	struct changes before = c->changes;
 	c->changes = (struct changes){0};
-	enum err_code rc = converge_collect(c, reterr);
+	enum err_code rc = converge_collect(c, false, reterr);
 	if (rc == ERR_OK) {
 		take_over(c, &before);
 		rc = converge_stage_all(c, reterr);

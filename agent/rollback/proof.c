@@ -110,6 +110,8 @@ enum err_code proof_verify(struct walk *w, struct err *reterr)
 	w->healthy = false;
 	enum err_code rc = proof_trees(w, w->target, reterr);
 	if (rc == ERR_OK)
+		rc = walk_in_place(w, reterr);
+	if (rc == ERR_OK)
 		rc = prove_health(w, reterr);
 	if (rc == ERR_OK)
 		tell_stale(w);

@@ -105,6 +105,7 @@ static enum err_code recover(struct walk *w, struct rollback_result *ret, struct
 	if (w->j.phase != JOURNAL_ENDED && snapshot_open(w->repo, w->j.snapshot, &w->target, &err) != ERR_OK)
 		log_warn("rollback", "order=%s %s", w->token, err.msg); /* the way back may still be open */
 	enum err_code rc = walk_resume(w, ret, reterr);
+	walk_done(w);
 	snapshot_close(w->target);
 	return rc;
 }
@@ -123,6 +124,7 @@ static enum err_code begin(struct walk *w, struct rollback_result *ret, struct e
 		    .snapshot = w->r->snapshot,
 		    .began_ms = w->io->now_ms(w->io->ctx)};
 		rc = walk_go(w, ret, reterr);
+		walk_done(w);
 	}
 	snapshot_close(w->target);
 	return rc;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/database/database.h"
+#include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/text.h"
@@ -94,6 +95,7 @@ static enum err_code put_trees_back(struct walk *w, struct err *reterr)
 {
 	struct snapshot *safety = NULL;
 	struct converge *c = NULL;
+	converge_free(TAKE_PTR(w->c)); /* first of all it has an end */
 	if (id_is_zero(w->j.safety))
 		return ERR_OK;
 	enum err_code rc = snapshot_open(w->repo, w->j.safety, &safety, reterr);
@@ -103,11 +105,13 @@ static enum err_code put_trees_back(struct walk *w, struct err *reterr)
 	rc = converge_stage(&spec, &c, reterr);
 	if (rc == ERR_OK)
 		rc = converge_apply(c, reterr);
-	converge_free(c);
 	if (rc == ERR_OK && proof_is_swapped(w))
 		rc = database_swap(w->r->service, w->token, reterr);
 	if (rc == ERR_OK)
 		rc = proof_trees(w, safety, reterr);
+	if (rc == ERR_OK)
+		rc = converge_wait(c, reterr);
+	converge_free(c);
 	snapshot_close(safety);
 	return rc;
 }
@@ -211,10 +215,19 @@ static enum err_code prove_or_undo(struct walk *w, struct rollback_result *ret)
 	struct err err = ERR_INIT;
 	if (!w->target)
 		return undo(w, "its restore point cannot be opened any more", ret);
-	enter_anyway(w, JOURNAL_PROVING);
 	if (start_and_verify(w, &err) != ERR_OK)
 		return undo(w, reason(w, &err), ret);
 	return end_well(w, "equals its restore point", ret);
+}
+
+/* The proof of the trees and their way to the disk go side by side.  An interruption before this is one while applying:
+ * what it finds to do then may be nothing.  Where no probe is asked the end follows at once, and says more. */
+enum err_code walk_in_place(struct walk *w, struct err *reterr)
+{
+	enum err_code rc = w->c ? converge_wait(w->c, reterr) : ERR_OK;
+	if (rc == ERR_OK && w->j.phase == JOURNAL_APPLYING && w->r->service->probes.count && !w->r->no_prove)
+		enter_anyway(w, JOURNAL_PROVING);
+	return rc;
 }
 
 /* ---- before the first change ---- */
@@ -236,19 +249,31 @@ static uint64_t database_bytes(const struct walk *w)
 	return walk_has_database(w) && c ? c->size_bytes : 0;
 }
 
-static enum err_code stage(struct walk *w, struct converge **ret, struct err *reterr)
+/* All but a database: that is set aside whole, and saved from there when the service runs again (save_database). */
+static struct snapshot_options safety_options(const struct walk *w)
+{
+	return (struct snapshot_options){.components = (uint32_t)w->j.components & ~(1u << COMPONENT_DATABASE),
+	    .reason = SNAPSHOT_SAFETY,
+	    .suspect = true,
+	    .now_ms = w->io->now_ms(w->io->ctx),
+	    .like = w->target};
+}
+
+static enum err_code stage(struct walk *w, struct err *reterr)
 {
 	struct step_timer t = step_begin(w, STEP_STAGE);
 	struct converge_spec spec = walk_towards(w, w->target);
+	struct snapshot_options safety = safety_options(w);
 	char size[TEXT_TIME_MAX], text[TEXT_LINE_MAX] = "";
-	enum err_code rc = converge_stage(&spec, ret, reterr);
-	if (rc == ERR_OK && walk_has_database(w) &&
-	    (rc = database_stage(w->target, w->state_directory, w->r->service, w->token, w->r->moment, reterr)) !=
-		ERR_OK)
-		converge_free(*ret);
+	spec.save = &safety;
+	spec.repo = w->repo;
+	spec.arena = w->arena;
+	enum err_code rc = converge_stage(&spec, &w->c, reterr);
+	if (rc == ERR_OK && walk_has_database(w))
+		rc = database_stage(w->target, w->state_directory, w->r->service, w->token, w->r->moment, reterr);
 	if (rc == ERR_OK)
 		(void)text_format(text, sizeof text, "%s staged",
-		    text_size_human(converge_counts(*ret)->bytes + database_bytes(w), size));
+		    text_size_human(converge_counts(w->c)->bytes + database_bytes(w), size));
 	return step_end(w, t, rc, reterr, text);
 }
 
@@ -279,28 +304,37 @@ static enum err_code fit_for_it(struct walk *w, struct converge *c, struct err *
 	return rc == ERR_OK ? preview_check(w, c, reterr) : rc;
 }
 
-/* All but a database: that is set aside whole, and saved from there when the service runs again (save_database). */
-static enum err_code take_safety(struct walk *w, const struct converge *c, struct err *reterr)
+/* What was read when it was staged becomes a restore point. */
+static enum err_code take_safety(struct walk *w, struct err *reterr)
 {
-	uint32_t components = (uint32_t)w->j.components & ~(1u << COMPONENT_DATABASE);
-	if (!components)
+	if (!safety_options(w).components)
 		return ERR_OK;
 	struct step_timer t = step_begin(w, STEP_SAFETY);
-	struct snapshot_options o = {.components = components,
-	    .reason = SNAPSHOT_SAFETY,
-	    .suspect = true,
-	    .now_ms = w->io->now_ms(w->io->ctx),
-	    .like = w->target};
-	enum err_code rc = snapshot_create(w->repo, converge_service(c), &o, w->arena, &w->saved, reterr);
+	enum err_code rc = converge_save(w->c, &w->saved, reterr);
+	if (rc == ERR_OK)
+		rc = converge_wait(w->c, reterr); /* of what is staged: from here on nothing waits for that */
+	if (rc == ERR_OK)
+		w->j.safety = w->saved.snapshot;
+	return step_end(w, t, rc, reterr, NULL);
+}
+
+/* It came to differ from that. */
+static enum err_code take_safety_anew(struct walk *w, struct err *reterr)
+{
+	struct snapshot_options o = safety_options(w);
+	if (!o.components)
+		return ERR_OK;
+	struct step_timer t = step_begin(w, STEP_SAFETY);
+	enum err_code rc = snapshot_create(w->repo, converge_service(w->c), &o, w->arena, &w->saved, reterr);
 	if (rc == ERR_OK)
 		w->j.safety = w->saved.snapshot;
 	return step_end(w, t, rc, reterr, NULL);
 }
 
 /* Is what was saved before the service stopped still what is there? */
-static bool is_saved(const struct walk *w, const struct converge *c)
+static bool is_saved(const struct walk *w)
 {
-	const struct diff_result *live = converge_live(c);
+	const struct diff_result *live = converge_live(w->c);
 	if (id_is_zero(w->j.safety))
 		return false;
 	for (unsigned i = 0; i < COMPONENT_COUNT; i++) {
@@ -312,8 +346,15 @@ static bool is_saved(const struct walk *w, const struct converge *c)
 	return true;
 }
 
+/* Nothing had to be stopped: no more can have changed than at any other moment, and what will be touched tells. */
+static bool needs_no_second_look(const struct walk *w)
+{
+	const struct service_config *s = w->r->service;
+	return !s->steps.stop.count && !walk_has_database(w) && converge_is_still(w->c);
+}
+
 /* The service has stopped: what it wrote since it was staged and saved counts too. */
-static enum err_code look_again(struct walk *w, struct converge *c, enum order_outcome *outcome, struct err *reterr)
+static enum err_code look_again(struct walk *w, enum order_outcome *outcome, struct err *reterr)
 {
 	enum err_code rc = interrupted(w, outcome, reterr);
 	if (rc != ERR_OK)
@@ -326,30 +367,32 @@ static enum err_code look_again(struct walk *w, struct converge *c, enum order_o
 		return rc;
 	}
 	struct step_timer t = step_begin(w, STEP_PLAN);
-	rc = step_end(w, t, converge_refresh(c, reterr), reterr, "compared again, stopped");
-	if (rc == ERR_OK && !is_saved(w, c))
-		rc = take_safety(w, c, reterr);
+	if (needs_no_second_look(w))
+		return step_end(w, t, ERR_OK, NULL, "all that will be touched is as it was saved");
+	rc = step_end(w, t, converge_refresh(w->c, reterr), reterr, "compared again, stopped");
+	if (rc == ERR_OK && !is_saved(w))
+		rc = take_safety_anew(w, reterr);
 	return rc == ERR_OK ? interrupted(w, outcome, reterr) : rc;
 }
 
 /* Before the service stops, which is then down for less. */
-static enum err_code prepare(struct walk *w, struct converge *c, enum order_outcome *outcome, struct err *reterr)
+static enum err_code prepare(struct walk *w, enum order_outcome *outcome, struct err *reterr)
 {
 	*outcome = ORDER_REVERTED;
 	enum err_code rc = interrupted(w, outcome, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	*outcome = ORDER_REFUSED;
-	rc = take_safety(w, c, reterr);
+	rc = take_safety(w, reterr);
 	if (rc == ERR_OK)
 		rc = interrupted(w, outcome, reterr);
-	if (rc == ERR_OK)
+	if (rc == ERR_OK && w->r->service->steps.stop.count) /* nothing to say of what is not done */
 		rc = enter(w, JOURNAL_STOPPING, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	*outcome = ORDER_REVERTED;
 	rc = step_stop(w, reterr);
-	return rc == ERR_OK ? look_again(w, c, outcome, reterr) : rc;
+	return rc == ERR_OK ? look_again(w, outcome, reterr) : rc;
 }
 
 /* ---- the change ---- */
@@ -364,8 +407,9 @@ static enum err_code swap_in(struct walk *w, struct err *reterr)
 	return rc == ERR_OK ? database_swap(w->r->service, w->token, reterr) : rc;
 }
 
-static enum err_code apply(struct walk *w, struct converge *c, struct err *reterr)
+static enum err_code apply(struct walk *w, struct err *reterr)
 {
+	struct converge *c = w->c;
 	struct step_timer t = step_begin(w, STEP_RESTORE);
 	char text[TEXT_LINE_MAX];
 	enum err_code rc = converge_apply(c, reterr);
@@ -406,36 +450,48 @@ static enum err_code already_there(struct walk *w, struct rollback_result *ret)
 
 /* ---- the whole ---- */
 
+void walk_done(struct walk *w)
+{
+	converge_free(TAKE_PTR(w->c));
+	snapshot_taking_free(TAKE_PTR(w->known));
+}
+
+/* Everything up to the first change; *outcome: what it is when that ends with an error. */
+static enum err_code get_ready(struct walk *w, enum order_outcome *outcome, struct err *reterr)
+{
+	*outcome = ORDER_REFUSED;
+	enum err_code rc = fit_for_it(w, w->c, reterr);
+	if (rc == ERR_OK)
+		rc = prepare(w, outcome, reterr);
+	return rc == ERR_OK ? enter(w, JOURNAL_APPLYING, reterr) : rc;
+}
+
 enum err_code walk_go(struct walk *w, struct rollback_result *ret, struct err *reterr)
 {
 	struct err err = ERR_INIT;
-	struct converge *c = NULL;
 	enum order_outcome outcome;
 	enum err_code rc = enter(w, JOURNAL_PLANNED, reterr);
 	if (rc != ERR_OK) { /* it may stand there all the same: only that it lasts was not certain */
 		(void)!rollback_journal_remove(w->folder, w->j.order, NULL);
 		return rc;
 	}
-	if (stage(w, &c, &err) != ERR_OK)
+	if (stage(w, &err) != ERR_OK) {
+		converge_free(TAKE_PTR(w->c));
 		return leave(w, ORDER_REFUSED, reason(w, &err), ret);
-	if (converge_is_empty(c) && !walk_has_database(w)) {
-		rc = precondition_holds(w, c, &err);
-		converge_free(c);
+	}
+	if (converge_is_empty(w->c) && !walk_has_database(w)) {
+		rc = precondition_holds(w, w->c, &err);
+		w->known = converge_take_known(w->c);
+		converge_free(TAKE_PTR(w->c));
 		return rc == ERR_OK ? already_there(w, ret) : leave(w, ORDER_REFUSED, reason(w, &err), ret);
 	}
-	if (fit_for_it(w, c, &err) != ERR_OK) {
-		converge_free(c);
-		return leave(w, ORDER_REFUSED, reason(w, &err), ret);
-	}
-	rc = prepare(w, c, &outcome, &err);
-	if (rc == ERR_OK)
-		rc = enter(w, JOURNAL_APPLYING, &err);
+	rc = get_ready(w, &outcome, &err);
 	if (rc != ERR_OK) {
-		converge_free(c);
+		converge_free(TAKE_PTR(w->c));
 		return leave(w, outcome, reason(w, &err), ret);
 	}
-	rc = apply(w, c, &err);
-	converge_free(c);
+	rc = apply(w, &err);
+	w->known = converge_take_known(w->c);
 	return rc == ERR_OK ? prove_or_undo(w, ret) : undo(w, reason(w, &err), ret);
 }
 
@@ -444,16 +500,14 @@ enum err_code walk_go(struct walk *w, struct rollback_result *ret, struct err *r
 static enum err_code go_on_applying(struct walk *w, struct rollback_result *ret)
 {
 	struct err err = ERR_INIT;
-	struct converge *c = NULL;
 	if (!w->target)
 		return undo(w, "its restore point cannot be opened any more", ret);
 	struct converge_spec spec = walk_towards(w, w->target);
 	enum err_code rc = step_stop(w, &err);
 	if (rc == ERR_OK)
-		rc = converge_stage(&spec, &c, &err);
+		rc = converge_stage(&spec, &w->c, &err);
 	if (rc == ERR_OK)
-		rc = apply(w, c, &err);
-	converge_free(c);
+		rc = apply(w, &err);
 	return rc == ERR_OK ? prove_or_undo(w, ret) : undo(w, reason(w, &err), ret);
 }
 

@@ -15,6 +15,8 @@ struct walk {
 	char folder[PATH_LIMIT], token[CONVERGE_TOKEN_MAX];
 	struct journal j;
 	struct snapshot *target;       /* NULL when recovering and it cannot be opened any more */
+	struct converge *c;            /* what is staged, or was put in place and is becoming durable */
+	struct snapshot_taking *known; /* what was read to be saved; NULL: nothing that helps to compare */
 	struct snapshot_summary saved; /* the safety restore point, once taken by this process */
 	struct order_step *steps;
 	size_t step_count;
@@ -39,12 +41,17 @@ static inline struct converge_spec walk_towards(const struct walk *w, struct sna
 	    .service = w->r->service,
 	    .components = (uint32_t)w->j.components,
 	    .token = w->token,
-	    .own = w->state_directory};
+	    .own = w->state_directory,
+	    .known = w->known};
 }
 
 /* walk.c: from the beginning, or from where the journal says it was interrupted.  ERR_OK whatever the outcome. */
 ERR_CHECK enum err_code walk_go(struct walk *w, struct rollback_result *ret, struct err *reterr);
 ERR_CHECK enum err_code walk_resume(struct walk *w, struct rollback_result *ret, struct err *reterr);
+/* What the two hold in memory. */
+void walk_done(struct walk *w);
+/* What was put in place is durable, and the journal says that it is being proven. */
+ERR_CHECK enum err_code walk_in_place(struct walk *w, struct err *reterr);
 /* The answer that an ended journal holds. */
 void walk_answer(const struct journal *j, struct rollback_result *ret);
 

@@ -1,21 +1,28 @@
 /* Taking a restore point. */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "agent/snapshot/catalogue.h"
 #include "agent/snapshot/git.h"
 #include "agent/snapshot/opened.h"
 #include "agent/snapshot/roots.h"
+#include "agent/snapshot/taking.h"
 #include "agent/snapshot/versions.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 
-enum { BASE_ARENA_LIMIT = 256 << 20 };
+enum { BASE_ARENA_LIMIT = 256 << 20, NANO = 1000000000 };
 
-struct creating {
+struct snapshot_taking {
 	struct repo *repo;
 	const struct service_config *service;
 	const struct snapshot_options *o;
+	struct snapshot_options options; /* a copy, where the caller's are gone before the end */
+	uint64_t began_ms;
+	struct tree *live; /* of each component: what was read, to be compared with; NULL: not kept */
 	struct arena *arena;
 	struct store_run *run;
 	struct scan_packers packers;
@@ -24,6 +31,7 @@ struct creating {
 	bool has_base;
 	struct buf pages; /* of the component at hand */
 	uint64_t page_bytes;
+	enum component which; /* the one at hand */
 	struct snapshot_progress total;
 	struct manifest result;
 	struct snapshot_component components[COMPONENT_COUNT];
@@ -31,17 +39,20 @@ struct creating {
 	size_t count;
 };
 
-static void creating_done(struct creating *c)
+static void creating_done(struct snapshot_taking *c)
 {
 	scan_packers_done(&c->packers);
 	store_run_free(c->run);
 	arena_free(c->base_arena);
 	buf_done(&c->pages);
+	for (size_t i = 0; c->live && i < COMPONENT_COUNT; i++)
+		tree_done(&c->live[i]);
+	free(c->live);
 }
 
 /* ---- the base: the newest restore point of this service ---- */
 
-static enum err_code find_base(struct creating *c, struct err *reterr)
+static enum err_code find_base(struct snapshot_taking *c, struct err *reterr)
 {
 	CLEANUP(cleanup_free) struct id *ids = NULL;
 	size_t count = 0;
@@ -59,7 +70,7 @@ static enum err_code find_base(struct creating *c, struct err *reterr)
 	return rc;
 }
 
-static enum err_code open_base(struct creating *c, enum component which, struct base **ret, struct err *reterr)
+static enum err_code open_base(struct snapshot_taking *c, enum component which, struct base **ret, struct err *reterr)
 {
 	for (size_t i = 0; c->has_base && i < c->base.trees.count; i++) {
 		const struct manifest_tree *t = &LIST_AT(c->base.trees, struct manifest_tree, i);
@@ -73,18 +84,21 @@ static enum err_code open_base(struct creating *c, enum component which, struct 
 
 static enum err_code put_page(void *ctx, struct packer *packer, const uint8_t *data, size_t size, struct err *reterr)
 {
-	struct creating *c = ctx;
+	struct snapshot_taking *c = ctx;
 	struct chunk_id id;
 	enum err_code rc = packer_put(packer, data, size, &id, reterr);
 	if (rc)
 		return rc;
 	reference_write(&c->pages, &id, (uint32_t)size);
 	c->page_bytes += size;
-	return c->pages.failed ? err_set(reterr, ERR_NOMEM, "out of memory") : ERR_OK;
+	if (c->pages.failed)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	return c->live ? tree_add_live_page(&c->live[c->which], data, size, reterr) : ERR_OK;
 }
 
 /* A clean work tree that did not change needs no second look. */
-static bool is_dirty(const struct creating *c, const char *worktree, enum component which, const struct digest *digest)
+static bool is_dirty(
+    const struct snapshot_taking *c, const char *worktree, enum component which, const struct digest *digest)
 {
 	const struct snapshot_component *before =
 	    c->has_base ? snapshot_summary_component(&c->base.summary, which) : NULL;
@@ -107,8 +121,9 @@ static enum err_code copy_globs(struct arena *arena, const struct list *from, st
 	return ERR_OK;
 }
 
-static enum err_code record_component(struct creating *c, enum component which, const struct component_roots *roots,
-    const struct scan_counts *counts, const struct scan_totals *totals, struct err *reterr)
+static enum err_code record_component(struct snapshot_taking *c, enum component which,
+    const struct component_roots *roots, const struct scan_counts *counts, const struct scan_totals *totals,
+    struct err *reterr)
 {
 	struct snapshot_component *out = &c->components[c->count];
 	*out = (struct snapshot_component){
@@ -133,7 +148,7 @@ static enum err_code record_component(struct creating *c, enum component which, 
 	return copy_globs(c->arena, roots->exclude, &out->exclude, reterr);
 }
 
-static enum err_code take_component(struct creating *c, enum component which, struct err *reterr)
+static enum err_code take_component(struct snapshot_taking *c, enum component which, struct err *reterr)
 {
 	struct component_roots roots;
 	struct scan_counts counts;
@@ -148,6 +163,7 @@ static enum err_code take_component(struct creating *c, enum component which, st
 		return rc;
 	buf_clear(&c->pages);
 	c->page_bytes = 0;
+	c->which = which;
 	rc = open_base(c, which, &base, reterr);
 	if (rc)
 		return rc;
@@ -160,6 +176,7 @@ static enum err_code take_component(struct creating *c, enum component which, st
 	    .exclude = roots.exclude,
 	    .exclude_too = c->o->like && now ? &now->exclude : NULL,
 	    .base = base,
+	    .cut = base,
 	    .trust_base = store_run_intact(c->run),
 	    .put = put_page,
 	    .put_ctx = c,
@@ -175,7 +192,7 @@ static enum err_code take_component(struct creating *c, enum component which, st
 
 /* ---- the whole ---- */
 
-static bool is_wanted(const struct creating *c, enum component which)
+static bool is_wanted(const struct snapshot_taking *c, enum component which)
 {
 	if (c->o->components)
 		return c->o->components & 1u << which;
@@ -187,7 +204,7 @@ static bool is_wanted(const struct creating *c, enum component which)
 	return false;
 }
 
-static enum err_code take_components(struct creating *c, struct err *reterr)
+static enum err_code take_components(struct snapshot_taking *c, struct err *reterr)
 {
 	for (int which = 0; which < COMPONENT_COUNT; which++) {
 		if (!is_wanted(c, (enum component)which))
@@ -204,7 +221,7 @@ static enum err_code take_components(struct creating *c, struct err *reterr)
 		   : err_set(reterr, ERR_INVALID, "no snapshot of %s: it declares no component", c->service->name);
 }
 
-static enum err_code fill_summary(struct creating *c, struct err *reterr)
+static enum err_code fill_summary(struct snapshot_taking *c, struct err *reterr)
 {
 	struct snapshot_summary *s = &c->result.summary;
 	struct random random;
@@ -220,7 +237,7 @@ static enum err_code fill_summary(struct creating *c, struct err *reterr)
 }
 
 /* The lists so far live in c; the summary that goes out must not. */
-static bool has_taken(const struct creating *c, uint32_t which)
+static bool has_taken(const struct snapshot_taking *c, uint32_t which)
 {
 	for (size_t i = 0; i < c->count; i++)
 		if (c->components[i].component == which)
@@ -228,8 +245,8 @@ static bool has_taken(const struct creating *c, uint32_t which)
 	return false;
 }
 
-static enum err_code carry_component(
-    struct creating *c, const struct snapshot_component *from, const struct manifest_tree *tree, struct err *reterr)
+static enum err_code carry_component(struct snapshot_taking *c, const struct snapshot_component *from,
+    const struct manifest_tree *tree, struct err *reterr)
 {
 	size_t at = c->count;
 	struct snapshot_component copy;
@@ -250,7 +267,7 @@ static enum err_code carry_component(
 }
 
 /* What it needs is kept by the restore point that it comes from. */
-static enum err_code carry_over(struct creating *c, struct err *reterr)
+static enum err_code carry_over(struct snapshot_taking *c, struct err *reterr)
 {
 	const struct manifest *m = c->o->carry ? &c->o->carry->manifest : NULL;
 	enum err_code rc = ERR_OK;
@@ -262,7 +279,7 @@ static enum err_code carry_over(struct creating *c, struct err *reterr)
 	return rc;
 }
 
-static enum err_code keep_lists(struct creating *c, struct err *reterr)
+static enum err_code keep_lists(struct snapshot_taking *c, struct err *reterr)
 {
 	enum err_code rc = carry_over(c, reterr);
 	if (rc)
@@ -277,7 +294,7 @@ static enum err_code keep_lists(struct creating *c, struct err *reterr)
 }
 
 /* The restore point is there; that it would not be missed is no reason to call it failed. */
-static void list_it(const struct creating *c)
+static void list_it(const struct snapshot_taking *c)
 {
 	struct err err = ERR_INIT;
 	CLEANUP(cleanup_fd) int lock = -1;
@@ -286,18 +303,26 @@ static void list_it(const struct creating *c)
 		log_warn("snapshot", "service=%s the catalogue could not be written: %s", c->service->name, err.msg);
 }
 
-/* Packs, index, manifest: each durable before the next (repo.h). */
-static enum err_code create(struct creating *c, uint64_t began_ms, struct err *reterr)
+static enum err_code begin(struct snapshot_taking *c, struct err *reterr)
 {
+	c->began_ms = clock_mono_ms();
+	c->pages.limit = MANIFEST_SIZE_MAX;
+	c->base_arena = arena_new(BASE_ARENA_LIMIT);
+	if (!c->base_arena)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	repo_sweep(c->repo);
 	enum err_code rc = fill_summary(c, reterr);
 	if (!rc)
 		rc = store_run_new(c->repo, true, &c->run, reterr);
 	if (!rc)
 		rc = find_base(c, reterr);
-	if (!rc)
-		rc = take_components(c, reterr);
-	if (!rc)
-		rc = keep_lists(c, reterr);
+	return rc ? rc : take_components(c, reterr);
+}
+
+/* Packs, index, manifest: each durable before the next (repo.h). */
+static enum err_code finish(struct snapshot_taking *c, struct err *reterr)
+{
+	enum err_code rc = keep_lists(c, reterr);
 	if (!rc)
 		rc = scan_packers_finish(&c->packers, reterr);
 	if (!rc)
@@ -307,7 +332,7 @@ static enum err_code create(struct creating *c, uint64_t began_ms, struct err *r
 	if (rc)
 		return rc;
 	c->result.summary.stored_bytes = store_run_bytes(c->run);
-	c->result.summary.took_ms = clock_mono_ms() - began_ms;
+	c->result.summary.took_ms = clock_mono_ms() - c->began_ms;
 	/* Longer than this, and prune might have taken away what the beginning leaned on. */
 	if (c->result.summary.took_ms > PRUNE_GRACE_MS / 2)
 		return err_set(reterr, ERR_TIMEOUT,
@@ -322,16 +347,90 @@ static enum err_code create(struct creating *c, uint64_t began_ms, struct err *r
 enum err_code snapshot_create(struct repo *r, const struct service_config *service, const struct snapshot_options *o,
     struct arena *arena, struct snapshot_summary *ret, struct err *reterr)
 {
-	struct creating c = {.repo = r, .service = service, .o = o, .arena = arena};
-	uint64_t began_ms = clock_mono_ms();
-	c.pages.limit = MANIFEST_SIZE_MAX;
-	c.base_arena = arena_new(BASE_ARENA_LIMIT);
-	if (!c.base_arena)
-		return err_set(reterr, ERR_NOMEM, "out of memory");
-	repo_sweep(r);
-	enum err_code rc = create(&c, began_ms, reterr);
+	struct snapshot_taking c = {.repo = r, .service = service, .o = o, .arena = arena};
+	enum err_code rc = begin(&c, reterr);
+	if (!rc)
+		rc = finish(&c, reterr);
 	creating_done(&c);
 	if (!rc)
 		*ret = c.result.summary;
 	return rc;
+}
+
+/* ---- in two halves ---- */
+
+enum err_code snapshot_begin(struct repo *r, const struct service_config *service, const struct snapshot_options *o,
+    struct arena *arena, struct snapshot_taking **ret, struct err *reterr)
+{
+	struct snapshot_taking *c = calloc(1, sizeof *c);
+	if (!c)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	*c = (struct snapshot_taking){.repo = r, .service = service, .options = *o, .arena = arena};
+	c->o = &c->options;
+	c->live = calloc(COMPONENT_COUNT, sizeof *c->live);
+	enum err_code rc = c->live ? begin(c, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
+	if (rc)
+		snapshot_taking_free(c);
+	else
+		*ret = c;
+	return rc;
+}
+
+enum err_code snapshot_finish(struct snapshot_taking *c, struct snapshot_summary *ret, struct err *reterr)
+{
+	enum err_code rc = finish(c, reterr);
+	scan_packers_done(&c->packers); /* they hold some megabytes, and a view of the index as it was */
+	if (!rc)
+		*ret = c->result.summary;
+	return rc;
+}
+
+void snapshot_taking_free(struct snapshot_taking *c)
+{
+	if (!c)
+		return;
+	creating_done(c);
+	free(c);
+}
+
+const struct tree *taking_tree(const struct snapshot_taking *c, enum component which)
+{
+	return &c->live[which];
+}
+
+const struct snapshot_component *taking_about(const struct snapshot_taking *c, enum component which)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->components[i].component == (uint32_t)which)
+			return &c->components[i];
+	return NULL;
+}
+
+static const uint8_t *taken_entry(const struct tree *t, uint32_t root, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	if (!*path)
+		return tree_root_entry(t, root);
+	return root < TREE_ROOTS
+		   ? tree_find(t, (uint16_t)root, path, slash ? (size_t)(slash - path) : 0, name, strlen(name))
+		   : NULL;
+}
+
+static int64_t nanoseconds(struct timespec t)
+{
+	return (int64_t)t.tv_sec * NANO + t.tv_nsec;
+}
+
+bool snapshot_taking_still(const struct snapshot_taking *t, enum component component, uint32_t root, const char *path,
+    int dirfd, const char *name)
+{
+	const uint8_t *e = taken_entry(&t->live[component], root, path);
+	struct stat st;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return !e && errno == ENOENT;
+	bool sized = e && (entry_kind(e) == ENTRY_FILE || entry_kind(e) == ENTRY_SYMLINK);
+	return e && !(entry_flags(e) & (ENTRY_TORN | ENTRY_RACY)) && entry_inode(e) == st.st_ino &&
+	       entry_ctime(e) == nanoseconds(st.st_ctim) && entry_mtime(e) == nanoseconds(st.st_mtim) &&
+	       (!sized || entry_length(e) == (uint64_t)st.st_size);
 }

@@ -1,6 +1,7 @@
 /* Two trees side by side. */
 #include "agent/snapshot/live.h"
 #include "agent/snapshot/roots.h"
+#include "agent/snapshot/taking.h"
 
 #include "shared/base/text.h"
 
@@ -21,6 +22,7 @@ struct comparing {
 	struct diff_component *result;
 	uint16_t b_roots[SNAPSHOT_ROOTS_MAX + 1]; /* the first's index of each root of the second */
 	bool enough;
+	bool recut; /* a large file may be the same and only cut in another way */
 };
 struct names { /* walks the entries of one directory */
 	const struct tree *tree;
@@ -121,6 +123,10 @@ static void tell(
 static void compare_pair(struct comparing *c, uint32_t root, const char *path, const uint8_t *a, const uint8_t *b)
 {
 	bool devices = entry_kind(a) == ENTRY_CHARACTER || entry_kind(a) == ENTRY_BLOCK;
+	if (c->b.live && entry_kind(a) == ENTRY_FILE && entry_kind(b) == ENTRY_FILE &&
+	    entry_length(a) == entry_length(b) &&
+	    (entry_chunking(a) != entry_chunking(b) || entry_pages(a) != entry_pages(b)))
+		c->recut = true;
 	if (!entry_same_content(a, b) || (!devices && entry_link(a) != entry_link(b)))
 		tell(c, CHANGE_CONTENT, root, path, a, b);
 	else if (!entry_same_metadata(a, b))
@@ -229,7 +235,7 @@ enum err_code snapshot_diff(struct snapshot *first, struct snapshot *second, con
 			return err_set(reterr, ERR_CANCELLED, "cancelled");
 		struct diff_component *r = &result.component[which];
 		struct comparing c = {{&first->trees[which], a, 0, false}, {&second->trees[which], b, 0, false},
-		    (enum component)which, on_change, ctx, r, {0}, false};
+		    (enum component)which, on_change, ctx, r, {0}, false, false};
 		r->compared = true;
 		r->digest = b->digest;
 		r->entries = b->entries;
@@ -274,6 +280,7 @@ static enum err_code diff_live_component(struct snapshot *s, const struct snapsh
 	struct live_options lo = {
 	    .mode = o->stat_only ? SCAN_STAT : SCAN_READ,
 	    .trust = !o->exact,
+	    .known = o->known && taking_about(o->known, c->component) ? taking_tree(o->known, c->component) : NULL,
 	    .exclude_too = now ? &now->exclude : NULL,
 	    .workers = o->workers,
 	    .cancel = o->cancel,
@@ -320,6 +327,73 @@ enum err_code snapshot_diff_live(struct snapshot *s, const struct service_config
 			break;
 	}
 	*ret = result;
+	return ERR_OK;
+}
+
+/* ---- a restore point and what is being taken ---- */
+
+/* Entry by entry only where both have the same roots in the same order. */
+static bool same_roots(const struct snapshot_component *a, const struct snapshot_component *b)
+{
+	if (!a || !b || a->roots.count != b->roots.count)
+		return false;
+	for (size_t i = 0; i < a->roots.count; i++)
+		if (!text_equal(LIST_AT(a->roots, struct snapshot_root, i).path,
+			LIST_AT(b->roots, struct snapshot_root, i).path))
+			return false;
+	return true;
+}
+
+static void compare_with(struct comparing *c, const struct snapshot_component *now, struct diff_component *r)
+{
+	r->compared = true;
+	r->digest = now->digest;
+	r->entries = now->entries;
+	r->size_bytes = now->size_bytes;
+	text_copy(r->version_before, sizeof r->version_before, c->a.about->version ? c->a.about->version : "");
+	text_copy(r->version_now, sizeof r->version_now, now->version ? now->version : "");
+	match_roots(c);
+	if (memcmp(c->a.about->digest.b, now->digest.b, sizeof now->digest.b))
+		compare_trees(c);
+}
+
+static bool diff_taking(struct snapshot *s, const struct snapshot_taking *taken, const struct diff_options *o,
+    snapshot_change_fn *on_change, void *ctx, struct diff_result *ret)
+{
+	*ret = (struct diff_result){0};
+	for (uint32_t which = 0; which < COMPONENT_COUNT; which++) {
+		const struct snapshot_component *a =
+		    snapshot_summary_component(snapshot_about(s), (enum component)which);
+		const struct snapshot_component *b = taking_about(taken, (enum component)which);
+		if ((!a && !b) || !is_chosen(o, which) || (a && only_prepared(a)))
+			continue;
+		if (!same_roots(a, b))
+			return false;
+		struct comparing c = {.a = {&s->trees[which], a, 0, false},
+		    .b = {taking_tree(taken, (enum component)which), b, 0, true},
+		    .component = (enum component)which,
+		    .on_change = on_change,
+		    .ctx = ctx,
+		    .result = &ret->component[which]};
+		compare_with(&c, b, c.result);
+		if (c.recut)
+			return false;
+		if (c.enough)
+			break;
+	}
+	return true;
+}
+
+enum err_code snapshot_diff_taking(struct snapshot *s, const struct snapshot_taking *taken,
+    const struct diff_options *o, snapshot_change_fn *on_change, void *ctx, bool *ret_comparable,
+    struct diff_result *ret, struct err *reterr)
+{
+	struct diff_result result;
+	if (o->cancel && atomic_load(o->cancel))
+		return err_set(reterr, ERR_CANCELLED, "cancelled");
+	*ret_comparable = diff_taking(s, taken, o, on_change, ctx, &result);
+	if (*ret_comparable)
+		*ret = result;
 	return ERR_OK;
 }
 

@@ -16,10 +16,13 @@ static enum err_code scan_all(struct repo *r, struct store_run *run, const struc
 	struct scan_packers packers = {0};
 	struct scan_counts counts;
 	size_t count;
-	CLEANUP(base_cleanup) struct base *known = NULL;
+	CLEANUP(base_cleanup) struct base *known = NULL, *cut = NULL;
+	const struct tree *like = o->known ? o->known : base;
 	enum err_code rc = roots_recorded(about, arena, &roots, &count, reterr);
-	if (!rc && base && base->block_count)
-		rc = base_of_tree(base, &known, reterr);
+	if (!rc && like && like->block_count)
+		rc = base_of_tree(like, &known, reterr);
+	if (!rc && o->known && base && base->block_count)
+		rc = base_of_tree(base, &cut, reterr);
 	if (rc)
 		return rc;
 	struct scan_options so = {
@@ -31,6 +34,7 @@ static enum err_code scan_all(struct repo *r, struct store_run *run, const struc
 	    .exclude = roots.exclude,
 	    .exclude_too = o->exclude_too,
 	    .base = known,
+	    .cut = o->known ? cut : known,
 	    .trust_base = o->trust,
 	    .missing_ok = true,
 	    .put = keep_page,

@@ -8,6 +8,7 @@
 struct live_options {
 	enum scan_mode mode;
 	bool trust;           /* what looks unchanged is */
+	const struct tree *known; /* NULL: unchanged against base; else against this, and base says how files were cut */
 	const struct list *exclude_too;
 	unsigned workers;
 	const atomic_bool *cancel;

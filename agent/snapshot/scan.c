@@ -267,18 +267,18 @@ static void scan_free(struct scan *s)
 
 CLEANUP_DEFINE(struct scan, scan_cleanup, scan_free)
 
-/* Which root of the base is which of ours: by name. */
-static void match_roots(struct scan *s)
+/* Which root of a base is which of ours: by name. */
+static void match_roots(const struct scan *s, struct base *base, uint16_t ret[SNAPSHOT_ROOTS_MAX])
 {
 	for (size_t i = 0; i < s->o.root_count; i++)
-		s->base_roots[i] = TREE_ROOTS;
+		ret[i] = TREE_ROOTS;
 	struct base_cursor c;
 	uint16_t number = 0;
-	for (base_begin(s->o.base, TREE_ROOTS, "", &c); c.entry; base_next(&c), number++)
+	for (base_begin(base, TREE_ROOTS, "", &c); c.entry; base_next(&c), number++)
 		for (size_t i = 0; i < s->o.root_count; i++)
 			if (strlen(s->o.roots[i].name) == entry_name_size(c.entry) &&
 			    !memcmp(s->o.roots[i].name, entry_name(c.entry), entry_name_size(c.entry)))
-				s->base_roots[i] = number;
+				ret[i] = number;
 	base_end(&c);
 }
 
@@ -306,7 +306,9 @@ static enum err_code scan_new(const struct scan_options *o, struct scan **ret, s
 		return err_sys(reterr, errno, "%s", o->repo->path);
 	s->repo_device = st.st_dev;
 	s->repo_inode = st.st_ino;
-	match_roots(s);
+	match_roots(s, s->o.base, s->base_roots);
+	if (s->o.cut != s->o.base)
+		match_roots(s, s->o.cut, s->cut_roots);
 	*ret = TAKE_PTR(s);
 	return ERR_OK;
 }

@@ -38,6 +38,7 @@ struct scan_options {
 	size_t root_count;
 	const struct list *exclude, *exclude_too; /* globs (const char *) below each root; may be NULL */
 	struct base *base;         /* may be NULL */
+	struct base *cut;          /* tells how the files were cut that are read; the base, NULL, or another */
 	bool trust_base;           /* false: the base only tells how files were cut */
 	bool missing_ok;           /* a root that is not there is left out */
 	scan_page_fn *put;

@@ -90,11 +90,29 @@ static enum err_code list_roots(struct scan_worker *w, size_t *ret_count, struct
 
 /* ---- the base's side of the merge ---- */
 
-static void begin_base(struct base_cursor *c, const struct scan *s, const struct scan_node *n)
+static void begin_base(struct base_cursor *c, struct base *base, const uint16_t *roots, const struct scan_node *n)
 {
-	uint16_t root = n->root == TREE_ROOTS ? TREE_ROOTS : s->base_roots[n->root];
+	uint16_t root = n->root == TREE_ROOTS ? TREE_ROOTS : roots[n->root];
 	bool none = root == TREE_ROOTS && n->root != TREE_ROOTS;
-	base_begin(none ? NULL : s->o.base, root, n->path, c);
+	base_begin(none ? NULL : base, root, n->path, c);
+}
+
+/* What a directory's names are merged with. */
+struct merge {
+	struct base_cursor base, cut;
+	bool cut_begun; /* looked for only when something in the directory is not as in the base */
+};
+
+/* The entry that says how the file was cut. */
+static const uint8_t *cut_of(
+    const struct scan *s, const struct scan_node *n, struct merge *m, const uint8_t *base, const char *name)
+{
+	if (s->o.cut == s->o.base)
+		return base;
+	if (!m->cut_begun)
+		begin_base(&m->cut, s->o.cut, s->cut_roots, n);
+	m->cut_begun = true;
+	return base_find(&m->cut, name, strlen(name));
 }
 
 /* ---- one name ---- */
@@ -276,6 +294,23 @@ static enum err_code add_child(struct scan_worker *w, struct scan_node *n, uint1
 	return ERR_OK;
 }
 
+/* A pattern of any folder's own names asks for the last name alone, whose first letter must be the pattern's.  Most
+ * names are none of such. */
+static bool cannot_match(const char *glob, const char *name)
+{
+	if (strncmp(glob, "**/", 3) != 0 || strchr(glob + 3, '/') || strstr(glob + 3, "**"))
+		return false;
+	return !strchr("*?[\\", glob[3]) && glob[3] != *name;
+}
+
+static bool may_match(const struct list *globs, const char *name)
+{
+	for (size_t i = 0; globs && i < globs->count; i++)
+		if (!cannot_match(LIST_AT(*globs, const char *, i), name))
+			return true;
+	return false;
+}
+
 static bool excluded_by(const struct list *globs, const char *path)
 {
 	for (size_t i = 0; globs && i < globs->count; i++)
@@ -289,7 +324,7 @@ static bool is_excluded(struct scan_worker *w, const struct scan_node *n, const 
 	const struct scan_options *o = &w->scan->o;
 	const struct list *own = w->source ? w->source->exclude : NULL;
 	if (n->root == TREE_ROOTS ||
-	    ((!o->exclude || !o->exclude->count) && (!o->exclude_too || !o->exclude_too->count) && !own))
+	    (!may_match(o->exclude, name) && !may_match(o->exclude_too, name) && !may_match(own, name)))
 		return false;
 	buf_clear(&w->path);
 	buf_printf(&w->path, "%s%s%s", n->path, *n->path ? "/" : "", name);
@@ -320,10 +355,10 @@ static enum err_code stat_name(int dirfd, const char *name, struct stat *ret, bo
 }
 
 static enum err_code scan_name(struct scan_worker *w, struct scan_node *n, int dirfd, const char *name, uint16_t root,
-    struct base_cursor *cursor, struct err *reterr)
+    struct merge *m, struct err *reterr)
 {
 	const char *stored_name = n->root == TREE_ROOTS ? w->scan->o.roots[root].name : name;
-	const uint8_t *base = base_find(cursor, stored_name, strlen(stored_name));
+	const uint8_t *base = base_find(&m->base, stored_name, strlen(stored_name));
 	char target[PATH_LIMIT];
 	for (int tries = 0; tries < SNAPSHOT_READ_TRIES; tries++) { /* again when it turns into something else */
 		struct stat st;
@@ -341,7 +376,8 @@ static enum err_code scan_name(struct scan_worker *w, struct scan_node *n, int d
 		if (base && w->scan->o.trust_base && known_by_metadata(base, f.type, &st)) {
 			rc = take_over(n, base, &st, reterr);
 		} else {
-			rc = fill_content(w, dirfd, name, base, &st, target, &f, &is_gone, reterr);
+			const uint8_t *cut = cut_of(w->scan, n, m, base, stored_name);
+			rc = fill_content(w, dirfd, name, cut, &st, target, &f, &is_gone, reterr);
 			if (!rc && is_gone)
 				continue;
 			if (!rc)
@@ -393,19 +429,21 @@ static int open_node(struct scan_worker *w, struct scan_node *n)
 
 static enum err_code scan_names(struct scan_worker *w, struct scan_node *n, int fd, size_t count, struct err *reterr)
 {
-	struct base_cursor cursor;
+	struct merge m = {0};
 	enum err_code rc = ERR_OK;
-	begin_base(&cursor, w->scan, n);
+	begin_base(&m.base, w->scan->o.base, w->scan->base_roots, n);
 	for (size_t i = 0; i < count && !rc && !scan_stopped(w->scan); i++) {
 		const char *name = (const char *)w->names.data + w->sorted[i].at;
 		if (is_excluded(w, n, name))
 			continue;
 		uint16_t root = n->root == TREE_ROOTS ? (uint16_t)i : n->root;
-		rc = scan_name(w, n, fd, name, root, &cursor, reterr);
+		rc = scan_name(w, n, fd, name, root, &m, reterr);
 		if (rc)
 			rc = scan_error(w, n, name, rc, reterr);
 	}
-	base_end(&cursor);
+	base_end(&m.base);
+	if (m.cut_begun)
+		base_end(&m.cut);
 	return rc;
 }
 

@@ -42,6 +42,7 @@ struct scan {
 	int root_fds[SNAPSHOT_ROOTS_MAX];
 	uint64_t repo_device, repo_inode; /* a repository below a root is no part of it */
 	uint16_t base_roots[SNAPSHOT_ROOTS_MAX]; /* index in the base, or TREE_ROOTS: it has none */
+	uint16_t cut_roots[SNAPSHOT_ROOTS_MAX];  /* the same of options.cut */
 	struct scan_node *top; /* without what has left */
 	struct emitter *emitter;
 	pthread_mutex_t mutex;

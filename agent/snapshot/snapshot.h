@@ -124,6 +124,20 @@ struct snapshot_options {
 ERR_CHECK enum err_code snapshot_create(struct repo *r, const struct service_config *service, const struct snapshot_options *o,
     struct arena *arena, struct snapshot_summary *ret, struct err *reterr);
 
+/* The same in two halves, for a rollback: what it reads to save it is what it compares with, so that the trees are walked once.  The first half
+ * reads everything and makes nothing durable; the second keeps it.  What o and service point to, and the arena, are borrowed until the end.
+ * Freed without the second half, no restore point was taken. */
+struct snapshot_taking;
+ERR_CHECK enum err_code snapshot_begin(struct repo *r, const struct service_config *service, const struct snapshot_options *o,
+    struct arena *arena, struct snapshot_taking **ret, struct err *reterr);
+/* Once; errors as of snapshot_create(). */
+ERR_CHECK enum err_code snapshot_finish(struct snapshot_taking *t, struct snapshot_summary *ret, struct err *reterr);
+void snapshot_taking_free(struct snapshot_taking *t); /* NULL is a no-op */
+/* Is what lies there now under that name, by all that its inode tells, what was read of that path?  Also true where neither is there.  Roots are
+ * numbered as in the restore point that it was taken like, so ask only after snapshot_diff_taking() could compare. */
+bool snapshot_taking_still(const struct snapshot_taking *t, enum component component, uint32_t root, const char *path, int dirfd,
+    const char *name);
+
 /* ---- finding one ---- */
 
 struct snapshot_damaged { const char *file, *text; };
@@ -256,6 +270,9 @@ struct diff_options {
 	bool exact;                  /* live: read every file; else a file with the same size, mtime, ctime and inode counts as unchanged,
 	                              * and one that only differs in ctime or inode is read to see */
 	bool stat_only;              /* live: read nothing at all; a file whose mtime and size are the same is at most CHANGE_METADATA */
+	/* live: what looks as it did when this was read is taken to have the content that was read then, beside what looks as in the first
+	 * snapshot.  NULL: nothing more is known. */
+	const struct snapshot_taking *known;
 	unsigned workers;
 	const atomic_bool *cancel;
 };
@@ -275,6 +292,10 @@ ERR_CHECK enum err_code snapshot_diff(struct snapshot *first, struct snapshot *s
  * A root that is not there counts as removed whole. */
 ERR_CHECK enum err_code snapshot_diff_live(struct snapshot *s, const struct service_config *service, const struct diff_options *o,
     snapshot_change_fn *on_change, void *ctx, struct diff_result *ret, struct err *reterr);
+/* The same against what was just read.  *ret_comparable false: the two cannot be compared entry by entry (another set of roots, large files
+ * cut in another way), and what was told counts for nothing; look at the live tree. */
+ERR_CHECK enum err_code snapshot_diff_taking(struct snapshot *s, const struct snapshot_taking *taken, const struct diff_options *o,
+    snapshot_change_fn *on_change, void *ctx, bool *ret_comparable, struct diff_result *ret, struct err *reterr);
 /* The live digest of one component, to be compared with snapshot_component.digest.  reference (may be NULL) spares reading what is known
  * by its metadata.  ret_entries, ret_bytes may be NULL. */
 ERR_CHECK enum err_code snapshot_digest_live(struct repo *r, const struct service_config *service, enum component component,
