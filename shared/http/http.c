@@ -136,7 +136,7 @@ struct transfer {
 	const struct http_request *request;
 	struct buf *body;
 	uint64_t sent; /* of a body that is read as it is sent */
-	bool cancelled;
+	bool cancelled, stopped;
 	const struct buf *upload;
 	size_t uploaded;
 };
@@ -151,6 +151,15 @@ static size_t on_body(char *data, size_t size, size_t count, void *user)
 	}
 	buf_append(t->body, data, n);
 	return t->body->failed ? 0 : n;
+}
+
+/* Called about once a second even when nothing moves. */
+static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	struct transfer *t = user;
+	(void)a, (void)b, (void)c, (void)d;
+	t->stopped = atomic_load(t->request->stop);
+	return t->stopped;
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *user)
@@ -255,7 +264,7 @@ static enum err_code failure(struct http_client *c, CURLcode rc, const char *url
 
 enum err_code http_ask(struct http_client *c, const struct http_request *r, struct http_answer *ret, struct err *reterr)
 {
-	struct buf body = { .limit = HTTP_ANSWER_MAX };
+	struct buf body = { .limit = r->answer_max ? r->answer_max : HTTP_ANSWER_MAX };
 	struct transfer t = { .curl = c->curl, .request = r, .body = &body };
 	struct curl_slist *headers = NULL;
 	set_common(c, r->url, "http,https");
@@ -291,6 +300,11 @@ enum err_code http_ask(struct http_client *c, const struct http_request *r, stru
 	} else {
 		curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
 	}
+	if (r->stop) {
+		curl_easy_setopt(c->curl, CURLOPT_NOPROGRESS, 0L);
+		curl_easy_setopt(c->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+		curl_easy_setopt(c->curl, CURLOPT_XFERINFODATA, &t);
+	}
 	CURLcode rc = perform(c);
 	long status = 0;
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
@@ -304,9 +318,12 @@ enum err_code http_ask(struct http_client *c, const struct http_request *r, stru
 		return ERR_OK;
 	}
 	bool over = body.failed;
+	size_t limit = body.limit;
 	buf_done(&body);
 	if (over)
-		return err_set(reterr, ERR_LIMIT, "%s: the answer is larger than %d MiB", r->url, HTTP_ANSWER_MAX >> 20);
+		return err_set(reterr, ERR_LIMIT, "%s: the answer is larger than %zu KiB", r->url, limit >> 10);
+	if (t.stopped)
+		return err_set(reterr, ERR_CANCELLED, "%s: no longer wanted", r->url);
 	return failure(c, rc, r->url, reterr);
 }
 

@@ -6,6 +6,7 @@
 #ifndef KEDGE_SHARED_HTTP_HTTP_H
 #define KEDGE_SHARED_HTTP_HTTP_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "shared/base/buf.h"
@@ -47,6 +48,8 @@ struct http_request {
 	/* Each header line of the answer without its line end, before any data; may be NULL. */
 	void (*on_header)(void *ctx, long status, const char *line, size_t size);
 	void *ctx;
+	size_t answer_max;                /* an answer that is collected: ERR_LIMIT beyond; 0: HTTP_ANSWER_MAX */
+	const atomic_bool *stop;          /* once it is true the call ends within a second or so, ERR_CANCELLED; may be NULL */
 };
 struct http_answer {
 	long status;
