@@ -58,6 +58,7 @@ struct center_sinks {
 	/* The authority signs `csr` (PEM) for `host` in `role` (enum certificate_role); token and boot come back with
 	 * INPUT_SIGNED. */
 	void (*sign)(void *ctx, uint32_t role, const char *host, const char *csr, uint64_t token, struct id boot);
+	void (*summarise)(void *ctx, struct id incident);
 };
 
 struct center_options {

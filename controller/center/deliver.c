@@ -63,6 +63,10 @@ static void deliver_one(struct center *c, const struct effect *e)
 		if (s->sign)
 			s->sign(s->ctx, e->certificate_role, e->host, e->text, e->token, e->boot);
 		break;
+	case EFFECT_SUMMARISE:
+		if (s->summarise)
+			s->summarise(s->ctx, e->id);
+		break;
 	case EFFECT_KIND_COUNT:
 		abort(); /* turn_emit takes no such thing */
 	}

@@ -21,6 +21,7 @@ enum input_kind {
 	INPUT_DIAGNOSED, /* analyst's result for incident `id`: `diagnosis` (controller/diagnosis/diagnosis.h) */
 	INPUT_SIGNED,    /* the authority answered EFFECT_SIGN: `certificate`, or code and text say why not */
 	INPUT_SPACE,     /* how the store's disk is now: code ERR_FULL (nearly full) or ERR_OK; from INPUT_BOOT on it has room */
+	INPUT_SUMMARISED, /* prose about incident `id`: `text`, by the model `by` (controller/prose) */
 	INPUT_KIND_COUNT
 };
 
@@ -59,7 +60,7 @@ struct input {
 	const struct diagnosis *diagnosis;
 	const struct signed_certificate *certificate;
 	enum err_code code;
-	const char *text;
+	const char *text, *by;
 };
 
 /* NULL: out of memory. */

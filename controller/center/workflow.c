@@ -427,6 +427,8 @@ enum err_code workflow_apply(struct turn *t, const struct workflow_config *c, co
 		return on_signed(t, in, reterr);
 	case INPUT_SPACE:
 		return on_space(t, c, in->code == ERR_FULL, reterr);
+	case INPUT_SUMMARISED:
+		return incident_summarise(t, in->id, in->text, in->by, reterr);
 	case INPUT_KIND_COUNT:
 		break;
 	}

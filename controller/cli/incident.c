@@ -90,6 +90,25 @@ static void head(struct cli *c, struct buf *out, const struct incident *i)
 	field_line(out, i, "reviewed by", "reviewed_by");
 }
 
+/* A machine's words stand apart and say whose they are. */
+static void summary(struct cli *c, struct buf *out, const struct incident *i)
+{
+	if (!i->summary)
+		return;
+	out_heading(out, c, "Summary (a machine's words, checked by nobody)");
+	for (const char *line = i->summary; *line;) {
+		size_t n = strcspn(line, "\n");
+		buf_text(out, n ? "  " : "");
+		if (n)
+			out_text(out, arena_strndup(c->arena, line, n));
+		buf_text(out, "\n");
+		line += n + (line[n] == '\n');
+	}
+	buf_text(out, "  written by ");
+	out_text(out, i->summary_by ? i->summary_by : "a language model");
+	buf_text(out, "\n");
+}
+
 /* "+1.2 s": people look at how long, not at when. */
 static void after(struct buf *out, uint64_t since_ms, uint64_t at_ms)
 {
@@ -133,8 +152,9 @@ static void fix_lines(struct buf *out, const struct fix *f)
 		    enum_name(&severity_enum, f->risk));
 	buf_text(out, "\n");
 	if (f->tried)
-		buf_printf(out, "       worked %llu of %llu times here: expect %.0f %% (%.0f to %.0f)\n", (unsigned long long)f->worked,
-		    (unsigned long long)f->tried, 100 * f->success, 100 * f->success_low, 100 * f->success_high);
+		buf_printf(out, "       worked %llu of %llu times here: expect %.0f %% (%.0f to %.0f)\n",
+		    (unsigned long long)f->worked, (unsigned long long)f->tried, 100 * f->success, 100 * f->success_low,
+		    100 * f->success_high);
 	for (size_t i = 0; i < f->commands.count; i++) {
 		buf_text(out, "       ");
 		out_text(out, LIST_AT(f->commands, const char *, i));
@@ -245,6 +265,7 @@ int run_incident_show(struct cli *c)
 	if (cli_for_people(c)) {
 		head(c, &out, p.incident);
 		stages(c, &out, p.incident);
+		summary(c, &out, p.incident);
 		timeline(c, &out, &p);
 		diagnosis(c, &out, p.diagnosis);
 		if (p.changes.count) {

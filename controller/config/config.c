@@ -54,6 +54,7 @@ static const struct field yaml_fields[] = {
 	F_INLINE(S, health, struct health_config, &health_config_type, 0, "limits beyond which a service is degraded"),
 	F_INLINE(S, incident, struct incident_config, &incident_config_type, 0, "how long each state of an incident may last"),
 	F_INLINE(S, notify, struct notify_config, &notify_config_type, 0, "who is told, and how"),
+	F_RECORD(S, prose, struct prose_config, &prose_config_type, 0, "a language model that writes summaries of what is over; absent: none"),
 };
 #undef S
 
@@ -90,7 +91,7 @@ static const struct field client_fields[] = {
 };
 #undef S
 const struct record_type client_config_type = RECORD_TYPE("client_config", struct client_config, client_fields, "kedge.yaml");
-const struct record_type *const controller_config_types[] = { &listen_type, &identity_type, &issuing_type, &controller_yaml_type, &client_config_type, &knowledge_file_type, NULL };
+const struct record_type *const controller_config_types[] = { &listen_type, &identity_type, &issuing_type, &controller_yaml_type, &client_config_type, &knowledge_file_type, &prose_config_type, NULL };
 
 enum err_code controller_listen(const char *text, char *address, size_t size, uint16_t *ret_port, struct err *reterr)
 {
@@ -179,6 +180,7 @@ enum err_code controller_workflow(const struct controller_yaml *y, struct arena 
 	*ret = (struct workflow_config){ .name = y->name, .retry_ms = y->retry_ms, .administrators = { admins, y->administrators.count },
 		.fleet = { .heartbeat_ms = y->heartbeat_ms, .proof_ms = y->proof_ms }, .health = y->health, .incident = y->incident, .notify = y->notify };
 	ret->health.heartbeat_ms = y->heartbeat_ms;
+	ret->incident.summaries = y->prose != NULL;
 	ret->recovery = (struct recovery_config){ .fleet = ret->fleet, .bake_ms = y->bake_ms, .wave_gap_ms = y->wave_gap_ms, .controller = y->name };
 	return ERR_OK;
 }

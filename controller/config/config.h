@@ -4,6 +4,7 @@
 #define KEDGE_CONTROLLER_CONFIG_CONFIG_H
 
 #include "controller/center/workflow.h"
+#include "controller/prose/prose.h"
 
 enum {
 	CONTROLLER_FILE_MAX = 1 << 20,
@@ -26,6 +27,7 @@ struct controller_yaml {
 	struct health_config health;
 	struct incident_config incident;
 	struct notify_config notify;
+	const struct prose_config *prose; /* NULL: nobody writes summaries */
 };
 extern const struct record_type controller_yaml_type;
 

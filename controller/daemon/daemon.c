@@ -17,6 +17,7 @@
 #include "controller/daemon/mailbox.h"
 #include "controller/gate/gate.h"
 #include "controller/outbox/outbox.h"
+#include "controller/prose/prose.h"
 #include "controller/store/schema.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
@@ -40,6 +41,7 @@ struct daemon {
 	struct api *api;
 	struct analyst *analyst;
 	struct outbox_sender *outbox;
+	struct prose *prose; /* NULL: no language model is configured */
 	int signals;
 	struct ws_watch *signal_watch;
 	struct ws_timer *goodbye, *recheck;
@@ -188,6 +190,7 @@ static void on_event(void *ctx, const struct center_event *event)
 }
 
 static void on_notify(void *ctx, struct id id) { outbox_deliver(((struct daemon *)ctx)->outbox, id); }
+static void on_summarise(void *ctx, struct id id) { prose_ask(((struct daemon *)ctx)->prose, id); }
 static void on_analyse(void *ctx, struct id id) { analyst_ask(((struct daemon *)ctx)->analyst, id); }
 
 /* ---- revocations ---- */
@@ -372,7 +375,7 @@ static enum err_code open_store(struct daemon *d, struct err *reterr)
 	struct center_options co = { .store = d->store,
 		.random = &d->random,
 		.handlers = { workflow_apply, workflow_refused, &d->workflow },
-		.sinks = { d, on_frame, on_close, on_reply, on_notify, on_analyse, on_event, on_revocations, on_sign } };
+		.sinks = { d, on_frame, on_close, on_reply, on_notify, on_analyse, on_event, on_revocations, on_sign, on_summarise } };
 	if ((rc = center_new(&co, &d->center, reterr)) != ERR_OK)
 		return rc;
 	return read_revoked(d, reterr); /* before the first handshake */
@@ -404,10 +407,13 @@ static enum err_code start_threads(struct daemon *d, struct err *reterr)
 {
 	struct analyst_config an = { .store = d->store, .ctx = d, .submit = submit };
 	struct outbox_config ob = { .store = d->store, .notify = &d->workflow.notify, .controller = d->y->name, .ctx = d, .submit = submit };
+	struct prose_options po = { .config = d->y->prose, .store = d->store, .ctx = d, .submit = submit };
 	struct runner_options ro = { .center = d->center, .store = d->store, .drained = on_drained, .ctx = d };
 	enum err_code rc = analyst_start(&an, &d->analyst, reterr);
 	if (rc == ERR_OK)
 		rc = outbox_start(&ob, &d->outbox, reterr);
+	if (rc == ERR_OK && d->y->prose)
+		rc = prose_start(&po, &d->prose, reterr);
 	return rc == ERR_OK ? runner_start(&ro, &d->runner, reterr) : rc;
 }
 
@@ -452,6 +458,7 @@ static void shut(struct daemon *d)
 	struct runner *runner = d->runner;
 	analyst_stop(d->analyst);
 	outbox_stop(d->outbox);
+	prose_stop(d->prose);
 	if (runner)
 		runner_stop(runner); /* commits and answers what was accepted */
 	d->runner = NULL;

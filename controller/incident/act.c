@@ -186,6 +186,8 @@ enum err_code incident_resolve(struct turn *t, const struct incident_config *c, 
 	if (rc == ERR_OK)
 		rc = turn_timer_set(t, INCIDENT_TIMER_REVIEW, i.incident, NULL, i.review_due_ms, reterr);
 	if (rc == ERR_OK)
+		rc = incident_summary_want(t, c, &i, reterr);
+	if (rc == ERR_OK)
 		rc = step(t, c, who, &i, INCIDENT_RESOLVED, "incident.resolve", resolution, reterr);
 	if (rc == ERR_OK)
 		rc = incident_release_later(t, c, &i, reterr);
@@ -235,6 +237,8 @@ enum err_code incident_reopen(struct turn *t, const struct incident_config *c, c
 	i.review_due_ms = 0;
 	i.healthy_since_ms = 0;
 	rc = turn_timer_clear(t, INCIDENT_TIMER_REVIEW, i.incident, NULL, reterr);
+	if (rc == ERR_OK)
+		rc = incident_summary_forget(t, &i, reterr);
 	if (rc == ERR_OK)
 		rc = incident_say(t, &i, who, 0, "relapse", reterr, "reopened%s%s", why ? ": " : "", why ? why : "");
 	if (rc == ERR_OK)

@@ -24,6 +24,10 @@ enum {
 	INCIDENT_ENTRIES_MAX = 4096, /* of one timeline; then only state changes are added */
 	INCIDENT_LOOKBACK = 64,      /* newest incidents of a service among which the open one is looked for */
 	INCIDENT_TOGETHER_MS = 90 * 1000, /* hosts that fall silent within three default heartbeats have one cause */
+	INCIDENT_SUMMARY_MAX = 4000,   /* bytes of prose: a page */
+	INCIDENT_SUMMARY_BY_MAX = 160, /* a model's name */
+	INCIDENT_SUMMARY_TRIES = 3,    /* then it has none */
+	INCIDENT_SUMMARY_RETRY_MS = 10 * 60 * 1000, /* without an answer: the controller, or whom it asks, was away */
 	INCIDENT_REMINDERS_MAX = 7,  /* reviews asked for before it is closed without one */
 };
 
@@ -37,6 +41,7 @@ struct incident_config {
 	/* how long each state may last before somebody is told again; doubles each time, up to 24 h */
 	uint64_t detected_ms, acknowledged_ms, investigating_ms, identified_ms,
 	    resolving_ms; /* 15 min, 1 h, 1 h, 30 min, 30 min */
+	bool summaries;   /* somebody writes them (controller/prose): not of the file */
 };
 
 enum incident_state {
@@ -81,6 +86,9 @@ struct incident {
 	const char *reviewed_by;
 	uint32_t reminders;
 	const char *resolution; /* one line: how it ended */
+	const char *summary;    /* prose made by a language model of what is above and the timeline; nothing acts on it */
+	const char *summary_by; /* the model */
+	uint32_t summary_tries; /* how often it was asked for */
 	uint64_t entries;       /* length of the timeline */
 };
 
@@ -102,6 +110,7 @@ extern const struct table *const incident_tables[];
 #define INCIDENT_TIMER_STATE   "incident.state"   /* the present state lasts too long */
 #define INCIDENT_TIMER_PROVE   "incident.prove"   /* healthy for prove_ms */
 #define INCIDENT_TIMER_RELEASE "incident.release" /* its cause resolved release_ms ago */
+#define INCIDENT_TIMER_SUMMARY "incident.summary" /* nobody has answered EFFECT_SUMMARISE */
 #define INCIDENT_TIMER_REVIEW  "incident.review"  /* the review is due, or relapse is over and it may close */
 
 /* What a call did.  The caller acts on it: see the right column. */
@@ -165,6 +174,11 @@ ERR_CHECK enum err_code incident_reopen(struct turn *t, const struct incident_co
     struct id incident, const char *why, struct incident *ret, struct err *reterr);
 ERR_CHECK enum err_code incident_note(
     struct turn *t, const struct actor *who, struct id incident, const char *text, struct err *reterr);
+/* INPUT_SUMMARISED: text is prose of a model; kept with an incident that is over and still has none, else a no-op.
+ * incident_resolve asks for it (EFFECT_SUMMARISE) where config.summaries says so, a timer again until it came or
+ * INCIDENT_SUMMARY_TRIES; what comes back to life forgets it. */
+ERR_CHECK enum err_code incident_summarise(
+    struct turn *t, struct id incident, const char *text, const char *model, struct err *reterr);
 /* One line of the timeline by another part of the chain (diagnosis, change, rollback).  at_ms 0: now.  Not audited: the
  * act itself is. */
 ERR_CHECK enum err_code incident_tell(struct turn *t, const struct actor *who, struct id incident, uint64_t at_ms,

@@ -62,6 +62,17 @@ ERR_CHECK enum err_code incident_host_unheard(struct turn *t, const struct incid
 ERR_CHECK enum err_code incident_host_heard(struct turn *t, const struct incident_config *c,
     const struct health_transition *tr, struct incident *ret, enum incident_event *ret_event, struct err *reterr);
 
+/* ---- summary.c ---- */
+
+/* It is over: ask for a summary, where there is anybody to ask. */
+ERR_CHECK enum err_code incident_summary_want(
+    struct turn *t, const struct incident_config *c, struct incident *i, struct err *reterr);
+/* It is not over after all. */
+ERR_CHECK enum err_code incident_summary_forget(struct turn *t, struct incident *i, struct err *reterr);
+/* INCIDENT_TIMER_SUMMARY */
+ERR_CHECK enum err_code incident_summary_due(
+    struct turn *t, const struct incident_config *c, struct incident *i, struct err *reterr);
+
 /* Sorted lists of names and lists of ids, in the turn's arena.  A full list stays as it is. */
 bool list_has_name(const struct list *l, const char *name);
 ERR_CHECK enum err_code list_add_name(struct turn *t, struct list *l, const char *name, size_t max, struct err *reterr);

@@ -70,6 +70,10 @@ static const struct field incident_fields[] = {
     F_STRING(struct incident, reviewed_by, AUDIT_OBJECT_MAX, 0, "by whom"),
     F_U32(struct incident, reminders, 0, 0, "how often the review was asked for"),
     F_STRING(struct incident, resolution, TEXT_LINE_MAX, 0, "how it ended"),
+    F_STRING(struct incident, summary, INCIDENT_SUMMARY_MAX, FIELD_PHI,
+	"prose by a language model, not checked by anybody; nothing acts on it"),
+    F_STRING(struct incident, summary_by, INCIDENT_SUMMARY_BY_MAX, 0, "the language model that wrote it"),
+    F_U32(struct incident, summary_tries, 0, 0, "how often it was asked for"),
     F_U64(struct incident, entries, 0, 0, "length of the timeline"),
 };
 const struct record_type incident_type =

@@ -66,9 +66,10 @@ enum err_code incident_on_timer(struct turn *t, const struct incident_config *c,
 	     prove = strcmp(timer->kind, INCIDENT_TIMER_PROVE) == 0;
 	bool release = strcmp(timer->kind, INCIDENT_TIMER_RELEASE) == 0;
 	bool review = strcmp(timer->kind, INCIDENT_TIMER_REVIEW) == 0;
+	bool summary = strcmp(timer->kind, INCIDENT_TIMER_SUMMARY) == 0;
 	struct incident i;
 	bool found;
-	*ret_mine = state || prove || release || review;
+	*ret_mine = state || prove || release || review || summary;
 	*ret_event = INCIDENT_NOTHING;
 	if (!*ret_mine)
 		return ERR_OK;
@@ -79,6 +80,8 @@ enum err_code incident_on_timer(struct turn *t, const struct incident_config *c,
 		rc = overdue(t, c, &i, ret_event, reterr);
 	else if (release)
 		rc = released(t, &i, ret_event, reterr);
+	else if (summary)
+		rc = incident_summary_due(t, c, &i, reterr);
 	else if (review)
 		rc = review_due(t, c, &i, ret_event, reterr);
 	else if (incident_is_open(&i) && i.failing.count == 0 && i.healthy_since_ms)

@@ -161,6 +161,8 @@ enum err_code incident_relapse(struct turn *t, const struct incident_config *c, 
 	i->healthy_since_ms = 0;
 	enum err_code rc = turn_timer_clear(t, INCIDENT_TIMER_REVIEW, i->incident, NULL, reterr);
 	if (rc == ERR_OK)
+		rc = incident_summary_forget(t, i, reterr);
+	if (rc == ERR_OK)
 		rc = take_in(t, i, tr, severity, reterr);
 	if (rc == ERR_OK)
 		rc = incident_cause(t, i, &i->suppressed_by, reterr);

@@ -19,6 +19,7 @@ enum effect_kind {
 	EFFECT_EVENT,       /* tell watchers (kedge watch, the console): one line of what happened, already redacted */
 	EFFECT_REVOCATIONS, /* the set of revoked certificates changed: reload it and end live connections that use one */
 	EFFECT_SIGN,        /* the authority signs the request `text` (PEM) for `certificate_role` `host`; comes back as INPUT_SIGNED with `token` and `boot` */
+	EFFECT_SUMMARISE,   /* prose: a language model writes of incident `id`, which is over; comes back as INPUT_SUMMARISED or not at all */
 	EFFECT_KIND_COUNT
 };
 

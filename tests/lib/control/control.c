@@ -93,6 +93,11 @@ static void on_analyse(void *ctx, struct id incident)
 	remember(&((struct control *)ctx)->analyse, incident);
 }
 
+static void on_summarise(void *ctx, struct id incident)
+{
+	remember(&((struct control *)ctx)->summarise, incident);
+}
+
 static void on_event(void *ctx, const struct center_event *e)
 {
 	buf_printf(&((struct control *)ctx)->events, "%s: %s\n", e->topic, e->text);
@@ -138,7 +143,8 @@ static void start(struct control *c)
 		.reply = on_reply,
 		.notify = on_notify,
 		.analyse = on_analyse,
-		.event = on_event},
+		.event = on_event,
+		.summarise = on_summarise},
 	};
 	must(center_new(&o, &c->center, &rig_err));
 }
@@ -173,7 +179,7 @@ void control_crash(struct control *c)
 	center_free(c->center);
 	c->center = NULL;
 	control_forget_letters(c);
-	c->analyse.count = c->notify.count = 0;
+	c->analyse.count = c->notify.count = c->summarise.count = 0;
 	c->next_due_ms = UINT64_MAX;
 	store_memory_restart(c->store);
 }
@@ -184,6 +190,7 @@ void control_close(struct control *c)
 	control_forget_letters(c);
 	free(c->letters);
 	free(c->analyse.items);
+	free(c->summarise.items);
 	free(c->notify.items);
 	store_close(c->store);
 	arena_free(c->arena);

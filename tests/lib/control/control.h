@@ -36,7 +36,7 @@ struct control {
 	/* queues */
 	struct control_letter *letters;
 	size_t letter_count, letter_capacity;
-	struct control_ids analyse, notify;
+	struct control_ids analyse, notify, summarise;
 	/* the last answer */
 	bool replied;
 	enum err_code reply_code;
