@@ -47,6 +47,8 @@ struct postgres_config {
 	const char *user;          /* the database user; the system user too, unless run_as says how to become it */
 	struct list run_as;        /* argv put before every program of the cluster; empty: become the system user `user` */
 	bool wal_archive;
+	const char *prove_database; /* where `prove` is asked; default postgres */
+	struct list prove;         /* SQL that a practised restore must answer: an error, no row, an empty or false first column is a fault */
 };
 
 struct sqlite_config { const char *file; };

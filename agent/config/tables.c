@@ -15,6 +15,10 @@ static const struct field postgres_fields[] = {
     F_STRINGS(struct postgres_config, run_as, CONFIG_ARGV_MAX, 0,
 	"argv put before every program of the cluster; empty: become the system user"),
     F_BOOL(struct postgres_config, wal_archive, 0, "archive the write-ahead log too: any moment can be restored"),
+    F_STRING(struct postgres_config, prove_database, NAME_MAX_BYTES, 0, "the database that `prove` is asked in",
+	.default_text = "postgres"),
+    F_STRINGS(struct postgres_config, prove, CONFIG_ARGV_MAX, FIELD_SCALAR_OK,
+	"SQL that a restored database must answer in a drill: an error, no row, an empty or false first column is a fault"),
 };
 static const struct record_type postgres_config_type = RECORD_TYPE(
     "postgres_config", struct postgres_config, postgres_fields, "a PostgreSQL cluster", .check = check_postgres);

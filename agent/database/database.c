@@ -386,3 +386,22 @@ enum err_code database_discard(const struct service_config *service, const char 
 		rc = adapter_of(service)->discard(path, reterr);
 	return rc == ERR_OK ? tree_remove(path, reterr) : rc;
 }
+
+/* ---- practised ---- */
+
+enum err_code database_try(const struct service_config *service, const char *box, const atomic_bool *cancel,
+    bool *ret_tried, struct err *reterr)
+{
+	const struct adapter *kind = adapter_of(service);
+	bool tries = kind && kind->trial;
+	enum err_code rc = tries ? kind->trial(service, box, cancel, reterr) : ERR_OK;
+	if (rc == ERR_OK)
+		*ret_tried = tries;
+	return rc;
+}
+
+enum err_code database_try_end(const struct service_config *service, const char *box, struct err *reterr)
+{
+	const struct adapter *kind = adapter_of(service);
+	return kind && kind->trial_end && file_exists(box) ? kind->trial_end(service, box, reterr) : ERR_OK;
+}

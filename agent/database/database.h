@@ -7,6 +7,8 @@
 #ifndef KEDGE_AGENT_DATABASE_DATABASE_H
 #define KEDGE_AGENT_DATABASE_DATABASE_H
 
+#include <stdatomic.h>
+
 #include "agent/snapshot/snapshot.h"
 
 #define DATABASE_LABEL "postgres"
@@ -89,5 +91,15 @@ ERR_CHECK enum err_code database_discard(const struct service_config *service, c
 bool database_staged(const struct service_config *service, const char *token);
 /* Inode of the data directory (token NULL) or of what stands beside it; 0: not there. */
 uint64_t database_inode(const struct service_config *service, const char *token);
+
+/* ---- practised ---- */
+
+/* The database component of a restore point was restored into box, which is in nobody's way and which its system user can come to: start
+ * it there, out of everybody's reach (no network, no archiving, no replication), ask it what the service declares (`prove`), end it.
+ * *ret_tried: false for a kind that is not tried.  What is in box is changed by it.  ERR_STATE: it does not run, or answers wrongly. */
+ERR_CHECK enum err_code database_try(const struct service_config *service, const char *box, const atomic_bool *cancel, bool *ret_tried,
+    struct err *reterr);
+/* Before box is removed: ends what a killed database_try() left running there.  ERR_BUSY: it did not end. */
+ERR_CHECK enum err_code database_try_end(const struct service_config *service, const char *box, struct err *reterr);
 
 #endif

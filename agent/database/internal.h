@@ -2,6 +2,8 @@
 #ifndef KEDGE_AGENT_DATABASE_INTERNAL_H
 #define KEDGE_AGENT_DATABASE_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "agent/database/database.h"
 #include "agent/database/wal.h"
 #include "agent/io/process.h"
@@ -36,6 +38,10 @@ struct adapter {
 	/* Nothing runs: make place ready to be exchanged with what stands at other, and after the exchange clean up.  NULL: nothing to do. */
 	enum err_code (*before_swap)(const char *place, const char *other, struct err *reterr);
 	enum err_code (*after_swap)(const char *place, const char *other, struct err *reterr);
+	/* box/<label> is restored, in nobody's way: does it run there?  And the end of what an earlier one left running.  NULL: not done. */
+	enum err_code (*trial)(
+	    const struct service_config *s, const char *box, const atomic_bool *cancel, struct err *reterr);
+	enum err_code (*trial_end)(const struct service_config *s, const char *box, struct err *reterr);
 	/* Removes what goes with what was set aside; NULL: nothing. */
 	enum err_code (*discard)(const char *other, struct err *reterr);
 };
@@ -80,6 +86,9 @@ ERR_CHECK enum err_code postgres_call(const struct postgres_config *pg, const ch
 struct postgres_session;
 /* ERR_UNREACHABLE with the server's or psql's own words. */
 ERR_CHECK enum err_code postgres_session_new(const struct postgres_config *pg, struct postgres_session **ret, struct err *reterr);
+/* In another database than `postgres`: its name without blanks, quotes and backslashes. */
+ERR_CHECK enum err_code postgres_session_in(
+    const struct postgres_config *pg, const char *database, struct postgres_session **ret, struct err *reterr);
 void postgres_session_free(struct postgres_session *s); /* NULL is a no-op */
 CLEANUP_DEFINE(struct postgres_session, postgres_session_cleanup, postgres_session_free)
 /* The first row's columns, separated by '|', without the end of the line; "" for none. */
@@ -104,5 +113,11 @@ enum err_code postgres_snapshot_still(
     const struct adapter_job *j, const char *data, struct snapshot_summary *ret, struct err *reterr);
 /* The two roots of a base copy, restored into box, become the one data directory box/postgres. */
 enum err_code postgres_assemble(const char *box, struct err *reterr);
+
+/* ---- postgres_trial.c ---- */
+
+ERR_CHECK enum err_code postgres_trial(
+    const struct postgres_config *pg, const char *box, const atomic_bool *cancel, struct err *reterr);
+ERR_CHECK enum err_code postgres_trial_end(const struct postgres_config *pg, const char *box, struct err *reterr);
 
 #endif

@@ -421,8 +421,21 @@ enum err_code postgres_snapshot(const struct adapter_job *j, struct snapshot_sum
 	return adapter_done(rc, b.end, reterr);
 }
 
+static enum err_code trial(
+    const struct service_config *s, const char *box, const atomic_bool *cancel, struct err *reterr)
+{
+	return postgres_trial(postgres_of(s), box, cancel, reterr);
+}
+
+static enum err_code trial_end(const struct service_config *s, const char *box, struct err *reterr)
+{
+	return postgres_trial_end(postgres_of(s), box, reterr);
+}
+
 const struct adapter adapter_postgres = {.label = DATABASE_LABEL,
     .program = "postgres",
     .snapshot = postgres_snapshot,
     .snapshot_still = postgres_snapshot_still,
-    .assemble = postgres_assemble};
+    .assemble = postgres_assemble,
+    .trial = trial,
+    .trial_end = trial_end};

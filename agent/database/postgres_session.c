@@ -55,7 +55,7 @@ enum err_code postgres_call(const struct postgres_config *pg, const char *progra
 struct postgres_session {
 	struct postgres_call call;
 	struct talk *talk;
-	char port[16], database[64];
+	char port[16], database[2 * NAME_MAX_BYTES];
 };
 
 void postgres_session_free(struct postgres_session *s)
@@ -68,12 +68,18 @@ void postgres_session_free(struct postgres_session *s)
 
 enum err_code postgres_session_new(const struct postgres_config *pg, struct postgres_session **ret, struct err *reterr)
 {
+	return postgres_session_in(pg, "postgres", ret, reterr);
+}
+
+enum err_code postgres_session_in(
+    const struct postgres_config *pg, const char *database, struct postgres_session **ret, struct err *reterr)
+{
 	CLEANUP(postgres_session_cleanup) struct postgres_session *s = calloc(1, sizeof *s);
 	struct buf none = BUF_INIT;
 	if (!s)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	text_format(s->port, sizeof s->port, "%u", pg->port);
-	text_format(s->database, sizeof s->database, "dbname=postgres connect_timeout=%d", CONNECT_S);
+	text_format(s->database, sizeof s->database, "dbname=%s connect_timeout=%d", database, CONNECT_S);
 	const char *args[] = {"-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-h", pg->socket_directory, "-p",
 	    s->port, "-U", pg->user, "-d", s->database, NULL};
 	enum err_code rc = postgres_call(pg, "psql", args, &s->call, reterr);

@@ -7,6 +7,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "agent/database/database.h"
 #include "agent/rollback/site.h"
 #include "agent/rollback/view.h"
 #include "shared/base/cleanup.h"
@@ -21,6 +22,7 @@ struct drill {
 	const atomic_bool *cancel;
 	char folder[PATH_LIMIT]; /* <state>/drill */
 	char root[PATH_LIMIT];   /* <state>/drill/<service>: what is restored */
+	char box[PATH_LIMIT];    /* <state>/drill/<service>.database: the database, where its own user can come to */
 	struct drill_report r;
 	struct component_drill components[COMPONENT_COUNT];
 };
@@ -30,6 +32,7 @@ static bool paths_of(struct drill *d, const char *state_directory, char file[PAT
 	const char *name = d->service->name;
 	return text_format(d->folder, sizeof d->folder, "%s/drill", state_directory) &&
 	       text_format(d->root, sizeof d->root, "%s/%s", d->folder, name) &&
+	       text_format(d->box, sizeof d->box, "%s.database", d->root) &&
 	       text_format(file, PATH_LIMIT, "%s/%s.json", d->folder, name) &&
 	       text_format(lock, PATH_LIMIT, "%s/%s.lock", d->folder, name);
 }
@@ -67,7 +70,10 @@ static enum err_code check_room(const struct drill *d, const struct snapshot *s,
 static enum err_code clear(const struct drill *d, struct err *reterr)
 {
 	CLEANUP(cleanup_fd) int fd = open(d->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? err_sys(reterr, errno, "%s", d->folder) : remove_below(fd, d->service->name, reterr);
+	enum err_code rc = fd < 0 ? err_sys(reterr, errno, "%s", d->folder) : remove_below(fd, d->service->name, reterr);
+	if (rc == ERR_OK)
+		rc = database_try_end(d->service, d->box, reterr);
+	return rc == ERR_OK ? remove_below(fd, strrchr(d->box, '/') + 1, reterr) : rc;
 }
 
 /* ---- restoring ---- */
@@ -79,13 +85,18 @@ static enum err_code restore_component(
 	struct restore_options o = {.components = 1u << c->component, .sync = true, .cancel = d->cancel};
 	struct restore_result done;
 	uint64_t began = clock_mono_ms();
+	bool database = c->component == COMPONENT_DATABASE;
 	if (!text_format(dir, sizeof dir, "%s/%s", d->root, enum_name(&component_enum, c->component)))
 		return err_set(reterr, ERR_LIMIT, "%s is too long a path", d->root);
-	enum err_code rc = snapshot_restore_into(s, dir, &o, &done, reterr);
+	if (database && (mkdir(d->box, 0711) != 0 || chmod(d->box, 0711) != 0))
+		return err_sys(reterr, errno, "%s", d->box);
+	enum err_code rc = snapshot_restore_into(s, database ? d->box : dir, &o, &done, reterr);
 	if (rc == ERR_OK && done.entries < c->entries)
 		rc = err_set(reterr, ERR_CORRUPT, "%s: %llu of %llu entries came back",
 		    enum_name(&component_enum, c->component), (unsigned long long)done.entries,
 		    (unsigned long long)c->entries);
+	if (rc == ERR_OK && database)
+		rc = database_try(d->service, d->box, d->cancel, &d->r.started, reterr);
 	if (rc == ERR_OK)
 		d->components[d->r.components.count++] =
 		    (struct component_drill){c->component, done.entries, done.bytes, clock_mono_ms() - began};
@@ -95,7 +106,7 @@ static enum err_code restore_component(
 static enum err_code restore_all(struct drill *d, struct snapshot *s, struct err *reterr)
 {
 	const struct snapshot_summary *about = snapshot_about(s);
-	enum err_code rc = ERR_OK;
+	enum err_code rc = mkdir(d->root, 0700) == 0 ? ERR_OK : err_sys(reterr, errno, "%s", d->root);
 	for (size_t i = 0; rc == ERR_OK && i < about->components.count; i++)
 		rc = restore_component(d, s, &LIST_AT(about->components, struct snapshot_component, i), reterr);
 	return rc;
@@ -195,7 +206,9 @@ enum err_code drill_run(struct repo *repo, const char *state_directory, const st
 	CLEANUP(cleanup_fd) int lock = -1;
 	if (!paths_of(&d, state_directory, file, lock_path))
 		return err_set(reterr, ERR_LIMIT, "%s is too long a path", state_directory);
-	enum err_code rc = file_make_dirs(d.folder, 0700, reterr);
+	enum err_code rc = file_make_dirs(d.folder, 0711, reterr);
+	if (rc == ERR_OK && chmod(d.folder, 0711) != 0) /* it was closed once; what else is in it closes itself */
+		rc = err_sys(reterr, errno, "%s", d.folder);
 	if (rc == ERR_OK)
 		rc = file_lock(lock_path, &lock, reterr);
 	if (rc != ERR_OK)

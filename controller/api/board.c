@@ -4,7 +4,6 @@
 
 enum {
 	BOARD_ROWS_MAX = 4096 * COMPONENT_COUNT,
-	BOARD_PROVEN_MS = 2 * 24 * 3600 * 1000, /* longer than this without a proven restore is too long; hosts practise daily */
 };
 
 #define S struct recovery_board
@@ -72,7 +71,7 @@ static enum err_code rows_of(struct turn *read, const struct placement *p, struc
 		if (beyond)
 			board_row_reach(row, &reach, now_ms);
 		uint64_t since_ms = row->proven_ms > p->since_ms ? row->proven_ms : p->since_ms;
-		row->overdue = now_ms > since_ms + BOARD_PROVEN_MS;
+		row->overdue = now_ms > since_ms + RECOVERY_PROVEN_MS;
 	}
 	return rc;
 }

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "controller/center/chain.h"
+#include "controller/center/practice.h"
 #include "controller/center/requests.h"
 #include "controller/turn/system.h"
 #include "shared/base/text.h"
@@ -49,6 +50,7 @@ static enum err_code on_boot(struct turn *t, const struct workflow_config *c, st
 	}
 	if (rc != ERR_OK || (rc = access_operator_seed(t, &c->administrators, reterr)) != ERR_OK || (rc = learning_knowledge_seed(t, &c->knowledge, reterr)) != ERR_OK || (rc = fleet_on_boot(t, &c->fleet, reterr)) != ERR_OK ||
 	    (rc = health_on_boot(t, &c->health, reterr)) != ERR_OK || (rc = audit_on_boot(t, reterr)) != ERR_OK || (rc = notify_on_boot(t, &c->notify, reterr)) != ERR_OK ||
+	    (rc = practice_on_boot(t, reterr)) != ERR_OK ||
 	    (rc = analyse_open(t, reterr)) != ERR_OK)
 		return rc;
 	struct effect e = { .kind = EFFECT_REVOCATIONS };
@@ -221,6 +223,9 @@ static enum err_code on_notice(struct turn *t, const struct host *h, const struc
 
 static enum err_code apply_report(struct turn *t, const struct workflow_config *c, const struct host *h, const struct report *r, struct err *reterr)
 {
+	enum err_code rc = practice_on_report(t, c, h, r, reterr);
+	if (rc != ERR_OK)
+		return rc;
 	if (r->health)
 		return on_health_report(t, c, h, r, reterr);
 	if (r->host)
@@ -371,6 +376,8 @@ static enum err_code on_timer(struct turn *t, const struct workflow_config *c, c
 	if ((rc = audit_on_timer(t, timer, &made, &mine, reterr)) != ERR_OK || mine)
 		return rc == ERR_OK && made.size ? checkpoint_said(t, &made, reterr) : rc;
 	if ((rc = notify_on_timer(t, &c->notify, timer, &mine, reterr)) != ERR_OK || mine)
+		return rc;
+	if ((rc = practice_on_timer(t, c, timer, &mine, reterr)) != ERR_OK || mine)
 		return rc;
 	return err_set(reterr, ERR_INTERNAL, "a timer of kind %s belongs to nobody", timer->kind);
 }

@@ -188,6 +188,7 @@ ERR_CHECK enum err_code recovery_order(struct turn *t, const struct recovery_con
     const char *service, const char *host, struct id snapshot, struct order_record *ret, struct err *reterr);
 
 /* ---- drills ---- */
+enum { RECOVERY_PROVEN_MS = 2 * 24 * 3600 * 1000 }; /* longer without a proven restore is too long; hosts practise daily */
 /* Kept, and on the trail; a failed one is an event. */
 ERR_CHECK enum err_code recovery_on_drill(struct turn *t, const struct host *h, const struct drill_report *r, struct err *reterr);
 ERR_CHECK enum err_code recovery_drill_get(struct turn *t, const char *service, const char *host, struct drill *ret, bool *ret_found,

@@ -250,6 +250,7 @@ static const struct field drill_report_fields[] = {
     F_DURATION(struct drill_report, took_ms, 0, FIELD_COLUMN, "all of it, with the service's check: the measured RTO"),
     F_BOOL(struct drill_report, ok, FIELD_ALWAYS | FIELD_COLUMN, "everything came back, and passed its check"),
     F_BOOL(struct drill_report, checked, FIELD_COLUMN, "the service's own check was run over it"),
+    F_BOOL(struct drill_report, started, FIELD_COLUMN, "its database was started from it, and answered"),
     F_STRING(struct drill_report, text, REPORT_TEXT_MAX, FIELD_COLUMN | FIELD_PHI, "why not"),
     F_TIME(struct drill_report, proven_ms, FIELD_COLUMN, "when one last went well, by the host's clock"),
     F_LIST(struct drill_report, components, &component_drill_type, COMPONENT_COUNT, 0, "what came back"),

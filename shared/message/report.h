@@ -119,6 +119,7 @@ struct drill_report {
 	uint64_t at_ms, took_ms;  /* took_ms: all of it, with the service's check: the measured RTO */
 	bool ok;
 	bool checked;             /* the service's own check was run over what came back, and passed when ok */
+	bool started;             /* its database was started from what came back, and answered */
 	const char *text;
 	uint64_t proven_ms;       /* when one last went well, host's clock; 0: never */
 	struct list components;   /* struct component_drill */

@@ -158,6 +158,59 @@ def refused(c, before):
     check("the server went on through all refusals", c.pid() == pid and c.rows() == rows)
 
 
+def prove(c, *queries, database="postgres"):
+    text = (c.dir / "agent.yaml").read_text()
+    kept = text
+    (c.dir / "agent.yaml").write_text(text.replace("wal_archive: true", "wal_archive: true, prove_database: %s, prove: [%s]" % (database, ", ".join('"%s"' % q for q in queries))))
+    done = c.agent("snapshot", "drill", "db", "-o", "json")
+    (c.dir / "agent.yaml").write_text(kept)
+    return done, json.loads(done.stdout) if done.stdout else {}
+
+
+def practised(c):
+    """What comes back is started, asked and ended; nothing that runs or is kept is touched."""
+    rows = c.rows()
+    c.ends(DONE, "snapshot", "create", "db")
+    c.settled()
+    pid, kept = c.pid(), sorted(os.listdir(c.dir / "state/wal/db/log"))
+    done, r = prove(c, "SELECT count(*) = %d FROM log" % len(rows.split(",")))
+    check("a practised restore is started and answers", done.returncode == DONE and r.get("started") and r.get("ok"), done.stdout + done.stderr)
+    check("within seconds for so little", r.get("took_ms", 10**9) < 20000, r)
+    done, r = prove(c, "SELECT 1", "SELECT count(*) > 1000 FROM log")
+    check("what it answers wrongly fails the drill", done.returncode == FAILED and not r.get("ok") and "count(*) > 1000" in r.get("text", ""), done.stdout + done.stderr)
+    done, r = prove(c, "SELECT 1", database="nowhere")
+    check("a database that is not there does too", done.returncode == FAILED and "nowhere" in r.get("text", ""), done.stdout + done.stderr)
+    done, r = prove(c, "SELECT 1 WHERE false")
+    check("and no answer", done.returncode == FAILED and not r.get("started"), done.stdout + done.stderr)
+    c.sql("ALTER SYSTEM SET shared_preload_libraries = 'not-there'")  # what was restored does not decide what is loaded
+    c.ends(DONE, "snapshot", "create", "db")
+    c.ends(DONE, "snapshot", "drill", "db", says="its database ran and answered")
+    c.sql("ALTER SYSTEM RESET shared_preload_libraries")
+    check("the server went on", c.pid() == pid and c.rows() == rows)
+    c.settled()
+    check("and so did its archive", set(kept) <= set(os.listdir(c.dir / "state/wal/db/log")) and not list((c.dir / "state/wal/db/log").glob("*.history"))
+          or c.status()[1]["state"] == "ok", c.status())
+    check("nothing is left", not (c.dir / "state/drill/db.database").exists() and not (c.dir / "state/drill/db").exists() and
+          not any("state/drill" in line for line in processes()), processes())
+    # a restore point of a cluster that cannot be started
+    broken = c.dir / "data/pg_multixact/offsets/0000"
+    shutil.move(broken, c.dir / "aside")
+    c.ends(DONE, "snapshot", "create", "db")
+    shutil.move(c.dir / "aside", broken)
+    done = c.agent("snapshot", "drill", "db", "-o", "json")
+    r = json.loads(done.stdout)
+    check("one that does not start fails the drill, and says why", done.returncode == FAILED and "does not start" in r["text"] and "FATAL" in r["text"], done.stdout)
+    c.ends(DONE, "snapshot", "create", "db")
+
+
+def processes():
+    for p in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            yield (p / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+
+
 def told_by_the_keeper(c, name):
     log = c.dir / "keeper.log"
     with open(log, "w") as out:
@@ -280,7 +333,7 @@ def walk(c):
     check("neither does that", code == DONE and status["state"] == "ok", status)
     conf = (c.dir / "data/postgresql.auto.conf").read_text()
     check("nothing is left of recoveries", "recovery_target" not in conf and not (c.dir / "data/recovery.signal").exists(), conf)
-    c.ends(DONE, "snapshot", "create", "db")
+    practised(c)
     a_gap(c)
 
 
