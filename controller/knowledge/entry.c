@@ -34,6 +34,7 @@ static const struct field entry_fields[] = {
     F_ENUMS(
 	struct knowledge_entry, components, &component_enum, COMPONENT_COUNT, 0, "what a rollback should bring back"),
     F_STRING(struct knowledge_entry, advice, TEXT_PAGE_MAX, FIELD_REQUIRED, "what a person should look at and do"),
+    F_STRING(struct knowledge_entry, runbook, NAME_MAX_BYTES, 0, "the page that tells the whole way, by its name"),
     F_STRING(struct knowledge_entry, source, PATH_LIMIT, FIELD_REQUIRED | FIELD_WIDE, "where its facts come from"),
 };
 

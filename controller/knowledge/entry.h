@@ -40,6 +40,7 @@ struct knowledge_entry {
 	uint32_t action;        /* enum knowledge_action */
 	struct list components; /* enum component: what a rollback should bring back */
 	const char *advice;
+	const char *runbook; /* the page that tells the whole way, by its name (packaging/runbooks), or NULL */
 	const char *source; /* where its facts come from: https://… */
 };
 struct knowledge_file {

@@ -3,6 +3,7 @@
   map            every source folder stands in docs/ARCHITECTURE.md, and every folder that stands there exists
   links          its last table is what the folders' CMakeLists.txt say
   names          every path and every link in a page leads to something that is there
+  runbooks       each runbook has its parts, and says them with commands; knowledge leads to one, the handbook to each
   commands BIN   every command in a page, with its options, is one of the programs' own
   --write-links  write that table anew
 """
@@ -14,6 +15,8 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 MAP = "docs/ARCHITECTURE.md"
 PAGES = ["README.md", "CONTRIBUTING.md", MAP, "docs/PROTOCOL.md", "docs/OPERATIONS.md", "docs/SECURITY.md"]
+RUNBOOKS = "packaging/runbooks"
+PAGES += sorted("%s/%s" % (RUNBOOKS, f) for f in os.listdir(os.path.join(ROOT, RUNBOOKS)))
 TOP = ("agent", "controller", "shared", "certs", "packaging", "tests", "docs", "cmake")
 BEGIN, END = "<!-- links: begin -->\n", "<!-- links: end -->\n"
 
@@ -112,6 +115,31 @@ def check_names():
     return wrong
 
 
+def check_runbooks():
+    wrong, parts = [], ["See", "Stop it", "Repair", "Prove", "Afterwards"]
+    names = [os.path.splitext(p)[0].split("/")[-1] for p in PAGES if p.startswith(RUNBOOKS)]
+    for name in names:
+        text = read("%s/%s.md" % (RUNBOOKS, name))
+        have = re.findall(r"^## (.*)$", text, re.M)
+        if have != parts:
+            wrong.append("%s/%s.md: its parts are %s, expected %s" % (RUNBOOKS, name, have, parts))
+        for part, body in zip(have, re.split(r"^## .*$", text, flags=re.M)[1:]):
+            if not re.search(r"`kedge(-agent|-controller)? [a-z]", body):
+                wrong.append("%s/%s.md: its part \"%s\" names no command" % (RUNBOOKS, name, part))
+        if "%s/%s.md" % (RUNBOOKS, name) not in read("docs/OPERATIONS.md"):
+            wrong.append("docs/OPERATIONS.md: no link to %s/%s.md" % (RUNBOOKS, name))
+    used = 0
+    for file in sorted(os.listdir(os.path.join(ROOT, "packaging/knowledge"))):
+        for entry in re.split(r"^  (?=\S)", read("packaging/knowledge/" + file), flags=re.M)[1:]:
+            runbook = re.search(r"^    runbook: (\S+)$", entry, re.M)
+            used += 1
+            if not runbook or runbook.group(1) not in names:
+                wrong.append("packaging/knowledge/%s: %s leads to no runbook" % (file, entry.split(":")[0]))
+    if len(names) < 8 or used < 80:
+        wrong.append("only %d runbooks and %d entries were found" % (len(names), used))
+    return wrong
+
+
 def code_of(text):
     """Lines of code blocks, and what stands between backticks."""
     parts = re.split(r"^```\w*$", text, flags=re.M)
@@ -167,7 +195,7 @@ def check_commands(folder):
 
 def main():
     what = sys.argv[1] if len(sys.argv) > 1 else ""
-    checks = {"map": check_map, "links": check_links, "names": check_names, "commands": lambda: check_commands(sys.argv[2]),
+    checks = {"map": check_map, "links": check_links, "names": check_names, "runbooks": check_runbooks, "commands": lambda: check_commands(sys.argv[2]),
               "--write-links": lambda: check_links(write=True)}
     if what not in checks or len(sys.argv) != (3 if what == "commands" else 2):
         sys.exit(__doc__)

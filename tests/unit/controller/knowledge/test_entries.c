@@ -9,6 +9,9 @@
 #include <cmocka.h>
 
 #include "controller/knowledge/entry.h"
+#include "controller/knowledge/search.h"
+#include "shared/base/buf.h"
+#include "shared/base/file.h"
 
 static struct list shipped(struct arena *arena)
 {
@@ -163,11 +166,54 @@ static void patterns_keep_to_one_line(void **state)
 	assert_int_equal(knowledge_pattern_match("abc*", "ab"), 0);
 }
 
+/* Whoever is paged has the text of an alert, and perhaps nothing else. */
+static void an_alert_finds_its_runbook(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *runbook, *alert;
+	} all[] = {
+	    {"bad-change", "HighErrorRate: 5xx responses of checkout rose after the deployment of a new release"},
+	    {"database", "PostgresqlDown: could not connect to server, too many connections"},
+	    {"disk-full", "NodeFilesystemAlmostOutOfSpace: no space left on device /var"},
+	    {"certificate", "TLSCertificateExpiring: the certificate of api expires soon"},
+	    {"host-silent", "HostSilent: no word from host web-1, the node does not report"},
+	    {"overload", "PodOOMKilled: out of memory, memory usage above 85 percent"},
+	    {"dependency", "UpstreamTimeout: upstream timed out, bad gateway 502, DNS lookup failed"},
+	    {"controller", "KedgeControllerDown: the controller cannot be reached, its store cannot be opened"},
+	};
+	enum { N = sizeof all / sizeof all[0] };
+	struct search *s;
+	struct err err = ERR_INIT;
+	assert_int_equal(search_new(&s, &err), ERR_OK);
+	for (size_t i = 0; i < N; i++) {
+		char path[4096];
+		struct buf text = BUF_INIT;
+		snprintf(path, sizeof path, "%s/packaging/runbooks/%s.md", getenv("KEDGE_SOURCE_DIR"), all[i].runbook);
+		if (file_read(path, 1 << 20, &text, &err) != ERR_OK)
+			fail_msg("%s", err.msg);
+		assert_int_equal(search_add(s, all[i].runbook, buf_str(&text), text.size, &err), ERR_OK);
+		buf_done(&text);
+	}
+	search_ready(s);
+	for (size_t i = 0; i < N; i++) {
+		struct search_hit hit;
+		size_t n;
+		double confidence;
+		assert_int_equal(
+		    search_find(s, all[i].alert, strlen(all[i].alert), &hit, 1, &n, &confidence, &err), ERR_OK);
+		if (n != 1 || hit.document != i)
+			fail_msg("\"%s\" finds %s", all[i].alert, n ? all[hit.document].runbook : "nothing");
+	}
+	search_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_shipped_ones_are_whole),
 	    cmocka_unit_test(each_is_found_by_its_own_symptom),
+	    cmocka_unit_test(an_alert_finds_its_runbook),
 	    cmocka_unit_test(found_by_other_words),
 	    cmocka_unit_test(wrong_ones_are_refused),
 	    cmocka_unit_test(patterns_keep_to_one_line),
