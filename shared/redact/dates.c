@@ -1,7 +1,7 @@
 /* Dates: 2023-04-12, 12/04/2023, April 12, 2023, 12th of April 2023.  Years alone stay (45 CFR 164.514(b)(2)(i)(C)). */
 #include "shared/redact/scan.h"
 
-enum { MONTH_LONGEST = 9 };
+enum { MONTH_LONGEST = 13 };
 
 /* Up to four digits; *ret_size says how many. */
 static unsigned number_at(const struct scan *s, size_t at, size_t *ret_size)
@@ -49,11 +49,21 @@ static size_t numeric(const struct scan *s, size_t at)
 static size_t month_end(const struct scan *s, size_t at)
 {
 	size_t end = at;
-	while (end - at <= MONTH_LONGEST && is_alpha(byte_at(s, end)))
+	while (end - at <= MONTH_LONGEST && is_letter(byte_at(s, end)))
 		end++;
 	if (end == at || is_alnum(byte_at(s, end)) || !(word_kinds_of(s->text + at, end - at) & WORD_MONTH))
 		return 0;
 	return end;
+}
+
+/* "of ", "de ", "del " between the parts of a date: bytes, or 0. */
+static size_t part_of(const struct scan *s, size_t at)
+{
+	static const char *const words[] = {"of ", "de ", "del ", "di ", "d'"};
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (left(s, at) > strlen(words[i]) && memcmp(s->text + at, words[i], strlen(words[i])) == 0)
+			return strlen(words[i]);
+	return 0;
 }
 
 /* " 2023" or ", 2023" or "-2023" or " of 2023" */
@@ -62,8 +72,7 @@ static size_t year_after(const struct scan *s, size_t at)
 	size_t n, from = at;
 	while (at - from < 3 && byte_at(s, at) && strchr(" ,.-/'", byte_at(s, at)))
 		at++;
-	if (left(s, at) > 3 && memcmp(s->text + at, "of ", 3) == 0)
-		at += 3;
+	at += part_of(s, at);
 	unsigned v = number_at(s, at, &n);
 	if (n == 2 && at > from && s->text[at - 1] == '\'' && !is_alnum(byte_at(s, at + n)))
 		return at + n; /* '23 */
@@ -116,8 +125,9 @@ static size_t day_first(const struct scan *s, size_t at)
 	size_t next = skip_spaces(s, day);
 	if (byte_at(s, next) == '-' || byte_at(s, next) == '/')
 		next++;
-	if (left(s, next) > 3 && memcmp(s->text + next, "of ", 3) == 0)
-		next += 3;
+	else if (byte_at(s, next) == '.' && byte_at(s, next + 1) == ' ')
+		next += 2; /* 12. Mai */
+	next += part_of(s, next);
 	size_t month = next > day ? month_end(s, next) : 0;
 	if (!month)
 		return 0;
@@ -154,9 +164,55 @@ size_t match_date(const struct scan *s, size_t at)
 	return end ? end : day_first(s, at);
 }
 
+static bool separates_time(uint8_t b)
+{
+	return b == ':' || b == '.' || b == '+' || b == '-' || b == 'Z';
+}
+
+/* " PM", "am", " a.m." behind a time; the end of it. */
+static size_t half_day_end(const struct scan *s, size_t at)
+{
+	size_t next = skip_spaces(s, at), mark = next + 1 + (byte_at(s, next + 1) == '.');
+	if (strchr("apAP", byte_at(s, next)) && byte_at(s, next) && lower(byte_at(s, mark)) == 'm' &&
+	    !word_byte(byte_at(s, mark + 1)))
+		return mark + 1;
+	return at;
+}
+
+size_t time_end(const struct scan *s, size_t end)
+{
+	size_t at = end, stop;
+	at += byte_at(s, at) == ',' && byte_at(s, at + 1) == ' ';
+	at += byte_at(s, at) == 'T' || byte_at(s, at) == ' ';
+	if (left(s, at) > 3 && (memcmp(s->text + at, "at ", 3) == 0 || memcmp(s->text + at, "um ", 3) == 0))
+		at += 3;
+	for (stop = at; stop - at < 2 && is_digit(byte_at(s, stop));)
+		stop++;
+	if (at == end || stop == at || byte_at(s, stop) != ':' || !is_digit(byte_at(s, stop + 1)))
+		return end;
+	while (is_digit(byte_at(s, stop)) || (separates_time(byte_at(s, stop)) && stop - at < 32))
+		stop++;
+	while (stop > at && (s->text[stop - 1] == '.' || s->text[stop - 1] == '-' || s->text[stop - 1] == ':'))
+		stop--;
+	return half_day_end(s, stop);
+}
+
+/* "Friday, June 14, 2024": from the weekday on. */
+static size_t day_and_date(const struct scan *s, struct chunk c)
+{
+	size_t at = c.end + (byte_at(s, c.end) == '.');
+	at = skip_spaces(s, at + (byte_at(s, at) == ','));
+	size_t end = at > c.end && at - c.end <= 3 ? match_date(s, at) : 0;
+	return end ? time_end(s, end) : 0;
+}
+
 size_t rule_month(struct scan *s, struct chunk c)
 {
 	size_t end = month_first(s, c.start);
+	if (!end)
+		end = day_and_date(s, c);
+	else
+		end = time_end(s, end);
 	if (!end && is_upper(s->text[c.start]) && names_day(s)) /* "on Tuesday", "in April" */
 		end = c.end;
 	return end ? emit(s, c.start, end, REDACT_DATE) : 0;

@@ -1,5 +1,5 @@
 /* Numbers of persons and their things: checked ones (cards, accounts), and such as their shape gives away. */
-#include "shared/redact/scan.h"
+#include "shared/redact/lexicon.h"
 
 enum {
 	CARD_DIGITS_MOST = 19,
@@ -151,7 +151,9 @@ static struct shape shape_of(const struct scan *s, size_t at, size_t end)
 		h.lowers += is_lower(b) || b >= 0x80;
 		h.marks += b == '-' || b == '/' || b == '_';
 		h.dots += b == '.';
-		h.others += b == '%' || b == ':' || b == '+' || b == '@';
+		bool joined = b == '+' && h.digits >= 6; /* 811228+9874: born more than a hundred years ago */
+		h.marks += joined;
+		h.others += b == '%' || b == ':' || (b == '+' && !joined) || b == '@';
 	}
 	return h;
 }
@@ -172,12 +174,32 @@ static bool is_identifier(const struct scan *s, size_t at, size_t end)
 	return h.size >= 12 && h.digits >= 3 && h.uppers && !h.marks; /* serials, keys */
 }
 
+/* "willo_1948", "kdubois92": someone's name for a machine; what is made of ordinary words ("server01") is none. */
+static bool is_handle(const struct scan *s, size_t at, size_t end)
+{
+	size_t letters = at, digits;
+	while (letters < end && is_alpha(s->text[letters]))
+		letters++;
+	size_t mark = letters < end && (s->text[letters] == '_' || s->text[letters] == '.');
+	for (digits = letters + mark; digits < end && is_digit(s->text[digits]);)
+		digits++;
+	if (letters - at < 4 || digits != end || end - letters - mark < 2 || end - letters - mark > 5 ||
+	    !is_lower(s->text[letters - 1]))
+		return false;
+	return !(lexicon_find(s->text + at, letters - at) & (LEX_PLAIN | LEX_MEDICAL | LEX_ORG)) &&
+	       !(word_kinds_of(s->text + at, letters - at) & (WORD_MONTH | WORD_COMMON));
+}
+
 size_t rule_identifier(struct scan *s, struct chunk c)
 {
+	if (c.seen & BYTE_LOWER && is_handle(s, c.start, c.end))
+		return emit(s, c.start, c.end, REDACT_USER);
 	bool numbered = c.start > 0 && s->text[c.start - 1] == '#';
+	size_t check =
+	    byte_at(s, c.end) == '(' && is_alnum(byte_at(s, c.end + 1)) && byte_at(s, c.end + 2) == ')' ? 3 : 0;
 	if (!is_identifier(s, c.start, c.end) && !(numbered && shape_of(s, c.start, c.end).digits >= 4))
 		return 0;
-	return emit(s, c.start - numbered, c.end, REDACT_ID);
+	return emit(s, c.start - numbered, c.end + check, REDACT_ID);
 }
 
 /* "699 956 915", "467-3395", "51 824 753 556": groups of digits that are no years, the end or 0. */
@@ -223,6 +245,18 @@ static bool may_be_shape(const struct scan *s, size_t at)
 	return digit;
 }
 
+/* "jw 22 34 51 b": a national insurance number as people type it. */
+size_t match_small_shape(const struct scan *s, size_t at)
+{
+	const char *p = "XX 99 99 99 X";
+	for (; *p; p++, at++) {
+		uint8_t b = byte_at(s, at);
+		if (*p == 'X' ? !is_lower(b) : *p == '9' ? !is_digit(b) : b != ' ')
+			return 0;
+	}
+	return word_byte(byte_at(s, at)) ? 0 : at;
+}
+
 /* Letters and digits in the groups of a state's registers, of which each alone says little: "AA 12 34 56 B" (national
  * insurance), "AB51 ABC", "B-AB 1234", "34 ABC 123" (plates).  X: a letter, 9: a digit, the rest as it is. */
 size_t match_shape(const struct scan *s, size_t at)
@@ -232,7 +266,9 @@ size_t match_shape(const struct scan *s, size_t at)
 	    "XX-X 9999", "XX 99 XX 9999", "XX 99 X 9999", "XX-99-XX-9999", "99 XXX 999", "99 XX 9999", "99 XXXX 99",
 	    "XXX-9999", "XXX-999", "999-XXX", "XX 999-XXX", "XX XXX-9999", "XX 99999", "999 XXX", "99 999999 X 999",
 	    "XX-999-XX", "9XXX999", "XX 9999999", "XX 999 999", "X9999-9999-9999", "99-XX-9999", "HRB 99999",
-	    "HRA 99999"};
+	    "HRA 99999", "HRB 999999", "HRA 999999", "XX 99999 XX", "XXXX 9999 9999", "X XX 999", "X XX 9999",
+	    "XX 999999X", "XX99XXX", "999999+9999", "99 999999 X 999", "XX 9X9X9X", "XX-99-99", "99-XX-99", "99-99-XX",
+	    "999-XX-99", "99-XXX-9", "X 99999 XX", "9999-999-999-XX", "9999 999 999 XX", "XX 99 9999 9999"};
 	bool letters = is_upper(byte_at(s, at));
 	if (!may_be_shape(s, at))
 		return 0;

@@ -1,9 +1,11 @@
 /* Values after their labels: password=…, "ssn": "…", MRN 123, Patient Name: …, --token … */
-#include "shared/redact/scan.h"
+#include "shared/redact/lexicon.h"
 
 enum {
-	ARRAY_MAX = 8, /* strings of one JSON array that are taken for one label */
-	KEY_LOOK = 32, /* how far the next key=value is looked for behind a separator */
+	ARRAY_MAX = 8,        /* strings of one JSON array that are taken for one label */
+	KEY_LOOK = 32,        /* how far the next key=value is looked for behind a separator */
+	PHRASE_WORDS_MAX = 6, /* between "password" and "is" */
+	ID_DIGITS_MOST = 24,  /* of an identifier with blanks in it */
 	NAME_WORDS_MAX = 4,
 };
 
@@ -68,6 +70,28 @@ static size_t skip_linkers(const struct scan *s, size_t at, bool *linked)
 		at = skip_spaces(s, at);
 	}
 	return at;
+}
+
+/* "password for the lab share is …": where the value begins, or 0. */
+static size_t phrase_value(const struct scan *s, size_t at)
+{
+	static const char *const links[] = {"is", "was", "to", "ist", "est", NULL};
+	for (int words = 0; words < PHRASE_WORDS_MAX; words++) {
+		size_t from = skip_spaces(s, at), end = from;
+		while (end - from < REDACT_WORD_MAX && (is_alpha(byte_at(s, end)) || byte_at(s, end) == '-'))
+			end++;
+		if (from == at || end == from)
+			return 0;
+		at = end;
+		for (size_t i = 0; links[i] && words; i++)
+			if (end - from == strlen(links[i]) && memcmp(s->text + from, links[i], end - from) == 0) {
+				at += byte_at(s, at) == ':';
+				return skip_spaces(s, at);
+			}
+		if (byte_at(s, at) == ':' || byte_at(s, at) == '=')
+			return skip_spaces(s, at + 1);
+	}
+	return 0;
 }
 
 static bool find_value(const struct scan *s, struct chunk c, struct value *v)
@@ -201,15 +225,43 @@ static bool is_header(const struct scan *s, struct chunk c)
 	return (last == 'n' && c.end - c.start >= 13) || (last == 'e' && c.end - c.start <= 10 && c.end - c.start >= 6);
 }
 
+/* In [start, end), or in the token at `start` when end is 0. */
+static bool digit_in(const struct scan *s, size_t start, size_t end)
+{
+	size_t stop = end ? end : unquoted_end(s, start);
+	while (start < stop && !is_digit(s->text[start]))
+		start++;
+	return start < stop;
+}
+
+/* "password for the share is Winter2024!", "cvv 123" */
+static size_t take_phrase(struct scan *s, struct chunk c, struct value v, unsigned kinds)
+{
+	size_t at = kinds & WORD_KEY_ONLY ? v.start : phrase_value(s, c.end);
+	if (!at || at >= s->size || placeholder_at(s, at))
+		return 0;
+	size_t quote = quote_at(s, at), start = at + quote;
+	size_t end = quote ? quoted_end(s, start, quote) : unquoted_end(s, start);
+	if (kinds & WORD_KEY_ONLY)
+		return clinical(s) && end - start >= 3 && end - start <= 6 && is_digit(byte_at(s, start)) &&
+			       is_digit(byte_at(s, end - 1))
+			   ? emit(s, start, end, REDACT_PASSWORD)
+			   : 0;
+	return end - start >= 5 && digit_in(s, start, end) ? emit(s, start, end, REDACT_PASSWORD) : 0;
+}
+
 static size_t take_secret(struct scan *s, struct chunk c, struct value v, unsigned kinds)
 {
 	bool password = kinds & WORD_PASSWORD;
+	if (password && !v.separator && !v.linked && !v.quoted && !v.option)
+		return take_phrase(s, c, v, kinds);
 	bool strong = v.separator == '=' || v.separator == '>' || v.quoted_key || v.option;
 	if (!strong && v.separator != ':' && !v.linked && !(password && v.quoted))
 		return 0;
 	if (v.linked && !v.separator && !v.quoted && !looks_secret(s, v.start, unquoted_end(s, v.start)) && !password)
 		return 0;
-	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key)
+	bool coded = password && v.separator == ':' && (v.quoted || clinical(s)) && digit_in(s, v.start, v.end);
+	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key && !coded)
 		return 0;
 	if (v.separator == ':' && is_header(s, c) && word_kinds_of(s->text + c.start, c.end - c.start) & WORD_SECRET)
 		return take_header(s, v);
@@ -279,7 +331,7 @@ static bool holds_known_name(const struct scan *s, size_t at, size_t end)
 
 static size_t take_name(struct scan *s, struct value v, unsigned kinds)
 {
-	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key)
+	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key && !(clinical(s) && v.separator == ':'))
 		return 0;
 	if (!is_letter(s->text[v.start]) || first_word_is(s, v.start, WORD_NO_VALUE))
 		return 0;
@@ -319,7 +371,7 @@ static size_t id_end(const struct scan *s, size_t at, unsigned *digits)
 		if (is_alnum(b))
 			end = i + 1;
 		else if (b == ' ' && is_digit(byte_at(s, i + 1)) &&
-			 (is_digit(s->text[i - (i > at)]) || (prefix && i == first)) && *digits < 12)
+			 (is_digit(s->text[i - (i > at)]) || (prefix && i == first)) && *digits < ID_DIGITS_MOST)
 			continue;
 		else if (!strchr("-./_", b) || !b)
 			break;
@@ -339,10 +391,20 @@ static size_t label_start(const struct scan *s, struct chunk c)
 	return w->hash && w->end + 1 == c.start && w->letters < w->end ? w->end - w->letters : c.start;
 }
 
+/* X7K2PQ */
+static bool is_capital_code(const struct scan *s, size_t at, size_t end)
+{
+	bool code = end - at >= 5;
+	for (; at < end; at++)
+		code &= is_upper(s->text[at]) || is_digit(s->text[at]);
+	return code;
+}
+
 static size_t take_number(struct scan *s, struct chunk c, struct value v, unsigned kinds)
 {
 	unsigned digits;
-	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key && !(v.separator == '#') && !v.linked)
+	bool keyed = v.separator == '=' || v.separator == '#' || v.quoted_key || v.linked;
+	if (kinds & WORD_KEY_ONLY && !keyed && !(clinical(s) && v.separator == ':'))
 		return 0;
 	if (!is_alnum(s->text[v.start]) && s->text[v.start] != '+' && s->text[v.start] != '(')
 		return 0;
@@ -353,6 +415,10 @@ static size_t take_number(struct scan *s, struct chunk c, struct value v, unsign
 	size_t end = kinds & WORD_PHONE ? match_phone(s, v.start, true) : 0;
 	if (end)
 		return emit(s, v.start, end, type);
+	if ((end = match_card(s, v.start)))
+		return emit(s, v.start, end, REDACT_CARD);
+	if ((end = match_iban(s, v.start)))
+		return emit(s, v.start, end, REDACT_ACCOUNT);
 	end = clinical(s) ? match_shape(s, v.start) : 0;
 	if (end)
 		return emit(s, v.start, end, type);
@@ -360,7 +426,8 @@ static size_t take_number(struct scan *s, struct chunk c, struct value v, unsign
 	if (v.quoted && end > v.end)
 		end = v.end;
 	unsigned least = kinds & WORD_PHONE ? 7 : v.separator || v.linked || v.quoted ? 3 : 4;
-	if (digits < least || end <= v.start)
+	bool code = clinical(s) && digits && is_capital_code(s, v.start, end);
+	if ((digits < least && !code) || end <= v.start)
 		return 0;
 	if (clinical(s) && (type == REDACT_ID || type == REDACT_MRN) && ends_in_id(s, c))
 		return emit(s, label_start(s, c), end, type);
@@ -399,6 +466,17 @@ static size_t take_address(struct scan *s, struct value v, unsigned kinds)
 	return take_array(s, v, emit(s, v.start, end, REDACT_ADDRESS), REDACT_ADDRESS);
 }
 
+/* "login for jsmith failed": what is no word. */
+static size_t take_unknown_login(struct scan *s, size_t at)
+{
+	if (left(s, at) > 4 && memcmp(s->text + at, "for ", 4) == 0)
+		at = skip_spaces(s, at + 3);
+	size_t end = prose_word_end(s, at);
+	bool login = end - at >= 4 && is_lower(byte_at(s, at)) && !word_byte(byte_at(s, end)) &&
+		     lexicon_find(s->text + at, end - at) == 0 && word_kinds_of(s->text + at, end - at) == 0;
+	return login ? emit(s, at, end, REDACT_USER) : 0;
+}
+
 /* A login name in prose: behind a separator or "is", or one with a digit in it. */
 static size_t take_login(struct scan *s, struct value v)
 {
@@ -407,9 +485,9 @@ static size_t take_login(struct scan *s, struct value v)
 	while (end > v.start && strchr(".,;:!?", s->text[end - 1]) && s->text[end - 1])
 		end--;
 	for (size_t i = v.start; i < end; i++)
-		digit = digit || is_digit(s->text[i]) || s->text[i] == '_';
+		digit = digit || is_digit(s->text[i]) || s->text[i] == '_' || (s->text[i] == ':' && i > v.start + 2);
 	if (end < v.start + 3 || is_blank(s, v.start, end) || !(digit || v.separator == ':' || v.separator == '='))
-		return 0;
+		return take_unknown_login(s, v.start);
 	return emit(s, v.start, end, REDACT_USER);
 }
 

@@ -7,15 +7,15 @@
 #include "shared/redact/scan.h"
 
 enum {
-	SLOTS = 32768, /* a power of two, over twice the words */
+	SLOTS = 65536, /* a power of two, over twice the words */
 	ENDING_LEAST = 3,
 	ENDING_MOST = 8,
 	STEM_LEAST = 3, /* letters before an ending */
 };
 
-/* A slot: the hash's upper bits, and the kinds in its lowest sixteen. */
+/* A slot: the hash's upper bits, and the kinds in its lowest bits. */
 static word_hash slots[SLOTS];
-enum { KINDS_MASK = (1 << 16) - 1 };
+enum { KINDS_MASK = (1 << LEX_BITS) - 1 };
 
 /* A bit for the upper bits of each given name's hash: most words of a text are told from it alone. */
 enum { GIVEN_BITS = 15, GIVEN_SHIFT = 64 - GIVEN_BITS };
@@ -42,7 +42,8 @@ static size_t add(word_hash h, unsigned kinds)
 /* Words behind which a name, a place, a weekday or month, a date often stands. */
 static const char to_name[] =
     "named name called patient pt client by mother father son daughter wife husband brother sister "
-    "friend doctor nurse contact hello hi dear am",
+    "friend doctor nurse contact hello hi dear am initials aunt uncle niece nephew cousin fiance "
+    "fiancee partner spouse guardian caregiver caretaker sincerely regards",
 		  to_place[] = "in at from to near visiting outside via our of into around through",
 		  of_medicine[] =
 		      "patient patients treatment treatments diagnosis diagnosed therapy dose dosage dosing clinical "
@@ -51,6 +52,20 @@ static const char to_name[] =
 		      "pregnancy pregnant allergy allergic pain blood cancer tumor physician doctor hospital "
 		      "efficacy contraindication contraindications interactions protocol criteria mg ml mcg "
 		      "history exam imaging biopsy endoscopic antibiotic antibiotics syndrome",
+		  of_machines[] =
+		      "dns lookup tls ssl ssh http https tcp url json xml yaml sql server servers kernel process "
+		      "cluster node nodes database query queue disk memory cpu cache "
+		      "socket port packet network router firewall proxy timeout latency error errors exception "
+		      "warning fatal panic crash crashed dump deploy deployed deployment version upgrade rollback "
+		      "restart restarted reboot login files config configuration container script build commit "
+		      "compiler runtime heap buffer checksum certificate protocol endpoint api client browser click "
+		      "settings install download upload backup snapshot partition shard schema checkpoint software "
+		      "hardware driver firmware command shell terminal password token threshold localhost backend "
+		      "frontend daemon cron log logs dashboard pipeline webhook plugin",
+		  of_codes[] =
+		      "snomed loinc icd cpt rxnorm mesh pmid pmcid pubmed doi atc hcpcs drg cve cwe iso ndc issn "
+		      "isbn",
+		  to_angle[] = "lat latitude lon lng longitude latitud longitud",
 		  to_house[] = "at from near our visiting lives living resides outside",
 		  to_day[] = "on in since until last this next late early mid",
 		  to_date[] = "on since until till from by today is dated date before after through to and visit seen "
@@ -63,12 +78,15 @@ static void fill(void)
 		unsigned kinds;
 	} lists[] = {
 	    {lexicon_plain, LEX_PLAIN},
+	    {lexicon_common, LEX_PLAIN},
 	    {lexicon_medical, LEX_MEDICAL},
 	    {lexicon_term_noun, LEX_TERM | LEX_PLAIN},
 	    {lexicon_term_strong, LEX_TERM | LEX_STRONG | LEX_PLAIN},
 	    {lexicon_endings, LEX_ENDING},
 	    {lexicon_given, LEX_GIVEN},
 	    {lexicon_family, LEX_FAMILY},
+	    {lexicon_more_given, LEX_GIVEN},
+	    {lexicon_more_family, LEX_FAMILY},
 	    {lexicon_place, LEX_PLACE},
 	    {lexicon_nation, LEX_NATION},
 	    {lexicon_org, LEX_ORG},
@@ -78,6 +96,9 @@ static void fill(void)
 	    {to_date, LEX_TO_DATE},
 	    {to_house, LEX_TO_HOUSE},
 	    {of_medicine, LEX_CLINIC},
+	    {of_machines, LEX_MACHINE},
+	    {of_codes, LEX_CODE},
+	    {to_angle, LEX_TO_ANGLE},
 	};
 	size_t count = 0;
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
@@ -134,6 +155,9 @@ static unsigned inflected(uint8_t *p, size_t n)
 	unsigned found = 0;
 	for (size_t i = 0; i < sizeof endings / sizeof endings[0] && !found; i++) {
 		size_t stem = n - endings[i].size;
+		bool after_e = endings[i].text[0] == 'd' || endings[i].text[0] == 'r'; /* nursed, nurser; not Petr */
+		if (after_e && n > endings[i].size && p[stem - 1] != 'e')
+			continue;
 		if (n < STEM_LEAST + endings[i].size || p[n - 1] != (uint8_t)endings[i].text[endings[i].size - 1] ||
 		    memcmp(p + stem, endings[i].text, endings[i].size) != 0)
 			continue;
@@ -178,9 +202,44 @@ static unsigned learned(const uint8_t *p, size_t n)
 	for (size_t k = 1; k <= ENDING_MOST && k + STEM_LEAST <= n; k++) {
 		h = word_hash_join(word_hash_add(0, p[n - k]), h, k - 1); /* the ending grows at its front */
 		if (k >= ENDING_LEAST && look_up(h) & LEX_ENDING)
-			return LEX_MEDICAL;
+			return LEX_MEDICAL | LEX_LEARNED;
 	}
 	return 0;
+}
+
+/* ---- letters with marks ---- */
+
+/* U+00C0 to U+017F without their marks, in small ("Sjogren" for the Swedish spelling); '?' for what is no letter. */
+static const char plain_letters[] = "aaaaaaaceeeeiiiidnooooo?ouuuuytsaaaaaaaceeeeiiiidnooooo?ouuuuyty"
+				    "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkklllllllllln"
+				    "nnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
+
+/* The letter that the two bytes at p are, or 0. */
+static uint8_t unmarked(const uint8_t *p)
+{
+	unsigned code = (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
+	if (code < 0xc0 || code >= 0xc0 + sizeof plain_letters - 1 || plain_letters[code - 0xc0] == '?')
+		return 0;
+	return (uint8_t)plain_letters[code - 0xc0];
+}
+
+/* The word's letters in small, at most LEXICON_WORD_MAX; how many. *ret_other: some are none of the Latin alphabet. */
+static size_t letters_of(const uint8_t *word, size_t size, uint8_t *letters, bool *ret_other)
+{
+	size_t n = 0;
+	*ret_other = false;
+	for (size_t i = 0; i < size && n < LEXICON_WORD_MAX; i++) {
+		if (is_alpha(word[i])) {
+			letters[n++] = lower(word[i]);
+		} else if (word[i] >= 0x80) {
+			uint8_t b = i + 1 < size && word[i] >= 0xc3 && word[i] <= 0xc5 ? unmarked(word + i) : 0;
+			*ret_other |= !b;
+			if (b)
+				letters[n++] = b;
+			i += b != 0;
+		}
+	}
+	return n;
 }
 
 unsigned lexicon_exact(word_hash h)
@@ -194,27 +253,21 @@ unsigned lexicon_exact(word_hash h)
 
 unsigned lexicon_word(const uint8_t *word, size_t size)
 {
-	word_hash h = 0;
-	for (size_t i = 0; i < size; i++)
-		if (is_alpha(word[i]))
-			h = word_hash_add(h, lower(word[i]));
-	return lexicon_exact(h);
+	uint8_t letters[LEXICON_WORD_MAX];
+	bool other;
+	size_t n = letters_of(word, size, letters, &other);
+	return n && !other ? lexicon_exact(hash_of(letters, n)) : 0;
 }
 
 unsigned lexicon_find(const uint8_t *word, size_t size)
 {
 	uint8_t letters[LEXICON_WORD_MAX];
-	size_t n = 0;
-	bool high = false;
-	for (size_t i = 0; i < size; i++) {
-		high |= word[i] >= 0x80;
-		if (is_alpha(word[i]) && n < sizeof letters)
-			letters[n++] = lower(word[i]);
-	}
-	if (n == 0)
+	bool other;
+	size_t n = letters_of(word, size, letters, &other);
+	if (n == 0 || other)
 		return 0;
 	unsigned kinds = lexicon_exact(hash_of(letters, n)) & (LEX_WORDS | LEX_STRONG);
-	if (high || kinds & (LEX_PLAIN | LEX_MEDICAL))
+	if (kinds & (LEX_PLAIN | LEX_MEDICAL))
 		return kinds;
 	if (!(kinds & ~(unsigned)LEX_ORG))
 		kinds |= inflected(letters, n);

@@ -28,6 +28,11 @@ enum lexicon_kind {
 	LEX_TO_HOUSE = 1u << 13, /* at, from: what follows is hardly a drug or a disease */
 	LEX_CLINIC = 1u << 15,   /* a text with this word speaks of medicine */
 	LEX_STRONG = 1u << 14,   /* a LEX_TERM that leaves no doubt (sign, score) */
+	LEX_MACHINE = 1u << 16,  /* a text with such words speaks of machines */
+	LEX_CODE = 1u << 17,     /* the number behind it is a code of a classification, nobody's */
+	LEX_TO_ANGLE = 1u << 18, /* a geographic coordinate follows */
+	LEX_LEARNED = 1u << 19,  /* LEX_MEDICAL by its ending alone; never in the table */
+	LEX_BITS = 19,
 };
 
 /* Of a word's letters (other bytes are passed over), as it stands, without a regular ending, or by a learned ending. */
@@ -41,6 +46,7 @@ unsigned lexicon_exact(word_hash h);
 unsigned lexicon_word(const uint8_t *word, size_t size);
 
 extern const char lexicon_plain[], lexicon_medical[], lexicon_term_noun[], lexicon_term_strong[], lexicon_endings[];
+extern const char lexicon_common[], lexicon_more_given[], lexicon_more_family[];
 extern const char lexicon_given[], lexicon_family[], lexicon_place[], lexicon_nation[], lexicon_org[];
 
 #endif

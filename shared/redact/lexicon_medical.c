@@ -7,7 +7,7 @@ const char lexicon_term_strong[] =
     "disease syndrome sign signs score scores scale scales index indices criteria criterion reflex reflexes "
     "classification grading staging maneuver manoeuvre formula equation triad tetrad palsy lymphoma sarcoma virus diet "
     "test tests rule rules procedure phenomenon contracture nodes node chorea thyroiditis dystrophy esophagus "
-    "questionnaire inventory instrument stain wort cyst fever murmur breathing";
+    "tear tears spots questionnaire inventory instrument stain wort cyst fever murmur breathing";
 
 const char lexicon_term_noun[] =
     "disease syndrome sign signs score scores scale scales index indices criteria criterion reflex reflexes test tests "
@@ -140,7 +140,8 @@ const char lexicon_medical[] =
     "emr ehr pcp np pa rn lpn md do phd dds dmd od pharmd facs bp hr rr spo bid tid qid qd qhs prn npo po iv im sc sq "
     "sl pr hx dx tx rx sx fx mgmt eval asap f/u s/p w/o yo y/o htn dm cabg tkr thr rom adl adls dnr "
     "x-ray ct cta ecg ekg eeg emg egd ercp tte tee pet spect usg hida kub lp abg cbc cmp bmp lft lfts ua "
-    "roman caesar cesarean caesarean kegels petri bunsen doppler fahrenheit kelvin newton pascal hertz watt "
+    "bowel intubation ambu bolus sedation ventilation anesthesia anaesthesia roman caesar cesarean caesarean kegels "
+    "petri bunsen doppler fahrenheit kelvin newton pascal hertz watt "
     "ii iib iia iiia iiib iva ivb hepb hepa tdap dtap mmr ipv hib bcg prevnar shingrix zostavax pneumovax "
     "achondroplasia lupus gout rabies tetanus polio pertussis mumps measles rubella shingles varicella scabies lice "
     "jaundice asthma eczema psoriasis acne vertigo tinnitus glaucoma cataract epilepsy seizure seizures migraine "
@@ -180,5 +181,5 @@ const char lexicon_endings[] =
     "pramine oxetine traline faxine giline "
     "tion tions sion sions ment ments ness nesses ity ities ance ances ence ences ancy ency ism isms ize ized izes "
     "izing ise ised ising ify ified ifies ifying ical ically able ible ably ibly ful fully less lessly ous ously ive "
-    "ively ingly edly ward wards wise ship ships hood dom ology ography onomy ular ulary ative atively atory itory "
+    "ively ingly edly wise ology ography onomy ular ulary ative atively atory itory "
     "etic etically istic istically ology ature cular nary ually ially";

@@ -1,5 +1,5 @@
 /* What begins with a digit: telephones, streets, ages, dates and postal codes, and whose turn it is. */
-#include "shared/redact/scan.h"
+#include "shared/redact/lexicon.h"
 
 enum {
 	PHONE_DIGITS_LEAST = 10,
@@ -74,6 +74,15 @@ static size_t extension_end(const struct scan *s, size_t at)
 	return end > from && !is_alnum(byte_at(s, end)) ? end : at;
 }
 
+/* Four groups of up to three digits: 300.168.1.1 */
+static bool is_quad(const struct groups *g)
+{
+	bool quad = g->count >= 4;
+	for (size_t i = 0; i < g->count; i++)
+		quad &= g->size[i] <= 3;
+	return quad && g->size[0] + g->size[1] + g->size[2] + g->size[3] == g->digits;
+}
+
 static bool is_phone(const struct scan *s, const struct groups *g, bool plus, bool labelled)
 {
 	if (g->digits > PHONE_DIGITS_MOST)
@@ -102,8 +111,11 @@ size_t match_phone(const struct scan *s, size_t at, bool labelled)
 	}
 	read_groups(s, at, &g);
 	g.parens |= paren;
-	if (word_byte(byte_at(s, g.end)) && byte_at(s, g.end) != 'x' && byte_at(s, g.end) != 'e')
+	uint8_t after = byte_at(s, g.end);
+	if ((word_byte(after) && after != 'x' && after != 'e') || (after == '-' && is_alpha(byte_at(s, g.end + 1))))
 		return 0;
+	if (g.separator == '.' && !g.spaces && !plus && is_quad(&g))
+		return 0; /* an address of a network, if a wrong one */
 	if (!is_phone(s, &g, plus, labelled))
 		return 0;
 	return extension_end(s, g.end);
@@ -169,26 +181,6 @@ static bool very_old(const struct scan *s, size_t at)
 	return a == 'y' && (b == 'e' || b == 'r' || b == 'o' || b == '/');
 }
 
-static bool separates_time(uint8_t b)
-{
-	return b == ':' || b == '.' || b == '+' || b == '-' || b == 'Z';
-}
-
-/* The time behind a date: T14:30:00.123Z, 09:15, 3:05 PM */
-static size_t time_end(const struct scan *s, size_t end)
-{
-	size_t at = end + (byte_at(s, end) == 'T' || byte_at(s, end) == ' '), stop = at;
-	while (stop - at < 2 && is_digit(byte_at(s, stop)))
-		stop++;
-	if (at == end || stop == at || byte_at(s, stop) != ':' || !is_digit(byte_at(s, stop + 1)))
-		return end;
-	while (is_digit(byte_at(s, stop)) || (separates_time(byte_at(s, stop)) && stop - at < 32))
-		stop++;
-	while (stop > at && (s->text[stop - 1] == '.' || s->text[stop - 1] == '-' || s->text[stop - 1] == ':'))
-		stop--;
-	return stop;
-}
-
 static size_t rule_clinical_number(struct scan *s, struct chunk c)
 {
 	size_t end = match_date(s, c.start);
@@ -208,6 +200,8 @@ static size_t rule_clinical_number(struct scan *s, struct chunk c)
 static size_t canadian_postcode(const struct scan *s, size_t at)
 {
 	size_t end = at;
+	if (byte_at(s, at) == 'T' && byte_at(s, at + 2) == 'N' && byte_at(s, at + 4) == 'M')
+		return 0; /* T2N1M0: a tumour's stage */
 	for (const char *p = "X9X 9X9"; *p; p++) {
 		uint8_t b = byte_at(s, end);
 		if (*p == ' ' && b != ' ')
@@ -217,6 +211,12 @@ static size_t canadian_postcode(const struct scan *s, size_t at)
 		end++;
 	}
 	return word_byte(byte_at(s, end)) ? 0 : end;
+}
+
+/* The letters that the inward code is made of (BS 7666). */
+static bool ends_postcode(uint8_t b)
+{
+	return is_upper(b) && !strchr("CIKMOV", b);
 }
 
 /* SW1A 1AA, with or without the blank: letters, digit, letter or digit; digit, two letters. */
@@ -230,20 +230,47 @@ size_t match_postcode(const struct scan *s, size_t at)
 		n++;
 	if (n == 0 || !is_digit(byte_at(s, at + n)))
 		return 0;
+	if (strchr("QVX", s->text[at]) || (n == 2 && strchr("IJZ", s->text[at + 1])))
+		return canadian_postcode(s, at);
 	for (size_t district = 1; district <= 2; district++) {
 		size_t in = at + n + district;
 		in += byte_at(s, in) == ' ';
-		if (is_digit(byte_at(s, in)) && is_upper(byte_at(s, in + 1)) && is_upper(byte_at(s, in + 2)) &&
-		    !word_byte(byte_at(s, in + 3)) && (district == 1 || is_alnum(s->text[at + n + 1])))
+		if (is_digit(byte_at(s, in)) && ends_postcode(byte_at(s, in + 1)) &&
+		    ends_postcode(byte_at(s, in + 2)) && !word_byte(byte_at(s, in + 3)) &&
+		    (district == 1 || is_alnum(s->text[at + n + 1])))
 			return in + 3;
 	}
 	return canadian_postcode(s, at);
+}
+
+/* "SNOMED 44054006", 0x80070005: codes that are the same for everybody. */
+static bool is_code(const struct scan *s, struct chunk c)
+{
+	if (byte_at(s, c.start) == '0' && byte_at(s, c.start + 1) == 'x' && c.end - c.start <= 18)
+		return true;
+	const struct recent *before = &s->words[c.letters > 0];
+	return (before->hash && lexicon_exact(before->hash) & LEX_CODE) ||
+	       (c.letters && lexicon_exact(c.hash) & LEX_CODE);
+}
+
+/* "120000 messages": a round number of things. */
+static bool is_count(const struct scan *s, struct chunk c)
+{
+	for (size_t i = c.start; i < c.end; i++)
+		if (!is_digit(s->text[i]))
+			return false;
+	if (c.end - c.start < 4 || c.end - c.start > 9 || memcmp(s->text + c.end - 2, "00", 2) != 0)
+		return false;
+	size_t next = skip_spaces(s, c.end), end = prose_word_end(s, next);
+	return next > c.end && end - next >= 4 && is_lower(s->text[next]) && s->text[end - 1] == 's';
 }
 
 /* Behind what every mode takes out. */
 static size_t rule_clinical_rest(struct scan *s, struct chunk c, bool leads)
 {
 	size_t end;
+	if (is_code(s, c) || (leads && is_count(s, c)))
+		return c.end;
 	if (leads && (end = match_coded_town(s, c.start)))
 		return emit(s, c.start, end, REDACT_ADDRESS);
 	if (leads && (end = match_groups(s, c.start)))
@@ -262,6 +289,10 @@ static size_t rule_leading_digit(struct scan *s, size_t at)
 		return emit(s, at, end, REDACT_SSN);
 	if ((end = match_card(s, at)))
 		return emit(s, at, end, REDACT_CARD);
+	if (clinical(s) && (end = match_shape(s, at)))
+		return emit(s, at, end, REDACT_ID);
+	if (clinical(s) && (end = match_coordinates(s, at)))
+		return emit(s, at - (at > 0 && s->text[at - 1] == '-'), end, REDACT_PLACE);
 	if (clinical(s) && (end = match_address(s, at)))
 		return emit(s, at, end, REDACT_ADDRESS);
 	if (may_be_phone(s, at) && (end = match_phone(s, at, false)))

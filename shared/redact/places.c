@@ -124,6 +124,8 @@ static size_t unit_at(const struct scan *s, size_t at)
 	bool digit = false;
 	while (end - next < 8 && (is_alnum(byte_at(s, end)) || byte_at(s, end) == '-'))
 		digit |= is_digit(s->text[end++]);
+	if (is_alnum(byte_at(s, end)))
+		return 0;
 	return digit || (end == next + 1 && is_upper(s->text[next])) ? end : 0;
 }
 
@@ -271,7 +273,8 @@ static size_t box_number(const struct scan *s, size_t at)
 			continue;
 		size_t digits = digits_at(s, at + n);
 		if (digits >= 1 && digits <= 6)
-			return at + n + digits;
+			return at + n + digits +
+			       (is_upper(byte_at(s, at + n + digits)) && !word_byte(byte_at(s, at + n + digits + 1)));
 	}
 	return 0;
 }
@@ -373,6 +376,17 @@ size_t address_after(const struct scan *s, size_t start, size_t end)
 	if (!street.known && (year || !closes))
 		return 0;
 	return tail(s, number);
+}
+
+/* "Via Garibaldi 14, 20121 Milano": a run [start, end) with a street's word in it and the house number behind it. */
+size_t match_street_first(const struct scan *s, size_t start, size_t end)
+{
+	size_t next = skip_spaces(s, end);
+	if (next == end || !is_digit(byte_at(s, next)))
+		return 0;
+	size_t number = house_number(s, next);
+	struct street street = number && number - next <= 5 ? street_words(s, start) : (struct street){0};
+	return street.known && street.named && street.end >= end ? tail(s, number) : 0;
 }
 
 /* A post office box with what follows it: "PSC 0413, Box 8144\nAPO AA 42323", or 0. */

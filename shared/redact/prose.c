@@ -6,6 +6,8 @@
  * sign that a name is meant. */
 #include "shared/redact/run.h"
 
+enum { MACHINE_WORDS_LEAST = 2 }; /* one alone ("process", "files") stands in letters about people, too */
+
 /* ---- what the words of a run are ---- */
 
 /* An ordinary word, a term or an acronym: nothing that names anybody. */
@@ -18,7 +20,7 @@ static bool is_ordinary(const struct piece *p)
 	if (p->base & (WORD_LABELS | WORD_TITLE | WORD_MONTH | WORD_LINKER) && !(p->lex & LEX_NAMES))
 		return true;
 	if (p->lex & LEX_NAMES)
-		return p->caps && p->end - p->start <= 2;
+		return p->caps && p->end - p->start <= 3; /* ASA, MAC */
 	return p->mixed || p->end - p->start <= 2 /* Na, Cr */ || (p->caps && p->end - p->start <= RUN_ACRONYM_MOST);
 }
 
@@ -64,6 +66,20 @@ static bool is_dose(const struct scan *s, size_t at)
 									       memcmp(s->text + end, "ml", 2) == 0)));
 }
 
+/* "Boston | bowel preparation scale": two or three words on. */
+static bool scale_follows(const struct scan *s, size_t at)
+{
+	for (int words = 0; words < 3; words++) {
+		size_t end = prose_word_end(s, at), next = skip_spaces(s, end);
+		if (end == at || next == end)
+			return false;
+		at = next;
+		if (words && lex_at(s, at) & LEX_STRONG)
+			return true;
+	}
+	return false;
+}
+
 /* What the run that ends with its piece `last` is a term by: "Babinski sign", "Crohn's disease", "Glasgow coma scale".
  * LEX_TERM, with LEX_STRONG where the noun leaves no doubt; 0: it is none. */
 static unsigned term_of(const struct scan *s, const struct run *r, size_t last)
@@ -81,6 +97,8 @@ static unsigned term_of(const struct scan *s, const struct run *r, size_t last)
 		return LEX_TERM;
 	next = skip_numeral(s, next);
 	unsigned lex = lex_at(s, next);
+	if (lex & LEX_MEDICAL && !(lex & LEX_TERM) && scale_follows(s, next))
+		return LEX_TERM | LEX_STRONG;
 	if (!(lex & LEX_TERM) && lex & (LEX_MEDICAL | LEX_TERM | LEX_PLAIN)) {
 		size_t second = skip_spaces(s, prose_word_end(s, next));
 		unsigned after = lex_at(s, second);
@@ -105,6 +123,12 @@ static bool is_term(const struct scan *s, const struct run *r, size_t last)
 static bool leads_to(const struct scan *s, size_t n, unsigned what)
 {
 	return s->words[n].hash && lexicon_exact(s->words[n].hash) & what;
+}
+
+static unsigned lexicon_word_at(const struct scan *s, size_t at)
+{
+	size_t end = prose_word_end(s, at);
+	return end > at ? lexicon_word(s->text + at, end - at) : 0;
 }
 
 static bool introduced(const struct scan *s)
@@ -148,7 +172,7 @@ static bool acts(const struct scan *s, const struct piece *p)
 	    "visited", "visits", "arrived", "moved", "moves", "and", "should", "must", "may", "might", "underwent",
 	    "received", "developed", "returned", "returns", "felt", "feels", "started", "stopped", "continues", NULL};
 	size_t at = p->end;
-	if (p->possessive || byte_at(s, at) == ',')
+	if (p->possessive || byte_at(s, at) == ',' || byte_at(s, at) == ':')
 		return true;
 	size_t before = p->start;
 	while (before > 0 && s->text[before - 1] == ' ')
@@ -168,6 +192,8 @@ static bool leads_place(const struct scan *s, const struct run *r, size_t i, boo
 	    "Lake", "Cape", "Saint", "San", "Santa", "Los", "Las", "El", "Upper", "Lower", "Great", "Grand", "Old",
 	    "Rio", "Northern", "Southern", "Eastern", "Western", "Central", NULL};
 	const struct piece *p = &r->p[i];
+	if (i == 0 && r->count > 1 && p->caps && p->end - p->start == 2 && is_name(&r->p[1]) && place_follows(s))
+		return true; /* "at NY Presbyterian" */
 	return i + 1 < r->count && text_is_any(s, p->start, p->end, words) &&
 	       (opens ? r->p[i + 1].lex & LEX_PLACE : is_name(&r->p[i + 1]) || r->p[i + 1].lex & LEX_NAMES);
 }
@@ -273,6 +299,8 @@ static bool names_somebody(const struct scan *s, const struct run *r, size_t fir
 	}
 	if (w.names)
 		return true;
+	if (w.initials >= 2 && w.initials == count - first && introduced(s))
+		return true; /* "initials J.R.M." */
 	if (w.initials && w.doubtful)
 		return true; /* "Rose S." */
 	return w.doubtful >= 2 && !opens && p->lex & LEX_GIVEN && last->lex & (LEX_FAMILY | LEX_GIVEN);
@@ -305,7 +333,9 @@ static size_t given_after(const struct scan *s, size_t end)
 	if (byte_at(s, end) != ',' || at == end + 1 || !capital_at(s, at))
 		return 0;
 	unsigned lex = lexicon_word(s->text + at, stop - at);
-	if (!(lex & LEX_GIVEN) || lex & LEX_PLACE)
+	bool unknown = stop - at >= 4 && lex == 0 && lexicon_find(s->text + at, stop - at) == 0 &&
+		       word_kinds_of(s->text + at, stop - at) == 0;
+	if (!(lex & LEX_GIVEN || unknown) || lex & LEX_PLACE)
 		return 0;
 	size_t initial = skip_spaces(s, stop);
 	if (initial > stop && is_upper(byte_at(s, initial)) && prose_word_end(s, initial) == initial + 1)
@@ -325,6 +355,9 @@ static size_t emit_run(struct scan *s, const struct run *r, size_t first, size_t
 	if (given || place)
 		return emit(s, start, further, given ? REDACT_NAME : REDACT_PLACE);
 	end = r->p[count - 1].possessive ? r->p[count - 1].end : suffix_end(s, end);
+	if (r->p[first].caps && byte_at(s, end) == '/' && is_upper(byte_at(s, end + 1)) &&
+	    is_upper(byte_at(s, end + 2)))
+		end = prose_word_end(s, end + 1); /* KOVALENKO/OLENA */
 	return emit(s, start, end, r->p[first].lex & LEX_NATION ? REDACT_PLACE : REDACT_NAME);
 }
 
@@ -352,8 +385,33 @@ static bool all_terms(const struct scan *s, const struct run *r, size_t first, s
 static bool is_weak(const struct scan *s, const struct run *r, size_t first, size_t count)
 {
 	const struct piece *p = &r->p[first];
+	if (p->possessive &&
+	    lexicon_word_at(s, skip_spaces(s, p->end + (byte_at(s, p->end) == '\'' ? 2 : 4))) & LEX_TO_NAME)
+		return false; /* Nkechi's mother */
 	return count - first == 1 && !(p->lex & LEX_NAMES & ~(unsigned)LEX_FAMILY) && !introduced(s) &&
 	       !leads_to(s, 1, LEX_TO_HOUSE) && s->text[p->start] < 0x80;
+}
+
+/* CHUKWU, EMEKA: short enough for two acronyms, but no list has the first, and the second is a name. */
+static size_t capitals_comma(const struct scan *s, const struct run *r)
+{
+	const struct piece *p = &r->p[0];
+	size_t n = p->end - p->start, at = p->end + 2;
+	if (r->count != 1 || !p->caps || n < 4 || !is_ordinary(p) || p->lex & ~(unsigned)LEX_NAMES ||
+	    p->base & ~(unsigned)(WORD_GIVEN | WORD_FAMILY) || byte_at(s, p->end) != ',' ||
+	    byte_at(s, p->end + 1) != ' ' || !is_upper(byte_at(s, at)))
+		return 0;
+	size_t end = prose_word_end(s, at);
+	unsigned lex = lexicon_find(s->text + at, end - at);
+	return is_upper(byte_at(s, at + 1)) && (lex & LEX_GIVEN || (!lex && end - at >= 5)) ? end : 0;
+}
+
+/* "Aldous Penhaligon": of a learned word it has but the ending, and a name follows. */
+static bool is_learned_name(const struct run *r, size_t i, bool opens)
+{
+	const struct piece *next = &r->p[i + 1];
+	return r->p[i].lex & LEX_LEARNED && !(opens && i == 0) && i + 1 < r->count && !r->p[i].caps &&
+	       (is_name(next) || next->initial);
 }
 
 static size_t rule_capitals(struct scan *s, struct chunk c)
@@ -367,6 +425,12 @@ static size_t rule_capitals(struct scan *s, struct chunk c)
 	read_run(s, c.start, &r);
 	if (r.count == 0)
 		return 0;
+	if ((box = match_street_first(s, c.start, r.p[r.count - 1].end)))
+		return emit(s, c.start, box, REDACT_ADDRESS);
+	if (r.count == 1 && r.p[0].caps && r.p[0].lex & LEX_NAMES && byte_at(s, r.p[0].end) == '^')
+		return emit(s, c.start, r.p[0].end, REDACT_NAME); /* DOE^JOHN */
+	if ((box = capitals_comma(s, &r)))
+		return emit(s, c.start, box, REDACT_NAME);
 	size_t first = 0;
 	bool opens = starts_sentence(s, r.p[0].start);
 	size_t whole = cut_at_joiner(s, &r, 0);
@@ -375,7 +439,7 @@ static size_t rule_capitals(struct scan *s, struct chunk c)
 	size_t town = r.count > 1 && is_ordinary(&r.p[0]) ? town_end(s, r.p[0].start) : 0;
 	if (town && !(opens && r.p[0].lex & LEX_NAMES) && town > r.p[0].end)
 		return emit(s, r.p[0].start, place_end(s, town), REDACT_PLACE); /* United Kingdom */
-	while (first < whole && (is_ordinary(&r.p[first]) || r.p[first].joiner) &&
+	while (first < whole && (is_ordinary(&r.p[first]) || r.p[first].joiner) && !is_learned_name(&r, first, opens) &&
 	       !(is_doubtful(&r.p[first]) && whole - first > 1) && !leads_place(s, &r, first, opens && first == 0))
 		first++;
 	if (first == whole && whole == 1 && is_doubtful(&r.p[0]))
@@ -420,20 +484,45 @@ static size_t rule_small(struct scan *s, struct chunk c)
 	return introduced(s) || s->small ? emit(s, c.start, end, REDACT_NAME) : 0;
 }
 
+/* "at riverbend clinic": the word before is none that English has. */
+static size_t rule_site(struct scan *s, struct chunk c)
+{
+	const struct recent *before = &s->words[1];
+	if (!before->hash || before->letters < 4 || before->end < before->letters || before->end + 1 != c.start ||
+	    !leads_to(s, 2, LEX_TO_HOUSE))
+		return 0;
+	size_t start = before->end - before->letters;
+	if ((s->count && start < s->spans[s->count - 1].end) || prose_word_end(s, start) != before->end ||
+	    !is_lower(s->text[start]) || lexicon_find(s->text + start, before->letters) ||
+	    word_kinds_of(s->text + start, before->letters))
+		return 0;
+	return emit(s, start, c.end, REDACT_PLACE);
+}
+
 size_t rule_prose(struct scan *s, struct chunk c, unsigned kinds)
 {
 	if (capital_at(s, c.start))
 		return rule_capitals(s, c);
+	if (kinds & (WORD_SITE | WORD_CARE))
+		return rule_site(s, c);
+	size_t end = c.end - c.start == 2 ? match_small_shape(s, c.start) : 0;
+	if (end)
+		return emit(s, c.start, end, REDACT_SSN);
 	if (!is_lower(s->text[c.start]) || s->words[0].letters < 3)
 		return 0;
 	return kinds & WORD_GIVEN || lexicon_may_be_given(s->words[0].hash) ? rule_small(s, c) : 0;
 }
 
-bool speaks_of_medicine(const struct scan *s)
+bool speaks_of_things(const struct scan *s)
 {
+	unsigned machines = 0;
 	for (size_t at = 0; at < s->size;) {
 		size_t end = prose_word_end(s, at);
-		if (end - at >= 2 && lexicon_word(s->text + at, end - at) & (LEX_MEDICAL | LEX_STRONG | LEX_CLINIC))
+		unsigned lex = end - at >= 2 ? lexicon_word(s->text + at, end - at) : 0;
+		if (lex & (LEX_MEDICAL | LEX_STRONG | LEX_CLINIC))
+			return true;
+		machines += (lex & (LEX_MACHINE | LEX_TERM)) != 0;
+		if (machines >= MACHINE_WORDS_LEAST)
 			return true;
 		at = end > at ? end : at + 1;
 	}

@@ -90,8 +90,19 @@ const char *redact_placeholder(enum redact_type type)
 	return placeholders[type];
 }
 
+/* Components of one field: DOE^JANET^Q, 22 OAK LANE^^DAYTON (HL7 version 2, 2.5.3). */
+static size_t field_end(const struct scan *s, size_t at)
+{
+	size_t stop = look_end(s, at);
+	while (at < stop && s->text[at] != '|' && s->text[at] != '~' && s->text[at] != '\n' && s->text[at] != '\r')
+		at++;
+	return at;
+}
+
 size_t emit(struct scan *s, size_t start, size_t end, enum redact_type type)
 {
+	if (byte_at(s, end) == '^' && clinical(s))
+		end = field_end(s, end);
 	if (s->count + 1 == s->max) { /* the last one takes all that is left */
 		end = s->size;
 		s->full = true;
@@ -263,6 +274,8 @@ static size_t on_chunk(struct scan *s, const struct chunk *c)
 	if (kinds & WORD_SCHEME || kinds & WORD_LABELS)
 		if ((next = rule_label(s, *c, kinds)))
 			return next;
+	if (s->text[c->start] == '-' && (next = rule_option(s, *c)))
+		return next;
 	if (c->end - c->start >= 12 && (next = rule_secret(s, *c)))
 		return next;
 	if (c->seen & BYTE_DIGIT && (next = rule_number(s, *c)))
@@ -301,7 +314,7 @@ static void drop_weak(struct scan *s)
 	bool any = false;
 	for (size_t i = 0; i < s->count && i < REDACT_SPANS_MAX; i++)
 		any |= s->weak[i / 64] >> (i % 64) & 1;
-	if (!any || !speaks_of_medicine(s))
+	if (!any || !speaks_of_things(s))
 		return;
 	for (size_t i = 0; i < s->count; i++)
 		if (i >= REDACT_SPANS_MAX || !(s->weak[i / 64] >> (i % 64) & 1))

@@ -109,6 +109,8 @@ static void look_inside(const struct scan *s, struct piece *p)
 	for (size_t i = p->start; i < p->end; i++) {
 		uint8_t b = s->text[i];
 		p->mixed |= is_upper(b) && i > p->start && is_lower(s->text[i - 1]) && i - p->start != allowed;
+		p->mixed |= is_lower(b) && i > p->start + 1 && is_upper(s->text[i - 1]) && is_upper(s->text[i - 2]) &&
+			    allowed == 0; /* SELinux, GHz */
 		capitals += is_upper(b);
 		smalls += is_lower(b) || b >= 0x80;
 	}

@@ -184,6 +184,7 @@ size_t placeholder_at(const struct scan *s, size_t at);
 size_t rule_label(struct scan *s, struct chunk c, unsigned kinds); /* labels.c */
 size_t rule_secret(struct scan *s, struct chunk c);                /* secrets.c: tokens known by their look */
 size_t rule_url(struct scan *s, struct chunk c);                   /* secrets.c */
+size_t rule_option(struct scan *s, struct chunk c);                /* secrets.c: -u name:password */
 size_t rule_domain(struct scan *s, struct chunk c);                /* secrets.c */
 size_t rule_pem(struct scan *s, size_t at);                        /* secrets.c */
 size_t rule_email(struct scan *s, struct chunk c);                 /* network.c */
@@ -200,7 +201,11 @@ size_t match_iban(const struct scan *s, size_t at);
 size_t match_ssn(const struct scan *s, size_t at);
 bool is_wallet(const struct scan *s, struct chunk c);
 size_t match_groups(const struct scan *s, size_t at); /* "699 956 915" */
-size_t match_shape(const struct scan *s, size_t at);  /* plates and registers' groups */
+size_t match_small_shape(const struct scan *s, size_t at);
+size_t match_shape(const struct scan *s, size_t at); /* plates and registers' groups */
+/* coordinates.c; the end, or 0 */
+size_t match_coordinates(const struct scan *s, size_t at);
+
 size_t rule_identifier(struct scan *s, struct chunk c);
 
 struct groups { /* numbers.c: digits in groups with one or two separators between */
@@ -212,23 +217,25 @@ void read_groups(const struct scan *s, size_t at, struct groups *ret);
 bool separates(uint8_t b); /* may stand between them */
 
 size_t match_date(const struct scan *s, size_t at);      /* dates.c: the end of a date that begins at `at`, or 0 */
+size_t time_end(const struct scan *s, size_t end);       /* dates.c: of the time behind a date that ends at `end` */
 size_t match_day_month(const struct scan *s, size_t at); /* dates.c: "5/21", where dated() says that one stands there */
 size_t match_phone(const struct scan *s, size_t at, bool labelled); /* numbers.c: likewise */
 size_t match_postcode(const struct scan *s, size_t at);             /* numbers.c: SW1A 1AA, B0J 2H0 */
 size_t match_zip(const struct scan *s, size_t at);                  /* places.c: 90210, 340 12, K1A 0B1 */
 size_t match_name(const struct scan *s, size_t at, unsigned most);  /* people.c: capitalised words; the end, or 0 */
-bool names_day(const struct scan *s);          /* prose.c: likewise to a weekday or a month alone */
-bool speaks_of_medicine(const struct scan *s); /* prose.c; looks at the whole text */
-bool dated(const struct scan *s);              /* prose.c: does the word before lead to a date ("on", "since")? */
+bool names_day(const struct scan *s);        /* prose.c: likewise to a weekday or a month alone */
+bool speaks_of_things(const struct scan *s); /* prose.c; looks at the whole text */
+bool dated(const struct scan *s);            /* prose.c: does the word before lead to a date ("on", "since")? */
 bool capitalised(const struct scan *s, size_t start, size_t end); /* people.c: "Smith", "O'Neil", "J.", "Öz" */
 size_t prose_word_end(const struct scan *s, size_t at);           /* prose.c: letters, inner apostrophes and hyphens */
 bool capital_at(const struct scan *s, size_t at);                 /* prose.c: a Latin, Greek or Cyrillic capital */
 /* places.c; ends, or 0: */
-size_t town_end(const struct scan *s, size_t at);                     /* a town that begins at `at` */
-size_t place_end(const struct scan *s, size_t end);                   /* of a place with what follows it (", MA") */
-size_t match_address(const struct scan *s, size_t at);                /* 12 Elm Street, Apt 4, Springfield, IL 62704 */
-size_t match_coded_town(const struct scan *s, size_t at);             /* 75008 Paris */
-size_t match_box(const struct scan *s, size_t at);                    /* P.O. Box 12 */
+size_t town_end(const struct scan *s, size_t at);         /* a town that begins at `at` */
+size_t place_end(const struct scan *s, size_t end);       /* of a place with what follows it (", MA") */
+size_t match_address(const struct scan *s, size_t at);    /* 12 Elm Street, Apt 4, Springfield, IL 62704 */
+size_t match_coded_town(const struct scan *s, size_t at); /* 75008 Paris */
+size_t match_box(const struct scan *s, size_t at);        /* P.O. Box 12 */
+size_t match_street_first(const struct scan *s, size_t start, size_t end); /* Via Garibaldi 14 */
 size_t address_after(const struct scan *s, size_t start, size_t end); /* a capitalised run and the number behind it */
 
 #endif

@@ -170,6 +170,45 @@ size_t rule_url(struct scan *s, struct chunk c)
 	return emit(s, colon + 1, at_sign, REDACT_PASSWORD);
 }
 
+/* The end of the word of an option that begins at `at`. */
+static size_t option_end(const struct scan *s, size_t at)
+{
+	while (at < s->size && !is_space(s->text[at]) && !strchr("\"'`", s->text[at]))
+		at++;
+	return at;
+}
+
+/* -u name:password, --user name:password; -pPassword right behind the name of an account. */
+size_t rule_option(struct scan *s, struct chunk c)
+{
+	const uint8_t *p = s->text + c.start;
+	size_t n = c.end - c.start;
+	if ((n == 2 && p[1] == 'u') || (n == 6 && memcmp(p, "--user", 6) == 0)) {
+		size_t at = skip_spaces(s, c.end + (byte_at(s, c.end) == '=')), end = option_end(s, at);
+		const uint8_t *colon = at > c.end && end > at ? memchr(s->text + at, ':', end - at) : NULL;
+		size_t start = colon ? (size_t)(colon - s->text) + 1 : end;
+		bool number = true; /* -u 1000:1000 are ids */
+		for (size_t i = start; i < end; i++)
+			number &= is_digit(s->text[i]);
+		return start < end && !number && !placeholder_at(s, start) ? emit(s, start, end, REDACT_PASSWORD) : 0;
+	}
+	static const char accounts[] = "root admin mysql mysqldump mysqladmin mariadb uroot uadmin";
+	if (n < 6 || p[1] != 'p' || !(c.seen & BYTE_DIGIT) || c.letters < 4 || c.seen & BYTE_DOT)
+		return 0;
+	word_hash h = 0;
+	for (const char *w = accounts;; w++) {
+		if (is_alpha((uint8_t)*w)) {
+			h = word_hash_add(h, (uint8_t)*w);
+			continue;
+		}
+		if (s->words[1].hash == h)
+			return emit(s, c.start + 2, option_end(s, c.start), REDACT_PASSWORD);
+		if (!*w)
+			return 0;
+		h = 0;
+	}
+}
+
 /* Clinical: portal.example.com, without a scheme before it.  The short endings that are English words, too, count only
  * behind another dot. */
 size_t rule_domain(struct scan *s, struct chunk c)

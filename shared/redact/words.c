@@ -22,8 +22,11 @@ static const struct {
 			      "apikey" */
 } lists[] = {
     {WORD_PASSWORD | WORD_SUFFIX,
-	"password passwd passwort pwd passphrase passcode userpassword motdepasse contrasena identifiedby"},
-    {WORD_PASSWORD | WORD_KEY_ONLY, "pass pin cvv cvc otp"},
+	"password passwd passwort pwd passphrase passcode userpassword motdepasse contrasena identifiedby smtppass "
+	"dbpass "
+	"mailpass rootpass ftppass ldappass adminpass userpass mysqlpass pgpass proxypass sshpass"},
+    {WORD_PASSWORD | WORD_KEY_ONLY, "pass pin cvv cvc otp pincode securitycode"},
+    {WORD_PASSWORD | WORD_PROSE, "securityanswer secretanswer memorableword safeword"},
     {WORD_SECRET | WORD_SUFFIX,
 	"secret token apikey accesskey secretkey privatekey secretaccesskey accesskeyid authtoken accesstoken "
 	"refreshtoken idtoken "
@@ -55,7 +58,10 @@ static const struct {
 	"accountnumber acctno acctnumber accountno acctnum accountnum memberid membernumber policynumber policyno "
 	"policyid subscriberid subscribernumber beneficiaryid beneficiarynumber healthplan healthplanid "
 	"healthplannumber "
-	"insuranceid insurancenumber claimnumber claimid passport passportnumber passportno driverlicense "
+	"burgerservicenummer versichertennummer krankenversichertennummer sozialversicherungsnummer personalausweis "
+	"reisepass "
+	"fiscalcode taxfilenumber taxnumber insuranceid insurancenumber claimnumber claimid passport passportnumber "
+	"passportno driverlicense "
 	"driverslicense "
 	"driverlicence driverslicence licensenumber licencenumber licenseno licenseplate numberplate "
 	"npi dea deanumber encounterid encounternumber visitnumber casenumber caseid "
@@ -78,31 +84,49 @@ static const struct {
 	"fingerprintid voiceprint faceid biometricid retinascan deviceserialnumber serial serialno sn modelnumber udi "
 	"abn acn tfn gstin uen nric fin nie steuerid steuernummer codicefiscale partitaiva vatnumber vat ein fein "
 	"insurancepolicy insuranceplan insuranceno plannumber planid payerid rxbin rxgroup groupid grouppolicy "
-	"serviceno servicenumber caserecord dossier filenumber fileno docket docketnumber matterid barnumber "},
+	"group extension ext passportbook visano boardingpass pnr locator bookingref bookingreference confirmation "
+	"confirmationno "
+	"ohip ramq phn ihi hcn amka afm oib jmbg snils egn cnp cpr utr ppsn pps rut cuit cuil "
+	"hsc gmc nmc ahpra prescriber matricula matricule rnokpp edrpou rodnecislo kennitala hetu isikukood asmens "
+	"policyid insuredid guarantorid patientaccount accession serviceno servicenumber caserecord dossier filenumber "
+	"fileno docket docketnumber matterid barnumber "},
     {WORD_ZIP, "zip zipcode postcode postalcode plz cap"},
     {WORD_ID | WORD_KEY_ONLY, "account acct policy member subscriber beneficiary passportid nhs accession"},
     {WORD_PHONE | WORD_SUFFIX,
 	"phone phonenumber telephone mobilenumber cellphone faxnumber phoneno mobilephone homephone workphone"},
-    {WORD_PHONE, "tel fax mobile cell telefon pager"},
+    {WORD_PHONE, "tel fax mobile cell telefon pager handy telefono telefone portable movil"},
     {WORD_EMAIL, "email emailaddress mail"},
     {WORD_ADDRESS | WORD_SUFFIX,
 	"homeaddress streetaddress mailingaddress postaladdress patientaddress billingaddress residence "
 	"shippingaddress addressline"},
     {WORD_ADDRESS | WORD_KEY_ONLY, "street zipcode zip postcode postalcode"},
     {WORD_USER, "user username login loginname userid useraccount logname ruser luser"},
-    {WORD_TITLE,
-	"mr mrs ms miss mx dr doctor prof professor madam herr frau mme mlle sra srta don dona signor signora monsieur "
-	"nurse rev reverend fr rabbi imam capt sgt lt col judge dame"},
+    {WORD_USER | WORD_PROSE,
+	"skype skypeid skypename handle nickname screenname instagram twitter snapchat telegram wechat "
+	"tiktok discord"},
+    {WORD_TITLE, "mr mrs ms miss mx dr cpl pvt maj cmdr pfc dott dottssa doctor prof professor madam herr frau mme "
+		 "mlle sra srta don dona signor signora monsieur "
+		 "nurse rev reverend fr rabbi imam capt sgt lt col judge dame"},
     {WORD_MONTH, "january february march april may june july august september october november december jan feb mar "
 		 "apr jun jul aug "
 		 "sep sept oct nov dec"},
+    {WORD_MONTH | WORD_PROSE,
+	"janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre "
+	"januar februar marz maerz juni juli oktober dezember enero febrero marzo abril mayo junio julio "
+	"agosto septiembre octubre noviembre diciembre gennaio febbraio aprile maggio giugno luglio settembre "
+	"ottobre novembre dicembre janeiro fevereiro marco maio junho julho setembro outubro novembro dezembro "
+	"januari februari maart mei augustus stycznia lutego marca kwietnia maja czerwca lipca sierpnia "
+	"wrzesnia pazdziernika listopada grudnia desember kesakuu "
+	/* without their letters that have marks */ "fvrier aot dcembre mrz padziernika wrzenia"},
     {WORD_DAY, "monday tuesday wednesday thursday friday saturday sunday"},
     {WORD_STREET, "street st avenue ave av road rd boulevard blvd lane ln drive dr court ct circle cir terrace place "
 		  "pl square sq way "
 		  "highway hwy parkway pkwy crescent close row alley trail trl plaza"},
-    {WORD_HOUSE, "hospital hospitals clinic clinics infirmary hospice sanatorium medical healthcare health university "
-		 "college institute "
-		 "foundation memorial rehabilitation pharmacy laboratories"},
+    {WORD_HOUSE,
+	"hospital hospitals clinic clinics infirmary hospice sanatorium medical healthcare health university "
+	"college institute "
+	"foundation memorial rehabilitation pharmacy laboratories pediatrics paediatrics dermatology orthopedics "
+	"orthopaedics dental dentistry rehab associates physicians"},
     {WORD_AGE, "aged age turned"},
     {WORD_CARE, "hospital hospitals clinic clinics infirmary hospice sanatorium hosp"},
     {WORD_HOUSE, "med hosp univ"},
