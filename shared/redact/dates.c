@@ -49,6 +49,8 @@ static size_t numeric(const struct scan *s, size_t at)
 static size_t month_end(const struct scan *s, size_t at)
 {
 	size_t end = at;
+	if (!is_letter(byte_at(s, at)))
+		return 0;
 	while (end - at <= MONTH_LONGEST && is_letter(byte_at(s, end)))
 		end++;
 	if (end == at || is_alnum(byte_at(s, end)) || !(word_kinds_of(s->text + at, end - at) & WORD_MONTH))
@@ -59,6 +61,8 @@ static size_t month_end(const struct scan *s, size_t at)
 /* "of ", "de ", "del " between the parts of a date: bytes, or 0. */
 static size_t part_of(const struct scan *s, size_t at)
 {
+	if (!byte_at(s, at) || !strchr("od", s->text[at]))
+		return 0;
 	static const char *const words[] = {"of ", "de ", "del ", "di ", "d'"};
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		if (left(s, at) > strlen(words[i]) && memcmp(s->text + at, words[i], strlen(words[i])) == 0)

@@ -1,4 +1,6 @@
 /* Numbers of persons and their things: checked ones (cards, accounts), and such as their shape gives away. */
+#include <assert.h>
+
 #include "shared/redact/lexicon.h"
 
 enum {
@@ -230,21 +232,6 @@ size_t match_groups(const struct scan *s, size_t at)
 	return end;
 }
 
-/* Most words are told at once: a few capitals or digits, then a mark or the other kind, and a digit soon. */
-static bool may_be_shape(const struct scan *s, size_t at)
-{
-	size_t n = 0, limit = left(s, at) < 7 ? left(s, at) : 7;
-	bool letters = is_upper(s->text[at]), digit = !letters;
-	while (n < 5 && (letters ? is_upper(byte_at(s, at + n)) : is_digit(byte_at(s, at + n))))
-		n++;
-	uint8_t next = byte_at(s, at + n);
-	if (n == 0 || n > 4 || !(next == ' ' || next == '-' || is_upper(next) || is_digit(next)))
-		return false;
-	for (size_t i = n; i < limit && !digit; i++)
-		digit = is_digit(s->text[at + i]);
-	return digit;
-}
-
 /* "jw 22 34 51 b": a national insurance number as people type it. */
 size_t match_small_shape(const struct scan *s, size_t at)
 {
@@ -259,31 +246,62 @@ size_t match_small_shape(const struct scan *s, size_t at)
 
 /* Letters and digits in the groups of a state's registers, of which each alone says little: "AA 12 34 56 B" (national
  * insurance), "AB51 ABC", "B-AB 1234", "34 ABC 123" (plates).  X: a letter, 9: a digit, the rest as it is. */
+static const char *const shapes[] = {"XX 99 99 99 X", "XX X9999999", "XX X999-9999", "XX 99999999", "XX 999999 X",
+    "XX99 XXX", "X999 XXX", "XXX 999X", "X-XX 9999", "X-XX 999", "XX-XX 9999", "XX-XX 999", "XX-X 9999",
+    "XX 99 XX 9999", "XX 99 X 9999", "XX-99-XX-9999", "99 XXX 999", "99 XX 9999", "99 XXXX 99", "XXX-9999", "XXX-999",
+    "999-XXX", "XX 999-XXX", "XX XXX-9999", "XX 99999", "999 XXX", "99 999999 X 999", "XX-999-XX", "9XXX999",
+    "XX 9999999", "XX 999 999", "X9999-9999-9999", "99-XX-9999", "HRB 99999", "HRA 99999", "HRB 999999", "HRA 999999",
+    "XX 99999 XX", "XXXX 9999 9999", "X XX 999", "X XX 9999", "XX 999999X", "XX99XXX", "999999+9999", "99 999999 X 999",
+    "XX 9X9X9X", "XX-99-99", "99-XX-99", "99-99-XX", "999-XX-99", "99-XXX-9", "X 99999 XX", "9999-999-999-XX",
+    "9999 999 999 XX", "XX 99 9999 9999"};
+
+/* The shapes by how they begin: letters or digits, how many, and what follows them. */
+enum { SHAPE_RUN_MAX = 6, SHAPE_NEXT = 3, SHAPE_BUCKET = 24 };
+static uint8_t shape_buckets[2][SHAPE_RUN_MAX + 1][SHAPE_NEXT][SHAPE_BUCKET]; /* index + 1; 0 ends */
+
+static size_t next_kind(uint8_t b)
+{
+	return b == ' ' ? 0 : b == '-' ? 1 : 2;
+}
+
+__attribute__((constructor)) static void sort_shapes(void)
+{
+	for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+		const char *p = shapes[i];
+		bool digits = *p == '9';
+		size_t n = 0, k = 0;
+		while (digits ? p[n] == '9' : p[n] != '9' && is_upper((uint8_t)p[n]))
+			n++;
+		assert(n && n <= SHAPE_RUN_MAX);
+		uint8_t *bucket = shape_buckets[digits][n][next_kind((uint8_t)p[n])];
+		while (bucket[k])
+			k++;
+		assert(k + 1 < SHAPE_BUCKET);
+		bucket[k] = (uint8_t)(i + 1);
+	}
+}
+
+static bool fits(const struct scan *s, size_t at, const char *p, size_t *ret_end)
+{
+	for (; *p; p++, at++) {
+		uint8_t b = byte_at(s, at);
+		if (*p == 'X' ? !is_upper(b) : *p == '9' ? !is_digit(b) : b != (uint8_t)*p)
+			return false;
+	}
+	*ret_end = at;
+	return !word_byte(byte_at(s, at)) && byte_at(s, at) != '-';
+}
+
 size_t match_shape(const struct scan *s, size_t at)
 {
-	static const char *const shapes[] = {"XX 99 99 99 X", "XX X9999999", "XX X999-9999", "XX 99999999",
-	    "XX 999999 X", "XX99 XXX", "X999 XXX", "XXX 999X", "X-XX 9999", "X-XX 999", "XX-XX 9999", "XX-XX 999",
-	    "XX-X 9999", "XX 99 XX 9999", "XX 99 X 9999", "XX-99-XX-9999", "99 XXX 999", "99 XX 9999", "99 XXXX 99",
-	    "XXX-9999", "XXX-999", "999-XXX", "XX 999-XXX", "XX XXX-9999", "XX 99999", "999 XXX", "99 999999 X 999",
-	    "XX-999-XX", "9XXX999", "XX 9999999", "XX 999 999", "X9999-9999-9999", "99-XX-9999", "HRB 99999",
-	    "HRA 99999", "HRB 999999", "HRA 999999", "XX 99999 XX", "XXXX 9999 9999", "X XX 999", "X XX 9999",
-	    "XX 999999X", "XX99XXX", "999999+9999", "99 999999 X 999", "XX 9X9X9X", "XX-99-99", "99-XX-99", "99-99-XX",
-	    "999-XX-99", "99-XXX-9", "X 99999 XX", "9999-999-999-XX", "9999 999 999 XX", "XX 99 9999 9999"};
-	bool letters = is_upper(byte_at(s, at));
-	if (!may_be_shape(s, at))
+	bool digits = is_digit(byte_at(s, at));
+	size_t n = 0, end;
+	while (n <= SHAPE_RUN_MAX && (digits ? is_digit(byte_at(s, at + n)) : is_upper(byte_at(s, at + n))))
+		n++;
+	if (n == 0 || n > SHAPE_RUN_MAX || is_lower(byte_at(s, at + n)))
 		return 0;
-	for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-		size_t end = at;
-		const char *p = shapes[i];
-		if ((*p == '9') == letters)
-			continue;
-		for (; *p; p++, end++) {
-			uint8_t b = byte_at(s, end);
-			if (*p == 'X' ? !is_upper(b) : *p == '9' ? !is_digit(b) : b != (uint8_t)*p)
-				break;
-		}
-		if (!*p && !word_byte(byte_at(s, end)) && byte_at(s, end) != '-')
+	for (const uint8_t *i = shape_buckets[digits][n][next_kind(byte_at(s, at + n))]; *i; i++)
+		if (fits(s, at, shapes[*i - 1], &end))
 			return end;
-	}
 	return 0;
 }

@@ -18,8 +18,7 @@ static word_hash slots[SLOTS];
 enum { KINDS_MASK = (1 << LEX_BITS) - 1 };
 
 /* A bit for the upper bits of each given name's hash: most words of a text are told from it alone. */
-enum { GIVEN_BITS = 15, GIVEN_SHIFT = 64 - GIVEN_BITS };
-static uint64_t given_bits[1 << (GIVEN_BITS - 6)];
+uint64_t lexicon_given_bits[1 << (LEXICON_GIVEN_BITS - 6)];
 
 static unsigned look_up(word_hash h)
 {
@@ -109,7 +108,8 @@ static void fill(void)
 			} else if (*p == ' ' || !*p) {
 				count += h ? add(h, lists[i].kinds) : 0;
 				if (lists[i].kinds == LEX_GIVEN)
-					given_bits[h >> GIVEN_SHIFT >> 6] |= 1ull << (h >> GIVEN_SHIFT & 63);
+					lexicon_given_bits[h >> (70 - LEXICON_GIVEN_BITS)] |=
+					    1ull << (h >> (64 - LEXICON_GIVEN_BITS) & 63);
 				h = 0;
 			}
 			if (!*p)
@@ -124,11 +124,6 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 void lexicon_ready(void)
 {
 	(void)pthread_once(&once, fill);
-}
-
-bool lexicon_may_be_given(word_hash h)
-{
-	return given_bits[h >> GIVEN_SHIFT >> 6] >> (h >> GIVEN_SHIFT & 63) & 1;
 }
 
 static word_hash hash_of(const uint8_t *p, size_t n)
@@ -242,13 +237,19 @@ static size_t letters_of(const uint8_t *word, size_t size, uint8_t *letters, boo
 	return n;
 }
 
-unsigned lexicon_exact(word_hash h)
+/* base: what word_kinds() says of it. */
+static unsigned exact(word_hash h, unsigned base)
 {
-	unsigned base = word_kinds(h), kinds = look_up(h) & ~(unsigned)LEX_ENDING;
+	unsigned kinds = look_up(h) & ~(unsigned)LEX_ENDING;
 	kinds |= base & WORD_GIVEN ? LEX_GIVEN : 0u;
 	kinds |= base & WORD_FAMILY ? LEX_FAMILY : 0u;
 	kinds |= base & WORD_TOWN ? LEX_PLACE : 0u;
 	return kinds | (base & WORD_COMMON ? LEX_PLAIN : 0u);
+}
+
+unsigned lexicon_exact(word_hash h)
+{
+	return exact(h, word_kinds(h));
 }
 
 unsigned lexicon_word(const uint8_t *word, size_t size)
@@ -259,6 +260,35 @@ unsigned lexicon_word(const uint8_t *word, size_t size)
 	return n && !other ? lexicon_exact(hash_of(letters, n)) : 0;
 }
 
+/* What inflected(), prefixed() and learned() said of words that are in no list: they are asked again and again.  Each
+ * thread has its own. */
+enum { MEMO_SLOTS = 1024, MEMO_USED = 1 << (LEX_BITS + 2), MEMO_MASK = 2 * MEMO_USED - 1 };
+static _Thread_local word_hash memo[MEMO_SLOTS]; /* as slots[], from the first round of each word on */
+
+static unsigned derived(const uint8_t *word, size_t size, word_hash h, unsigned kinds)
+{
+	word_hash *slot = &memo[h >> 40 & (MEMO_SLOTS - 1)];
+	if (((*slot ^ h) & ~(word_hash)MEMO_MASK) == 0 && *slot & MEMO_USED)
+		return (unsigned)*slot & (MEMO_USED - 1);
+	uint8_t letters[LEXICON_WORD_MAX];
+	bool other;
+	size_t n = letters_of(word, size, letters, &other);
+	if (!(kinds & ~(unsigned)LEX_ORG))
+		kinds |= inflected(letters, n);
+	if (!kinds)
+		kinds = prefixed(letters, n);
+	if (!kinds)
+		kinds = learned(letters, n);
+	*slot = (h & ~(word_hash)MEMO_MASK) | MEMO_USED | kinds;
+	return kinds;
+}
+
+unsigned lexicon_hashed(const uint8_t *word, size_t size, word_hash h, unsigned base)
+{
+	unsigned kinds = exact(h, base) & (LEX_WORDS | LEX_STRONG);
+	return kinds & (LEX_PLAIN | LEX_MEDICAL) ? kinds : derived(word, size, h, kinds);
+}
+
 unsigned lexicon_find(const uint8_t *word, size_t size)
 {
 	uint8_t letters[LEXICON_WORD_MAX];
@@ -266,12 +296,6 @@ unsigned lexicon_find(const uint8_t *word, size_t size)
 	size_t n = letters_of(word, size, letters, &other);
 	if (n == 0 || other)
 		return 0;
-	unsigned kinds = lexicon_exact(hash_of(letters, n)) & (LEX_WORDS | LEX_STRONG);
-	if (kinds & (LEX_PLAIN | LEX_MEDICAL))
-		return kinds;
-	if (!(kinds & ~(unsigned)LEX_ORG))
-		kinds |= inflected(letters, n);
-	if (!kinds)
-		kinds = prefixed(letters, n);
-	return kinds ? kinds : learned(letters, n);
+	word_hash h = hash_of(letters, n);
+	return lexicon_hashed(word, size, h, word_kinds(h));
 }

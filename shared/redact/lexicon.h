@@ -37,10 +37,17 @@ enum lexicon_kind {
 
 /* Of a word's letters (other bytes are passed over), as it stands, without a regular ending, or by a learned ending. */
 unsigned lexicon_find(const uint8_t *word, size_t size);
+/* lexicon_find() of a word of ASCII letters alone, given its hash and what word_kinds() says of it. */
+unsigned lexicon_hashed(const uint8_t *word, size_t size, word_hash h, unsigned base);
 /* Before any of the others, in each text. */
 void lexicon_ready(void);
 /* false: it is none of these given names (those in words.c not counted). */
-bool lexicon_may_be_given(word_hash h);
+enum { LEXICON_GIVEN_BITS = 15 };
+extern uint64_t lexicon_given_bits[1 << (LEXICON_GIVEN_BITS - 6)];
+static inline bool lexicon_may_be_given(word_hash h)
+{
+	return lexicon_given_bits[h >> (70 - LEXICON_GIVEN_BITS)] >> (h >> (64 - LEXICON_GIVEN_BITS) & 63) & 1;
+}
 /* As it stands only; the hash is as word_kinds() takes it. */
 unsigned lexicon_exact(word_hash h);
 unsigned lexicon_word(const uint8_t *word, size_t size);

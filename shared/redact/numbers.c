@@ -277,7 +277,7 @@ static size_t rule_clinical_rest(struct scan *s, struct chunk c, bool leads)
 		return emit(s, c.start, end, REDACT_ID);
 	if (!leads && (end = match_postcode(s, c.start)))
 		return emit(s, c.start, end, REDACT_ADDRESS);
-	if ((end = match_shape(s, c.start)))
+	if (!leads && (end = match_shape(s, c.start)))
 		return emit(s, c.start, end, REDACT_ID);
 	return is_wallet(s, c) ? emit(s, c.start, c.end, REDACT_ACCOUNT) : rule_identifier(s, c);
 }
@@ -300,9 +300,35 @@ static size_t rule_leading_digit(struct scan *s, size_t at)
 	return !clinical(s) && (end = match_street(s, at)) ? emit(s, at, end, REDACT_ADDRESS) : 0;
 }
 
+/* "60 patients", "45-year-old": a number of things; none of the rules takes it, and most numbers of prose are such. */
+static bool is_quantity(const struct scan *s, struct chunk c)
+{
+	size_t n = 0;
+	unsigned v = 0;
+	for (; n < 5 && is_digit(byte_at(s, c.start + n)); n++)
+		v = v * 10 + (unsigned)(s->text[c.start + n] - '0');
+	size_t word = c.start + n + 1, end = word;
+	uint8_t mark = byte_at(s, c.start + n);
+	if (n == 0 || (v >= 90 && v <= 125) ||
+	    (mark == '-' ? c.seen & ~(unsigned)(BYTE_DIGIT | BYTE_JOIN | BYTE_LOWER)
+			 : mark != ' ' || c.whole != c.start + n))
+		return false;
+	while (end - word < REDACT_WORD_MAX && is_lower(byte_at(s, end)))
+		end++;
+	if (end - word < 4 || (byte_at(s, end) != ' ' && byte_at(s, end) != ',' && byte_at(s, end) != '-'))
+		return false;
+	for (size_t i = end; i < c.end; i++)
+		if (is_digit(s->text[i]))
+			return false;
+	return !(word_kinds_of(s->text + word, end - word) & (WORD_MONTH | WORD_STREET | WORD_AGE)) &&
+	       lexicon_find(s->text + word, end - word) & (LEX_PLAIN | LEX_MEDICAL);
+}
+
 size_t rule_number(struct scan *s, struct chunk c)
 {
 	size_t at = c.start, end;
+	if (clinical(s) && is_quantity(s, c))
+		return c.end;
 	while (at < c.end && !is_alnum(s->text[at]) && s->text[at] != '+' && s->text[at] != ':')
 		at++;
 	if (at >= c.end || (at > c.start && s->text[at - 1] == '_'))

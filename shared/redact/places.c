@@ -264,8 +264,9 @@ static size_t box_number(const struct scan *s, size_t at)
 {
 	static const char *const forms[] = {
 	    "PSC ", "CMR ", "Unit ", "P.O. Box ", "PO Box ", "P.O.Box ", "P.O.BOX ", "PO BOX ", "USNS ", "USS "};
-	uint8_t first = byte_at(s, at);
-	if (first != 'P' && first != 'C' && first != 'U')
+	uint8_t first = byte_at(s, at), second = byte_at(s, at + 1);
+	if (!(first == 'P' && (second == 'S' || second == '.' || second == 'O')) && !(first == 'C' && second == 'M') &&
+	    !(first == 'U' && (second == 'n' || second == 'S')))
 		return 0;
 	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
 		size_t n = strlen(forms[i]);

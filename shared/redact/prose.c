@@ -265,9 +265,9 @@ static bool is_saint(const struct scan *s, const struct piece *p)
 
 static bool names_house(const struct scan *s, const struct run *r, size_t first, size_t count, bool opens)
 {
-	struct weigh w = weigh(r, first, count);
 	if (count - first < 2)
 		return false;
+	struct weigh w = weigh(r, first, count);
 	if (is_saint(s, &r->p[first]) && (w.names || w.doubtful))
 		return !is_term(s, r, count - 1);
 	if (w.weak_house && !opens && place_follows(s))
@@ -278,7 +278,6 @@ static bool names_house(const struct scan *s, const struct run *r, size_t first,
 static bool names_somebody(const struct scan *s, const struct run *r, size_t first, size_t count, bool opens)
 {
 	const struct piece *p = &r->p[first], *last = &r->p[count - 1];
-	struct weigh w = weigh(r, first, count);
 	if (count - first == 1) {
 		if (p->initial)
 			return false;
@@ -297,6 +296,7 @@ static bool names_somebody(const struct scan *s, const struct run *r, size_t fir
 			return !is_digit(byte_at(s, skip_spaces(s, p->end)));
 		return introduced(s) && !opens && !(p->possessive && p->lex & LEX_MEDICAL);
 	}
+	struct weigh w = weigh(r, first, count);
 	if (w.names)
 		return true;
 	if (w.initials >= 2 && w.initials == count - first && introduced(s))
@@ -417,10 +417,10 @@ static bool is_learned_name(const struct run *r, size_t i, bool opens)
 static size_t rule_capitals(struct scan *s, struct chunk c)
 {
 	struct run r;
-	size_t box = match_box(s, c.start);
+	size_t box = strchr("ASFPCU", s->text[c.start]) ? match_box(s, c.start) : 0;
 	if (box)
 		return emit(s, c.start, box, REDACT_ADDRESS);
-	if ((box = match_shape(s, c.start)))
+	if (!is_lower(byte_at(s, c.start + 1)) && (box = match_shape(s, c.start)))
 		return emit(s, c.start, box, REDACT_ID);
 	read_run(s, c.start, &r);
 	if (r.count == 0)
@@ -457,6 +457,29 @@ static size_t rule_capitals(struct scan *s, struct chunk c)
 		return 0;
 	s->weak_next = is_weak(s, &r, first, count);
 	return emit_run(s, &r, first, count, place);
+}
+
+/* A lone word that the lists know as ordinary, with nothing behind it that could belong to a run: what rule_capitals()
+ * declines in most cases, told at once. */
+static bool is_lone_word(const struct scan *s, struct chunk c, unsigned kinds)
+{
+	size_t n = c.end - c.start, next = c.end + 1;
+	if (c.seen & ~(unsigned)(BYTE_UPPER | BYTE_LOWER) || c.camel || n < 2 || n > LEXICON_WORD_MAX)
+		return false;
+	unsigned lex = lexicon_hashed(s->text + c.start, n, c.hash, kinds | word_kinds(c.hash));
+	if (!(lex & (LEX_PLAIN | LEX_MEDICAL)) || lex & LEX_NAMES)
+		return false;
+	uint8_t last = byte_at(s, c.end), b = byte_at(s, next);
+	if (last != ' ')
+		return last == ',' || last == ')' || last == ';' || last == '?' || last == 0;
+	if (is_digit(b)) /* a box, an apartment, a plate */
+		return is_lower(s->text[c.start + 1]) && !strchr("ASFPCU", s->text[c.start]);
+	if (!is_lower(b))
+		return !is_letter(b) && b != '&' && b != ' ';
+	size_t end = next;
+	while (end - next < 4 && is_lower(byte_at(s, end)))
+		end++;
+	return end - next == 4 || !joins_names(s, next, end);
 }
 
 /* ---- small letters ---- */
@@ -502,7 +525,7 @@ static size_t rule_site(struct scan *s, struct chunk c)
 size_t rule_prose(struct scan *s, struct chunk c, unsigned kinds)
 {
 	if (capital_at(s, c.start))
-		return rule_capitals(s, c);
+		return is_lone_word(s, c, kinds) ? 0 : rule_capitals(s, c);
 	if (kinds & (WORD_SITE | WORD_CARE))
 		return rule_site(s, c);
 	size_t end = c.end - c.start == 2 ? match_small_shape(s, c.start) : 0;

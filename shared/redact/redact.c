@@ -20,6 +20,7 @@ const uint16_t byte_classes[256] = {
     [13] = S,
     [14 ... 31] = D,
     [' '] = S,
+    ['!'] = BYTE_MARK,
     ['"'] = D,
     ['#'] = D,
     ['&'] = D,
@@ -127,11 +128,15 @@ size_t placeholder_at(const struct scan *s, size_t at)
 {
 	if (byte_at(s, at) != '[' || !is_upper(byte_at(s, at + 1)))
 		return 0;
-	for (size_t i = 0; i < REDACT_TYPE_COUNT; i++) {
-		size_t n = strlen(placeholders[i]);
-		if (left(s, at) >= n && memcmp(s->text + at, placeholders[i], n) == 0)
-			return n;
-	}
+	size_t end = at + 2;
+	while (end - at < REDACT_WORD_MAX && is_upper(byte_at(s, end)))
+		end++;
+	if (byte_at(s, end++) != ']')
+		return 0;
+	for (size_t i = 0; i < REDACT_TYPE_COUNT; i++)
+		if ((uint8_t)placeholders[i][1] == s->text[at + 1] && (uint8_t)placeholders[i][2] == s->text[at + 2] &&
+		    strlen(placeholders[i]) == end - at && memcmp(s->text + at, placeholders[i], end - at) == 0)
+			return end - at;
 	return 0;
 }
 
@@ -161,23 +166,39 @@ static bool colon_ends(const struct scan *s, size_t at, size_t start, unsigned s
 
 struct chunk chunk_at(const struct scan *s, size_t at)
 {
-	struct chunk c = {.start = at};
 	const uint8_t *text = s->text;
-	for (; at < s->size; at++) {
+	size_t start = at, size = s->size, letters = 0;
+	unsigned seen = 0, before = 0, inner = 0;
+	word_hash hash = 0;
+	bool camel = false;
+	for (; at < size; at++) {
 		unsigned k = class_of(text[at]);
-		if (k & BYTE_DELIM && !joins(s, at, c.start))
-			break;
-		if (k & BYTE_COLON && colon_ends(s, at, c.start, c.seen))
-			break;
-		c.seen |= k;
-		if (k & (BYTE_LOWER | BYTE_UPPER)) {
-			c.hash = word_hash_add(c.hash, text[at] | 32);
-			c.letters++;
+		if (k & (BYTE_DELIM | BYTE_COLON)) {
+			if (k & BYTE_DELIM && !joins(s, at, start))
+				break;
+			if (k & BYTE_COLON && colon_ends(s, at, start, seen))
+				break;
 		}
+		seen |= k;
+		if (k & (BYTE_LOWER | BYTE_UPPER)) {
+			hash = word_hash_add(hash, text[at] | 32);
+			letters++;
+			camel |= k & BYTE_UPPER && before & BYTE_LOWER;
+		}
+		inner |= before;
+		before = k;
 	}
-	c.whole = c.end = at;
-	while (c.end > c.start && (text[c.end - 1] == '.' || text[c.end - 1] == ':' || text[c.end - 1] == '!'))
-		c.end--;
+	struct chunk c = {.start = start,
+	    .whole = at,
+	    .seen = seen,
+	    .inner = inner,
+	    .hash = hash,
+	    .letters = letters,
+	    .camel = camel};
+	if (before & (BYTE_DOT | BYTE_COLON | BYTE_MARK))
+		while (at > start && (text[at - 1] == '.' || text[at - 1] == ':' || text[at - 1] == '!'))
+			at--;
+	c.end = at;
 	return c;
 }
 
@@ -207,7 +228,8 @@ static unsigned kinds_with_recent(const struct scan *s, struct recent word, size
 	size_t letters = word.letters, at = start;
 	for (size_t i = 0; i < 2; i++) {
 		const struct recent *before = &s->words[i];
-		if (!before->hash || start - before->end > 8 || !adjacent(s, before->end, at))
+		bool blank = before->end + 1 == at && s->text[before->end] == ' ';
+		if (!before->hash || (!blank && (start - before->end > 8 || !adjacent(s, before->end, at))))
 			break;
 		h = word_hash_join(before->hash, h, letters);
 		letters += before->letters;
@@ -255,13 +277,50 @@ static unsigned chunk_kinds(struct scan *s, const struct chunk *c)
 	if (word.letters)
 		kinds = kinds_with_recent(s, word, c->start);
 	if (!(kinds & WORD_LABELS) && c->letters >= 3 &&
-	    (c->seen & (BYTE_JOIN | BYTE_DIGIT | BYTE_HIGH) || (c->seen & BYTE_UPPER && c->seen & BYTE_LOWER)))
+	    (c->camel || c->inner & BYTE_JOIN || c->seen & (BYTE_DIGIT | BYTE_HIGH)))
 		kinds |= kinds_of_suffix(s, c);
 	remember(s, word);
 	return kinds;
 }
 
 /* ---- the walk ---- */
+
+/* What a word in small letters needs to be looked at by any rule. */
+enum {
+	SMALL_KINDS = WORD_LABELS | WORD_SCHEME | WORD_TITLE | WORD_MONTH | WORD_SITE | WORD_CARE | WORD_GIVEN,
+};
+
+/* Most of prose: words in small letters between blanks that no rule takes an interest in.  Where the walk goes on
+ * behind the one at `at`; 0: the rules have to look.  What it decides on_chunk() would decide as well. */
+static size_t pass_small(struct scan *s, size_t at)
+{
+	const uint8_t *text = s->text;
+	size_t end = at, size = s->size;
+	word_hash h = 0;
+	for (; end < size && is_lower(text[end]); end++)
+		h = word_hash_add(h, text[end]);
+	if (end == size || text[end] != ' ' || end - at > REDACT_WORD_MAX || word_kinds(h) & SMALL_KINDS)
+		return 0;
+	struct recent word = {.hash = h, .letters = end - at, .end = end};
+	if (clinical(s) && (lexicon_may_be_given(h) || (word.letters == 2 && is_digit(byte_at(s, end + 1)))))
+		return 0;
+	const struct recent *last = &s->words[0], *before = &s->words[1];
+	if (last->hash && at - last->end <= 8) { /* "date of birth" */
+		if (last->end + 1 != at || text[last->end] != ' ')
+			return 0;
+		word_hash two = word_hash_join(last->hash, h, word.letters);
+		if (word_kinds(two) & WORD_LABELS)
+			return 0;
+		size_t start = last->end - (last->letters < last->end ? last->letters : last->end);
+		if (before->hash && at - before->end <= 8 + last->letters) {
+			word_hash three = word_hash_join(before->hash, two, word.letters + last->letters);
+			if (word_kinds(three) & WORD_LABELS && before->end <= start)
+				return 0;
+		}
+	}
+	remember(s, word);
+	return end + 1;
+}
 
 static size_t on_chunk(struct scan *s, const struct chunk *c)
 {
@@ -276,17 +335,21 @@ static size_t on_chunk(struct scan *s, const struct chunk *c)
 			return next;
 	if (s->text[c->start] == '-' && (next = rule_option(s, *c)))
 		return next;
-	if (c->end - c->start >= 12 && (next = rule_secret(s, *c)))
+	bool mixed = c->seen & BYTE_DIGIT || (c->seen & BYTE_UPPER && c->seen & BYTE_LOWER);
+	if (mixed && c->end - c->start >= 12 && (next = rule_secret(s, *c)))
 		return next;
 	if (c->seen & BYTE_DIGIT && (next = rule_number(s, *c)))
 		return next;
 	if (kinds & WORD_TITLE && (next = rule_title(s, *c)))
 		return next;
 	if (clinical(s)) {
-		if (c->seen & BYTE_DOT && (next = rule_domain(s, *c)))
+		if (c->inner & BYTE_DOT && (next = rule_domain(s, *c)))
 			return next;
 		if (kinds & WORD_MONTH && (next = rule_month(s, *c)))
 			return next;
+		bool small = c->seen == BYTE_LOWER && c->letters >= 3;
+		if (small && !(kinds & (WORD_SITE | WORD_CARE | WORD_GIVEN)) && !lexicon_may_be_given(c->hash))
+			return 0; /* the most words */
 		if (c->seen & (BYTE_UPPER | BYTE_LOWER | BYTE_HIGH) && (next = rule_prose(s, *c, kinds)))
 			return next;
 	}
@@ -342,6 +405,14 @@ size_t redact_find(const struct redact_options *o, struct redact_stream *stream,
 	while (at < size && !s.full) {
 		unsigned k = class_of(s.text[at]);
 		size_t next = 0;
+		if (s.text[at] == ' ') {
+			at++;
+			continue;
+		}
+		if (k & BYTE_LOWER && (next = pass_small(&s, at))) {
+			at = next;
+			continue;
+		}
 		if (k & BYTE_DELIM) {
 			at = on_delimiter(&s, at);
 			continue;

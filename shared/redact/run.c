@@ -32,6 +32,12 @@ size_t prose_word_end(const struct scan *s, size_t at)
 {
 	size_t stop = left(s, at) > 48 ? at + 48 : s->size, end = at;
 	while (end < stop) {
+		if (is_alpha(s->text[end])) {
+			end++;
+			continue;
+		}
+		if (class_of(s->text[end]) & BYTE_SPACE)
+			break;
 		size_t n = letter_at(s, end), mark = 0;
 		if (!n && end > at && (mark = inner_mark(s, end)))
 			n = letter_at(s, end + mark);
@@ -84,6 +90,14 @@ static const char *const particles[] = {"de", "van", "von", "der", "den", "la", 
     "el", "ter", "del", "dos", "das", "do", "du", "des", "zu", "af", "av", "y", "e", "st", NULL};
 static const char *const joiners[] = {"of", "the", "and", "for", "at", NULL};
 
+#define L(letter) 1u << ((letter) - 'a')
+/* That one of these words begins with. */
+enum {
+	JOINING_LETTERS = L('a') | L('b') | L('d') | L('e') | L('f') | L('i') | L('l') | L('o') | L('s') | L('t') |
+			  L('v') | L('y') | L('z'),
+};
+#undef L
+
 /* The capital inside McIsaac, DeLuca, O'Neil: bytes before it, or 0. */
 static size_t inner_capital(const struct scan *s, const struct piece *p)
 {
@@ -103,20 +117,44 @@ static size_t inner_capital(const struct scan *s, const struct piece *p)
 	return 0;
 }
 
-static void look_inside(const struct scan *s, struct piece *p)
+/* Bits of what stands in a word besides its letters. */
+enum { INSIDE_HIGH = 1, INSIDE_HYPHEN = 2 };
+
+/* What its letters are like; ret_hash: of the letters, in small. */
+static unsigned look_inside(const struct scan *s, struct piece *p, word_hash *ret_hash)
 {
-	size_t capitals = 0, smalls = 0, allowed = inner_capital(s, p);
+	size_t capitals = 0, smalls = 0;
+	unsigned inside = 0, before = 0, second = 0;
+	bool mixed = false;
+	word_hash h = 0;
 	for (size_t i = p->start; i < p->end; i++) {
 		uint8_t b = s->text[i];
-		p->mixed |= is_upper(b) && i > p->start && is_lower(s->text[i - 1]) && i - p->start != allowed;
-		p->mixed |= is_lower(b) && i > p->start + 1 && is_upper(s->text[i - 1]) && is_upper(s->text[i - 2]) &&
-			    allowed == 0; /* SELinux, GHz */
-		capitals += is_upper(b);
-		smalls += is_lower(b) || b >= 0x80;
+		unsigned k = class_of(b);
+		if (k & (BYTE_UPPER | BYTE_LOWER))
+			h = word_hash_add(h, b | 32);
+		inside |= k & BYTE_HIGH ? INSIDE_HIGH : b == '-' ? INSIDE_HYPHEN : 0u;
+		capitals += (k & BYTE_UPPER) != 0;
+		smalls += (k & (BYTE_LOWER | BYTE_HIGH)) != 0;
+		mixed |= (k & BYTE_UPPER && before & BYTE_LOWER) || (k & BYTE_LOWER && before & second & BYTE_UPPER);
+		second = before;
+		before = k;
+	}
+	if (mixed) { /* McIsaac is not; SELinux, GHz, eGFR are */
+		size_t allowed = inner_capital(s, p);
+		mixed = false;
+		for (size_t i = p->start + 1; i < p->end; i++) {
+			uint8_t b = s->text[i];
+			mixed |= is_upper(b) && is_lower(s->text[i - 1]) && i - p->start != allowed;
+			mixed |= !allowed && is_lower(b) && i > p->start + 1 && is_upper(s->text[i - 1]) &&
+				 is_upper(s->text[i - 2]);
+		}
 	}
 	if (p->end - p->start > 1 && s->text[p->start] >= 0x80)
 		smalls = capitals ? 0 : smalls; /* ÅSTRÖM and Åström */
 	p->caps = !smalls && capitals > 1;
+	p->mixed = mixed;
+	*ret_hash = h;
+	return inside;
 }
 
 /* Of a compound: what each of its parts is, if all are ordinary; names, if one is a name. */
@@ -154,9 +192,10 @@ static struct piece piece_at(const struct scan *s, size_t start, size_t end)
 	size_t mark = possessive_size(s, start, end);
 	p.end -= mark;
 	p.possessive = mark > 0;
-	look_inside(s, &p);
-	p.lex = lex_of(s, p.start, p.end);
-	p.base = word_kinds_of(s->text + p.start, p.end - p.start);
+	word_hash h;
+	unsigned inside = look_inside(s, &p, &h);
+	p.base = word_kinds(h);
+	p.lex = inside ? lex_of(s, p.start, p.end) : lexicon_hashed(s->text + p.start, p.end - p.start, h, p.base);
 	return p;
 }
 
@@ -170,13 +209,23 @@ static bool abbreviates(const struct scan *s, const struct piece *p)
 	       (n == letter_at(s, p->start) || text_is_any(s, p->start, p->end, short_words));
 }
 
+bool joins_names(const struct scan *s, size_t start, size_t end)
+{
+	if (end - start == 0 || end - start > 3)
+		return false; /* none is longer */
+	uint8_t first = s->text[start];
+	if (!is_lower(first) || !(JOINING_LETTERS >> (first - 'a') & 1))
+		return false;
+	return text_is_any(s, start, end, particles) || text_is_any(s, start, end, joiners);
+}
+
 /* A joiner or particle at `at` that leads to another capitalised word: where that begins, or 0. */
 static size_t joined_at(const struct scan *s, size_t at, size_t end)
 {
 	bool sign = byte_at(s, at) == '&';
-	if (end - at > 4 || (!sign && end == at))
-		return 0;
-	if (!sign && !text_is_any(s, at, end, particles) && !text_is_any(s, at, end, joiners))
+	if (end - at > 3 || (!sign && end == at))
+		return 0; /* no joiner is longer */
+	if (!sign && !joins_names(s, at, end))
 		return 0;
 	size_t next = skip_spaces(s, sign ? at + 1 : end);
 	if (capital_at(s, next))
@@ -190,7 +239,7 @@ static size_t joined_at(const struct scan *s, size_t at, size_t end)
 
 void read_run(const struct scan *s, size_t at, struct run *r)
 {
-	*r = (struct run){0};
+	r->count = 0;
 	while (r->count < RUN_WORDS_MAX) {
 		size_t end = prose_word_end(s, at);
 		if (is_digit(byte_at(s, end)) || byte_at(s, end) == '_' ||

@@ -28,6 +28,7 @@ struct run {
 void read_run(const struct scan *s, size_t at, struct run *ret);
 /* Of the word at `at`. */
 unsigned lex_at(const struct scan *s, size_t at);
+bool joins_names(const struct scan *s, size_t start, size_t end); /* "of", "van": may stand within a run */
 bool text_is_any(const struct scan *s, size_t start, size_t end, const char *const *words); /* NULL at their end */
 
 #endif

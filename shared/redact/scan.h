@@ -20,7 +20,8 @@ enum byte_class {
 	BYTE_COLON = 1u << 6,
 	BYTE_HIGH = 1u << 7, /* part of a character beyond ASCII: taken for a letter */
 	BYTE_DOT = 1u << 9,
-	BYTE_JOIN = 1u << 8, /* . - _ / inside words */
+	BYTE_JOIN = 1u << 8,  /* . - _ / inside words */
+	BYTE_MARK = 1u << 10, /* ! */
 };
 extern const uint16_t byte_classes[256];
 static inline unsigned class_of(uint8_t c)
@@ -116,7 +117,12 @@ static inline word_hash word_hash_add(word_hash h, uint8_t c)
 {
 	return (h + c) * WORD_HASH_STEP;
 }
-word_hash word_hash_join(word_hash a, word_hash b, size_t b_letters); /* the hash of both words written as one */
+enum { WORD_POWERS = 64 }; /* of the hash's step: longer than any word of the tables */
+extern word_hash word_powers[WORD_POWERS];
+static inline word_hash word_hash_join(word_hash a, word_hash b, size_t b_letters) /* of both words written as one */
+{
+	return a * word_powers[b_letters < WORD_POWERS ? b_letters : WORD_POWERS - 1] + b;
+}
 /* A bit for the upper bits of each word's hash: most words of a text are in no table, and are told from it alone. */
 enum { WORD_BITS = 15 };
 extern uint64_t word_bits[1 << (WORD_BITS - 6)];
@@ -154,6 +160,8 @@ struct chunk {
 	unsigned seen;     /* byte classes in it */
 	word_hash hash;    /* of its letters, in small */
 	size_t letters;
+	unsigned inner; /* byte classes in it but for its last byte */
+	bool camel;     /* a capital right behind a small letter */
 };
 
 static inline bool clinical(const struct scan *s)

@@ -6,10 +6,9 @@
 
 enum {
 	SLOTS = 8192, /* a power of two, some four times the words */
-	POWERS = 64,  /* of the hash's step: longer than any word of the tables */
 };
 
-static word_hash powers[POWERS];
+word_hash word_powers[WORD_POWERS];
 
 static struct slot {
 	word_hash hash;
@@ -255,11 +254,6 @@ static const struct {
 		  "dear hi hello thanks thank regards sincerely my our your his her their its re subject date"},
 };
 
-word_hash word_hash_join(word_hash a, word_hash b, size_t b_letters)
-{
-	return a * powers[b_letters < POWERS ? b_letters : POWERS - 1] + b;
-}
-
 unsigned word_kinds_known(word_hash h)
 {
 	for (size_t at = (h >> 40) & (SLOTS - 1); slots[at].hash; at = (at + 1) & (SLOTS - 1))
@@ -293,9 +287,9 @@ static void add(word_hash h, unsigned kinds)
 __attribute__((constructor)) static void fill(void)
 {
 	size_t count = 0;
-	powers[0] = 1;
-	for (size_t i = 1; i < POWERS; i++)
-		powers[i] = powers[i - 1] * WORD_HASH_STEP;
+	word_powers[0] = 1;
+	for (size_t i = 1; i < WORD_POWERS; i++)
+		word_powers[i] = word_powers[i - 1] * WORD_HASH_STEP;
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
 		word_hash h = 0;
 		for (const char *p = lists[i].words;; p++) {
