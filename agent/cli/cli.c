@@ -34,7 +34,7 @@ static const char usage[] =
     "  snapshot release ID --reason TEXT\n"
     "  snapshot prune [SERVICE] [--apply]    what retention would remove; --apply does it\n"
     "  rollback plan SERVICE --to WHICH [--component C]…\n"
-    "  rollback start SERVICE --to WHICH [--component C]… [--deep] [--no-prove]\n"
+    "  rollback start SERVICE --to WHICH [--component C]… [--deep] [--no-prove] [--cross-schema]\n"
     "  rollback start SERVICE --to-time TIME | --to-lsn LSN | --to-xid N | --to-name NAME [--timeline N]\n"
     "                                        its database to a moment that its archive of the log reaches\n"
     "  rollback start SERVICE --progressive [--to WHICH] [--component C]… [--deep]\n"
@@ -233,14 +233,14 @@ static bool set_number(uint32_t *ret, const char *option, const char *text)
 }
 
 enum option_code { OPT_TO = 256, OPT_AREA, OPT_HISTORY, OPT_TO_TIME, OPT_TO_LSN, OPT_TO_XID, OPT_TO_NAME, OPT_TIMELINE,
-	 OPT_INTO, OPT_TOKEN, OPT_AUTHORITY, OPT_CONTROLLER, OPT_SAMPLE, OPT_APPLY, OPT_EXACT, OPT_NO_PROVE, OPT_DEEP, OPT_PROGRESSIVE, OPT_DATA,
+	 OPT_INTO, OPT_TOKEN, OPT_AUTHORITY, OPT_CONTROLLER, OPT_SAMPLE, OPT_APPLY, OPT_EXACT, OPT_NO_PROVE, OPT_DEEP, OPT_PROGRESSIVE, OPT_CROSS_SCHEMA, OPT_DATA,
 	OPT_COMPONENT, OPT_VERSION, OPT_SERVICE, OPT_REASON, OPT_REPOSITORY, OPT_EMERGENCY, OPT_TEXT, OPT_KEY, OPT_GENERATION, OPT_INVENTORY };
 
 static const struct option options[] = { { "config", required_argument, NULL, 'c' }, { "output", required_argument, NULL, 'o' },
 	{ "help", no_argument, NULL, 'h' }, { "verbose", no_argument, NULL, 'v' }, { "to", required_argument, NULL, OPT_TO },
 	{ "into", required_argument, NULL, OPT_INTO }, { "token", required_argument, NULL, OPT_TOKEN }, { "authority", required_argument, NULL, OPT_AUTHORITY },
 	{ "controller", required_argument, NULL, OPT_CONTROLLER }, { "sample", no_argument, NULL, OPT_SAMPLE }, { "apply", no_argument, NULL, OPT_APPLY },
-	{ "exact", no_argument, NULL, OPT_EXACT }, { "no-prove", no_argument, NULL, OPT_NO_PROVE }, { "deep", no_argument, NULL, OPT_DEEP }, { "progressive", no_argument, NULL, OPT_PROGRESSIVE },
+	{ "exact", no_argument, NULL, OPT_EXACT }, { "no-prove", no_argument, NULL, OPT_NO_PROVE }, { "deep", no_argument, NULL, OPT_DEEP }, { "progressive", no_argument, NULL, OPT_PROGRESSIVE }, { "cross-schema", no_argument, NULL, OPT_CROSS_SCHEMA },
 	{ "data", no_argument, NULL, OPT_DATA }, { "component", required_argument, NULL, OPT_COMPONENT }, { "version", no_argument, NULL, OPT_VERSION }, { "service", required_argument, NULL, OPT_SERVICE },
 	{ "area", required_argument, NULL, OPT_AREA }, { "history", no_argument, NULL, OPT_HISTORY }, { "to-time", required_argument, NULL, OPT_TO_TIME }, { "to-lsn", required_argument, NULL, OPT_TO_LSN },
 	{ "to-xid", required_argument, NULL, OPT_TO_XID }, { "to-name", required_argument, NULL, OPT_TO_NAME }, { "timeline", required_argument, NULL, OPT_TIMELINE },
@@ -267,6 +267,7 @@ static bool read_options(struct cli *c, int argc, char **argv, enum log_level *l
 		case OPT_APPLY: c->apply = true; break;
 		case OPT_EXACT: c->exact = true; break;
 		case OPT_NO_PROVE: c->no_prove = true; break;
+		case OPT_CROSS_SCHEMA: c->cross_schema = true; break;
 		case OPT_DEEP: c->deep = true; break;
 		case OPT_PROGRESSIVE: c->progressive = true; break;
 		case OPT_DATA: c->data = true; break;

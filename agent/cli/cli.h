@@ -19,7 +19,7 @@ struct cli { /* one call of the program */
 	const char *to, *into, *token, *authority, *controller, *reason, *service, *repository, *key; /* options */
 	bool history;
 	const char *area, *to_time, *to_lsn, *to_xid, *to_name, *timeline; /* of the write-ahead log, and a moment of a database */
-	bool sample, apply, exact, no_prove, deep, progressive, data, emergency, text;
+	bool sample, apply, exact, no_prove, deep, progressive, cross_schema, data, emergency, text;
 	uint32_t components;                   /* bits */
 	uint32_t generation, inventory;        /* of a copy; 0: the newest */
 	int argc;

@@ -7,6 +7,7 @@
 #include "agent/database/database.h"
 #include "agent/database/wal.h"
 #include "agent/keeper/byhand.h"
+#include "agent/keeper/schema.h"
 #include "agent/keeper/work.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
@@ -140,7 +141,12 @@ static enum err_code request_of(struct cli *c, struct repo *repo, struct rollbac
 		return err_set(reterr, ERR_NOT_FOUND, "agent.yaml declares no service %s", c->argv[0]);
 	random_init_system(&random);
 	*ret = (struct rollback_request){ .order = id_new(clock_wall_ms(), &random), .service = service, .components = c->components,
-		.deep = c->deep, .no_prove = c->no_prove };
+		.deep = c->deep, .no_prove = c->no_prove, .cross_schema = c->cross_schema };
+	struct snapshot_version *schema = arena_array(c->arena, COMPONENT_COUNT, sizeof *schema);
+	if (!schema)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	schema_versions(service, c->arena, schema, &ret->schema_count);
+	ret->schema = schema;
 	if (has_moment(c))
 		return reach(c, repo, ret, reterr);
 	if (c->progressive && !c->to)

@@ -341,12 +341,18 @@ static void order_rollback(struct work *w, bool resume)
 	const struct order *o = w->spec->order;
 	struct rollback_io io = { w, on_step, on_prove, on_cancelled, on_now };
 	struct rollback_request request = { .order = o->order, .service = agent_config_service(w->c, o->service), .components = bits_of(&o->components),
-		.snapshot = o->snapshot, .run_limit_ms = o->run_limit_ms, .deep = o->deep, .precondition = o->precondition };
+		.snapshot = o->snapshot, .run_limit_ms = o->run_limit_ms, .deep = o->deep, .precondition = o->precondition,
+		.cross_schema = o->plan && o->plan->cross_schema };
+	struct snapshot_version schema[COMPONENT_COUNT];
 	struct rollback_result done;
 	struct err err = ERR_INIT;
 	if (!request.service) {
 		end_order(w, ORDER_REFUSED, "agent.yaml declares no such service");
 		return;
+	}
+	if (!resume && !request.cross_schema) {
+		schema_versions(request.service, w->arena, schema, &request.schema_count);
+		request.schema = schema;
 	}
 	bool progressive = o->kind == ORDER_ROLLBACK && o->plan && o->plan->progressive;
 	bool begun = resume && (has_journal(w, o->order) || rollback_is_progressive(w->c->state_directory, o->order));

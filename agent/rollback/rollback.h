@@ -48,6 +48,9 @@ struct rollback_request {
 	bool deep;
 	struct digest precondition; /* precondition_digest() of the live state that it was planned on; otherwise nothing is
 				     * touched (ORDER_REFUSED); zero: any state */
+	const struct snapshot_version *schema; /* "database_schema", …: as their programs say now; borrowed */
+	size_t schema_count;                   /* what is not said is as in the newest restore point */
+	bool cross_schema; /* also when a component that stays has another schema now than it had then */
 	bool no_prove; /* ask no probes: the digests decide, `healthy` is told as not known (false), and the end is at
 			* best ok_with_exceptions */
 	bool check_too; /* with as_it_was: what is found wrong before anything is touched refuses all the same */

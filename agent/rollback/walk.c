@@ -298,6 +298,8 @@ static enum err_code precondition_holds(const struct walk *w, const struct conve
 static enum err_code fit_for_it(struct walk *w, struct converge *c, struct err *reterr)
 {
 	enum err_code rc = precondition_holds(w, c, reterr);
+	if (rc == ERR_OK)
+		rc = barrier_check(w, reterr);
 	if (rc != ERR_OK || (w->r->as_it_was && !w->r->check_too))
 		return rc;
 	rc = fitness_check(w, c, reterr);

@@ -90,6 +90,10 @@ ERR_CHECK enum err_code writers_stop(const struct snapshot_summary *about, const
 bool writers_find_stale(const struct snapshot_summary *about, const struct service_config *service, uint32_t components,
     char text[TEXT_LINE_MAX]);
 
+/* barrier.c: ERR_STATE: a component that stays has another schema now than it had when the restore point was taken.  The
+ * way back (as_it_was, a safety net) is never refused. */
+ERR_CHECK enum err_code barrier_check(const struct walk *w, struct err *reterr);
+
 /* fitness.c: what would do harm if it were put back, found while nothing is touched yet.  ERR_STATE names it: a secret
  * that was rotated since, a certificate that has expired or is about to. */
 /* preview.c: STEP_CHECK over configuration and code as they would be, in a mount namespace (view.h).  An error: the

@@ -32,6 +32,7 @@ static const struct field args_fields[] = {
 	F_ENUMS(S, roles, &role_enum, ROLE_COUNT, 0, "of an operator"),
 	F_STRINGS(S, keys, ACCESS_KEYS_MAX, 0, "an operator's public keys for approvals"),
 	F_BOOL(S, disabled, 0, "an operator who may do nothing"),
+	F_BOOL(S, cross_schema, 0, "a rollback even where a component that stays has another schema now than it had then"),
 	F_BOOL(S, any_state, 0, "a rollback from whatever its hosts have come to since, not only from what is known of them"),
 	F_BOOL(S, deep, 0, "prove a rollback with the deep probes too"),
 	F_BOOL(S, progressive, 0, "a rollback may go on to older restore points until the probes pass"),
@@ -270,6 +271,7 @@ static enum err_code wish_of(struct job *j, enum order_kind kind, struct plan_wi
 		.any_state = j->a->any_state,
 		.deep = j->a->deep,
 		.progressive = j->a->progressive,
+		.cross_schema = j->a->cross_schema,
 		.reason = j->a->text,
 		.author = j->who.name };
 	enum err_code rc = ERR_OK;
@@ -581,8 +583,8 @@ static const struct verb {
 	{ { "diagnosis", "start", "incident!", "diagnose it again", &incident_type }, do_diagnosis_start, true },
 	{ { "diagnosis", "confirm", "incident!", "the diagnosis was right", &past_incident_type }, do_diagnosis_verdict, true },
 	{ { "diagnosis", "correct", "incident! text!", "what it was instead", &past_incident_type }, do_diagnosis_verdict, true },
-	{ { "rollback", "plan", "service hosts components snapshot incident rollback text any_state deep progressive normal", "what a rollback would do", &plan_answer_type }, do_rollback_plan, false },
-	{ { "rollback", "start", "service! hosts! components snapshot incident text! any_state deep progressive normal", "ask for a rollback; it begins when it is approved", &rollback_answer_type }, do_rollback_start, false },
+	{ { "rollback", "plan", "service hosts components snapshot incident rollback text any_state deep progressive cross_schema normal", "what a rollback would do", &plan_answer_type }, do_rollback_plan, false },
+	{ { "rollback", "start", "service! hosts! components snapshot incident text! any_state deep progressive cross_schema normal", "ask for a rollback; it begins when it is approved", &rollback_answer_type }, do_rollback_start, false },
 	{ { "rollback", "undo", "rollback! incident text! normal", "ask to put back what a rollback replaced", &rollback_answer_type }, do_rollback_undo, false },
 	{ { "rollback", "cancel", "rollback! text!", "no further host", &rollback_type }, do_rollback_cancel, false },
 	{ { "action", "start", "service! name! hosts! incident text! normal", "ask for an action that hosts declare; it begins when it is approved", &rollback_answer_type }, do_action_start, false },

@@ -24,7 +24,7 @@ struct request_args {
 	struct list roles;        /* enum role */
 	struct list keys;         /* OpenSSH public keys */
 	bool disabled;
-	bool any_state, deep, progressive; /* rollback plan, start: as in struct plan_wish */
+	bool any_state, deep, progressive, cross_schema; /* rollback plan, start: as in struct plan_wish */
 	bool normal;              /* rollback start: a normal change, even where a policy would do */
 	struct id keep;           /* host unbar: the run of the agent that counts */
 	const char *enrolment, *secret, *csr; /* ca enrol */

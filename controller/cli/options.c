@@ -30,6 +30,7 @@ const struct option options[] = {
     {"any-state", 0, NULL, "any_state", "even if a host is not any more what is known of it when the plan is made"},
     {"deep", 0, NULL, "deep", "prove it with the deep probes too"},
     {"progressive", 0, NULL, "progressive", "go on to older restore points until the probes pass"},
+    {"cross-schema", 0, NULL, "cross_schema", "even if a component that stays has another schema now than it had then"},
     {"normal", 0, NULL, "normal", "ask for a normal change even where a standing policy would do"},
     {"severity", 0, "SEVERITY", "severity", "low, medium, high or critical"},
     {"no-wait", 0, NULL, NULL, "do not wait for the end"},

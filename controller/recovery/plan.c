@@ -187,6 +187,7 @@ static void stamp(struct turn *t, const struct recovery_config *c, const struct 
 	p->run_limit_ms = ORDER_RUN_MS;
 	p->deep = w->deep;
 	p->progressive = w->progressive;
+	p->cross_schema = w->cross_schema;
 	p->not_before_ms = turn_now_ms(t) > ORDER_GRACE_MS ? turn_now_ms(t) - ORDER_GRACE_MS : 0; /* hosts' clocks may be behind */
 	p->expires_ms = p->not_before_ms + CHANGE_WAIT_MS; /* the longest that a host accepts */
 	p->reason = w->reason;

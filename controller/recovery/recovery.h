@@ -135,7 +135,7 @@ struct plan_wish {
 	struct id snapshot;          /* only for one host; zero: each host's last known good before `before_ms` */
 	uint64_t before_ms;          /* 0: now */
 	bool any_state;              /* do not insist on what is known of the hosts' configuration and code now (plan_host.precondition) */
-	bool deep, progressive;      /* as in struct plan */
+	bool deep, progressive, cross_schema; /* as in struct plan */
 	const char *reason, *author;
 };
 /* Waves: 1 host, then 1 %, 5 %, 25 %, the rest (at least 1 each).  ERR_NOT_FOUND names a host that has no usable restore point or does not

@@ -291,6 +291,8 @@ static enum verdict plan_under_policy(const struct plan *plan, const struct sign
 	if (!author_fits(plan, &policy))
 		return say(text, VERDICT_POLICY_DOES_NOT_COVER, "the plan says \"%s\", the policy is %s", plan->author,
 		    policy.name);
+	if (plan->cross_schema) /* whether old code works with a new schema is for a person to say */
+		return say(text, VERDICT_POLICY_DOES_NOT_COVER, "a plan that crosses a schema is for people to sign, not for a policy");
 	if (plan->progressive && !policy.progressive)
 		return say(text, VERDICT_POLICY_DOES_NOT_COVER,
 		    "policy %s does not let a rollback go on to older restore points", policy.name);

@@ -38,6 +38,8 @@ static const struct field plan_fields[] = {
 	"every host that it touches, sorted by name"),
     F_BOOL(struct plan, progressive, FIELD_COLUMN, "may go on to older restore points until the probes pass"),
     F_BOOL(struct plan, deep, FIELD_WIDE, "prove it with the deep probes too"),
+    F_BOOL(struct plan, cross_schema, FIELD_WIDE,
+	"also where a component that stays has another schema now than it had when the restore point was taken"),
     F_DURATION(struct plan, run_limit_ms, ORDER_RUN_LIMIT_MAX_MS, FIELD_WIDE,
 	"once begun on a host, the longest it may take there before it is undone; none: the order says"),
     F_DURATION(struct plan, wave_gap_ms, PLAN_LIFETIME_MAX_MS, FIELD_COLUMN,

@@ -38,6 +38,7 @@ struct plan {
 	struct list hosts;         /* struct plan_host, sorted by name */
 	bool progressive;          /* may go on to older restore points until probes pass */
 	bool deep;                 /* prove with the deep probes too */
+	bool cross_schema;         /* also where a component that stays has another schema now than it had then */
 	uint64_t run_limit_ms;     /* once begun on a host, the longest it may take there before it is undone; 0: the order says */
 	uint64_t wave_gap_ms;      /* wave n may not begin earlier than not_before + n * gap by the host's clock */
 	uint64_t not_before_ms, expires_ms;

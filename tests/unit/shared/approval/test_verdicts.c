@@ -472,6 +472,9 @@ static void policy_authorises(void **state)
 	w.plan.author = "policy config-only";
 	w.plan.progressive = true;
 	HOST_SAYS(VERDICT_POLICY_DOES_NOT_COVER, "older restore points");
+	w.plan.progressive = false;
+	w.plan.cross_schema = true;
+	HOST_SAYS(VERDICT_POLICY_DOES_NOT_COVER, "crosses a schema");
 }
 
 static void people_outweigh_a_policy(void **state)
