@@ -9,10 +9,13 @@ enum {
 	SEQUENCE_KEPT_MAX = 1 << 23,     /* events of all sessions kept: 32 MiB */
 	SEQUENCE_GRAMS_MAX = 1 << 20,    /* distinct pairs, and triples, of one model: 16 MiB each */
 	SEQUENCE_PROFILES_MAX = 1024, /* distinct counts of events that a session is compared with, commonest first */
+	RELATIONS_KINDS = 256,        /* commonest kinds, whose relations are learnt: 1 MiB */
 	SEQUENCE_ODDS = 1000,         /* one normal session in so many may be called an anomaly */
 	SEQUENCE_BATCH_LEAST = 50,    /* sessions whose distribution tells anything */
-	SEQUENCE_BATCH_MAX = 1 << 20, /* sessions behind the limit of a batch: 8 MiB */
-	SEQUENCE_FOLDS = 20,          /* the normal sessions are scored by models of the other three quarters */
+	SEQUENCE_BATCH_MAX = 1 << 20, /* sessions judged together: 8 MiB of scores */
+	SEQUENCE_BATCH_EVENTS_MAX = 1 << 23, /* of those: 64 MiB */
+	SEQUENCE_FEATURES_MAX = 1 << 22,     /* of normal and judged sessions together: 128 MiB at worst */
+	SEQUENCE_FOLDS = 20,                 /* the normal sessions are scored by models of the others */
 };
 
 enum {

@@ -46,24 +46,23 @@ static enum err_code learn(struct cli *c, const char *path, uint64_t *events, st
 	return rc == ERR_OK ? sequence_model_fit(m, &c->err) : rc;
 }
 
-/* Sessions that wait for the limit: what many of them show together moves it. */
+/* Sessions that are judged together: what many of them show tells more than one. */
 struct batch {
 	struct buf names; /* a line each */
-	double *nats;
-	size_t count;
-	bool judged; /* the limit stands */
+	uint64_t *events;
+	size_t event_count, event_capacity;
+	size_t *ends; /* of each session, in events */
+	size_t count, capacity;
 };
 
-static enum err_code tell(struct cli *c, struct batch *b, const struct sequence_model *m)
+static enum err_code tell(struct cli *c, struct batch *b, const double *scores)
 {
 	CLEANUP(buf_done) struct buf out = BUF_INIT;
-	if (b->names.failed)
-		return err_set(&c->err, ERR_NOMEM, "out of memory for the names of sessions");
 	const char *name = buf_str(&b->names);
 	for (size_t i = 0; i < b->count; i++) {
 		const char *end = strchr(name, '\n');
 		buf_append(&out, name, (size_t)(end - name));
-		buf_printf(&out, "\t%.4f\n", sequence_model_score(m, b->nats[i]));
+		buf_printf(&out, "\t%.4f\n", scores[i]);
 		name = end + 1;
 		if (out.size >= CLI_OUTPUT_CHUNK) {
 			cli_put(c, &out);
@@ -73,44 +72,79 @@ static enum err_code tell(struct cli *c, struct batch *b, const struct sequence_
 	if (out.failed)
 		return err_set(&c->err, ERR_NOMEM, "out of memory for the output");
 	cli_put(c, &out);
-	buf_clear(&b->names);
-	b->count = 0;
 	return ERR_OK;
+}
+
+static enum err_code judge(struct cli *c, struct batch *b, struct sequence_model *m)
+{
+	if (b->names.failed)
+		return err_set(&c->err, ERR_NOMEM, "out of memory for the names of sessions");
+	double *scores = calloc(b->count + 1, sizeof *scores);
+	enum err_code rc = scores ? sequence_model_judge(m, b->events, b->ends, b->count, scores, &c->err)
+				  : err_set(&c->err, ERR_NOMEM, "out of memory for the scores");
+	if (rc == ERR_OK)
+		rc = tell(c, b, scores);
+	free(scores);
+	buf_clear(&b->names);
+	b->count = b->event_count = 0;
+	return rc;
+}
+
+static bool room(struct batch *b, size_t events)
+{
+	if (b->count == b->capacity) {
+		size_t capacity = b->capacity ? 2 * b->capacity : 1024;
+		size_t *ends = reallocarray(b->ends, capacity, sizeof *ends);
+		if (!ends)
+			return false;
+		b->ends = ends;
+		b->capacity = capacity;
+	}
+	if (b->event_capacity - b->event_count < events) {
+		size_t capacity = 2 * b->event_capacity + events;
+		uint64_t *grown = reallocarray(b->events, capacity, sizeof *grown);
+		if (!grown)
+			return false;
+		b->events = grown;
+		b->event_capacity = capacity;
+	}
+	return true;
 }
 
 static enum err_code take(
     struct cli *c, struct batch *b, const struct session *s, const uint64_t *events, struct sequence_model *m)
 {
-	enum err_code rc = sequence_model_measure(m, events, s->count, &b->nats[b->count], &c->err);
+	enum err_code rc = ERR_OK;
+	if (b->count == SEQUENCE_BATCH_MAX || b->event_count + s->count > SEQUENCE_BATCH_EVENTS_MAX ||
+	    b->names.size >= CLI_NAMES_WAITING)
+		rc = judge(c, b, m);
+	if (rc == ERR_OK && !room(b, s->count))
+		rc = err_set(&c->err, ERR_NOMEM, "out of memory for a batch of sessions");
 	if (rc != ERR_OK)
 		return rc;
 	for (size_t i = 0; i < s->name_size; i++) /* as it is, but for what a terminal would obey */
 		buf_byte(&b->names, (uint8_t)s->name[i] < ' ' || s->name[i] == 127 ? '?' : (uint8_t)s->name[i]);
 	buf_byte(&b->names, '\n');
-	b->count++;
-	if (b->judged || (b->count < SEQUENCE_BATCH_MAX && b->names.size < CLI_NAMES_WAITING))
-		return b->judged ? tell(c, b, m) : ERR_OK;
-	sequence_model_adapt(m, b->nats, b->count);
-	b->judged = true;
-	return tell(c, b, m);
+	if (s->count)
+		memcpy(b->events + b->event_count, events, s->count * sizeof *events);
+	b->ends[b->count++] = b->event_count += s->count;
+	return ERR_OK;
 }
 
-static enum err_code judge(struct cli *c, const char *path, uint64_t *events, struct sequence_model *m)
+static enum err_code judge_file(struct cli *c, const char *path, uint64_t *events, struct sequence_model *m)
 {
 	CLEANUP(cleanup_reader) struct reader *in = NULL;
-	struct batch b = {.nats = calloc(SEQUENCE_BATCH_MAX, sizeof *b.nats)};
+	struct batch b = {0};
 	struct session s;
 	bool end = false;
-	enum err_code rc = b.nats ? reader_open(path, &in, &c->err)
-				  : err_set(&c->err, ERR_NOMEM, "out of memory for a batch of sessions");
+	enum err_code rc = reader_open(path, &in, &c->err);
 	while (rc == ERR_OK && (rc = next(in, &s, events, &end, &c->err)) == ERR_OK && !end)
 		rc = take(c, &b, &s, events, m);
-	if (rc == ERR_OK && !b.judged) {
-		sequence_model_adapt(m, b.nats, b.count);
-		rc = tell(c, &b, m);
-	}
+	if (rc == ERR_OK)
+		rc = judge(c, &b, m);
 	buf_done(&b.names);
-	free(b.nats);
+	free(b.events);
+	free(b.ends);
 	return rc;
 }
 
@@ -122,7 +156,7 @@ int run_analyze_sequences(struct cli *c)
 	if (rc == ERR_OK)
 		rc = learn(c, words_option(&c->w, "train"), events, m);
 	if (rc == ERR_OK)
-		rc = judge(c, c->w.words[0], events, m);
+		rc = judge_file(c, c->w.words[0], events, m);
 	free(events);
 	if (rc == ERR_INVALID)
 		rc = c->err.code = ERR_CORRUPT; /* the file, not the words of the command */

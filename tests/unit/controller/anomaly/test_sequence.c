@@ -151,58 +151,101 @@ static void test_a_model_of_empty_sessions(void **state)
 	sequence_model_free(m);
 }
 
-/* Every session brings words of its own: a new word alone tells nothing, as normal ones bring some, too.  Half of those
- * of a batch do so three times as often as the others: that is told from many. */
+enum { BATCH_EVENTS = 1 << 16, BATCH_SESSIONS = 4096 };
+static uint64_t batch_events[BATCH_EVENTS];
+static size_t batch_ends[BATCH_SESSIONS], batch_count;
+
+static void batch_add(const uint64_t *events, size_t count)
+{
+	size_t at = batch_count ? batch_ends[batch_count - 1] : 0;
+	assert_true(at + count <= BATCH_EVENTS && batch_count < BATCH_SESSIONS);
+	memcpy(batch_events + at, events, count * sizeof *events);
+	batch_ends[batch_count++] = at + count;
+}
+
+static const double *judged(struct sequence_model *m)
+{
+	static double scores[BATCH_SESSIONS];
+	assert_int_equal(sequence_model_judge(m, batch_events, batch_ends, batch_count, scores, &err), ERR_OK);
+	batch_count = 0;
+	return scores;
+}
+
+/* Every fifth session brings a word of its own, and normal ones do, too: a new word alone tells little.  One that turns
+ * up in many sessions of a batch, and in none of as many normal ones, tells all. */
 static void test_a_batch_tells_more_than_one(void **state)
 {
 	(void)state;
-	enum { BATCH = 400 };
+	enum { LEARN = 500, BATCH = 400, STRANGE = 4 };
 	struct sequence_model *m = NULL;
-	static double nats[BATCH];
 	uint64_t events[16];
+	double alone = 0;
 	random_init_seed(&rnd, 21);
 	assert_int_equal(sequence_model_new(&m, &err), ERR_OK);
-	for (size_t i = 0; i < 500 + BATCH; i++) {
-		bool strange = i >= 500 && i % 2, brings = strange || random_below(&rnd, 5) == 0;
-		size_t n = events_of("brrrwke", events);
-		if (brings)
+	for (size_t i = 0; i < LEARN + BATCH; i++) {
+		bool strange = i >= LEARN && i % STRANGE == 0;
+		size_t n = events_of(strange ? "brrXwke" : "brrrwke", events);
+		if (!strange && random_below(&rnd, 5) == 0)
 			events[3] = random_u64(&rnd);
-		if (i == 500)
+		if (i == LEARN)
 			assert_int_equal(sequence_model_fit(m, &err), ERR_OK);
-		if (i < 500)
+		if (i < LEARN)
 			assert_int_equal(sequence_model_learn(m, events, n, &err), ERR_OK);
 		else
-			assert_int_equal(sequence_model_measure(m, events, n, &nats[i - 500], &err), ERR_OK);
+			batch_add(events, n);
+		if (strange && alone == 0)
+			alone = score_events(m, events, n);
 	}
-	size_t before = 0, found = 0, wrong = 0;
+	assert_true(alone < 0.5);
+	const double *scores = judged(m);
 	for (size_t i = 0; i < BATCH; i++)
-		before += sequence_model_score(m, nats[i]) >= 0.5;
-	sequence_model_adapt(m, nats, 10); /* too few to tell */
-	for (size_t i = 0; i < BATCH; i++)
-		before += sequence_model_score(m, nats[i]) >= 0.5;
-	assert_int_equal(before, 0);
-	sequence_model_adapt(m, nats, BATCH);
-	for (size_t i = 0; i < BATCH; i++)
-		*(i % 2 ? &found : &wrong) += sequence_model_score(m, nats[i]) >= 0.5;
-	assert_int_equal(found, BATCH / 2);
-	assert_true(wrong < BATCH / 2 / 3);
+		assert_int_equal(scores[i] >= 0.5, i % STRANGE == 0);
 	sequence_model_free(m);
 }
 
-/* A batch of normal sessions moves nothing. */
+/* What normal sessions have, too, may become as frequent as it likes. */
+static void test_drift_marks_nobody(void **state)
+{
+	(void)state;
+	enum { LEARN = 1000, BATCH = 1000 };
+	struct sequence_model *m = NULL;
+	uint64_t events[16];
+	random_init_seed(&rnd, 22);
+	assert_int_equal(sequence_model_new(&m, &err), ERR_OK);
+	for (size_t i = 0; i < LEARN; i++) {
+		size_t n = events_of(random_below(&rnd, 6) ? "brrrwke" : "brtrrwke", events);
+		assert_int_equal(sequence_model_learn(m, events, n, &err), ERR_OK);
+	}
+	assert_int_equal(sequence_model_fit(m, &err), ERR_OK);
+	for (size_t i = 0; i < BATCH; i++)
+		batch_add(events, events_of(random_below(&rnd, 2) ? "brrrwke" : "brtrrwke", events));
+	const double *scores = judged(m);
+	for (size_t i = 0; i < BATCH; i++)
+		assert_true(scores[i] < 0.5);
+	sequence_model_free(m);
+}
+
+/* In a batch of normal sessions hardly any is told; few are judged as each alone; the model stays as it was. */
 static void test_a_normal_batch_moves_nothing(void **state)
 {
 	(void)state;
 	struct sequence_model *m = learnt(2000);
-	static double nats[1000];
 	char text[64];
 	uint64_t events[64];
+	size_t wrong = 0;
 	for (size_t i = 0; i < 1000; i++)
-		assert_int_equal(
-		    sequence_model_measure(m, events, events_of(task(text), events), &nats[i], &err), ERR_OK);
+		batch_add(events, events_of(task(text), events));
 	double before = sequence_model_score(m, 5);
-	sequence_model_adapt(m, nats, 1000);
+	const double *scores = judged(m);
+	for (size_t i = 0; i < 1000; i++)
+		wrong += scores[i] >= 0.5;
+	assert_true(wrong <= 3);
 	assert_true(sequence_model_score(m, 5) == before);
+	size_t n = events_of("brrrwkwxkwke", events);
+	batch_add(events, n);
+	scores = judged(m);
+	assert_true(scores[0] == score_events(m, events, n));
+	(void)judged(m); /* none at all */
 	sequence_model_free(m);
 }
 
@@ -241,6 +284,7 @@ int main(void)
 	    cmocka_unit_test(test_one_session_of_each),
 	    cmocka_unit_test(test_a_model_of_empty_sessions),
 	    cmocka_unit_test(test_a_batch_tells_more_than_one),
+	    cmocka_unit_test(test_drift_marks_nobody),
 	    cmocka_unit_test(test_a_normal_batch_moves_nothing),
 	    cmocka_unit_test(test_limits_bound_what_is_kept),
 	};

@@ -1,0 +1,249 @@
+/* controller/anomaly/sequence_batch.c: see sequence.h; many sessions at once.
+ *
+ * What occurs in hardly any normal session and in many of the batch marks those of it: the lift of a feature is how
+ * many times as often it is there as normal sessions explain, and a session's is the highest of its features'. Features
+ * that normal sessions have more often say nothing, however much more frequent they are now: work drifts. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/anomaly/sequence_internal.h"
+
+static const double sure_tail = 0.1;      /* a batch is compared with the strangest tenth of normal sessions */
+static const double most_anomalies = 0.1; /* of all sessions in nature, however many a batch has been given */
+static const double least_normal = 0.02;  /* of any batch */
+static const double least_limit = 1;      /* nats of what is hardly strange at all */
+static const double rare_share = 0.005;   /* of normal sessions that may have a feature that marks a strange one */
+static const double low_odds = 1.5;       /* standard deviations: a count may be that much too high by chance … */
+static const double high_odds = 2;        /* … or too low */
+enum { FEATURES_MAX = 4 * SEQUENCE_EVENTS_MAX + 2 };
+enum { OF_EDGE = 1, OF_PAIR, OF_AMOUNT };
+
+struct batch {
+	struct sequence_model *m;
+	const uint64_t *events;
+	const size_t *ends;
+	size_t count;
+	struct grams features; /* how many normal sessions << 32 | how many of the batch have it */
+	uint64_t *found;       /* features of one session, each once, ascending */
+	uint64_t *kinds;       /* scratch: what its events are */
+	double *nats;          /* of each session of the batch */
+	double *usual, *batch; /* ascending: of the normal sessions, of the batch */
+	double ratio;          /* normal sessions of the batch for each that was learnt */
+};
+
+static int by_key(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+static uint64_t feature(uint64_t a, uint64_t b, uint64_t of)
+{
+	return gram_mix(gram_mix(a, b), of);
+}
+
+/* The features of m->session: its pairs, its kinds, and that a kind occurs 2, 4, 8, … times.  raw: the events that it
+ * was made of, by which kinds never learnt are known; NULL: there are none. */
+static size_t features_of(struct batch *b, const uint64_t *raw, size_t count)
+{
+	const struct sequence_model *m = b->m;
+	uint64_t *f = b->found, *k = b->kinds, before = UINT32_MAX;
+	size_t n = 0, kept = 0;
+	for (size_t i = 0; i < count; i++) {
+		k[i] = m->session[i] < m->kind_count || !raw ? m->session[i] : raw[i] | 1ull << 63;
+		f[n++] = feature(before, k[i], OF_PAIR);
+		before = k[i];
+	}
+	f[n++] = feature(before, 0, OF_EDGE);
+	qsort(k, count, sizeof *k, by_key);
+	for (size_t i = 0, run; i < count; i += run) {
+		for (run = 1; i + run < count && k[i + run] == k[i];)
+			run++;
+		for (size_t least = 1; least <= run; least *= 2)
+			f[n++] = feature(k[i], least, OF_AMOUNT);
+	}
+	qsort(f, n, sizeof *f, by_key);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || f[i] != f[kept - 1])
+			f[kept++] = f[i];
+	return kept;
+}
+
+static size_t features_of_learnt(struct batch *b, size_t index)
+{
+	struct learnt s = sequence_learnt(b->m, index);
+	if (s.count)
+		memcpy(b->m->session, s.events, s.count * sizeof *s.events);
+	return features_of(b, NULL, s.count);
+}
+
+static const uint64_t *session_at(const struct batch *b, size_t index, size_t *ret_count)
+{
+	size_t from = index ? b->ends[index - 1] : 0, count = b->ends[index] - from;
+	*ret_count = count < SEQUENCE_EVENTS_MAX ? count : SEQUENCE_EVENTS_MAX;
+	return b->events + from;
+}
+
+static bool features_of_session(struct batch *b, size_t index, size_t *ret)
+{
+	size_t count;
+	const uint64_t *raw = session_at(b, index, &count);
+	bool ok = sequence_translate(b->m, raw, count);
+	if (ok)
+		*ret = features_of(b, raw, count);
+	return ok;
+}
+
+/* Past the limit of a set further features say nothing. */
+static bool features_count(struct batch *b, size_t n, uint64_t by)
+{
+	bool ok = true;
+	for (size_t i = 0; i < n && ok; i++) {
+		uint64_t *v = grams_at(&b->features, b->found[i]);
+		ok = v || b->features.count == b->features.limit;
+		if (v)
+			*v += by;
+	}
+	return ok;
+}
+
+static bool count_all(struct batch *b)
+{
+	bool ok = true;
+	size_t n = 0;
+	for (size_t i = 0; i < b->m->session_count && ok; i++)
+		ok = features_count(b, features_of_learnt(b, i), 1ull << 32);
+	for (size_t i = 0; i < b->count && ok; i++)
+		ok = features_of_session(b, i, &n) && features_count(b, n, 1);
+	return ok;
+}
+
+/* In nats, the highest of the features found.  learnt: the session is one of those that were learnt, and does not vouch
+ * for itself. */
+static double lift(const struct batch *b, size_t n, bool learnt)
+{
+	double most = 0, rare = rare_share * (double)b->m->session_count;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t v = grams_get(&b->features, b->found[i]);
+		double normal = (double)(v >> 32) - learnt, told = (double)(v & UINT32_MAX);
+		double surely = told - low_odds * sqrt(told);
+		if (normal <= rare && surely > 0)
+			most = fmax(most, log(surely / ((normal + high_odds * sqrt(normal) + 1) * b->ratio)));
+	}
+	return most;
+}
+
+static bool add_lifts(struct batch *b)
+{
+	bool ok = true;
+	size_t n = 0;
+	for (size_t i = 0; i < b->m->session_count; i++)
+		b->usual[i] = b->m->totals[i] + lift(b, features_of_learnt(b, i), true);
+	for (size_t i = 0; i < b->count && ok; i++) {
+		ok = features_of_session(b, i, &n);
+		if (ok)
+			b->nats[i] += lift(b, n, false);
+	}
+	return ok;
+}
+
+/* ---- the distributions of both ---- */
+
+static void sort_both(struct batch *b)
+{
+	memcpy(b->batch, b->nats, b->count * sizeof *b->batch);
+	qsort(b->batch, b->count, sizeof *b->batch, usual_order);
+	qsort(b->usual, b->m->session_count, sizeof *b->usual, usual_order);
+}
+
+struct excess {
+	double likely, sure; /* share of the batch that is strange; sure: with two standard errors off */
+};
+
+/* Where strange sessions are more frequent than normal ones explain. */
+static struct excess excess_of(const struct batch *b)
+{
+	struct excess r = {0};
+	double learnt = (double)b->m->session_count, count = (double)b->count;
+	for (size_t i = 0; i < b->count; i++) {
+		double told = (count - (double)i) / count,
+		       usual = usual_share(b->usual, b->m->session_count, b->batch[i]);
+		double error = sqrt(usual * (1 - usual) * (1 / count + 1 / learnt));
+		if (usual < sure_tail && (i == 0 || b->batch[i] > b->batch[i - 1])) {
+			r.likely = fmax(r.likely, (told - usual) / (1 - usual));
+			r.sure = fmax(r.sure, (told - usual - 2 * error) / (1 - usual));
+		}
+	}
+	return r;
+}
+
+/* Without an excess the limit is that of the normal sessions; with one it goes where the two distributions let expect
+ * the highest F1. */
+static double limit_of(const struct batch *b)
+{
+	double limit = usual_limit(b->usual, b->m->session_count), best = 0;
+	struct excess excess = excess_of(b);
+	if (b->count < SEQUENCE_BATCH_LEAST || excess.sure <= 0)
+		return limit;
+	double share = fmin(excess.likely, most_anomalies);
+	for (size_t i = 1; i < b->count; i++) {
+		double told = (double)(b->count - i) / (double)b->count,
+		       wrong = usual_share(b->usual, b->m->session_count, b->batch[i]);
+		wrong += sqrt(wrong / (double)b->m->session_count); /* so few have shown it that it may be more */
+		double found = fmin(1, (told - wrong * (1 - excess.likely)) / excess.likely);
+		double f1 = 2 * share * found / (share + share * found + (1 - share) * wrong);
+		if (wrong < sure_tail && b->batch[i] > b->batch[i - 1] && f1 > best) {
+			best = f1;
+			limit = b->batch[i - 1] + (b->batch[i] - b->batch[i - 1]) / 2;
+		}
+	}
+	return fmax(limit, least_limit);
+}
+
+static enum err_code judge(struct batch *b, double *ret_scores, struct err *reterr)
+{
+	struct sequence_model *m = b->m;
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; i < b->count && rc == ERR_OK; i++) {
+		size_t count;
+		const uint64_t *events = session_at(b, i, &count);
+		rc = sequence_model_measure(m, events, count, &b->nats[i], reterr);
+	}
+	if (rc != ERR_OK)
+		return rc;
+	memcpy(b->usual, m->totals, m->session_count * sizeof *b->usual);
+	sort_both(b);
+	b->ratio = (double)b->count * fmax(least_normal, 1 - excess_of(b).sure) / (double)m->session_count;
+	if (b->count >= SEQUENCE_BATCH_LEAST && (!count_all(b) || !add_lifts(b)))
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	sort_both(b);
+	double limit = limit_of(b);
+	for (size_t i = 0; i < b->count; i++)
+		ret_scores[i] = sequence_score(b->nats[i], limit);
+	return ERR_OK;
+}
+
+enum err_code sequence_model_judge(struct sequence_model *m, const uint64_t *events, const size_t *ends, size_t count,
+    double *ret_scores, struct err *reterr)
+{
+	if (!m->fitted)
+		return err_set(reterr, ERR_STATE, "this model has not been fitted");
+	struct batch b = {.m = m, .events = events, .ends = ends, .count = count};
+	grams_init(&b.features, SEQUENCE_FEATURES_MAX);
+	b.found = calloc(FEATURES_MAX, sizeof *b.found);
+	b.kinds = calloc(SEQUENCE_EVENTS_MAX, sizeof *b.kinds);
+	b.nats = calloc(count + 1, sizeof *b.nats);
+	b.batch = calloc(count + 1, sizeof *b.batch);
+	b.usual = calloc(m->session_count, sizeof *b.usual);
+	enum err_code rc = b.found && b.kinds && b.nats && b.batch && b.usual
+			       ? judge(&b, ret_scores, reterr)
+			       : err_set(reterr, ERR_NOMEM, "out of memory");
+	grams_done(&b.features);
+	free(b.found);
+	free(b.kinds);
+	free(b.nats);
+	free(b.batch);
+	free(b.usual);
+	return rc;
+}

@@ -1,0 +1,286 @@
+"""Sessions of systems that do not exist, from a seed: what a detector of strange sessions must stand without being told.
+
+usage: standins.py DIR [SEED]     writes DIR/SYSTEM.train and DIR/SYSTEM.test (session TAB label TAB events)
+
+A system is a random program of steps in order, choices, loops, steps that run beside each other and rare but normal
+branches, or a crowd of daemons with a long tail of rare lines.  What is strange is made as faults make it: a step is
+missing, two change places, an error of a known or of an unknown kind turns up (alone, repeated, with the rest cut off),
+a loop turns far too often, a session breaks off.
+"""
+import itertools, math, os, random, sys
+
+
+def poisson(r, mean):
+    if mean > 50:
+        return max(0, round(r.gauss(mean, math.sqrt(mean))))
+    n, p, least = 0, r.random(), math.exp(-mean)
+    while p > least:
+        n, p = n + 1, p * r.random()
+    return n
+
+
+class Program:
+    """A tree of ("step", name), ("all", parts), ("one of", weights, parts), ("loop", mean, spread, part),
+    ("beside", parts), ("maybe", chance, part)."""
+
+    def __init__(self, r, steps, depth=3, loops=.25, beside=.15, maybe=.15, rare=.1, load=0.0):
+        self.r, self.names, self.load = r, 0, load
+        self.shape = (loops, beside, maybe, rare)
+        parts, each = [], max(1, steps // 6)
+        while self.names < steps:
+            parts.append(self.make(each, depth))
+        self.root = ("all", parts)
+        self.always = [p for p in parts if p[0] != "maybe"]
+        self.errors = ["err%d" % i for i in range(max(3, steps // 4))]
+
+    def step(self):
+        self.names += 1
+        return ("step", "E%d" % self.names)
+
+    def make(self, size, depth):
+        r, (loops, beside, maybe, rare) = self.r, self.shape
+        if size <= 1 or depth == 0:
+            return self.step()
+        x = r.random()
+        if x < loops:
+            return ("loop", r.choice([1, 2, 3, 3, 6, 12]), r.choice([0, 0, .3, .8]), self.make(size // 2 or 1, depth - 1))
+        x -= loops
+        if x < beside:
+            return ("beside", [self.make(size // 3 or 1, depth - 1) for _ in range(r.choice([2, 3]))])
+        x -= beside
+        if x < maybe:
+            return ("maybe", r.choice([.5, .2, .05]), self.make(size // 2 or 1, depth - 1))
+        x -= maybe
+        if x < rare:
+            return ("maybe", r.choice([.01, .003, .001]), self.make(size // 2 or 1, depth - 1))
+        x -= rare
+        if x < .15:
+            n = r.choice([2, 3])
+            return ("one of", [r.random() + .05 for _ in range(n)], [self.make(size // n or 1, depth - 1) for _ in range(n)])
+        return ("all", [self.make(size // 3 or 1, depth - 1) for _ in range(3)])
+
+    def run(self, r, node, load, more=None):
+        """The events of one run; more = (node, times): that loop turns so many times as often."""
+        kind = node[0]
+        if kind == "step":
+            return [node[1]]
+        if kind == "all":
+            return [e for part in node[1] for e in self.run(r, part, load, more)]
+        if kind == "one of":
+            return self.run(r, r.choices(node[2], node[1])[0], load, more)
+        if kind == "maybe":
+            return self.run(r, node[2], load, more) if r.random() < node[1] else []
+        if kind == "beside":
+            rows = [self.run(r, part, load, more) for part in node[1]]
+            order = [i for i, row in enumerate(rows) for _ in row]
+            r.shuffle(order)
+            at = [iter(row) for row in rows]
+            return [next(at[i]) for i in order]
+        turns = node[1] * load if node[2] else node[1]
+        if node[2]:
+            turns = max(1, poisson(r, turns * math.exp(r.gauss(0, node[2]))))
+        if more and more[0] is node:
+            turns = round(turns * more[1]) + 2
+        return [e for _ in range(int(turns)) for e in self.run(r, node[3], load, more)]
+
+    def nodes(self, kind, node=None):
+        node = node or self.root
+        found = [node] if node[0] == kind else []
+        for part in [p for x in node[1:] for p in (x if isinstance(x, list) else [x]) if isinstance(p, tuple)]:
+            found += self.nodes(kind, part)
+        return found
+
+    def normal(self, r):
+        return self.run(r, self.root, math.exp(r.gauss(0, self.load)))
+
+    def strange(self, r):
+        """One fault, of a kind drawn at random; where there is nothing that it could change, another one."""
+        while True:
+            kind = r.choice(["missing", "order", "unknown", "unknown", "cut", "often", "failed"])
+            events = self.fault(r, kind, math.exp(r.gauss(0, self.load)))
+            if events:
+                return kind, events
+
+    def fault(self, r, kind, load):
+        if kind == "often":
+            loops = [n for p in self.always for n in ([p] if p[0] == "loop" else [])]
+            return loops and self.run(r, self.root, load, (r.choice(loops), r.choice([4, 8, 20])))
+        rows = [self.run(r, p, load) for p in self.root[1]]
+        firm = [i for i, p in enumerate(self.root[1]) if p in self.always]
+        if kind == "missing":
+            rows[r.choice(firm)] = []
+        elif kind == "order":
+            i, k = sorted(r.sample(firm, 2))
+            if rows[i] == rows[k]:
+                return None
+            rows[i], rows[k] = rows[k], rows[i]
+        events = [e for row in rows for e in row]
+        if kind == "cut":
+            return events[:max(1, int(len(events) * r.uniform(.1, .9)))]
+        if kind in ("unknown", "failed"):
+            at, error = r.randrange(len(events) + 1), r.choice(self.errors)
+            times = r.choice([1, 1, 2, 5, 20])
+            rest = events[at:] if r.random() < .5 else []
+            if kind == "failed" and at:  # tried again and again, in words that are known
+                return events[:at] + events[max(0, at - 3):at] * (times + 2) + rest
+            return events[:at] + [error] * times + rest
+        return events
+
+
+class Crowd:
+    """A session is what one machine said in a while: some of many daemons, each now and then, and a long tail of lines
+    that occur once in many sessions, so that normal sessions bring new ones, too."""
+
+    def __init__(self, r, daemons, tail, length, spread, slope=1.1):
+        self.daemons = [Program(r, r.choice([2, 3, 5, 8]), 2) for _ in range(daemons)]
+        self.tail = list(itertools.accumulate(i ** -slope for i in range(1, tail + 1)))
+        self.length, self.spread = length, spread
+        self.weights = [r.random() ** 3 + .02 for _ in range(daemons)]
+        self.roles = [[w if r.random() < .5 else 0 for w in self.weights] for _ in range(4)]
+        self.alerts = 12
+
+    def normal(self, r):
+        want = max(1, int(self.length * math.exp(r.gauss(0, self.spread))))
+        role, events = r.choice(self.roles), []
+        while len(events) < want:
+            if r.random() < .02:
+                events.append("T%d" % r.choices(range(len(self.tail)), cum_weights=self.tail)[0])
+            else:
+                d = r.choices(range(len(role)), [w + 1e-9 for w in role])[0]
+                events += ["D%d.%s" % (d, e) for e in self.daemons[d].normal(r)]
+        return events[:want]
+
+    def strange(self, r):
+        """An alert of a few kinds, common ones commoner, once or in a storm; one in ten is only of known lines."""
+        events = self.normal(r)
+        if r.random() < .1:
+            at = r.randrange(len(events))
+            return "storm", events[:at] + [r.choice(events)] * int(20 + len(events) * r.uniform(1, 3)) + events[at:]
+        alert = "A%d" % min(self.alerts - 1, int(r.expovariate(.4)))
+        for _ in range(r.choice([1, 1, 1, 3, 10, 100])):
+            events.insert(r.randrange(len(events) + 1), alert)
+        return "alert", events
+
+
+class Calls:
+    """Calls of programs to the system: few kinds, long sessions, of which a fault keeps the kinds and not the order."""
+
+    def __init__(self, r, programs, steps, kinds):
+        self.programs = [Program(r, steps, 3, loops=.4, load=.5) for _ in range(programs)]
+        self.names = [{"E%d" % i: "c%d" % int(kinds * r.random() ** 2) for i in range(1, 400)} for _ in range(programs)]
+        self.foreign = Program(r, 12, 2)
+        self.kinds = kinds
+
+    def normal(self, r):
+        i = r.randrange(len(self.programs))
+        return [self.names[i][e] for _ in range(r.choice([1, 2, 4, 8])) for e in self.programs[i].normal(r)]
+
+    def strange(self, r):
+        events = self.normal(r)
+        other = ["c%d" % (hash_of(e) % self.kinds) for _ in range(r.choice([1, 3, 10])) for e in self.foreign.normal(r)]
+        at = r.randrange(len(events) + 1)
+        return "foreign", events[:at] + other + events[at:]
+
+
+def hash_of(word):
+    h = 0
+    for c in word:
+        h = h * 131 + ord(c)
+    return h
+
+
+class Windows:
+    """So many lines in a row of many sessions at once: order says little, counts and kinds say more."""
+
+    def __init__(self, r, size):
+        self.programs, self.size = [Program(r, r.choice([4, 8]), 2) for _ in range(5)], size
+
+    def normal(self, r):
+        rows = []
+        while sum(map(len, rows)) < self.size * 2:
+            i = int(r.expovariate(.8)) % len(self.programs)
+            rows.append(["P%d.%s" % (i, e) for e in self.programs[i].normal(r)])
+        at, events = [0] * len(rows), []
+        while len(events) < self.size:
+            k = min(r.randrange(len(rows)), int(r.expovariate(.3)))
+            while k < len(rows) and at[k] == len(rows[k]):
+                k += 1
+            if k == len(rows):
+                break
+            events.append(rows[k][at[k]])
+            at[k] += 1
+        return events
+
+    def strange(self, r):
+        events = self.normal(r)
+        kind = r.choice(["unknown", "unknown", "storm", "silence"])
+        if kind == "unknown":
+            for _ in range(r.choice([1, 3, 10])):
+                events.insert(r.randrange(len(events) + 1), "X%d" % min(5, int(r.expovariate(.5))))
+        elif kind == "storm":
+            events = events[:len(events) // 3] + [r.choice(events)] * (len(events) * 2 // 3)
+        else:
+            gone = {e for e in events if e.startswith("P0")}
+            events = [e for e in events if e not in gone]
+        return kind, events
+
+
+class Short:
+    """Sessions of one to six lines, as of logins; kinds of them are many, and new ones turn up."""
+
+    def __init__(self, r):
+        self.ways = [["S%d" % min(25, int(r.expovariate(.15))) for _ in range(r.choice([1, 1, 2, 3, 4, 6]))] for _ in range(40)]
+        self.weights = [1 / (i + 1) ** 1.3 for i in range(len(self.ways))]
+
+    def normal(self, r):
+        return list(r.choices(self.ways, self.weights)[0])
+
+    def strange(self, r):
+        events = self.normal(r)
+        kind = r.choice(["unknown", "often", "unknown"])
+        if kind == "unknown":
+            events.insert(r.randrange(len(events) + 1), "X%d" % r.randrange(8))
+        else:
+            events += [events[-1]] * r.choice([8, 20])
+        return kind, events
+
+
+# name: (maker, sessions to learn from, normal ones of the test, strange ones of the test)
+SYSTEMS = {
+    "lifecycle": (lambda r: Program(r, 30), 2000, 3000, 600),
+    "lifecycle, few": (lambda r: Program(r, 25, rare=.02), 120, 800, 150),
+    "interleaved": (lambda r: Program(r, 45, 3, beside=.5), 3000, 3000, 600),
+    "long jobs": (lambda r: Program(r, 90, 4, loops=.45, load=.6), 150, 150, 300),
+    "jobs by load": (lambda r: Program(r, 30, 3, loops=.5, load=.8), 1500, 2000, 300),
+    "machines": (lambda r: Crowd(r, 25, 3000, 60, 1.5), 2000, 4000, 3000),
+    "machines, few": (lambda r: Crowd(r, 15, 1500, 40, 1.2), 400, 2000, 1000),
+    "machines, tail": (lambda r: Crowd(r, 25, 20000, 120, 1.8, .9), 3000, 3000, 2000),
+    "machines, mostly strange": (lambda r: Crowd(r, 20, 2500, 50, 1.4), 300, 150, 6000),
+    "calls": (lambda r: Calls(r, 6, 40, 60), 800, 2500, 700),
+    "windows": (lambda r: Windows(r, 50), 1000, 2000, 300),
+    "short": (lambda r: Short(r), 3000, 4000, 400),
+}
+
+
+def lines(rows):
+    """A session is named by what is wrong with it: names are not read by what judges."""
+    return ["%s-%d\t%d\t%s\n" % (kind, i, kind != "normal", " ".join(events)) for i, (kind, events) in enumerate(rows)]
+
+
+def write(folder, name, seed):
+    maker, train, normal, strange = SYSTEMS[name]
+    r = random.Random("%s/%d" % (name, seed))
+    system = maker(r)
+    learn = [("normal", system.normal(r)) for _ in range(train)]
+    test = [("normal", system.normal(r)) for _ in range(normal)] + [system.strange(r) for _ in range(strange)]
+    r.shuffle(test)
+    paths = [os.path.join(folder, name.replace(", ", "-").replace(" ", "-") + end) for end in (".train", ".test")]
+    for path, rows in zip(paths, (learn, test)):
+        with open(path, "w") as f:
+            f.writelines(lines(rows))
+    return paths
+
+
+if __name__ == "__main__":
+    for system in SYSTEMS:
+        write(sys.argv[1], system, int(sys.argv[2]) if len(sys.argv) > 2 else 1)
