@@ -6,6 +6,13 @@
  * it durable.  An interrupted apply is repaired by doing both again, towards the same restore point or another: the
  * difference is always computed anew, so the way there does not matter.
  *
+ * Large files of data of which only a part differs are not written anew: that part is staged, and written over what it
+ * replaces once nobody has the file open and nobody can open it (a lease; whoever has it open makes it be replaced
+ * whole).  No log of the overwritten pages is kept, for both ends are in the repository, durable, before the first of
+ * them is written: the restore point, and the one of what was there.  A crash half way leaves a file that is neither,
+ * and the journal that says so; the difference is then computed anew and leads to one of the two.  Until then nobody must
+ * use it, which is why code and configuration, that start by themselves at boot, are never written to in this way.
+ *
  * Left alone: what the restore point left out, what agent.yaml excludes or never restores, who this host is (machine-id,
  * SSH host keys, /etc/kedge and the agent's own folder with its identity and journals), and folders that only stay
  * because they hold such.  Nothing is ever removed that was not seen by the comparison, but below a root that the
@@ -20,6 +27,7 @@ enum {
 	CONVERGE_CHANGES_MAX = 8 << 20, /* entries that differ: a whole tree of eight million can be put back */
 	CONVERGE_EXCEPTIONS_KEPT = 8,   /* paths named in a result: a person reads them */
 	CONVERGE_TOKEN_MAX = 64,        /* an order's id */
+	CONVERGE_PATCH_LEAST = 1 << 20, /* bytes: a smaller file is written whole in the time that a lease takes */
 };
 
 struct converge; /* one staged difference */
@@ -58,7 +66,7 @@ ERR_CHECK enum err_code converge_stage(const struct converge_spec *spec, struct 
 /* Compare once more (the service has stopped now) and stage what has come to differ since.  After an error:
  * converge_free(). */
 ERR_CHECK enum err_code converge_refresh(struct converge *c, struct err *reterr);
-/* Keep what spec.save began: the second half.  ERR_STATE: nothing was begun. */
+/* Keep what spec.save began: the second half; then stage the parts of large files.  ERR_STATE: nothing was begun. */
 ERR_CHECK enum err_code converge_save(struct converge *c, struct snapshot_summary *ret, struct err *reterr);
 /* What was read then, for spec.known; the caller's from now on.  NULL: nothing that could be compared with. */
 struct snapshot_taking *converge_take_known(struct converge *c);

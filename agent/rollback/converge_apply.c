@@ -11,8 +11,6 @@
 #include "shared/base/cleanup.h"
 #include "shared/base/text.h"
 
-enum { NAME_TEXT = 24 };
-
 static enum err_code failed(const struct change *ch, int code, const char *what, struct err *reterr)
 {
 	char shown[PATH_LIMIT];
@@ -56,19 +54,43 @@ static enum err_code clear_way(
 
 /* ---- what comes ---- */
 
-static enum err_code put(struct converge *c, const struct change *ch, int dirfd, const char *name, struct err *reterr)
+static enum err_code put_whole(
+    struct converge *c, const struct change *ch, int dirfd, const char *name, struct err *reterr)
 {
-	char staged[NAME_TEXT];
+	char staged[STAGED_NAME];
 	enum err_code rc = clear_way(ch, dirfd, name, ch->directory, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	text_format(staged, sizeof staged, "%llu", (unsigned long long)ch->staged);
+	converge_staged_name(ch->staged, staged);
 	if (ch->directory ? mkdirat(dirfd, name, 0700) != 0 && errno != EEXIST
 			  : renameat(ch->site->stage_fd, staged, dirfd, name) != 0)
 		return failed(ch, errno, ch->directory ? "made" : "put in place", reterr);
 	c->counts.made += ch->kind == CHANGE_REMOVED;
 	c->counts.replaced += ch->kind == CHANGE_CONTENT;
 	return ERR_OK;
+}
+
+/* What only its part was staged of, whole. */
+static enum err_code stage_whole(struct converge *c, struct change *ch, struct err *reterr)
+{
+	struct snapshot_reader *reader = NULL;
+	enum err_code rc = snapshot_reader_new(c->spec.snapshot, &reader, reterr);
+	if (rc == ERR_OK)
+		rc = converge_stage_one(c, reader, ch, reterr);
+	snapshot_reader_free(reader);
+	return rc;
+}
+
+static enum err_code put(struct converge *c, struct change *ch, int dirfd, const char *name, struct err *reterr)
+{
+	bool done = false;
+	if (!ch->ranges.size)
+		return put_whole(c, ch, dirfd, name, reterr);
+	enum err_code rc = converge_patch(c, ch, dirfd, name, &done, reterr);
+	if (rc != ERR_OK || done)
+		return rc;
+	rc = stage_whole(c, ch, reterr);
+	return rc == ERR_OK ? put_whole(c, ch, dirfd, name, reterr) : rc;
 }
 
 static enum err_code set_metadata(
@@ -83,7 +105,7 @@ static enum err_code set_metadata(
 	return snapshot_set_metadata(&e, dirfd, name, reterr);
 }
 
-static enum err_code apply_one(struct converge *c, const struct change *ch, struct err *reterr)
+static enum err_code apply_one(struct converge *c, struct change *ch, struct err *reterr)
 {
 	const char *name;
 	int dirfd;

@@ -52,8 +52,10 @@ struct change *changes_find(const struct changes *all, const struct site *site, 
 
 void changes_done(struct changes *all)
 {
-	for (size_t i = 0; i < all->count; i++)
+	for (size_t i = 0; i < all->count; i++) {
 		free(all->items[i].path);
+		buf_done(&all->items[i].ranges);
+	}
 	free(all->items);
 	map_free(all->by_path);
 	*all = (struct changes){0};
@@ -181,6 +183,7 @@ static bool on_difference(void *ctx, const struct snapshot_change *d)
 	}
 	ch->kind = d->kind;
 	describe(ch, d->before, d->after);
+	ch->patch = c->just_read && converge_may_patch(ch, d->before, d->after);
 	return !c->spec.on_change || c->spec.on_change(c->spec.ctx, d);
 }
 
@@ -242,6 +245,7 @@ static bool add_name(struct converge *c, const struct snapshot_entry *e)
 	if (!ch && !(ch = changes_add(&c->changes, site, e->path)))
 		return false;
 	ch->kind = CHANGE_CONTENT;
+	ch->patch = false;
 	describe(ch, e, NULL);
 	return true;
 }
@@ -281,8 +285,10 @@ static enum err_code find_differences(struct converge *c, bool just_read, struct
 		return ERR_OK;
 	if (just_read) {
 		bool comparable = false;
+		c->just_read = true;
 		enum err_code rc = snapshot_diff_taking(
 		    c->spec.snapshot, c->taking, &options, on_difference, c, &comparable, &c->live, reterr);
+		c->just_read = false;
 		if (rc != ERR_OK || comparable)
 			return rc;
 		forget_differences(c);

@@ -20,6 +20,8 @@ struct change {
 	uint64_t link; /* hard link group, or 0 */
 	uint64_t size;
 	uint64_t staged; /* its name in the staging folder of its root; 0: nothing is staged */
+	bool patch;      /* a large file of which a part may do; that part is staged once what is there is saved */
+	struct buf ranges; /* the part (struct snapshot_range); not empty: what is staged is that, at its places */
 };
 struct changes {
 	struct change *items;
@@ -46,6 +48,7 @@ struct converge {
 	struct changes changes;
 	struct snapshot_taking *taking; /* what spec.save began */
 	const struct snapshot_taking *known; /* that, or spec.known; NULL where it cannot be compared with */
+	bool just_read;              /* while the differences are those to what was just read */
 	struct sync_job sync;
 	struct map *staged_links; /* link_key -> struct staged_link */
 	uint64_t last_staged;
@@ -77,5 +80,18 @@ ERR_CHECK enum err_code converge_sync_begin(struct converge *c, bool stages, str
 /* converge_stage.c: room, then everything that is not staged yet, durable. */
 ERR_CHECK enum err_code converge_stage_all(struct converge *c, struct err *reterr);
 void converge_forget_staged(struct converge *c);
+ERR_CHECK enum err_code converge_stage_one(
+    struct converge *c, struct snapshot_reader *reader, struct change *ch, struct err *reterr);
+enum { STAGED_NAME = 24 };
+char *converge_staged_name(uint64_t staged, char out[STAGED_NAME]);
+
+/* converge_patch.c */
+/* Could a part of it do?  after: what is there. */
+bool converge_may_patch(const struct change *ch, const struct snapshot_entry *before, const struct snapshot_entry *after);
+/* The parts of all of them; what differs in most of it, or is not as it was read any more, whole. */
+ERR_CHECK enum err_code converge_stage_patches(struct converge *c, struct err *reterr);
+/* *ret_done false: somebody has it open, or this file system knows no leases: it must be replaced whole. */
+ERR_CHECK enum err_code converge_patch(
+    struct converge *c, const struct change *ch, int dirfd, const char *name, bool *ret_done, struct err *reterr);
 
 #endif

@@ -11,7 +11,7 @@
 #include "shared/base/cleanup.h"
 #include "shared/base/text.h"
 
-enum { NAME_TEXT = 24, BLOCK = 4096 };
+enum { BLOCK = 4096 };
 
 /* ---- room ---- */
 
@@ -93,9 +93,9 @@ struct link_key {
 	uint64_t component, link;
 };
 
-static char *name_of(uint64_t staged, char out[NAME_TEXT])
+char *converge_staged_name(uint64_t staged, char out[STAGED_NAME])
 {
-	text_format(out, NAME_TEXT, "%llu", (unsigned long long)staged);
+	text_format(out, STAGED_NAME, "%llu", (unsigned long long)staged);
 	return out;
 }
 
@@ -116,26 +116,26 @@ static enum err_code remember_link(struct converge *c, const struct change *ch, 
 static enum err_code link_twin(
     const struct staged_link *twin, const struct site *p, const char *name, const char *shown, struct err *reterr)
 {
-	char first[NAME_TEXT];
-	if (linkat(twin->site->stage_fd, name_of(twin->staged, first), p->stage_fd, name, 0) != 0)
+	char first[STAGED_NAME];
+	if (linkat(twin->site->stage_fd, converge_staged_name(twin->staged, first), p->stage_fd, name, 0) != 0)
 		return err_sys(reterr, errno, "%s cannot be linked to its other names", shown);
 	return ERR_OK;
 }
 
-static enum err_code stage_one(
+enum err_code converge_stage_one(
     struct converge *c, struct snapshot_reader *reader, struct change *ch, struct err *reterr)
 {
 	struct link_key key = {ch->site->component, ch->link};
 	const struct staged_link *twin =
 	    ch->link && c->staged_links ? map_get(c->staged_links, &key, sizeof key) : NULL;
 	struct snapshot_entry e;
-	char name[NAME_TEXT], shown[PATH_LIMIT];
+	char name[STAGED_NAME], shown[PATH_LIMIT];
 	enum err_code rc = site_check_mount(ch->site, ch->path, reterr);
 	if (rc == ERR_OK)
 		rc = site_open_stage(ch->site, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	name_of(c->last_staged + 1, name);
+	converge_staged_name(c->last_staged + 1, name);
 	site_text(ch->site, ch->path, shown);
 	if (twin)
 		rc = link_twin(twin, ch->site, name, shown, reterr);
@@ -174,13 +174,13 @@ static enum err_code stage_in_order(struct converge *c, struct snapshot_reader *
 		return err_set(reterr, ERR_NOMEM, "out of memory for a rollback");
 	for (size_t i = 0; i < c->changes.count; i++) {
 		const struct change *ch = &c->changes.items[i];
-		if (change_needs_stage(ch) && !ch->staged)
+		if (change_needs_stage(ch) && !ch->staged && !ch->patch)
 			turns[count++] = (struct turn){change_entry(c, ch, &e) ? snapshot_place(reader, &e) : 0, i};
 	}
 	qsort(turns, count, sizeof *turns, by_place);
 	enum err_code rc = ERR_OK;
 	for (size_t i = 0; rc == ERR_OK && i < count; i++)
-		rc = stage_one(c, reader, &c->changes.items[turns[i].change], reterr);
+		rc = converge_stage_one(c, reader, &c->changes.items[turns[i].change], reterr);
 	free(turns);
 	return rc;
 }
@@ -217,8 +217,10 @@ static enum err_code begin_to_save(struct converge *c, struct err *reterr)
 
 enum err_code converge_save(struct converge *c, struct snapshot_summary *ret, struct err *reterr)
 {
-	return c->taking ? snapshot_finish(c->taking, ret, reterr)
-			 : err_set(reterr, ERR_STATE, "nothing was read to be saved");
+	if (!c->taking)
+		return err_set(reterr, ERR_STATE, "nothing was read to be saved");
+	enum err_code rc = snapshot_finish(c->taking, ret, reterr);
+	return rc == ERR_OK ? converge_stage_patches(c, reterr) : rc;
 }
 
 struct snapshot_taking *converge_take_known(struct converge *c)
@@ -262,14 +264,27 @@ enum err_code converge_stage(const struct converge_spec *spec, struct converge *
 	return rc;
 }
 
-/* What is staged already is taken over: the restore point is the same, so what its paths need is, too. */
+static bool is_as_it_was(const struct converge *c, const struct change *ch)
+{
+	const char *name;
+	int dirfd;
+	return c->known && c->known == c->taking && !ch->site->absent &&
+	       site_open_folder(ch->site, ch->path, false, &dirfd, &name, NULL) == ERR_OK &&
+	       snapshot_taking_still(c->taking, ch->site->component, ch->site->root, ch->path, dirfd, name);
+}
+
+/* What is staged already is taken over: the restore point is the same, so what its paths need is, too.  A part does
+ * only for the file that it was made for. */
 static void take_over(struct converge *c, const struct changes *before)
 {
 	for (size_t i = 0; i < c->changes.count; i++) {
 		struct change *ch = &c->changes.items[i];
-		const struct change *known = change_needs_stage(ch) ? changes_find(before, ch->site, ch->path) : NULL;
-		if (known)
-			ch->staged = known->staged;
+		struct change *known = change_needs_stage(ch) ? changes_find(before, ch->site, ch->path) : NULL;
+		if (!known || (known->ranges.size && (ch->kind != CHANGE_CONTENT || ch->link || !is_as_it_was(c, ch))))
+			continue;
+		ch->staged = known->staged;
+		ch->ranges = known->ranges;
+		known->ranges = (struct buf){0};
 	}
 }
 

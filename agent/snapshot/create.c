@@ -422,6 +422,13 @@ static int64_t nanoseconds(struct timespec t)
 	return (int64_t)t.tv_sec * NANO + t.tv_nsec;
 }
 
+bool snapshot_taking_lookup(const struct snapshot_taking *t, enum component component, uint32_t root, const char *path,
+    struct snapshot_entry *ret)
+{
+	const uint8_t *e = taken_entry(&t->live[component], root, path);
+	return e && snapshot_entry_fill(taking_about(t, component), component, root, path, e, ret);
+}
+
 bool snapshot_taking_still(const struct snapshot_taking *t, enum component component, uint32_t root, const char *path,
     int dirfd, const char *name)
 {

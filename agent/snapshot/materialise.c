@@ -192,6 +192,68 @@ enum err_code snapshot_write_content(
 	return rc ? about(e, rc, reterr) : ERR_OK;
 }
 
+/* ---- changes ---- */
+
+static uint64_t stretch_size(const struct buf *references, size_t from, size_t to)
+{
+	uint64_t size = 0;
+	for (; from < to; from += REFERENCE_SIZE)
+		size += reference_size(references->data + from);
+	return size;
+}
+
+static enum err_code write_stretch(struct snapshot_reader *r, const struct buf *want, size_t from, size_t to,
+    uint64_t at, int fd, struct buf *ranges, struct err *reterr)
+{
+	struct snapshot_range range = {at, stretch_size(want, from, to)};
+	enum err_code rc = write_references(r, want->data + from, to - from, fd, &at, reterr);
+	if (rc)
+		return rc;
+	buf_append(ranges, &range, sizeof range);
+	return ranges->failed ? err_set(reterr, ERR_NOMEM, "out of memory") : ERR_OK;
+}
+
+/* Places in the file where both have a chunk begin; what is the same there stays. */
+static enum err_code write_changes(struct snapshot_reader *r, const struct buf *want, const struct buf *have, int fd,
+    struct buf *ranges, struct err *reterr)
+{
+	uint64_t at = 0, there = 0, begin = 0;
+	size_t j = 0, first = SIZE_MAX;
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; i < want->size && !rc; i += REFERENCE_SIZE) {
+		for (; there < at && j < have->size; j += REFERENCE_SIZE)
+			there += reference_size(have->data + j);
+		bool same = there == at && j < have->size && !memcmp(want->data + i, have->data + j, REFERENCE_SIZE);
+		if (!same && first == SIZE_MAX) {
+			first = i;
+			begin = at;
+		} else if (same && first != SIZE_MAX) {
+			rc = write_stretch(r, want, first, i, begin, fd, ranges, reterr);
+			first = SIZE_MAX;
+		}
+		at += reference_size(want->data + i);
+	}
+	return rc || first == SIZE_MAX ? rc : write_stretch(r, want, first, want->size, begin, fd, ranges, reterr);
+}
+
+enum err_code snapshot_write_changes(struct snapshot_reader *r, const struct snapshot_entry *e,
+    const struct snapshot_entry *now, int fd, struct buf *ranges, struct err *reterr)
+{
+	if (e->type != ENTRY_FILE || now->type != ENTRY_FILE || e->sparse || now->sparse)
+		return err_set(reterr, ERR_INVALID, "only files without holes have changes");
+	struct buf want = {.limit = SIZE_MAX}, have = {.limit = SIZE_MAX};
+	enum err_code rc = reader_references(r->reader, e->raw, keep_reference, NULL, &want, reterr);
+	if (!rc)
+		rc = reader_references(r->reader, now->raw, keep_reference, NULL, &have, reterr);
+	if (!rc && stretch_size(&want, 0, want.size) != e->size)
+		rc = err_set(reterr, ERR_CORRUPT, "its chunks do not add up to its size");
+	if (!rc)
+		rc = write_changes(r, &want, &have, fd, ranges, reterr);
+	buf_done(&want);
+	buf_done(&have);
+	return rc ? about(e, rc, reterr) : ERR_OK;
+}
+
 enum err_code snapshot_check_content(struct snapshot_reader *r, const struct snapshot_entry *e, struct err *reterr)
 {
 	enum err_code rc = e->type == ENTRY_FILE ? move_content(r, e, -1, reterr) : ERR_OK;

@@ -191,6 +191,10 @@ bool snapshot_next(const struct snapshot *s, struct snapshot_cursor *c, struct s
 /* path below that root; "" is the root itself.  False: not there. */
 bool snapshot_lookup(const struct snapshot *s, enum component component, uint32_t root, const char *path, struct snapshot_entry *ret);
 
+/* What was read of it.  Borrowed from t; roots are numbered as snapshot_taking_still() says. */
+bool snapshot_taking_lookup(const struct snapshot_taking *t, enum component component, uint32_t root, const char *path,
+    struct snapshot_entry *ret);
+
 /* Printable form of a path: bytes that are not UTF-8, control bytes and backslashes as \xNN.  Returns out. */
 char *snapshot_path_text(const char *path, char *out, size_t size);
 
@@ -204,6 +208,12 @@ uint64_t snapshot_place(struct snapshot_reader *r, const struct snapshot_entry *
 /* A file's content into an empty regular file: authenticated chunk by chunk before it is written, holes as they were, exact size.
  * On ERR_CORRUPT the descriptor may hold a beginning. */
 ERR_CHECK enum err_code snapshot_write_content(struct snapshot_reader *r, const struct snapshot_entry *e, int fd, struct err *reterr);
+/* Only what now, the same path as it was read, does not have at the same place: each such stretch goes to its place in an empty file, authenticated,
+ * and is told in *ranges (struct snapshot_range, appended, in order).  Neither may be sparse; now's restore point must be finished before the
+ * reader is made. */
+struct snapshot_range { uint64_t at, size; };
+ERR_CHECK enum err_code snapshot_write_changes(struct snapshot_reader *r, const struct snapshot_entry *e, const struct snapshot_entry *now,
+    int fd, struct buf *ranges, struct err *reterr);
 /* Authenticate everything that these entries need without writing anything (preflight). */
 ERR_CHECK enum err_code snapshot_check_content(struct snapshot_reader *r, const struct snapshot_entry *e, struct err *reterr);
 /* Make the entry under name in dirfd, where nothing of that name may be (ERR_EXISTS): content and all metadata.  Not made durable.

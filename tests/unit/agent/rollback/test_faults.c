@@ -17,7 +17,15 @@ struct arena_world {
 	struct id a, b; /* restore points: what was, and what it became */
 	struct prints a_is, b_is;
 	bool unwell; /* nothing can be proven */
+	const char *yaml;
 };
+
+static const char *const restless_yaml = "    components:\n"
+					 "      config: { paths: [DIR/live] }\n"
+					 "      data: { paths: [DIR/data] }\n"
+					 "    steps: { reload: [DIR/ctl, reload], timeout: 10s }\n"
+					 "    probes:\n"
+					 "      - { name: one, tier: shallow, exec: [/bin/true] }\n";
 
 /* Which calls are hit: counted in a run that goes well. */
 struct calls {
@@ -43,9 +51,26 @@ static void fast_disk(struct world *w)
 		printf("no file system in memory: this takes longer\n");
 }
 
+/* Large enough that only what differs of it is written. */
+static void large_file(const struct world *w, unsigned generation)
+{
+	char path[WORLD_PATH];
+	uint8_t page[4096];
+	int fd = open(world_path(w, "data/large.db", path), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	assert_true(fd >= 0);
+	for (unsigned i = 0; i < CONVERGE_PATCH_LEAST / sizeof page + 3; i++) {
+		bool changed = generation && i % 100 == 7;
+		for (size_t k = 0; k < sizeof page; k++)
+			page[k] = (uint8_t)((i * 31 + k * (k >> 3) + (changed ? generation : 0)) ^ (k >> 5));
+		if (!generation || changed)
+			assert_int_equal(pwrite(fd, page, sizeof page, (off_t)(i * sizeof page)), sizeof page);
+	}
+	assert_int_equal(close(fd), 0);
+}
+
 static void begin(struct arena_world *s, const char *yaml)
 {
-	*s = (struct arena_world){.w = {.now_ms = clock_wall_ms()}};
+	*s = (struct arena_world){.w = {.now_ms = clock_wall_ms()}, .yaml = yaml};
 	scratch_make(s->w.dir);
 	fast_disk(&s->w);
 	world_path(&s->w, "repo", s->w.repo_path);
@@ -55,9 +80,11 @@ static void begin(struct arena_world *s, const char *yaml)
 	MUST(repo_init(s->w.repo_path, "h1", err));
 	MUST(repo_open(s->w.repo_path, "h1", &s->w.repo, err));
 	service_make(&s->w, yaml, 21, 40);
+	large_file(&s->w, 0);
 	s->a = world_snapshot(&s->w);
 	s->a_is = prints_of(&s->w);
 	service_break(&s->w, 22, 5);
+	large_file(&s->w, 1);
 	world_write(&s->w, "live/conf", "good, but another\n");
 	s->b = world_snapshot(&s->w);
 	s->b_is = prints_of(&s->w);
@@ -133,7 +160,7 @@ static void whole_and_clean(struct arena_world *s, char want, const char *what, 
 static void fresh(struct arena_world *s)
 {
 	arena_reset(s->w.arena); /* the configuration lives in it */
-	world_configure(&s->w, service_yaml);
+	world_configure(&s->w, s->yaml);
 }
 
 static struct calls undisturbed(struct arena_world *s, const struct rollback_request *r, int want)
@@ -303,10 +330,31 @@ static void told_no_anywhere(void **state)
 	end(&s);
 }
 
+/* Nothing is stopped, so there is no second walk: what was saved first is what everything leans on. */
+static void killed_where_nothing_is_stopped(void **state)
+{
+	(void)state;
+	struct arena_world s;
+	begin(&s, restless_yaml);
+	struct calls calls = calls_of(&s, ORDER_OK);
+	for (uint64_t at = 1; at <= calls.all; at++) {
+		if (!is_chosen(&calls, at, 6))
+			continue;
+		fresh(&s);
+		go_to(&s, 'b');
+		struct rollback_request request = service_request(&s.w, s.a);
+		if (attempt(&s, &request, false, FAULT_KILL, 0, at, NULL) != -1)
+			break;
+		finish_after_kill(&s, &request, at);
+	}
+	end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(killed_anywhere),
+	    cmocka_unit_test(killed_where_nothing_is_stopped),
 	    cmocka_unit_test(killed_while_it_is_undone),
 	    cmocka_unit_test(killed_again_and_again),
 	    cmocka_unit_test(told_no_anywhere),

@@ -1,0 +1,176 @@
+/* Converging: large files of which only a part differs. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/rollback/converge_internal.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/text.h"
+
+enum {
+	WINDOW = 1 << 20,
+	WORTH = 2, /* a part of more than one in so many is no part: it would be written twice */
+};
+
+bool converge_may_patch(
+    const struct change *ch, const struct snapshot_entry *before, const struct snapshot_entry *after)
+{
+	return ch->site->component == COMPONENT_DATA && ch->kind == CHANGE_CONTENT && before && after &&
+	       before->type == ENTRY_FILE && after->type == ENTRY_FILE && !before->link && !after->link &&
+	       !before->sparse && !after->sparse && !before->torn && !after->torn &&
+	       before->size >= CONVERGE_PATCH_LEAST && after->size >= CONVERGE_PATCH_LEAST;
+}
+
+static enum err_code failed(const struct change *ch, int code, const char *what, struct err *reterr)
+{
+	char shown[PATH_LIMIT];
+	return err_sys(reterr, code, "%.400s cannot be %s", site_text(ch->site, ch->path, shown), what);
+}
+
+/* ---- staging ---- */
+
+static uint64_t bytes_of(const struct buf *ranges)
+{
+	const struct snapshot_range *r = (const void *)ranges->data;
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < ranges->size / sizeof *r; i++)
+		bytes += r[i].size;
+	return bytes;
+}
+
+static enum err_code write_part(struct snapshot_reader *reader, struct change *ch, uint64_t number,
+    const struct snapshot_entry *e, const struct snapshot_entry *now, struct err *reterr)
+{
+	char name[STAGED_NAME];
+	CLEANUP(cleanup_fd)
+	int fd = openat(ch->site->stage_fd, converge_staged_name(number, name),
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return failed(ch, errno, "staged", reterr);
+	ch->ranges.limit = SIZE_MAX;
+	enum err_code rc = snapshot_write_changes(reader, e, now, fd, &ch->ranges, reterr);
+	if (rc != ERR_OK)
+		buf_done(&ch->ranges);
+	return rc;
+}
+
+/* *ret_done false: it is to be staged whole. */
+static enum err_code stage_part(
+    struct converge *c, struct snapshot_reader *reader, struct change *ch, bool *ret_done, struct err *reterr)
+{
+	struct snapshot_entry e, now;
+	char name[STAGED_NAME];
+	*ret_done = false;
+	if (!change_entry(c, ch, &e) ||
+	    !snapshot_taking_lookup(c->taking, ch->site->component, ch->site->root, ch->path, &now))
+		return ERR_OK;
+	enum err_code rc = site_check_mount(ch->site, ch->path, reterr);
+	if (rc == ERR_OK)
+		rc = site_open_stage(ch->site, reterr);
+	if (rc == ERR_OK)
+		rc = write_part(reader, ch, c->last_staged + 1, &e, &now, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	uint64_t bytes = bytes_of(&ch->ranges);
+	if (!bytes || bytes > e.size / WORTH) { /* none: it only became longer */
+		(void)unlinkat(ch->site->stage_fd, converge_staged_name(c->last_staged + 1, name), 0);
+		buf_done(&ch->ranges);
+		return ERR_OK;
+	}
+	ch->staged = ++c->last_staged;
+	c->counts.bytes += bytes;
+	*ret_done = true;
+	return ERR_OK;
+}
+
+enum err_code converge_stage_patches(struct converge *c, struct err *reterr)
+{
+	struct snapshot_reader *reader = NULL;
+	uint64_t before = c->last_staged;
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && i < c->changes.count; i++) {
+		struct change *ch = &c->changes.items[i];
+		bool done = false;
+		if (!ch->patch || ch->staged)
+			continue;
+		ch->patch = false;
+		if (!reader)
+			rc = snapshot_reader_new(c->spec.snapshot, &reader, reterr);
+		if (rc == ERR_OK)
+			rc = stage_part(c, reader, ch, &done, reterr);
+		if (rc == ERR_OK && !done)
+			rc = converge_stage_one(c, reader, ch, reterr);
+	}
+	snapshot_reader_free(reader);
+	return rc == ERR_OK && c->last_staged != before ? converge_sync_begin(c, true, reterr) : rc;
+}
+
+/* ---- in place ---- */
+
+/* Granted only while no other descriptor and no mapping of it is there; whoever opens it then waits.  That this is
+ * asked for comes as a signal which is ignored unless somebody catches it. */
+static bool lease(int fd)
+{
+	return fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
+}
+
+static enum err_code copy_range(
+    const struct change *ch, const struct snapshot_range *r, int from, int to, uint8_t *window, struct err *reterr)
+{
+	for (uint64_t at = r->at, end = r->at + r->size; at < end;) {
+		size_t want = end - at < WINDOW ? (size_t)(end - at) : WINDOW;
+		ssize_t got = pread(from, window, want, (off_t)at);
+		if (got <= 0)
+			return failed(ch, got ? errno : EIO, "read where it is staged", reterr);
+		for (ssize_t done = 0; done < got;) {
+			ssize_t n = pwrite(to, window + done, (size_t)(got - done), (off_t)at + done);
+			if (n < 0)
+				return failed(ch, errno, "written", reterr);
+			done += n;
+		}
+		at += (uint64_t)got;
+	}
+	return ERR_OK;
+}
+
+static enum err_code write_ranges(const struct change *ch, int from, int to, struct err *reterr)
+{
+	const struct snapshot_range *r = (const void *)ch->ranges.data;
+	CLEANUP(cleanup_free) uint8_t *window = malloc(WINDOW);
+	enum err_code rc = window ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory for a rollback");
+	for (size_t i = 0; rc == ERR_OK && i < ch->ranges.size / sizeof *r; i++)
+		rc = copy_range(ch, &r[i], from, to, window, reterr);
+	if (rc == ERR_OK && ftruncate(to, (off_t)ch->size) != 0)
+		rc = failed(ch, errno, "cut to its size", reterr);
+	return rc;
+}
+
+enum err_code converge_patch(
+    struct converge *c, const struct change *ch, int dirfd, const char *name, bool *ret_done, struct err *reterr)
+{
+	char staged[STAGED_NAME];
+	struct snapshot_entry e;
+	struct stat st;
+	*ret_done = false;
+	CLEANUP(cleanup_fd)
+	int from =
+	    openat(ch->site->stage_fd, converge_staged_name(ch->staged, staged), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (from < 0)
+		return failed(ch, errno, "read where it is staged", reterr);
+	CLEANUP(cleanup_fd) int to = openat(dirfd, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (to < 0 || fstat(to, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1 || !lease(to) ||
+	    !change_entry(c, ch, &e) || !c->taking ||
+	    !snapshot_taking_still(c->taking, ch->site->component, ch->site->root, ch->path, dirfd, name))
+		return ERR_OK;
+	enum err_code rc = write_ranges(ch, from, to, reterr);
+	if (rc == ERR_OK)
+		rc = snapshot_set_metadata(&e, dirfd, name, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	c->counts.replaced++;
+	*ret_done = true;
+	return ERR_OK;
+}
