@@ -1,17 +1,23 @@
 /* Converging, the staging: everything that will be needed, authenticated and durable, beside the live trees. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "agent/rollback/converge_internal.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/text.h"
 
-enum { BLOCK = 4096 };
+enum {
+	BLOCK = 4096,
+	STAGERS_MAX = 4,   /* threads: what they wait for is mostly one disk */
+	STAGER_LEAST = 16, /* files for a thread to be worth starting */
+};
 
 /* ---- room ---- */
 
@@ -122,32 +128,55 @@ static enum err_code link_twin(
 	return ERR_OK;
 }
 
-enum err_code converge_stage_one(
-    struct converge *c, struct snapshot_reader *reader, struct change *ch, struct err *reterr)
+static const struct staged_link *twin_of(const struct converge *c, const struct change *ch)
 {
 	struct link_key key = {ch->site->component, ch->link};
-	const struct staged_link *twin =
-	    ch->link && c->staged_links ? map_get(c->staged_links, &key, sizeof key) : NULL;
-	struct snapshot_entry e;
-	char name[STAGED_NAME], shown[PATH_LIMIT];
+	return ch->link && c->staged_links ? map_get(c->staged_links, &key, sizeof key) : NULL;
+}
+
+/* A name in a staging folder that is there.  *ret_twin: another name of the same file has one already, or NULL. */
+static enum err_code take_name(
+    struct converge *c, struct change *ch, const struct staged_link **ret_twin, struct err *reterr)
+{
 	enum err_code rc = site_check_mount(ch->site, ch->path, reterr);
 	if (rc == ERR_OK)
 		rc = site_open_stage(ch->site, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	converge_staged_name(c->last_staged + 1, name);
-	site_text(ch->site, ch->path, shown);
-	if (twin)
-		rc = link_twin(twin, ch->site, name, shown, reterr);
-	else if (!change_entry(c, ch, &e))
-		rc = err_set(reterr, ERR_CORRUPT, "%s is not in the restore point any more", shown);
-	else
-		rc = snapshot_make(reader, &e, ch->site->stage_fd, name, reterr); /* its errors name the path */
-	if (rc != ERR_OK)
-		return rc;
+	*ret_twin = twin_of(c, ch);
 	ch->staged = ++c->last_staged;
-	c->counts.bytes += twin ? 0 : ch->size;
-	return twin ? ERR_OK : remember_link(c, ch, reterr);
+	c->counts.bytes += *ret_twin ? 0 : ch->size;
+	return *ret_twin ? ERR_OK : remember_link(c, ch, reterr);
+}
+
+/* Any thread. */
+static enum err_code make(
+    const struct converge *c, struct snapshot_reader *reader, const struct change *ch, struct err *reterr)
+{
+	struct snapshot_entry e;
+	char name[STAGED_NAME], shown[PATH_LIMIT];
+	if (!change_entry(c, ch, &e))
+		return err_set(reterr, ERR_CORRUPT, "%.400s is not in the restore point any more",
+		    site_text(ch->site, ch->path, shown));
+	return snapshot_make(reader, &e, ch->site->stage_fd, converge_staged_name(ch->staged, name),
+	    reterr); /* its errors name the path */
+}
+
+static enum err_code link_to(const struct staged_link *twin, const struct change *ch, struct err *reterr)
+{
+	char name[STAGED_NAME], shown[PATH_LIMIT];
+	return link_twin(
+	    twin, ch->site, converge_staged_name(ch->staged, name), site_text(ch->site, ch->path, shown), reterr);
+}
+
+enum err_code converge_stage_one(
+    struct converge *c, struct snapshot_reader *reader, struct change *ch, struct err *reterr)
+{
+	const struct staged_link *twin;
+	enum err_code rc = take_name(c, ch, &twin, reterr);
+	if (rc == ERR_OK)
+		rc = twin ? link_to(twin, ch, reterr) : make(c, reader, ch, reterr);
+	return rc;
 }
 
 /* ---- all ---- */
@@ -164,10 +193,97 @@ static int by_place(const void *a, const void *b)
 				    : (x->change > y->change) - (x->change < y->change);
 }
 
-/* In the order in which the repository holds them. */
+/* A stretch of the turns, for one thread. */
+struct stager {
+	const struct converge *c;
+	const struct turn *turns;
+	size_t count;
+	_Atomic bool *stop; /* another one failed */
+	enum err_code rc;
+	struct err err;
+};
+
+static void *make_stretch(void *arg)
+{
+	struct stager *s = arg;
+	struct snapshot_reader *reader = NULL;
+	s->rc = snapshot_reader_new(s->c->spec.snapshot, &reader, &s->err);
+	for (size_t i = 0; s->rc == ERR_OK && i < s->count && !atomic_load(s->stop); i++)
+		s->rc = make(s->c, reader, &s->c->changes.items[s->turns[i].change], &s->err);
+	if (s->rc != ERR_OK)
+		atomic_store(s->stop, true);
+	snapshot_reader_free(reader);
+	return NULL;
+}
+
+/* Stretches, so that each segment of the repository is decoded by one thread. */
+static enum err_code make_all(const struct converge *c, const struct turn *turns, size_t count, struct err *reterr)
+{
+	struct stager all[STAGERS_MAX];
+	pthread_t threads[STAGERS_MAX];
+	bool started[STAGERS_MAX] = {false};
+	_Atomic bool stop = false;
+	size_t processors = (size_t)get_nprocs(), n = count / STAGER_LEAST + 1;
+	n = n > processors ? processors : n;
+	n = n > STAGERS_MAX ? STAGERS_MAX : n;
+	for (size_t i = 0; i < n; i++) {
+		size_t from = count * i / n, to = count * (i + 1) / n;
+		all[i] = (struct stager){.c = c, .turns = turns + from, .count = to - from, .stop = &stop};
+		started[i] = i && pthread_create(&threads[i], NULL, make_stretch, &all[i]) == 0;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!started[i])
+			(void)make_stretch(&all[i]);
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; i < n; i++) {
+		if (started[i])
+			pthread_join(threads[i], NULL);
+		if (rc == ERR_OK && all[i].rc != ERR_OK) {
+			rc = all[i].rc;
+			if (reterr)
+				*reterr = all[i].err;
+		}
+	}
+	return rc;
+}
+
+/* Names for all, in the order in which the repository holds them; what is another name of one before it waits in
+ * later until that is made. */
+static enum err_code take_names(
+    struct converge *c, struct turn *turns, size_t *count, struct buf *later, struct err *reterr)
+{
+	size_t kept = 0;
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && i < *count; i++) {
+		const struct staged_link *twin;
+		rc = take_name(c, &c->changes.items[turns[i].change], &twin, reterr);
+		if (rc == ERR_OK && twin)
+			buf_append(later, &turns[i].change, sizeof turns[i].change);
+		else
+			turns[kept++] = turns[i];
+	}
+	*count = kept;
+	if (rc == ERR_OK && later->failed)
+		rc = err_set(reterr, ERR_NOMEM, "out of memory for a rollback");
+	return rc;
+}
+
+static enum err_code link_later(const struct converge *c, const struct buf *later, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	for (size_t at = 0; rc == ERR_OK && at < later->size; at += sizeof(size_t)) {
+		size_t change;
+		memcpy(&change, later->data + at, sizeof change);
+		const struct change *ch = &c->changes.items[change];
+		rc = link_to(twin_of(c, ch), ch, reterr);
+	}
+	return rc;
+}
+
 static enum err_code stage_in_order(struct converge *c, struct snapshot_reader *reader, struct err *reterr)
 {
-	struct turn *turns = calloc(c->changes.count + 1, sizeof *turns);
+	CLEANUP(cleanup_free) struct turn *turns = calloc(c->changes.count + 1, sizeof *turns);
+	CLEANUP(buf_done) struct buf later = {.limit = SIZE_MAX};
 	struct snapshot_entry e;
 	size_t count = 0;
 	if (!turns)
@@ -178,11 +294,10 @@ static enum err_code stage_in_order(struct converge *c, struct snapshot_reader *
 			turns[count++] = (struct turn){change_entry(c, ch, &e) ? snapshot_place(reader, &e) : 0, i};
 	}
 	qsort(turns, count, sizeof *turns, by_place);
-	enum err_code rc = ERR_OK;
-	for (size_t i = 0; rc == ERR_OK && i < count; i++)
-		rc = converge_stage_one(c, reader, &c->changes.items[turns[i].change], reterr);
-	free(turns);
-	return rc;
+	enum err_code rc = take_names(c, turns, &count, &later, reterr);
+	if (rc == ERR_OK && count)
+		rc = make_all(c, turns, count, reterr);
+	return rc == ERR_OK ? link_later(c, &later, reterr) : rc;
 }
 
 enum err_code converge_stage_all(struct converge *c, struct err *reterr)
