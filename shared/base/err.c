@@ -121,7 +121,7 @@ enum err_code err_sys(struct err *reterr, int sys_errno, const char *fmt, ...)
 
 enum err_code err_prefix(struct err *reterr, enum err_code code, const char *fmt, ...)
 {
-	if (!reterr)
+	if (!reterr || code == ERR_OK) /* nothing failed: what err holds is not ours to touch */
 		return code;
 	int saved = errno;
 	va_list ap;

@@ -63,7 +63,7 @@ enum err_code err_vset(struct err *reterr, enum err_code code, const char *fmt, 
  * ENOMEM: NOMEM, EEXIST: EXISTS, ETIMEDOUT: TIMEOUT, ECONNREFUSED and its kin: UNREACHABLE, else IO); ": strerror" is added. */
 enum err_code err_sys(struct err *reterr, int sys_errno, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Put "prefix: " before the message on its way up; returns the code unchanged. */
+/* Put "prefix: " before the message on its way up; returns the code unchanged.  ERR_OK: *reterr stays as it is. */
 enum err_code err_prefix(struct err *reterr, enum err_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
