@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -29,6 +31,8 @@ struct index {
 	int guard_fd;
 	pthread_mutex_t mutex; /* of writers; LMDB's own would do, but the seal must follow the commit */
 	bool broken;
+	void *map; /* LMDB's, to let its pages go; NULL: not known */
+	size_t mapped;
 };
 
 static enum err_code path_of(const char *folder, const char *name, char out[PATH_LIMIT], struct err *reterr)
@@ -109,6 +113,32 @@ static int open_env(struct index *x)
 	return mdb_txn_commit(txn); /* writes only when it made something */
 }
 
+/* LMDB does not tell where its map lies.  Without /proc the pages stay, which is only a matter of memory. */
+static void find_map(struct index *x)
+{
+	struct stat st;
+	int fd;
+	char line[PATH_LIMIT + 128];
+	CLEANUP(cleanup_file) FILE *maps = fopen("/proc/self/maps", "re");
+	if (!maps || mdb_env_get_fd(x->env, &fd) || fstat(fd, &st))
+		return;
+	while (!x->map && fgets(line, sizeof line, maps)) {
+		unsigned long from, to, inode;
+		if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &from, &to, &inode) == 3 && inode == st.st_ino &&
+		    strstr(line, "/data.mdb")) {
+			x->map = (void *)from;
+			x->mapped = to - from;
+		}
+	}
+}
+
+/* What is mapped shared and unchanged stays in the kernel's cache. */
+static void rest(const struct index *x)
+{
+	if (x->map)
+		(void)madvise(x->map, x->mapped, MADV_DONTNEED);
+}
+
 static enum err_code open_checked(struct index *x, struct err *reterr)
 {
 	char data[PATH_LIMIT];
@@ -123,6 +153,7 @@ static enum err_code open_checked(struct index *x, struct err *reterr)
 	int code = open_env(x);
 	if (code)
 		return lmdb_failed(x, code, "open", reterr);
+	find_map(x);
 	return fresh ? index_seal_write(x->folder, x->keys, reterr) : ERR_OK;
 }
 
@@ -172,6 +203,7 @@ enum err_code index_reset(const char *folder, struct err *reterr)
 struct index_reader {
 	struct index *x;
 	MDB_txn *txn;
+	unsigned finds; /* since its pages were let go */
 };
 
 enum err_code index_reader_new(struct index *x, struct index_reader **ret, struct err *reterr)
@@ -185,6 +217,12 @@ enum err_code index_reader_new(struct index *x, struct index_reader **ret, struc
 		return lmdb_failed(x, code, "read", reterr);
 	*ret = TAKE_PTR(r);
 	return ERR_OK;
+}
+
+bool index_reader_renew(struct index_reader *r)
+{
+	mdb_txn_reset(r->txn);
+	return !mdb_txn_renew(r->txn);
 }
 
 void index_reader_free(struct index_reader *r)
@@ -214,6 +252,11 @@ static bool place_sane(const struct place *p)
 bool index_find(struct index_reader *r, const struct chunk_id *id, struct place *ret)
 {
 	MDB_val key = id_key(id), value;
+	if (++r->finds == INDEX_REST_FINDS) {
+		r->finds = 0;
+		if (index_chunk_count(r) > INDEX_SLICE)
+			rest(r->x);
+	}
 	if (mdb_get(r->txn, r->x->chunks, &key, &value) || value.mv_size != PLACE_SIZE)
 		return false;
 	struct place p = place_get(value.mv_data);
@@ -344,13 +387,9 @@ static enum err_code check_same_file(const struct index *x, struct err *reterr)
 	return ERR_OK;
 }
 
-/* Commit, then seal: a crash between the two leaves a file that is not trusted, and rebuilt. */
-static enum err_code change_locked(struct index *x, change_fn *change, void *ctx, struct err *reterr)
+static enum err_code commit_locked(struct index *x, change_fn *change, void *ctx, struct err *reterr)
 {
 	MDB_txn *txn;
-	enum err_code rc = check_same_file(x, reterr);
-	if (rc)
-		return rc;
 	int code = mdb_txn_begin(x->env, NULL, 0, &txn);
 	if (code)
 		return lmdb_failed(x, code, "write", reterr);
@@ -365,7 +404,16 @@ static enum err_code change_locked(struct index *x, change_fn *change, void *ctx
 		x->broken = true;
 		return lmdb_failed(x, code, "commit", reterr);
 	}
-	return index_seal_write(x->folder, x->keys, reterr);
+	return ERR_OK;
+}
+
+/* Commit, then seal: a crash between the two leaves a file that is not trusted, and rebuilt. */
+static enum err_code change_locked(struct index *x, change_fn *change, void *ctx, struct err *reterr)
+{
+	enum err_code rc = check_same_file(x, reterr);
+	if (!rc)
+		rc = commit_locked(x, change, ctx, reterr);
+	return rc ? rc : index_seal_write(x->folder, x->keys, reterr);
 }
 
 /* Alone among threads and processes until end_change(). */
@@ -405,7 +453,9 @@ struct adding {
 	size_t count;
 	bool replace;
 	struct placed *all;
-	size_t total;
+	size_t total, next; /* next: put so far */
+	unsigned slices;
+	uint32_t first;
 };
 
 static int by_id(const void *a, const void *b)
@@ -431,6 +481,8 @@ static size_t place_all(const struct index_addition *a, uint32_t number, struct 
 
 static int put_places(struct index *x, MDB_txn *txn, const struct placed *all, size_t total)
 {
+	if (!total)
+		return 0;
 	MDB_stat stat;
 	MDB_cursor *cursor;
 	int code = mdb_stat(txn, x->chunks, &stat);
@@ -468,10 +520,23 @@ static int last_number(struct index *x, MDB_txn *txn, uint32_t *ret)
 	return code == MDB_NOTFOUND ? 0 : code;
 }
 
-static int add_all(struct index *x, MDB_txn *txn, void *ctx)
+/* A change that is spread over the whole of a large index would hold all of its pages in memory: ids are uniformly
+ * distributed, so equal shares of them in order touch equal shares of the pages. */
+static int add_slice(struct index *x, MDB_txn *txn, void *ctx)
+{
+	struct adding *a = ctx;
+	size_t share = a->total / a->slices + 1, n = a->total - a->next < share ? a->total - a->next : share;
+	int code = put_places(x, txn, a->all + a->next, n);
+	a->next += n;
+	return code;
+}
+
+/* The packs, and the first slice of their chunks. */
+static int add_first(struct index *x, MDB_txn *txn, void *ctx)
 {
 	struct adding *a = ctx;
 	uint32_t number = 0;
+	MDB_stat stat;
 	int code = 0;
 	if (a->replace) {
 		code = mdb_drop(txn, x->chunks, 0);
@@ -480,6 +545,9 @@ static int add_all(struct index *x, MDB_txn *txn, void *ctx)
 	}
 	if (!code)
 		code = last_number(x, txn, &number);
+	if (!code)
+		code = mdb_stat(txn, x->chunks, &stat);
+	a->first = number + 1;
 	size_t n = 0;
 	for (size_t i = 0; !code && i < a->count; i++) {
 		const struct index_addition *p = &a->packs[i];
@@ -490,13 +558,32 @@ static int add_all(struct index *x, MDB_txn *txn, void *ctx)
 	if (code)
 		return code;
 	qsort(a->all, n, sizeof *a->all, by_id);
-	return put_places(x, txn, a->all, n);
+	a->slices = (unsigned)(stat.ms_entries / INDEX_SLICE) + 1;
+	return add_slice(x, txn, a);
+}
+
+/* Several commits, one seal.  A crash in between leaves a file that is not trusted. */
+static enum err_code add_in_slices(struct index *x, struct adding *a, struct err *reterr)
+{
+	enum err_code rc = check_same_file(x, reterr);
+	if (!rc)
+		rc = commit_locked(x, add_first, a, reterr);
+	if (rc)
+		return rc;
+	while (!rc && a->next < a->total) {
+		rest(x);
+		rc = commit_locked(x, add_slice, a, reterr);
+	}
+	/* Also what is known by half is known rightly: nothing refers to the rest yet. */
+	enum err_code sealed = x->broken ? ERR_OK : index_seal_write(x->folder, x->keys, rc ? NULL : reterr);
+	rest(x);
+	return rc ? rc : sealed;
 }
 
 static enum err_code adding_new(
     const struct index_addition *packs, size_t count, bool replace, struct adding *ret, struct err *reterr)
 {
-	struct adding a = {packs, count, replace, NULL, 0};
+	struct adding a = {.packs = packs, .count = count, .replace = replace};
 	for (size_t i = 0; i < count; i++)
 		a.total += packs[i].content.chunk_count;
 	a.all = calloc(a.total + 1, sizeof *a.all);
@@ -506,14 +593,21 @@ static enum err_code adding_new(
 	return ERR_OK;
 }
 
-enum err_code index_add(struct index *x, const struct index_addition *packs, size_t count, struct err *reterr)
+enum err_code index_add(
+    struct index *x, const struct index_addition *packs, size_t count, uint32_t *ret_first, struct err *reterr)
 {
 	struct adding a;
 	enum err_code rc = adding_new(packs, count, false, &a, reterr);
 	if (rc)
 		return rc;
-	rc = change_index(x, add_all, &a, reterr);
+	rc = begin_change(x, reterr);
+	if (!rc) {
+		rc = add_in_slices(x, &a, reterr);
+		end_change(x);
+	}
 	free(a.all);
+	if (!rc)
+		*ret_first = a.first;
 	return rc;
 }
 
@@ -529,7 +623,7 @@ enum err_code index_replace(struct index *x, index_gather_fn *gather, void *ctx,
 	if (!rc)
 		rc = adding_new(packs, count, true, &a, reterr);
 	if (!rc)
-		rc = change_locked(x, add_all, &a, reterr);
+		rc = add_in_slices(x, &a, reterr);
 	end_change(x);
 	free(a.all);
 	return rc;

@@ -5,6 +5,8 @@
  * commit; a file that does not match (flipped, cut, swapped, or a crash between commit and seal) is not opened but rebuilt.
  * index/guard is flocked while one process opens, commits and seals; the kernel lets go of it when the process ends.
  *
+ * The pages of a large index are let go again and again while chunks are looked up, so that what a process maps of it stays small.
+ *
  * A struct index is shared by threads; a struct index_reader belongs to one and sees the state of its birth. */
 #ifndef KEDGE_AGENT_SNAPSHOT_INDEX_H
 #define KEDGE_AGENT_SNAPSHOT_INDEX_H
@@ -33,6 +35,8 @@ struct index_reader;
 ERR_CHECK enum err_code index_reader_new(struct index *x, struct index_reader **ret, struct err *reterr);
 void index_reader_free(struct index_reader *r);
 CLEANUP_DEFINE(struct index_reader, index_reader_cleanup, index_reader_free)
+/* On to the index's state of now.  False: it cannot be read any more; free it. */
+bool index_reader_renew(struct index_reader *r);
 /* False: not there. */
 bool index_find(struct index_reader *r, const struct chunk_id *id, struct place *ret);
 bool index_find_pack(struct index_reader *r, uint32_t number, struct index_pack *ret);
@@ -44,9 +48,9 @@ typedef bool index_visit_fn(void *ctx, const struct chunk_id *id, const struct p
 ERR_CHECK enum err_code index_each(struct index_reader *r, index_visit_fn *visit, void *ctx, struct err *reterr);
 
 struct index_addition { struct pack_id id; uint64_t size; struct pack_index content; };
-/* All or nothing, durable on return.  A chunk that was known moves to its new place.
- * After ERR_FULL or ERR_IO the struct index is done with: close it. */
-ERR_CHECK enum err_code index_add(struct index *x, const struct index_addition *packs, size_t count, struct err *reterr);
+/* Durable on return; numbers: *ret_first and those that follow.  A chunk that was known moves to its new place.  On failure nothing, or
+ * (in a large index) the packs and a part of their chunks, is known.  After ERR_FULL or ERR_IO the struct index is done with: close it. */
+ERR_CHECK enum err_code index_add(struct index *x, const struct index_addition *packs, size_t count, uint32_t *ret_first, struct err *reterr);
 /* Everything anew, from what gather finds while nobody else commits: what is committed before is in what it sees, what comes later is added.
  * *ret is gather's, valid until index_replace returns. */
 typedef enum err_code index_gather_fn(void *ctx, const struct index_addition **ret, size_t *ret_count, struct err *reterr);

@@ -30,6 +30,10 @@ enum {
 	SEGMENT_CHUNKS_MAX = 1 << 16,
 	PACK_TARGET = 64 << 20,             /* the unit of deletion and of a later upload */
 	PACK_CHUNKS_MAX = 1 << 18,
+	PACK_CHUNKS_TARGET = 1 << 15,       /* a pack of so many chunks ends too: what a run remembers of it is given up with its commit */
+	RUN_CHUNKS_MAX = 96 << 10,          /* chunks in finished packs after which a run commits them: some 100 bytes of memory each */
+	INDEX_SLICE = 48 << 10,             /* one transaction of the index for so many chunks in it: it holds every page that it changes */
+	INDEX_REST_FINDS = 64,              /* look-ups in a large index after which its pages are let go */
 	PACK_SIZE_MAX = 1 << 30,            /* offsets fit 32 bits with room */
 	PACK_LEAD = 8 << 20,                /* bytes written before the kernel is asked to begin writing back */
 
@@ -45,6 +49,7 @@ enum {
 	PRUNE_CLOCK_SLACK_MS = 60 * 60 * 1000, /* a restore point from further in the future means that a clock is wrong */
 	RESTORE_SHARE_LEAST = 32 << 20,     /* a file of this size is written by several workers, */
 	RESTORE_PART = 8 << 20,             /* so much at a time */
+	RESTORE_SYNC_BYTES = 192 << 20,     /* after so much that was written the disk is set to work, beside the workers */
 	RESTORE_BATCH_ENTRIES = 512,        /* a worker takes so many entries at a time, neighbours in the packs, */
 	RESTORE_BATCH_BYTES = 16 << 20,     /* or so many bytes */
 	REPACK_LIVE_PERCENT = 40,           /* a pack of which less is needed is worth writing the rest anew */

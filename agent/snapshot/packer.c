@@ -11,7 +11,8 @@ enum { LEVEL = 1, SEALED_ROOM = SEGMENT_SEALED_MAX - SEGMENT_HEADER_SIZE - SEAL_
 struct packer {
 	struct store_run *run;
 	struct namer *namer;
-	struct index_reader *index;
+	struct index_reader *index; /* NULL: nothing counts as stored */
+	unsigned commits;           /* of the run that index shows */
 	uint8_t *raw, *sealed;
 	size_t used;
 	struct pack_chunk *chunks;
@@ -26,6 +27,7 @@ enum err_code packer_new(struct store_run *run, struct packer **ret, struct err 
 	if (!p)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	p->run = run;
+	p->commits = atomic_load(&run->commits);
 	enum err_code rc = namer_new(run->repo->keys, &p->namer, reterr);
 	if (!rc && run->keep)
 		rc = index_reader_new(run->repo->index, &p->index, reterr);
@@ -59,10 +61,7 @@ static enum err_code end_pack(struct packer *p, struct err *reterr)
 	if (rc)
 		return rc;
 	atomic_fetch_add(&p->run->bytes, a.size);
-	rc = store_run_add_pack(p->run, &a, reterr);
-	if (rc)
-		pack_index_done(&a.content);
-	return rc;
+	return store_run_add_pack(p->run, &a, reterr);
 }
 
 static enum err_code flush(struct packer *p, struct err *reterr)
@@ -83,8 +82,7 @@ static enum err_code flush(struct packer *p, struct err *reterr)
 	    p->writer, p->sealed, (uint32_t)size, (uint32_t)p->used, p->chunks, p->chunk_count, reterr);
 	p->used = 0;
 	p->chunk_count = 0;
-	if (!rc && (pack_writer_size(p->writer) >= PACK_TARGET ||
-		       pack_writer_chunks(p->writer) > PACK_CHUNKS_MAX - SEGMENT_CHUNKS_MAX))
+	if (!rc && (pack_writer_size(p->writer) >= PACK_TARGET || pack_writer_chunks(p->writer) >= PACK_CHUNKS_TARGET))
 		rc = end_pack(p, reterr);
 	return rc;
 }
@@ -119,7 +117,11 @@ uint8_t *packer_room(struct packer *p, size_t size, struct err *reterr)
 static bool is_stored(struct packer *p, const struct chunk_id *id)
 {
 	struct place place;
-	return index_find(p->index, id, &place) && place.pack < p->run->usable_count && p->run->usable[place.pack];
+	unsigned commits = atomic_load(&p->run->commits);
+	if (commits != p->commits && p->index && !index_reader_renew(p->index))
+		index_reader_free(TAKE_PTR(p->index));
+	p->commits = commits;
+	return p->index && index_find(p->index, id, &place) && store_run_may_use(p->run, place.pack);
 }
 
 static enum err_code append_chunk(struct packer *p, const struct chunk_id *id, size_t size, struct err *reterr)

@@ -4,7 +4,8 @@
  * another but for a moment when two meet the same chunk.  With keep false nothing is stored and chunks are only named (live digests).
  *
  * Order: packs are synced and renamed by their packers; store_run_commit syncs packs/ and then commits the index.  What fails before leaves
- * packs that nothing refers to, and removes them when it still can. */
+ * packs that nothing refers to, and removes them when it still can.  A run that stores many chunks commits them on the way, in the same
+ * order, so that it need not remember them all; what it has committed stays when it fails, until a prune finds that nothing needs it. */
 #ifndef KEDGE_AGENT_SNAPSHOT_STORE_H
 #define KEDGE_AGENT_SNAPSHOT_STORE_H
 
