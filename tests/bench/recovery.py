@@ -1,13 +1,19 @@
 """recovery.py: what recovery.sh runs: the operations of a snapshot tool on generated trees, timed, ours beside others'.
 
 Every operation is a process of its own, as a person would run it, from a warm cache; what must be durable is (each peer gets a sync behind what it
-does not sync by itself).  Medians; cpu is user and system time, which a busy machine changes least.  After each rollback of ours the tree is
-compared with a copy of how it was by rsync -niaHAX --delete: what differs ends the run.
+does not sync by itself).  Medians.  After each rollback of ours the tree is compared with a copy of how it was by rsync -niaHAX --delete (of the
+mission's tree, which is too large for a copy, with digests of every file): what differs ends the run.
+
+The peers are in recovery_peers.py; what must hold and what is aimed at stands in ROWS.
 """
 import argparse
+import hashlib
+import io
 import json
 import os
+import re
 import resource
+import select
 import shutil
 import statistics
 import subprocess
@@ -15,273 +21,131 @@ import sys
 import tempfile
 import time
 
-OPERATIONS = ["first", "nothing", "verify", "restore", "changed", "rollback"]
-WORDS = {"first": "first snapshot", "nothing": "nothing changed", "verify": "verify all data", "restore": "restore to an empty place, synced",
-         "changed": "1 % changed", "rollback": "rollback in place, 1 % changed, synced", "prepared": "the same, staged beforehand"}
-# Seconds: what must hold, and what is aimed at, on two cores.
-LIMITS = {
-    "code": {"first": (4, 2.5), "nothing": (.28, .12), "changed": (.5, .2), "verify": (2, 1), "restore": (4, 2.8), "rollback": (.55, .36),
-             "prepared": (.02, .005)},
-    "config": {"first": (.15, .08), "nothing": (.03, .01), "changed": (.05, .02), "rollback": (.04, .015)},
-    "data": {"first": (5, 3.4), "nothing": (.05, .01), "changed": (2, 1), "restore": (2.6, 2.2), "rollback": (1.5, .9)},
-}
-STORED = {"data": (60e6, 25e6)}
-REPOSITORY = {"code": (215e6, 165e6)}
-MEMORY = (64 << 20, 32 << 20)
-
-
-class Failed(Exception):
-    pass
-
-
-def run(argv, env=None, cwd=None, check=True, sync=None):
-    """(seconds, cpu seconds, peak bytes, output)"""
-    out = tempfile.TemporaryFile()
-    began = time.monotonic()
-    p = subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env, cwd=cwd)
-    _, status, usage = os.wait4(p.pid, 0)
-    p.returncode = os.waitstatus_to_exitcode(status)
-    if sync:
-        subprocess.run(["sync", "-f", sync], check=True)
-    took = time.monotonic() - began
-    out.seek(0)
-    text = out.read().decode(errors="replace")
-    if check and p.returncode != 0:
-        raise Failed("%s: %d\n%s" % (" ".join(argv), p.returncode, text[-2000:]))
-    return took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10, text
-
-
-def size_of(path):
-    return sum(os.lstat(os.path.join(r, f)).st_blocks * 512 for r, _, fs in os.walk(path) for f in fs)
-
-
-def remove(path):
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
-    elif os.path.lexists(path):
-        os.unlink(path)
-
-
-class Tool:
-    """One way to do it in a folder of its own; each method is one timed operation."""
-    words = ""
-
-    def __init__(self, base, tree):
-        self.base, self.tree, self.out = base, tree, os.path.join(base, "out-%s" % self.__class__.__name__.lower())
-        self.repo = os.path.join(base, "repo-%s" % self.__class__.__name__.lower())
-        self.env = dict(os.environ, HOME=base, LC_ALL="C")
-        self.restores = 0
-
-    def fresh(self):
-        remove(self.repo)
-
-    def place(self):
-        """A place that was never there: freed inodes would be taken again, and that is slow on ext4."""
-        self.restores += 1
-        return "%s-%d" % (self.out, self.restores)
-
-    def size(self):
-        return size_of(self.repo)
-
-
-class Kedge(Tool):
-    words = "kedge"
-
-    def __init__(self, base, tree, kind, agent):
-        super().__init__(base, tree)
-        self.agent, self.config = agent, os.path.join(base, "agent.yaml")
-        with open(self.config, "w") as f:
-            f.write("host: bench\nstate_directory: %s\nservices:\n  bench:\n    components: { %s: { paths: [%s] } }\n" % (self.repo, kind, tree))
-
-    def call(self, *words):
-        return run([self.agent, *words, "--config", self.config], env=self.env)
-
-    def fresh(self):
-        super().fresh()
-        self.call("repo", "init")
-
-    def first(self):
-        return self.call("snapshot", "create", "bench")
-    nothing = changed = first
-
-    def verify(self):
-        return self.call("snapshot", "verify", "bench")
-
-    def restore(self):
-        return self.call("restore", "last", "--into", self.place())
-
-    def newest(self):
-        return json.loads(self.call("snapshot", "list", "bench", "-o", "json")[3])[0]
-
-    def rollback(self, point):
-        return self.call("rollback", "start", "bench", "--to", point, "--no-prove")
-
-
-class Restic(Tool):
-    words = "restic"
-
-    def __init__(self, base, tree):
-        super().__init__(base, tree)
-        self.env.update(RESTIC_PASSWORD="bench", RESTIC_REPOSITORY=self.repo, RESTIC_CACHE_DIR=os.path.join(base, "restic-cache"))
-
-    def fresh(self):
-        super().fresh()
-        run(["restic", "init"], env=self.env)
-
-    def first(self):
-        return run(["restic", "backup", "-q", self.tree], env=self.env)
-    nothing = changed = first
-
-    def verify(self):
-        return run(["restic", "check", "-q", "--read-data"], env=self.env)
-
-    def restore(self):
-        place = self.place()
-        return run(["restic", "restore", "-q", "latest", "--target", place], env=self.env, sync=self.base)
-
-    def rollback(self, _):
-        return run(["restic", "restore", "-q", "latest", "--target", "/"], env=self.env, sync=self.base)
-
-
-class Borg(Tool):
-    words = "borg, lz4"
-
-    def __init__(self, base, tree):
-        super().__init__(base, tree)
-        self.env.update(BORG_PASSPHRASE="bench", BORG_REPO=self.repo, BORG_BASE_DIR=base, BORG_RELOCATED_REPO_ACCESS_IS_OK="yes",
-                        BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK="yes")
-        self.count = 0
-
-    def fresh(self):
-        super().fresh()
-        run(["borg", "init", "-e", "repokey-blake2"], env=self.env)
-
-    def first(self):
-        self.count += 1
-        return run(["borg", "create", "-C", "lz4", "::s%d" % self.count, self.tree], env=self.env)
-    nothing = changed = first
-
-    def verify(self):
-        return run(["borg", "check", "--verify-data"], env=self.env)
-
-    def extract(self, cwd):
-        return run(["borg", "extract", "::s%d" % self.count], env=self.env, cwd=cwd, sync=self.base)
-
-    def restore(self):
-        place = self.place()
-        os.mkdir(place)
-        return self.extract(place)
-
-    def rollback(self, _):
-        return self.extract("/")
-
-
-class Rsync(Tool):
-    words = "rsync (plain copy)"
-
-    def copy(self, a, b):
-        return run(["rsync", "-aHAX", "--delete", a + "/", b + "/"], sync=self.base)
-
-    def first(self):
-        return self.copy(self.tree, self.repo)
-    nothing = changed = first
-
-    def restore(self):
-        return self.copy(self.repo, self.place())
-
-    def rollback(self, _):
-        return self.copy(self.repo, self.tree)
-
-
-class Git(Tool):
-    words = "git (loses times, modes)"
-
-    def git(self, *words, tree=None, sync=None):
-        return run(["git", "--git-dir", self.repo, "--work-tree", tree or self.tree, "-c", "user.name=b", "-c", "user.email=b@b", "-c", "gc.auto=0",
-                    *words], env=self.env, sync=sync)
-
-    def fresh(self):
-        super().fresh()
-        run(["git", "init", "-q", "--bare", self.repo], env=self.env)
-        run(["git", "--git-dir", self.repo, "config", "core.bare", "false"], env=self.env)
-
-    def first(self):
-        a = self.git("add", "-A", "-f")
-        b = self.git("commit", "-q", "--allow-empty", "-m", "s", sync=self.base)
-        return a[0] + b[0], a[1] + b[1], max(a[2], b[2]), ""
-    nothing = changed = first
-
-    def verify(self):
-        return self.git("fsck")
-
-    def restore(self):
-        place = self.place()
-        os.mkdir(place)
-        env = dict(self.env, GIT_INDEX_FILE=place + ".index")
-        return run(["git", "--git-dir", self.repo, "--work-tree", place, "checkout", "-q", "-f", "HEAD", "--", "."], env=env, sync=self.base)
-
-    def rollback(self, _):
-        a = self.git("reset", "-q", "--hard")
-        b = self.git("clean", "-q", "-f", "-d", "-x", sync=self.base)
-        return a[0] + b[0], a[1] + b[1], max(a[2], b[2]), ""
-
-
-class Tar(Tool):
-    words = "tar, zstd -1, AES"
-    seal = "openssl enc -aes-256-ctr -pass pass:bench -nosalt -md sha256"
-
-    def fresh(self):
-        super().fresh()
-        os.mkdir(self.repo)
-
-    def pipe(self, text, sync=None):
-        return run(["bash", "-o", "pipefail", "-c", text], sync=sync)
-
-    def first(self):
-        return self.pipe("tar -C '%s' --listed-incremental='%s/list' -cf - . | zstd -q -1 -T2 | %s > '%s/full'" % (self.tree, self.repo, self.seal, self.repo),
-                         sync=self.base)
-
-    def nothing(self):
-        return self.pipe("cp '%s/list' '%s/list2' && tar -C '%s' --listed-incremental='%s/list2' -cf - . | zstd -q -1 -T2 | %s > '%s/next'" % (
-            self.repo, self.repo, self.tree, self.repo, self.seal, self.repo), sync=self.base)
-    changed = nothing
-
-    def verify(self):
-        return self.pipe("%s -d < '%s/full' | zstd -q -d | tar -tf - > /dev/null" % (self.seal, self.repo))
-
-    def restore(self):
-        place = self.place()
-        os.mkdir(place)
-        return self.pipe("%s -d < '%s/full' | zstd -q -d | tar -C '%s' -xpf -" % (self.seal, self.repo, place), sync=self.base)
-
-
-PEERS = {"restic": Restic, "borg": Borg, "rsync": Rsync, "git": Git, "tar": Tar}
-
+from recovery_peers import Failed, Kedge, PEERS, remove, run
+
+# name of the figure, words, what must hold, what is aimed at, unit (s: seconds, M: bytes shown in MB, m: bytes shown in MiB)
+ROWS = [
+    ("code first", "code, first snapshot", 4, 2.5, "s"),
+    ("code nothing", "code, nothing changed", .28, .12, "s"),
+    ("code changed", "code, 1 % changed", .5, .2, "s"),
+    ("code verify", "code, verify all data", 2, 1, "s"),
+    ("code restore", "code, restore to an empty place, synced", 4, 2.8, "s"),
+    ("code rollback", "code, rollback in place, 1 % changed", .55, .36, "s"),
+    ("code prepared", "the same, staged beforehand", .02, .005, "s"),
+    ("config first", "config, first snapshot", .15, .08, "s"),
+    ("config nothing", "config, nothing changed", .03, .01, "s"),
+    ("config changed", "config, 1 % changed", .05, .02, "s"),
+    ("config rollback", "config, rollback in place", .04, .015, "s"),
+    ("data first", "data, first snapshot", 5, 3.4, "s"),
+    ("data nothing", "data, nothing changed", .05, .01, "s"),
+    ("data changed", "data, 1 % of pages changed", 2, 1, "s"),
+    ("data stored", "data, stored for 12 MB of changed pages", 60e6, 25e6, "M"),
+    ("data restore", "data, restore to an empty place, synced", 2.6, 2.2, "s"),
+    ("data rollback", "data, rollback in place, 1 % changed", 1.5, .9, "s"),
+    ("postgres base", "PostgreSQL 1.1 GB, base", 3.5, 2, "s"),
+    ("postgres changed", "PostgreSQL, 1 % incremental", 2, .8, "s"),
+    ("postgres verify", "PostgreSQL, verify", 1.5, .6, "s"),
+    ("postgres rollback", "PostgreSQL, rollback, stop to ready", 2, .7, "s"),
+    ("postgres pitr", "PostgreSQL, point in time, stop to ready", 2.4, 1.2, "s"),
+    ("code repository", "repository after the first snapshot, code", 215e6, 165e6, "M"),
+    ("watch", "a watched process dies, its service is known to be down", .02, .005, "s"),
+    ("peak", "peak memory, code and data", 64 << 20, 32 << 20, "m"),
+]
+OPERATIONS = ["first", "nothing", "verify", "restore", "changed", "rollback", "prepared"]
+KINDS = ["config", "code", "data"]
+
+
+# ---- figures: {"code first": {"kedge": [seconds, ...], "restic": [...]}} ----
 
 class Figures:
-    def __init__(self):
-        self.all = {}
-        self.peak = 0
+    def __init__(self, path):
+        self.path, self.all = path, {}
+        if path and os.path.exists(path):
+            with open(path) as f:
+                self.all = json.load(f)
 
-    def add(self, operation, result):
-        self.all.setdefault(operation, []).append(result[:2])
-        self.peak = max(self.peak, result[2])
+    def forget(self, section, who):
+        """A section that is measured again replaces what was kept of it."""
+        for name, of in self.all.items():
+            if name.split()[0] == section:
+                of.pop(who, None)
 
-    def median(self, operation, which=0):
-        rows = self.all.get(operation)
-        return statistics.median(r[which] for r in rows) if rows else None
+    def add(self, name, who, value):
+        self.all.setdefault(name, {}).setdefault(who, []).append(value)
 
+    def highest(self, name, who, value):
+        of = self.all.setdefault(name, {})
+        of[who] = [max([value] + of.get(who, []))]
+
+    def median(self, name, who):
+        values = self.all.get(name, {}).get(who)
+        return statistics.median(values) if values else None
+
+    def keep(self):
+        if self.path:
+            with open(self.path + ".tmp", "w") as f:
+                json.dump(self.all, f, indent=1)
+            os.rename(self.path + ".tmp", self.path)
+
+
+def verdict(value, must, aim):
+    if value is None:
+        return "none"
+    return "aim" if value <= aim else "must" if value <= must else "MISSED"
+
+
+def number(value, unit):
+    if value is None:
+        return "-"
+    if unit == "M":
+        return "%.1f MB" % (value / 1e6)
+    if unit == "m":
+        return "%.0f MiB" % (value / (1 << 20))
+    return "%.4f" % value if value < .01 else "%.3f" % value if value < 10 else "%.1f" % value
+
+
+def show(figures):
+    names = [n for n in [*PEERS, "pgbackrest"] if any(n in of for of in figures.all.values())]
+    print("\n%-44s %9s %8s %8s %7s" % ("", "kedge", "must", "aim", "") + "".join(" %16s" % n for n in names))
+    missed = 0
+    for name, words, must, aim, unit in ROWS:
+        value = figures.median(name, "kedge")
+        if value is None and not figures.all.get(name) and not any(n.startswith(name.split()[0]) for n in figures.all):
+            continue  # of a section that was not asked for
+        mark = verdict(value, must, aim)
+        missed += mark in ("MISSED", "none")
+        line = "%-52s %9s %8s %8s %7s" % (words, number(value, unit), number(must, unit).rstrip("0").rstrip("."), number(aim, unit).rstrip("0").rstrip("."), mark)
+        for n in names:
+            theirs = figures.median(name, n)
+            line += " %16s" % ("-" if theirs is None else number(theirs, unit) + (" x%.1f" % (theirs / value) if value else ""))
+        print(line)
+    print("x: how many times as long or large as ours.  %s" % ("%d rows above what must hold, or without a figure" % missed if missed else "every row holds"))
+    sys.stdout.flush()
+
+
+# ---- trees ----
 
 def generate(a, kind, tree):
+    """From the generator, or a copy of what --trees keeps from an earlier run."""
+    kept = os.path.realpath(os.path.join(a.trees, kind)) if a.trees else None
+    if kept and os.path.isdir(kept):
+        run(["cp", "-a", "--reflink=auto", kept, tree], sync=os.path.dirname(tree))
+        return
     run([sys.executable, a.generator, kind, tree])
+    if kept:
+        os.makedirs(a.trees, exist_ok=True)
+        run(["cp", "-a", tree, kept], sync=kept)
 
 
 def mutate(a, tree, generation):
     run([sys.executable, a.generator, "mutate", tree, "--gen", str(generation)])
+    subprocess.run(["sync"], check=True)
+    time.sleep(.1)  # what was just written is read again next time, by design
 
 
 def reset(tree, pristine):
     run(["rsync", "-aHAX", "--delete", "--checksum", pristine + "/", tree + "/"], sync=tree)
+    time.sleep(.1)
 
 
 def same(tree, pristine):
@@ -290,121 +154,249 @@ def same(tree, pristine):
         raise Failed("a rollback left differences:\n" + left[:1000])
 
 
+def fingerprint(tree):
+    """Names, modes, owners, times and contents of everything, as one digest."""
+    whole = hashlib.sha256()
+    for folder, folders, files in os.walk(tree):
+        folders.sort()
+        for name in sorted(files) + folders:
+            path = os.path.join(folder, name)
+            st = os.lstat(path)
+            size = st.st_size if name in files else 0
+            whole.update(repr((path[len(tree):], st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns, size)).encode())
+            if os.path.islink(path):
+                whole.update(os.readlink(path).encode(errors="surrogateescape"))
+            elif name in files:
+                content = hashlib.sha256()
+                with open(path, "rb") as f:
+                    while block := f.read(1 << 20):
+                        content.update(block)
+                whole.update(content.digest())
+    return whole.hexdigest()
+
+
+# ---- ours, and others ----
+
+def note(figures, kind, operation, who, result):
+    figures.add("%s %s" % (kind, operation), who, result[0])
+    if kind in ("code", "data"):
+        figures.highest("peak", who, result[2])
+
+
 def measure_ours(a, kind, base, tree, pristine, figures):
-    tool = Kedge(base, tree, kind, a.agent)
+    tool = Kedge(base, {kind: tree}, a.agent)
+    figures.forget(kind, "kedge")
     for n in range(a.rounds):
         reset(tree, pristine)
         tool.fresh()
-        time.sleep(.1)  # what was just written is read again next time, by design
-        figures.add("first", tool.first())
-        size = tool.size()
+        note(figures, kind, "first", "kedge", tool.first())
+        figures.add(kind + " repository", "kedge", tool.size())
         point = tool.newest()["snapshot"]
-        figures.add("nothing", tool.nothing())
-        figures.add("verify", tool.verify())
-        figures.add("restore", tool.restore())
+        note(figures, kind, "nothing", "kedge", tool.nothing())
+        note(figures, kind, "verify", "kedge", tool.verify())
+        note(figures, kind, "restore", "kedge", tool.restore())
+        tool.forget_restored()
         mutate(a, tree, 2 * n + 1)
-        subprocess.run(["sync"], check=True)
-        time.sleep(.1)
-        figures.add("changed", tool.changed())
-        stored = tool.newest()["stored"] if "stored" in tool.newest() else tool.newest().get("stored_bytes", 0)
-        figures.add("rollback", tool.rollback(point))
+        note(figures, kind, "changed", "kedge", tool.changed())
+        figures.add(kind + " stored", "kedge", tool.newest()["stored_bytes"])
+        note(figures, kind, "rollback", "kedge", tool.rollback(point))
         same(tree, pristine)
-    return size, stored
+        if kind == "code" and tool.can_prepare():
+            mutate(a, tree, 2 * n + 2)
+            tool.prepare(point)
+            note(figures, kind, "prepared", "kedge", tool.rollback(point))
+            same(tree, pristine)
+    tool.fresh()
+    figures.keep()
 
 
-def measure_peer(a, name, base, tree, pristine):
-    figures, tool = Figures(), PEERS[name](base, tree)
+def measure_peer(a, name, kind, base, tree, pristine, figures):
+    tool = PEERS[name](base, {kind: tree})
+    figures.forget(kind, name)
+    stored = None
     for n in range(a.peer_rounds):
         reset(tree, pristine)
         tool.fresh()
-        for operation in OPERATIONS:
+        for operation in OPERATIONS[:-1]:
             if operation == "changed":
                 mutate(a, tree, 2 * n + 1)
-                subprocess.run(["sync"], check=True)
                 before = tool.size()
             if operation == "rollback" and hasattr(tool, "rollback"):
                 stored = tool.size() - before
                 mutate(a, tree, 2 * n + 2)
-                subprocess.run(["sync"], check=True)
-                figures.add(operation, tool.rollback(None))
+                note(figures, kind, operation, name, tool.rollback(None))
             elif operation != "rollback" and hasattr(tool, operation):
-                figures.add(operation, getattr(tool, operation)())
+                note(figures, kind, operation, name, getattr(tool, operation)())
             if operation == "first":
-                size = tool.size()
-    if not hasattr(tool, "rollback"):
-        stored = tool.size() - before
-    tool.fresh()
-    for n in range(1, tool.restores + 1):
-        remove("%s-%d" % (tool.out, n))
-    return figures, size, stored
+                figures.add(kind + " repository", name, tool.size())
+            if operation == "restore":
+                tool.forget_restored()
+        figures.add(kind + " stored", name, stored if stored is not None else tool.size() - before)
+    remove(tool.repo)
+    figures.keep()
 
 
-def verdict(value, limits):
-    if value is None or not limits:
-        return ""
-    return "aim" if value <= limits[1] else "must" if value <= limits[0] else "ABOVE"
-
-
-def seconds(value):
-    return "-" if value is None else "%.3f" % value if value < 10 else "%.1f" % value
-
-
-def show(kind, ours, size, stored, peers):
-    print("\n== %s" % kind)
-    names = list(peers)
-    print("%-42s %9s %8s %14s %6s" % ("", "kedge s", "cpu s", "must / aim", "") + "".join("  %16s" % PEERS[n].words[:16] for n in names))
-    for operation in OPERATIONS:
-        value, limits = ours.median(operation), LIMITS[kind].get(operation)
-        line = "%-42s %9s %8s %14s %6s" % (WORDS[operation], seconds(value), seconds(ours.median(operation, 1)),
-                                          "%g / %g" % limits if limits else "", verdict(value, limits))
-        for n in names:
-            theirs = peers[n][0].median(operation)
-            line += "  %16s" % ("-" if theirs is None or not value else "%s  x%.1f" % (seconds(theirs), theirs / value))
-        print(line)
-    for words, value, limits, which in (("repository after the first, MB", size, REPOSITORY.get(kind), 1),
-                                        ("stored for 1 % changed, MB", stored, STORED.get(kind), 2)):
-        print("%-42s %9.1f %8s %14s %6s" % (words, value / 1e6, "", "%g / %g" % (limits[0] / 1e6, limits[1] / 1e6) if limits else "", verdict(value, limits)) +
-              "".join("  %16s" % ("%.1f  x%.1f" % (peers[n][which] / 1e6, peers[n][which] / max(value, 1))) for n in names))
-    print("%-42s %9.1f %8s %14s %6s" % ("peak memory, MiB", ours.peak / (1 << 20), "", "%d / %d" % (MEMORY[0] >> 20, MEMORY[1] >> 20), verdict(ours.peak, MEMORY)) +
-          "".join("  %16s" % ("%.1f" % (peers[n][0].peak / (1 << 20))) for n in names))
-    sys.stdout.flush()
-
-
-def bench(a, kind, folder):
+def bench(a, kind, folder, figures):
     base = os.path.join(folder, kind)
     tree, pristine = os.path.join(base, "tree"), os.path.join(base, "pristine")
     os.makedirs(base)
     generate(a, kind, tree)
     run(["cp", "-a", tree, pristine], sync=base)
-    ours = Figures()
-    size, stored = measure_ours(a, kind, base, tree, pristine, ours)
-    peers = {}
+    if "kedge" in a.peers:
+        measure_ours(a, kind, base, tree, pristine, figures)
     for name in a.peers:
-        peers[name] = measure_peer(a, name, base, tree, pristine)
-    show(kind, ours, size, stored, peers)
+        if name != "kedge" and shutil.which(name):
+            measure_peer(a, name, kind, base, tree, pristine, figures)
     remove(base)
 
 
+# ---- PostgreSQL: database/postgres.sh says a figure a line ----
+
+POSTGRES = {"base": "base", "1 % of pages changed": "changed", "verify": "verify", "delta restore and start": "rollback"}
+
+
+def postgres(a, figures):
+    if not shutil.which("pg_ctl") and not any(os.path.isdir(os.path.join("/usr/lib/postgresql", v)) for v in _versions()):
+        print("no PostgreSQL here: its rows are left out")
+        return
+    out = run([os.path.join(os.path.dirname(os.path.abspath(__file__)), "database", "postgres.sh"), a.agent])[3]
+    figures.forget("postgres", "kedge")
+    figures.forget("postgres", "pgbackrest")
+    last = None
+    for line in out.splitlines():
+        m = re.match(r"(\s*)(.*?)\s+(kedge|pgbackrest)\s+([0-9.]+) s$", line)
+        if not m:
+            continue
+        words, who, value = m[2], m[3], float(m[4])
+        if m[1] and words.startswith("of which from stop to ready"):
+            figures.add("postgres " + ("rollback" if last == "rollback" else "pitr"), who, value)
+        elif words in POSTGRES:
+            figures.add("postgres " + POSTGRES[words], who, value)
+        last = words
+    figures.keep()
+
+
+def _versions():
+    return os.listdir("/usr/lib/postgresql") if os.path.isdir("/usr/lib/postgresql") else []
+
+
+# ---- a process that is watched ----
+
+def wait_for(stream, words, deadline_s=30):
+    """The time at which a line with these words came."""
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        if select.select([stream], [], [], end - time.monotonic())[0]:
+            line = stream.readline()
+            if words in line:
+                return time.monotonic()
+            if not line:
+                break
+    raise Failed("the agent never said: " + words)
+
+
+def watch(a, folder, figures):
+    base = os.path.join(folder, "watch")
+    os.makedirs(base)
+    pid_file, config = os.path.join(base, "pid"), os.path.join(base, "agent.yaml")
+    with open(config, "w") as f:
+        f.write("host: bench\nstate_directory: %s/state\nservices:\n  bench:\n    components: { config: { paths: [/etc/hostname] } }\n    probes:\n"
+                "      - { name: alive, every: 1m, fall: 1, rise: 1, process: { pid_file: %s } }\n" % (base, pid_file))
+    run([a.agent, "repo", "init", "--config", config])
+    figures.forget("watch", "kedge")
+    for _ in range(a.rounds):
+        victim = subprocess.Popen(["sleep", "600"])
+        with open(pid_file, "w") as f:
+            f.write("%d\n" % victim.pid)
+        agent = subprocess.Popen([a.agent, "run", "--config", config], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, bufsize=0)
+        stream = io.TextIOWrapper(agent.stderr, write_through=True)
+        try:
+            wait_for(stream, 'probe=alive msg="is ok')
+            time.sleep(1.5)  # held by its descriptor from the next second on; its probe is not due for a minute
+            killed = time.monotonic()
+            victim.kill()
+            figures.add("watch", "kedge", wait_for(stream, 'probe=alive msg="is critical') - killed)
+        finally:
+            victim.kill()
+            victim.wait()
+            agent.terminate()
+            agent.wait()
+    figures.keep()
+
+
+# ---- cost against size ----
+
 def scale(a, folder, counts):
-    """Cost against size: trees of so many files of a kilobyte, a hundred in each folder."""
-    print("\n== cost against size\n%10s %14s %14s %14s %14s %12s" % ("files", "first, us/file", "nothing", "verify", "restore", "peak MiB"))
+    """Trees of so many files of a kilobyte, a hundred in each folder."""
+    operations = ("first", "nothing", "verify", "restore")
+    print("\n== cost against size: microseconds a file, and peak MiB\n%10s" % "files" + "".join("%20s" % o for o in operations))
     for count in counts:
         base = os.path.join(folder, "scale-%d" % count)
-        tree, figures = os.path.join(base, "tree"), Figures()
+        tree = os.path.join(base, "tree")
         for i in range(count):
             if i % 100 == 0:
                 os.makedirs("%s/%03d/%05d" % (tree, i // 100000, i // 100))
             with open("%s/%03d/%05d/%d" % (tree, i // 100000, i // 100, i), "wb") as f:
                 f.write(b"%d " % i * (1000 // (len(str(i)) + 1)))
         subprocess.run(["sync"], check=True)
-        tool = Kedge(base, tree, "data", a.agent)
+        tool = Kedge(base, {"data": tree}, a.agent)
         tool.fresh()
-        for operation in ("first", "nothing", "verify", "restore"):
-            figures.add(operation, getattr(tool, operation)())
-        print("%10d %14.1f %14.1f %14.1f %14.1f %12.1f" % (count, *(figures.median(o) * 1e6 / count for o in ("first", "nothing", "verify", "restore")),
-                                                         figures.peak / (1 << 20)))
+        line = "%10d" % count
+        for operation in operations:
+            took, _, peak, _ = getattr(tool, operation)()
+            line += "%20s" % ("%.1f us %.0f MiB" % (took * 1e6 / count, peak / (1 << 20)))
+        print(line)
         sys.stdout.flush()
         remove(base)
+
+
+# ---- the mission's own limits ----
+
+def mission(a, folder):
+    """A service of configuration, code and 8 GB of data; what a terabyte would take is the same cost a byte."""
+    trees = {}
+    for kind in KINDS:
+        trees[kind] = os.path.join(folder, "mission", kind)
+        os.makedirs(os.path.dirname(trees[kind]), exist_ok=True)
+        kept = os.path.join(a.trees, "mission-data") if a.trees and kind == "data" else None
+        if kept and os.path.isdir(kept):
+            os.rename(kept, trees[kind])  # too large for a copy
+        elif kind == "data":
+            run([sys.executable, a.generator, "data", trees[kind], "--bytes", "8000000000"])
+        else:
+            generate(a, kind, trees[kind])
+    tool = Kedge(os.path.join(folder, "mission"), trees, a.agent)
+    tool.fresh()
+    size = {k: int(run(["du", "-s", "-B1", "--apparent-size", t])[3].split()[0]) for k, t in trees.items()}
+    size[None] = sum(size.values())
+    print("\n== the mission: %.1f GB in %s" % (size[None] / 1e9, ", ".join("%s %.2f GB" % (k, size[k] / 1e9) for k in KINDS)))
+    print("%-44s %10s %10s %9s %14s" % ("", "seconds", "within", "", "min per TB"))
+
+    def line(words, result, limit, of):
+        print("%-44s %10.2f %10d %9s %14.1f   peak %.0f MiB" % (
+            words, result[0], limit, "ok" if result[0] <= limit else "MISSED", result[0] * 1e12 / size[of] / 60, result[2] / (1 << 20)))
+        sys.stdout.flush()
+
+    before = {k: fingerprint(t) for k, t in trees.items()}
+    line("first snapshot", tool.first(), 120, None)
+    point = tool.newest()["snapshot"]
+    line("nothing changed", tool.nothing(), 120, None)
+    line("validation, every chunk", tool.verify(), 60, None)
+    line("validation, sampled (99 %: < 0.1 % bad)", tool.verify(True), 60, None)
+    for k in KINDS:
+        mutate(a, trees[k], 1)
+    line("snapshot, 1 % changed", tool.changed(), 120, None)
+    for kind, limit, words in (("config", 60, "rollback of the configuration"), ("code", 120, "rollback of the code"), ("data", 300, "rollback of data with databases")):
+        line(words, tool.rollback(point, kind), limit, kind)
+        if fingerprint(trees[kind]) != before[kind]:
+            raise Failed("the rollback of %s left differences" % kind)
+    for k in KINDS:
+        mutate(a, trees[k], 2)
+    line("rollback of everything", tool.rollback(point), 900, None)
+    for kind in KINDS:
+        if fingerprint(trees[kind]) != before[kind]:
+            raise Failed("the rollback left differences in %s" % kind)
+    remove(tool.repo)
 
 
 def main():
@@ -414,27 +406,41 @@ def main():
     p.add_argument("--build", default="build/release")
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--peer-rounds", type=int, default=1)
-    p.add_argument("--peers", default="restic,borg,rsync,git,tar")
+    p.add_argument("--peers", default="kedge," + ",".join(PEERS), help="who is measured; kedge is one of them")
     p.add_argument("--dir", default=None, help="where the trees and repositories are made; default $TMPDIR")
+    p.add_argument("--trees", default=None, help="a folder that keeps generated trees from run to run")
+    p.add_argument("--figures", default=None, help="a file that keeps the figures, so that sections can be run apart and shown together")
     p.add_argument("--scale", default="", help="files, as 10000,100000,1000000: cost against size instead of the table")
-    p.add_argument("kinds", nargs="*", default=[])
+    p.add_argument("sections", nargs="*", default=[], help="config, code, data, postgres, watch (these by default), mission, table (only shows --figures)")
     a = p.parse_args()
     a.agent = os.path.join(a.root, a.build, "bin", "kedge-agent") if not os.path.isabs(a.build) else os.path.join(a.build, "bin", "kedge-agent")
     if not os.access(a.agent, os.X_OK):
         sys.exit("there is no %s: build it first (cmake --preset release), or say --build DIR" % a.agent)
     if os.geteuid() != 0:
         sys.exit("owners and device nodes are part of it: run it as root")
-    a.peers = [n for n in a.peers.split(",") if n in PEERS and shutil.which("tar" if n == "tar" else n)]
+    a.peers = [n for n in a.peers.split(",") if n == "kedge" or n in PEERS]
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
     folder = tempfile.mkdtemp(prefix="kedge-recovery-", dir=a.dir)
-    print("%d processors, load %s, %s, medians of %d (peers: %d); x: how many times as long or large as ours" % (
+    figures = Figures(a.figures)
+    sections = a.sections or ([] if a.scale else KINDS + ["postgres", "watch"])
+    print("%d processors, load %s, %s, medians of %d (peers: %d)" % (
         os.cpu_count(), os.getloadavg()[0], " ".join(os.uname()[:3:2]), a.rounds, a.peer_rounds))
     try:
+        for section in sections:
+            if section in KINDS:
+                bench(a, section, folder, figures)
+            elif section == "postgres":
+                postgres(a, figures)
+            elif section == "watch":
+                watch(a, folder, figures)
+            elif section == "mission":
+                mission(a, folder)
+            elif section != "table":
+                sys.exit("there is no section %s" % section)
         if a.scale:
             scale(a, folder, [int(n) for n in a.scale.split(",")])
-        else:
-            for kind in a.kinds or ["config", "code", "data"]:
-                bench(a, kind, folder)
+        if figures.all:
+            show(figures)
     except Failed as e:
         sys.exit(str(e))
     finally:
