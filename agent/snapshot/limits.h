@@ -44,6 +44,7 @@ enum {
 	MANIFEST_SIZE_MAX = 64 << 20,       /* 24 bytes a tree page: 100 million files */
 	KEY_FILE_SIZE_MAX = 64 << 10,
 	VERIFY_SAMPLE_CHUNKS = 4603,        /* ln 0.01 / ln 0.999: 99 % sure that fewer than 0.1 % of chunks are bad */
+	VERIFY_BATCH = 256 << 10,           /* chunks that are checked together in the order of the packs: 44 bytes each */
 	PRUNE_GRACE_MS = 24 * 60 * 60 * 1000, /* longer than the longest snapshot that may still refer to a condemned pack */
 	SAFETY_KEEP_MS = 7 * 24 * 60 * 60 * 1000, /* a rollback can be undone for a day at least; a week is how long its order is remembered */
 	PRUNE_CLOCK_SLACK_MS = 60 * 60 * 1000, /* a restore point from further in the future means that a clock is wrong */

@@ -38,18 +38,20 @@ struct restoring {
 	int root_fds[SNAPSHOT_ROOTS_MAX]; /* of roots that are directories */
 	struct map *links;                /* link number -> first wanted entry */
 	pthread_mutex_t mutex;            /* of the next five */
-	pthread_cond_t wake;
+	pthread_cond_t wake, over;        /* over: for sync_along */
 	struct place_in_tree next;
 	unsigned busy; /* workers with a batch */
 	struct shared_file *shared[SNAPSHOT_WORKERS_MAX];
 	enum err_code rc;
 	struct err err;
 	_Atomic uint64_t entries, files, bytes;
+	bool done;      /* under the mutex: nothing more is written */
+	int sync_errno; /* of the syncs on the way: a failure is told once, to whoever asks first */
 	pthread_t caller;
 	uint64_t next_report_ms, total; /* total: entries, when all are wanted */
 };
 
-enum { PROGRESS_MS = 100 };
+enum { PROGRESS_MS = 100, SYNC_LOOK_MS = 20 };
 
 /* ---- which ---- */
 
@@ -453,6 +455,32 @@ static void *restore_files(void *arg)
 	return NULL;
 }
 
+/* What must be durable in the end is better on its way to the disk while the rest is decoded. */
+static void *sync_along(void *arg)
+{
+	struct restoring *r = arg;
+	uint64_t synced = 0;
+	pthread_mutex_lock(&r->mutex);
+	while (!r->done && !r->sync_errno) {
+		struct timespec until;
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += SYNC_LOOK_MS * 1000000L;
+		until.tv_sec += until.tv_nsec / 1000000000L;
+		until.tv_nsec %= 1000000000L;
+		(void)pthread_cond_timedwait(&r->over, &r->mutex, &until);
+		uint64_t bytes = atomic_load(&r->bytes);
+		if (r->done || bytes - synced < RESTORE_SYNC_BYTES)
+			continue;
+		synced = bytes;
+		pthread_mutex_unlock(&r->mutex);
+		int failed = syncfs(r->dir_fd) ? errno : 0;
+		pthread_mutex_lock(&r->mutex);
+		r->sync_errno = failed;
+	}
+	pthread_mutex_unlock(&r->mutex);
+	return NULL;
+}
+
 static enum err_code run_workers(struct restoring *r, struct err *reterr)
 {
 	pthread_t threads[SNAPSHOT_WORKERS_MAX];
@@ -591,6 +619,15 @@ static enum err_code check_paths(struct restoring *r, struct err *reterr)
 	return ERR_OK;
 }
 
+static void end_syncing(struct restoring *r, pthread_t syncer)
+{
+	pthread_mutex_lock(&r->mutex);
+	r->done = true;
+	pthread_cond_signal(&r->over);
+	pthread_mutex_unlock(&r->mutex);
+	pthread_join(syncer, NULL);
+}
+
 enum err_code snapshot_restore_into(struct snapshot *s, const char *dir, const struct restore_options *o,
     struct restore_result *ret, struct err *reterr)
 {
@@ -606,6 +643,9 @@ enum err_code snapshot_restore_into(struct snapshot *s, const char *dir, const s
 	r.dir_fd = fd;
 	pthread_mutex_init(&r.mutex, NULL);
 	pthread_cond_init(&r.wake, NULL);
+	pthread_cond_init(&r.over, NULL);
+	pthread_t syncer;
+	bool syncing = o->sync && !pthread_create(&syncer, NULL, sync_along, &r);
 	const struct list *components = &s->manifest.summary.components;
 	for (size_t i = 0; i < components->count && !rc; i++) {
 		r.about = &LIST_AT(*components, struct snapshot_component, i);
@@ -614,10 +654,13 @@ enum err_code snapshot_restore_into(struct snapshot *s, const char *dir, const s
 			rc = restore_component(&r, reterr);
 		report(&r);
 	}
+	if (syncing)
+		end_syncing(&r, syncer);
 	pthread_mutex_destroy(&r.mutex);
 	pthread_cond_destroy(&r.wake);
-	if (!rc && o->sync && syncfs(fd))
-		rc = err_sys(reterr, errno, "sync %s", dir);
+	pthread_cond_destroy(&r.over);
+	if (!rc && o->sync && (r.sync_errno || syncfs(fd)))
+		rc = err_sys(reterr, r.sync_errno ? r.sync_errno : errno, "sync %s", dir);
 	if (rc)
 		return rc;
 	*ret = (struct restore_result){r.entries, r.files, r.bytes};

@@ -99,7 +99,20 @@ static enum err_code add_page(
 	memcpy(copy, data, size);
 	t->pages[t->page_count++] = copy; /* blocks point into it, also after an error */
 	t->bytes += size;
+	t->last_page = t->block_count;
 	return tree_page_parse(copy, size, live, add, t, reterr);
+}
+
+void tree_keep_last(struct tree *t)
+{
+	for (size_t i = 0; i + 1 < t->page_count; i++)
+		free(t->pages[i]);
+	if (t->page_count > 1)
+		t->pages[0] = t->pages[t->page_count - 1];
+	t->page_count = t->page_count ? 1 : 0;
+	t->block_count -= t->last_page;
+	memmove(t->blocks, t->blocks + t->last_page, t->block_count * sizeof *t->blocks);
+	t->last_page = 0;
 }
 
 enum err_code tree_add_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr)
@@ -248,13 +261,9 @@ void tree_digest_end(
 		*ret_bytes = d->bytes;
 }
 
-enum err_code tree_digest_of(
-    const struct tree *t, struct digest *ret, uint64_t *ret_entries, uint64_t *ret_bytes, struct err *reterr)
+void tree_digest_blocks(struct tree_digest *d, const struct tree *t, size_t first)
 {
-	CLEANUP(tree_digest_cleanup) struct tree_digest *d = tree_digest_new();
-	if (!d)
-		return err_set(reterr, ERR_NOMEM, "out of memory");
-	for (size_t i = 0; i < t->block_count; i++) {
+	for (size_t i = first; i < t->block_count; i++) {
 		const struct tree_block *b = &t->blocks[i];
 		if (!b->continued)
 			tree_digest_directory(d, b->root, b->path, b->path_size);
@@ -262,6 +271,15 @@ enum err_code tree_digest_of(
 		for (uint32_t j = 0; j < b->count; j++, e += entry_size(e))
 			tree_digest_entry(d, e);
 	}
+}
+
+enum err_code tree_digest_of(
+    const struct tree *t, struct digest *ret, uint64_t *ret_entries, uint64_t *ret_bytes, struct err *reterr)
+{
+	CLEANUP(tree_digest_cleanup) struct tree_digest *d = tree_digest_new();
+	if (!d)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	tree_digest_blocks(d, t, 0);
 	tree_digest_end(d, ret, ret_entries, NULL, ret_bytes);
 	return ERR_OK;
 }

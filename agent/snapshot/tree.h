@@ -152,6 +152,7 @@ struct tree {
 	uint8_t **pages;
 	struct tree_block *blocks; /* in order; one directory may have several in a row */
 	size_t page_count, page_room, block_count, block_room;
+	size_t last_page; /* the first block of the page that came last */
 	uint64_t bytes;
 };
 /* Parses a copy of the page and adds its blocks, which must come after what is there.  ERR_CORRUPT. */
@@ -160,6 +161,8 @@ ERR_CHECK enum err_code tree_add_page(struct tree *t, const uint8_t *data, size_
 ERR_CHECK enum err_code tree_add_live_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr);
 /* A single page from anywhere in a tree, into an empty t: its entries can be visited, nothing can be found. */
 ERR_CHECK enum err_code tree_add_loose_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr);
+/* Lets all pages but the last go, for who walks a tree page by page: the next one is held against it. */
+void tree_keep_last(struct tree *t);
 void tree_done(struct tree *t);
 /* Depth-first order: as bytes, but '/' sorts before all else. */
 int tree_path_compare(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size);
@@ -182,6 +185,7 @@ void tree_digest_free(struct tree_digest *d);
 CLEANUP_DEFINE(struct tree_digest, tree_digest_cleanup, tree_digest_free)
 void tree_digest_directory(struct tree_digest *d, uint16_t root, const void *path, size_t path_size);
 void tree_digest_entry(struct tree_digest *d, const uint8_t *entry);
+void tree_digest_blocks(struct tree_digest *d, const struct tree *t, size_t first); /* from that block on */
 void tree_digest_end(struct tree_digest *d, struct digest *ret, uint64_t *ret_entries, uint64_t *ret_files, uint64_t *ret_bytes);
 /* Of a whole tree. */
 ERR_CHECK enum err_code tree_digest_of(const struct tree *t, struct digest *ret, uint64_t *ret_entries, uint64_t *ret_bytes, struct err *reterr);

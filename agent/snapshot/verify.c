@@ -15,7 +15,8 @@ struct verifying {
 	struct needs needs;
 	pthread_mutex_t mutex;
 	pthread_cond_t done;
-	size_t next; /* need to take next */
+	size_t next;      /* need to take next */
+	uint64_t earlier; /* needs of batches that are done */
 	unsigned running;
 	enum err_code rc; /* could not be verified, which is not the same as wrong */
 	struct err err;
@@ -97,7 +98,7 @@ static void report(const struct verifying *v)
 	if (v->o->progress)
 		v->o->progress(v->o->progress_ctx,
 		    &(struct snapshot_progress){
-			.entries = v->chunks, .entries_total = v->needs.count, .bytes_read = v->bytes});
+			.entries = v->chunks, .entries_total = v->earlier + v->needs.count, .bytes_read = v->bytes});
 }
 
 static void wait_for_workers(struct verifying *v)
@@ -161,6 +162,40 @@ static void choose_sample(struct needs *n)
 
 /* ---- trees ---- */
 
+/* All that has gathered: the order of a tree is mostly that of the packs, so that batches of it hardly overlap. */
+static enum err_code check_batch(struct verifying *v, struct err *reterr)
+{
+	needs_sort(&v->needs);
+	enum err_code rc = check_chunks(v, reterr);
+	v->earlier += v->needs.count;
+	v->needs.count = v->next = 0;
+	return rc;
+}
+
+/* One page after the other, each against the one before. */
+static enum err_code check_pages(struct verifying *v, struct reader *rd, struct bytes pages, const char *name,
+    struct tree *tree, struct tree_digest *digest, struct err *why)
+{
+	enum err_code rc = ERR_OK;
+	for (size_t at = 0; at < pages.size && !rc; at += REFERENCE_SIZE) {
+		struct chunk_id id;
+		const uint8_t *page;
+		uint32_t size = reference_size(pages.data + at);
+		memcpy(id.b, pages.data + at, CHUNK_ID_SIZE);
+		rc = reader_chunk(rd, &id, size, &page, why);
+		if (!rc)
+			rc = tree_add_page(tree, page, size, why);
+		if (rc)
+			return rc;
+		tree_keep_last(tree);
+		tree_digest_blocks(digest, tree, 0);
+		rc = needs_add_tree(&v->needs, rd, tree, NULL, 0, name, &v->findings, why);
+		if (!rc && !v->o->sample && v->needs.count >= VERIFY_BATCH)
+			rc = check_batch(v, why);
+	}
+	return rc;
+}
+
 static enum err_code check_tree(struct verifying *v, struct reader *rd, const struct snapshot_component *c,
     const struct manifest_tree *t, struct err *reterr)
 {
@@ -168,23 +203,24 @@ static enum err_code check_tree(struct verifying *v, struct reader *rd, const st
 	struct tree tree = {0};
 	struct digest digest;
 	struct err why = ERR_INIT;
+	CLEANUP(tree_digest_cleanup) struct tree_digest *d = tree_digest_new();
+	if (!d)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
 	enum err_code rc = needs_add_pages(&v->needs, rd, t->pages, NULL, 0, name, &v->findings, reterr);
 	if (rc)
 		return rc;
-	rc = reader_tree(rd, t->pages, &tree, &why);
+	rc = check_pages(v, rd, t->pages, name, &tree, d, &why);
+	tree_done(&tree);
 	if (rc == ERR_CORRUPT) {
 		findings_add(&v->findings, "%s: %s", name, why.msg);
 		return ERR_OK;
 	}
 	if (rc)
 		return err_set(reterr, rc, "%s", why.msg);
-	rc = tree_digest_of(&tree, &digest, NULL, NULL, reterr);
-	if (!rc && memcmp(digest.b, c->digest.b, sizeof digest.b))
+	tree_digest_end(d, &digest, NULL, NULL, NULL);
+	if (memcmp(digest.b, c->digest.b, sizeof digest.b))
 		findings_add(&v->findings, "%s: its digest is not the one that was signed", name);
-	if (!rc)
-		rc = needs_add_tree(&v->needs, rd, &tree, NULL, 0, name, &v->findings, reterr);
-	tree_done(&tree);
-	return rc;
+	return ERR_OK;
 }
 
 static enum err_code check_trees(struct verifying *v, const struct manifest *m, struct err *reterr)
@@ -234,7 +270,7 @@ static enum err_code verify(
 		return err_set(reterr, rc, "%s", why.msg);
 	rc = check_trees(v, &m, reterr);
 	needs_sort(&v->needs);
-	*ret_total = v->needs.count;
+	*ret_total = v->earlier + v->needs.count;
 	if (v->o->sample)
 		choose_sample(&v->needs);
 	return rc ? rc : check_chunks(v, reterr);
