@@ -2,7 +2,8 @@
  *
  * Twelve classes that systems share whatever their own codes are called (gRPC's status codes, SQLSTATE's classes,
  * errno, HTTP).  A message is turned into features (features.c), a linear model weighs them (model.h), and a
- * calibration that was measured on systems which the weights had not seen says how often such an answer is right. Pure.
+ * calibration that was measured on systems which the weights had not seen says how often such an answer is right
+ * (calibrate.c). Pure.
  */
 #ifndef KEDGE_CONTROLLER_KNOWLEDGE_CLASSES_H
 #define KEDGE_CONTROLLER_KNOWLEDGE_CLASSES_H
@@ -49,6 +50,8 @@ void word_stem(const char *word, char *out);
  * Returns whether any matched. */
 enum { LEXICON_STEPS = 8 };
 bool lexicon_match(const struct message_token *tokens, size_t count, uint8_t ret[ERROR_CLASS_COUNT]);
+/* The classes that a message is of beyond doubt, one bit each; more than one is no certainty. */
+unsigned lexicon_certain(const struct message_token *tokens, size_t count);
 /* The i-th phrase, for tests; false past the end. */
 bool lexicon_entry(size_t i, const char **ret_phrase, size_t *ret_size, enum error_class *ret_class, int *ret_strength);
 

@@ -11,6 +11,7 @@ void look_at(const char *text, size_t size, struct look *ret)
 	memset(ret->lexicon, 0, sizeof ret->lexicon);
 	message_features(text, size, &ret->features);
 	size_t n = message_tokens(text, size, tokens, MESSAGE_TOKENS_MAX);
+	ret->certain = lexicon_certain(tokens, n);
 	if (!lexicon_match(tokens, n, worth))
 		return;
 	unsigned first = 0;
@@ -41,7 +42,7 @@ void model_shares(const struct model *m, const struct look *l, double ret[ERROR_
 			z[c] += (double)m->shared[k] * (double)l->lexicon[c][k];
 	}
 	for (size_t i = 0; i < l->features.count; i++) {
-		const float *w = m->cells + (size_t)l->features.items[i].cell * MODEL_COLUMNS;
+		const float *w = m->cells + (size_t)l->features.items[i].cell * ERROR_CLASS_COUNT;
 		for (unsigned c = 0; c < ERROR_CLASS_COUNT; c++)
 			z[c] += (double)w[c] * (double)l->features.items[i].value;
 	}
@@ -62,90 +63,55 @@ enum error_class shares_first(const double share[ERROR_CLASS_COUNT])
 	return (enum error_class)first;
 }
 
-void confidence_signs(const struct look *l, const double share[ERROR_CLASS_COUNT], double ret[MODEL_SIGNS])
+bool beyond_doubt(const struct look *l, enum error_class class)
 {
-	unsigned first = shares_first(share), n = 0;
-	double second = 0, third = 0, certain = 0;
-	for (unsigned c = 0; c < ERROR_CLASS_COUNT; c++) {
-		certain += (double)l->lexicon[c][2];
-		if (c == first)
-			continue;
-		if (share[c] > second) {
-			third = second;
-			second = share[c];
-		} else if (share[c] > third)
-			third = share[c];
-	}
-	const float *f = l->lexicon[first];
-	double odds = log((share[first] + 1e-9) / (1 - share[first] + 1e-9));
-	memset(ret, 0, MODEL_SIGNS * sizeof *ret);
-	ret[n++] = 1;
-	ret[n++] = odds;
-	ret[n++] = log((share[first] + 1e-9) / (second + 1e-9));
-	ret[n++] = log((second + 1e-9) / (third + 1e-9));
-	ret[n++] = (double)f[3];
-	ret[n++] = (double)f[4];
-	ret[n++] = (double)f[6];
-	ret[n++] = certain - (double)f[2]; /* others that are as good as said */
-	ret[n + first] = 1;
-	ret[n + ERROR_CLASS_COUNT + first] = (double)f[4];
-	ret[n + 2 * ERROR_CLASS_COUNT + first] = odds;
+	return l->certain == 1u << class;
 }
 
-double confidence_of(const struct model *m, const struct look *l, const double signs[MODEL_SIGNS])
+double calibration_at(const struct list *points, double score)
 {
-	double z = 0;
-	for (unsigned k = 0; k < MODEL_SIGNS; k++)
-		z += (double)m->confidence[k] * signs[k];
-	for (size_t i = 0; i < l->features.count; i++)
-		z += (double)m->cells[(size_t)l->features.items[i].cell * MODEL_COLUMNS + ERROR_CLASS_COUNT] *
-		     (double)l->features.items[i].value;
-	return 1 / (1 + exp(-z));
-}
-
-double calibrated(const struct model_card *card, double confidence)
-{
-	double score = 0, right = 0; /* the line between the points on both sides */
-	for (size_t i = 0; i < card->calibration.count; i++) {
-		const struct model_calibration *p = &LIST_AT(card->calibration, struct model_calibration, i);
-		if (confidence <= p->score) {
-			double width = p->score - score;
-			return width > 0 ? right + (p->right - right) * (confidence - score) / width : p->right;
+	double from = 0, right = 0;
+	for (size_t i = 0; i < points->count; i++) {
+		const struct model_calibration *p = &LIST_AT(*points, struct model_calibration, i);
+		if (score <= p->score) {
+			double width = p->score - from;
+			return width > 0 ? right + (p->right - right) * (score - from) / width : p->right;
 		}
-		score = p->score;
+		from = p->score;
 		right = p->right;
 	}
-	return card->calibration.count ? right : confidence;
+	return points->count ? right : score;
 }
 
-bool said_outright(const struct look *l, enum error_class class)
+static double moved(double p, double log_odds)
 {
-	for (unsigned c = 0; c < ERROR_CLASS_COUNT; c++)
-		if (c != class && l->lexicon[c][2] > 0)
-			return false;
-	return l->lexicon[class][4] > 0;
+	p = fmin(fmax(p, 0.005), 0.995);
+	return 1 / (1 + exp(-log(p / (1 - p)) - log_odds));
 }
 
-double settled_confidence(
-    const struct model_card *card, const struct look *l, enum error_class class, double share, double confidence)
+double calibrated(const struct model_card *card, const struct look *l, enum error_class class, double share)
 {
-	double settled = calibrated(card, confidence);
-	for (size_t i = 0; i < card->sure.count && said_outright(l, class); i++) {
-		const struct model_sure *s = &LIST_AT(card->sure, struct model_sure, i);
-		if (s->class == class && share >= s->share && s->right > settled)
-			settled = s->right;
+	double p;
+	if (!beyond_doubt(l, class))
+		p = calibration_at(&card->calibration, share);
+	else {
+		p = calibration_at(&card->certain, share);
+		for (size_t i = 0; i < card->shifts.count; i++) {
+			const struct model_shift *s = &LIST_AT(card->shifts, struct model_shift, i);
+			if (s->class == class)
+				p = moved(p, s->shift);
+		}
+		if (card->sure_right > p && p >= card->sure_from)
+			p = card->sure_right;
 	}
-	return settled;
+	return fmin(fmax(p, 0), 1); /* a file may say what it likes */
 }
 
 void model_classify(const struct model *m, const char *text, size_t size, struct verdict *ret)
 {
 	struct look look;
-	double signs[MODEL_SIGNS];
 	look_at(text, size, &look);
 	model_shares(m, &look, ret->share);
 	ret->class = shares_first(ret->share);
-	confidence_signs(&look, ret->share, signs);
-	ret->confidence =
-	    settled_confidence(&m->card, &look, ret->class, ret->share[ret->class], confidence_of(m, &look, signs));
+	ret->confidence = calibrated(&m->card, &look, ret->class, ret->share[ret->class]);
 }

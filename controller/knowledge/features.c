@@ -1,20 +1,17 @@
 /* controller/knowledge/features.c: what the model looks at in a message.
  *
- * Four groups, each scaled to the same length so that a long message is not surer than a short one: words and their
+ * Five groups, each scaled to the same length so that a long message is not surer than a short one: words and their
  * neighbours, pieces of words (so that "unauthorised" helps "unauthorized"), the place of words (how a message begins
- * and ends says much), and what the lexicon makes of it. */
+ * and ends says much), what the lexicon makes of it, and the manner in which values stand in it. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "controller/knowledge/classes.h"
 
-#ifndef LEXICON_LENGTH
-#define LEXICON_LENGTH 1.0f
-#define WORDS_LENGTH   1.2f
-#define PIECES_LENGTH  0.6f
-#define PLACES_LENGTH  0.6f
-#endif
+static const float lexicon_length = 0.5f, words_length = 1.6f, pieces_length = 0.6f, places_length = 0.6f,
+		   manner_length = 0.8f;
+
 struct builder {
 	struct features *f;
 	size_t group; /* where the present group began */
@@ -66,7 +63,7 @@ static void words(struct builder *b, const struct message_token *t, size_t n)
 			put(b, hash("t", t[i].stem, t[i + 1].stem, t[i + 2].stem), 0.7f);
 		}
 	}
-	end_group(b, WORDS_LENGTH);
+	end_group(b, words_length);
 }
 
 static void pieces(struct builder *b, const struct message_token *t, size_t n)
@@ -84,7 +81,7 @@ static void pieces(struct builder *b, const struct message_token *t, size_t n)
 				put(b, hash("c", piece, NULL, NULL), 1.0f);
 			}
 	}
-	end_group(b, PIECES_LENGTH);
+	end_group(b, pieces_length);
 }
 
 static void places(struct builder *b, const struct message_token *t, size_t n, const char *text)
@@ -109,7 +106,7 @@ static void places(struct builder *b, const struct message_token *t, size_t n, c
 	put(b, hash("values", number, NULL, NULL), 1.0f);
 	put(b, hash("camel", camel ? "1" : "0", NULL, NULL), 0.7f);
 	put(b, hash("capital", *text >= 'A' && *text <= 'Z' ? "1" : "0", NULL, NULL), 0.5f);
-	end_group(b, PLACES_LENGTH);
+	end_group(b, places_length);
 }
 
 /* What the lexicon says is shared by all its phrases: a system whose words were never seen profits from others'. */
@@ -118,7 +115,7 @@ static void meanings(struct builder *b, const struct message_token *t, size_t n)
 	uint8_t worth[ERROR_CLASS_COUNT];
 	if (!lexicon_match(t, n, worth)) {
 		put(b, hash("lexicon", "none", NULL, NULL), 1.0f);
-		end_group(b, LEXICON_LENGTH);
+		end_group(b, lexicon_length);
 		return;
 	}
 	unsigned first = 0, second = ERROR_CLASS_COUNT;
@@ -142,7 +139,59 @@ static void meanings(struct builder *b, const struct message_token *t, size_t n)
 	put(b, hash("lexicon-first", name, grade, NULL), 1.0f);
 	put(b, hash("lexicon-second", other, NULL, NULL), 0.5f);
 	put(b, hash("lexicon-both", name, other, NULL), 0.5f);
-	end_group(b, LEXICON_LENGTH);
+	end_group(b, lexicon_length);
+}
+
+/* A format mark at text[i] (which is '%'): where its letter stands, or size. */
+static size_t mark_letter(const char *text, size_t size, size_t i)
+{
+	size_t k = i + 1;
+	while (k < size && text[k] != 'q' && text[k] && strchr("+-#0123456789.lhzjt", text[k]))
+		k++;
+	bool letter = k < size && ((text[k] >= 'a' && text[k] <= 'z') || text[k] == 'T');
+	return letter ? k : size;
+}
+
+/* Programs in one language speak alike: the marks tell which it is, and one behind a colon at the very end that an
+ * error from below is handed on. */
+struct manner {
+	char language[2]; /* "g" any-value marks, "c" typed ones, "b" braces, "-" none */
+	char last[2];     /* the letter of the last mark */
+	bool handed_on;
+};
+
+static struct manner manner_of(const char *text, size_t size)
+{
+	struct manner m = {"-", "-", false};
+	for (size_t i = 0; i + 1 < size; i++) {
+		size_t k = text[i] == '%' ? mark_letter(text, size, i) : size;
+		if (k < size) {
+			m.last[0] = text[k];
+			if (strchr("vwqT", text[k]))
+				m.language[0] = 'g';
+			else if (m.language[0] != 'g')
+				m.language[0] = 'c';
+			m.handed_on = i > 1 && text[i - 1] == ' ' && text[i - 2] == ':' && k + 1 == size;
+		} else if (text[i] == '{')
+			m.language[0] = 'b';
+	}
+	return m;
+}
+
+static void manner(struct builder *b, const struct message_token *t, size_t n, const char *text, size_t size)
+{
+	struct manner m = manner_of(text, size);
+	const char *handed_on = m.handed_on ? "c" : "-";
+	put(b, hash("style", m.language, NULL, NULL), 1.0f);
+	put(b, hash("style-last", m.last, handed_on, NULL), 1.0f);
+	if (n) {
+		put(b, hash("style-first", m.last, handed_on, t[0].stem), 1.0f);
+		put(b, hash("style-f", m.language, t[0].stem, NULL), 1.0f);
+	}
+	put(b, hash("style-upper", size && *text >= 'A' && *text <= 'Z' ? "1" : "0", m.language, NULL), 0.5f);
+	char end[2] = {size && text[size - 1] && strchr(".!)", text[size - 1]) ? text[size - 1] : ' ', 0};
+	put(b, hash("style-end", end, NULL, NULL), 0.5f);
+	end_group(b, manner_length);
 }
 
 void message_features(const char *text, size_t size, struct features *ret)
@@ -155,4 +204,5 @@ void message_features(const char *text, size_t size, struct features *ret)
 	meanings(&b, tokens, n);
 	words(&b, tokens, n);
 	pieces(&b, tokens, n);
+	manner(&b, tokens, n, text, size);
 }

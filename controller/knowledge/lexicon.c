@@ -83,7 +83,7 @@ bool lexicon_match(const struct message_token *tokens, size_t count, uint8_t ret
 		const struct lexicon_group *l = &lexicon_groups[g];
 		const char *at = l->phrases;
 		struct phrase p;
-		while (next(&at, &p)) {
+		while (l->strength < 4 && next(&at, &p)) {
 			unsigned worth = (unsigned)l->strength * LEXICON_STEPS + phrase_words(p);
 			if (worth > ret[l->class] && phrase_found(p, tokens, count)) {
 				ret[l->class] = (uint8_t)worth;
@@ -92,6 +92,20 @@ bool lexicon_match(const struct message_token *tokens, size_t count, uint8_t ret
 		}
 	}
 	return any;
+}
+
+unsigned lexicon_certain(const struct message_token *tokens, size_t count)
+{
+	unsigned classes = 0;
+	for (size_t g = 0; g < lexicon_group_count; g++) {
+		const struct lexicon_group *l = &lexicon_groups[g];
+		const char *at = l->phrases;
+		struct phrase p;
+		while (l->strength == 4 && !(classes & 1u << l->class) && next(&at, &p))
+			if (phrase_found(p, tokens, count))
+				classes |= 1u << l->class;
+	}
+	return classes;
 }
 
 bool lexicon_entry(size_t i, const char **ret_phrase, size_t *ret_size, enum error_class *ret_class, int *ret_strength)

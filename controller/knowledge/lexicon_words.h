@@ -6,7 +6,7 @@
 
 struct lexicon_group {
 	enum error_class class;
-	int strength;        /* 1: a hint, 2: usually so, 3: as good as said */
+	int strength; /* 1: a hint, 2: usually so, 3: as good as said, 4: beyond doubt, for the confidence alone */
 	const char *phrases; /* divided by | */
 };
 extern const struct lexicon_group lexicon_groups[];

@@ -11,7 +11,8 @@ enum {
 	MODEL_TEXT_MAX = 4 << 20,          /* a model file is some 600 KiB */
 	MODEL_EXAMPLES_MAX = 1 << 17,      /* they are held in memory, some 17 KiB each */
 	LEXICON_PHRASE_MAX = 128,          /* bytes of one phrase: the longest has 40 */
-	MODEL_SYSTEMS_MAX = 64,            /* systems that training data may name: one held back a round */
+	EXAMPLE_SYSTEMS_MAX = 63,          /* systems that training data may name: one held back a round */
+	MODEL_SYSTEMS_MAX = 128,           /* with the kinds of software that come with the program, and the lexicon */
 	MODEL_BINS_MAX = 64,               /* steps of a calibration */
 	INCIDENT_EVENTS_MAX = 65536,       /* kinds of events over a history */
 	SIMILAR_INCIDENTS_MAX = 200000,    /* of one history */

@@ -1,8 +1,8 @@
 /* controller/knowledge/model.c: a model as a file.
  *
- *   kedge-model 1
+ *   kedge-model 2
  *   <the card, JSON, one line>
- *   <MODEL_SHARED numbers> / <MODEL_SIGNS numbers> / <MODEL_COLUMNS scales>, a line each
+ *   <MODEL_SHARED numbers> / <a scale for each class>, a line each
  *   <the cells: one signed byte a weight, base64, in lines of LINE_BYTES bytes before encoding>
  *
  * A byte is enough for a weight: what rounding changes is far below what calibration can see. */
@@ -17,7 +17,7 @@
 #include "shared/base/limits.h"
 #include "shared/base/text.h"
 
-static const char head[] = "kedge-model 1";
+static const char head[] = "kedge-model 2";
 enum { LINE_BYTES = 96, CARD_ARENA_MAX = 1 << 20 };
 
 static const char *const class_names[ERROR_CLASS_COUNT] = {"already_exists", "auth", "conflict", "integrity",
@@ -30,13 +30,12 @@ static const struct field calibration_fields[] = {
 };
 const struct record_type model_calibration_type =
     RECORD_TYPE("model_calibration", struct model_calibration, calibration_fields, "one point of a calibration");
-static const struct field sure_fields[] = {
-    F_ENUM(struct model_sure, class, &error_class_enum, FIELD_ALWAYS | FIELD_COLUMN, "the class"),
-    F_F64(struct model_sure, share, FIELD_ALWAYS | FIELD_COLUMN, "from this share on"),
-    F_F64(struct model_sure, right, FIELD_ALWAYS | FIELD_COLUMN, "how often that was right"),
+static const struct field shift_fields[] = {
+    F_ENUM(struct model_shift, class, &error_class_enum, FIELD_ALWAYS | FIELD_COLUMN, "the class"),
+    F_F64(struct model_shift, shift, FIELD_ALWAYS | FIELD_COLUMN, "how much surer than the others, log odds"),
 };
-const struct record_type model_sure_type =
-    RECORD_TYPE("model_sure", struct model_sure, sure_fields, "where a model is as good as certain");
+const struct record_type model_shift_type =
+    RECORD_TYPE("model_shift", struct model_shift, shift_fields, "what a class that is said beyond doubt is worth");
 static const struct field system_fields[] = {
     F_STRING(
 	struct model_system, system, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "the system that was held back"),
@@ -50,6 +49,8 @@ static const struct field card_fields[] = {
     F_STRING(struct model_card, version, NAME_MAX_BYTES, FIELD_REQUIRED, "of the features that it weighs"),
     F_DIGEST(struct model_card, training, FIELD_ALWAYS, "SHA-256 of the examples"),
     F_U64(struct model_card, examples, 0, FIELD_ALWAYS, "how many there were"),
+    F_DIGEST(struct model_card, own, FIELD_ALWAYS, "SHA-256 of the examples that come with the program"),
+    F_U64(struct model_card, own_examples, 0, FIELD_ALWAYS, "how many of those were learned from, too"),
     F_F64(struct model_card, accuracy, FIELD_ALWAYS,
 	"share of right answers, each by weights that had not seen its system"),
     F_F64(struct model_card, macro_f1, FIELD_ALWAYS, "mean of the classes' F1"),
@@ -58,8 +59,12 @@ static const struct field card_fields[] = {
     F_F64(struct model_card, sure_coverage, FIELD_ALWAYS, "share of such answers"),
     F_LIST(struct model_card, systems, &model_system_type, MODEL_SYSTEMS_MAX, 0, "each system apart"),
     F_LIST(struct model_card, calibration, &model_calibration_type, MODEL_BINS_MAX, 0,
-	"what the model's scores turned out to be worth"),
-    F_LIST(struct model_card, sure, &model_sure_type, ERROR_CLASS_COUNT, 0, "what is as good as certain"),
+	"what the model's shares turned out to be worth"),
+    F_LIST(struct model_card, certain, &model_calibration_type, MODEL_BINS_MAX, 0,
+	"the same, where the lexicon is beyond doubt"),
+    F_LIST(struct model_card, shifts, &model_shift_type, ERROR_CLASS_COUNT, 0, "how much surer some classes are then"),
+    F_F64(struct model_card, sure_from, FIELD_ALWAYS, "beyond doubt and at least this confident"),
+    F_F64(struct model_card, sure_right, FIELD_ALWAYS, "is so often right, taken together; 0: never often enough"),
 };
 const struct record_type model_card_type =
     RECORD_TYPE("model_card", struct model_card, card_fields, "a model: what it was made from and how good it is");
@@ -76,14 +81,14 @@ enum err_code model_new(struct model **ret, struct err *reterr)
 	struct model *m = calloc(1, sizeof *m);
 	if (m) {
 		m->arena = arena_new(CARD_ARENA_MAX);
-		m->cells = calloc((size_t)MODEL_CELLS * MODEL_COLUMNS, sizeof *m->cells);
+		m->cells = calloc((size_t)MODEL_CELLS * ERROR_CLASS_COUNT, sizeof *m->cells);
 	}
 	if (!m || !m->arena || !m->cells) {
 		model_free(m);
 		return err_set(reterr, ERR_NOMEM, "out of memory for a model");
 	}
 	m->card.name = "error-class";
-	m->card.version = "words-1";
+	m->card.version = "words-2";
 	*ret = m;
 	return ERR_OK;
 }
@@ -113,17 +118,17 @@ static void put_numbers(struct buf *out, const float *v, size_t n)
 
 static void column_scales(const struct model *m, float *ret)
 {
-	for (size_t c = 0; c < MODEL_COLUMNS; c++) {
+	for (size_t c = 0; c < ERROR_CLASS_COUNT; c++) {
 		float most = 0;
 		for (size_t i = 0; i < MODEL_CELLS; i++)
-			most = fmaxf(most, fabsf(m->cells[i * MODEL_COLUMNS + c]));
+			most = fmaxf(most, fabsf(m->cells[i * ERROR_CLASS_COUNT + c]));
 		ret[c] = most > 0 ? most / 127.0f : 1.0f;
 	}
 }
 
 enum err_code model_to_text(const struct model *m, struct buf *out, struct err *reterr)
 {
-	float scales[MODEL_COLUMNS];
+	float scales[ERROR_CLASS_COUNT];
 	int8_t line[LINE_BYTES];
 	buf_printf(out, "%s\n", head);
 	enum err_code rc = record_to_json(&model_card_type, &m->card, 0, out, reterr);
@@ -132,13 +137,12 @@ enum err_code model_to_text(const struct model *m, struct buf *out, struct err *
 	buf_text(out, "\n");
 	column_scales(m, scales);
 	put_numbers(out, m->shared, MODEL_SHARED);
-	put_numbers(out, m->confidence, MODEL_SIGNS);
-	put_numbers(out, scales, MODEL_COLUMNS);
-	size_t all = (size_t)MODEL_CELLS * MODEL_COLUMNS;
+	put_numbers(out, scales, ERROR_CLASS_COUNT);
+	size_t all = (size_t)MODEL_CELLS * ERROR_CLASS_COUNT;
 	for (size_t at = 0; at < all; at += LINE_BYTES) {
 		size_t n = all - at < LINE_BYTES ? all - at : LINE_BYTES;
 		for (size_t i = 0; i < n; i++)
-			line[i] = (int8_t)lrintf(m->cells[at + i] / scales[(at + i) % MODEL_COLUMNS]);
+			line[i] = (int8_t)lrintf(m->cells[at + i] / scales[(at + i) % ERROR_CLASS_COUNT]);
 		text_base64(out, line, n);
 		buf_text(out, "\n");
 	}
@@ -190,7 +194,7 @@ static enum err_code get_cells(struct model_lines *l, const float *scales, float
 {
 	struct buf bytes = BUF_INIT;
 	const char *line;
-	size_t size, at = 0, all = (size_t)MODEL_CELLS * MODEL_COLUMNS;
+	size_t size, at = 0, all = (size_t)MODEL_CELLS * ERROR_CLASS_COUNT;
 	enum err_code rc = ERR_OK;
 	while (rc == ERR_OK && next_line(l, &line, &size)) {
 		buf_clear(&bytes);
@@ -198,7 +202,7 @@ static enum err_code get_cells(struct model_lines *l, const float *scales, float
 		if (rc == ERR_OK && bytes.size > all - at)
 			rc = err_set(reterr, ERR_INVALID, "too many weights");
 		for (size_t i = 0; rc == ERR_OK && i < bytes.size; i++, at++)
-			cells[at] = (float)(int8_t)bytes.data[i] * scales[at % MODEL_COLUMNS];
+			cells[at] = (float)(int8_t)bytes.data[i] * scales[at % ERROR_CLASS_COUNT];
 		if (rc != ERR_OK)
 			rc = err_prefix(reterr, rc, "model: line %u", l->number);
 	}
@@ -210,7 +214,7 @@ static enum err_code get_cells(struct model_lines *l, const float *scales, float
 
 static enum err_code get_all(struct model *m, struct model_lines *l, struct err *reterr)
 {
-	float scales[MODEL_COLUMNS];
+	float scales[ERROR_CLASS_COUNT];
 	const char *line, *version = m->card.version, *name = m->card.name;
 	size_t size;
 	if (!next_line(l, &line, &size) || size != sizeof head - 1 || memcmp(line, head, size) != 0)
@@ -225,9 +229,7 @@ static enum err_code get_all(struct model *m, struct model_lines *l, struct err 
 		    m->card.name, m->card.version, name, version);
 	rc = get_numbers(l, m->shared, MODEL_SHARED, reterr);
 	if (rc == ERR_OK)
-		rc = get_numbers(l, m->confidence, MODEL_SIGNS, reterr);
-	if (rc == ERR_OK)
-		rc = get_numbers(l, scales, MODEL_COLUMNS, reterr);
+		rc = get_numbers(l, scales, ERROR_CLASS_COUNT, reterr);
 	return rc == ERR_OK ? get_cells(l, scales, m->cells, reterr) : rc;
 }
 

@@ -9,7 +9,7 @@
 
 #include "controller/knowledge/classes.h"
 
-struct model_calibration { /* at this score and above, so often right */
+struct model_calibration { /* at this share, so often right */
 	double score, right;
 };
 struct model_system { /* how it did on a system that was held back */
@@ -17,22 +17,29 @@ struct model_system { /* how it did on a system that was held back */
 	uint64_t messages;
 	double accuracy;
 };
-struct model_sure { /* said outright by the lexicon alone, and given this share: as good as certain */
+struct model_shift { /* what is said beyond doubt: how much surer (log odds) a class is than the others */
 	uint32_t class;
-	double share, right;
+	double shift;
 };
 struct model_card {
 	const char *name;       /* "error-class" */
 	const char *version;    /* names the features and the lexicon, too: they belong together */
 	struct digest training; /* SHA-256 of the examples */
 	uint64_t examples;
-	struct list systems;            /* struct model_system */
-	double accuracy, macro_f1, ece; /* over all messages, each judged by a model that had not seen its system */
+	struct digest
+	    own; /* SHA-256 of the file of examples that came with the program, which were learned from, too */
+	uint64_t own_examples;
+	struct list systems; /* struct model_system */
+	/* Over all messages, each judged by weights and a calibration that had not seen its system: */
+	double accuracy, macro_f1, ece;
 	double sure_accuracy, sure_coverage; /* of the answers that were given with .95 and more */
 	struct list calibration;             /* struct model_calibration, by score */
-	struct list sure;                    /* struct model_sure, each class at most once */
+	struct list certain;                 /* the same, where the lexicon is beyond doubt */
+	struct list shifts;                  /* struct model_shift, each class at most once */
+	double sure_from,
+	    sure_right; /* beyond doubt and at least this confident: taken together, so often right; or 0 */
 };
-extern const struct record_type model_calibration_type, model_system_type, model_sure_type, model_card_type;
+extern const struct record_type model_calibration_type, model_system_type, model_shift_type, model_card_type;
 
 struct model;
 struct verdict {
@@ -57,8 +64,9 @@ struct example {
 	uint32_t class; /* enum error_class */
 };
 extern const struct record_type example_type;
-/* Trains on all examples; the card's figures and the calibration come from rounds in which one system after the other
- * is held back.  Systems are sorted by name, examples taken in order.  ERR_INVALID: fewer than two systems. */
+/* Trains on all examples and on those that come with the program (examples.h); the card's figures and the calibration
+ * come from rounds in which one system after the other is held back.  Systems are sorted by name, examples taken in
+ * order.  ERR_INVALID: fewer than two systems. */
 ERR_CHECK enum err_code model_train(
     const struct example *examples, size_t count, struct model **ret, struct err *reterr);
 /* What m says of examples, in the figures of a card (no systems: each apart). */

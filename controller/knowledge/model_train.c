@@ -4,16 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/knowledge/examples.h"
 #include "controller/knowledge/train.h"
 #include "shared/base/openssl.h"
 
 #include <openssl/evp.h>
 
-enum {
-	STEP_LEAST = 60, /* answers behind one step of the calibration */
-	SURE_LEAST = 15, /* answers behind a class that is called as good as certain */
-};
-static const double sure = 0.95;
+static const double sure = 0.95; /* for the card's figures */
 
 struct school {
 	struct lesson *lessons;
@@ -21,7 +18,8 @@ struct school {
 	const char *systems[MODEL_SYSTEMS_MAX];
 	uint64_t size[MODEL_SYSTEMS_MAX];
 	uint32_t system_count;
-	size_t count, total; /* examples; with what the lexicon adds */
+	size_t count, total; /* examples; with what came with the program and what the lexicon adds */
+	size_t own;          /* that came with the program */
 };
 
 static int by_name(const void *a, const void *b)
@@ -35,8 +33,8 @@ static enum err_code name_systems(struct school *s, const struct example *e, siz
 		uint32_t k = 0;
 		while (k < s->system_count && strcmp(s->systems[k], e[i].system) != 0)
 			k++;
-		if (k == MODEL_SYSTEMS_MAX - 1) /* the last is the lexicon's */
-			return err_set(reterr, ERR_LIMIT, "more than %d systems", MODEL_SYSTEMS_MAX - 1);
+		if (k == EXAMPLE_SYSTEMS_MAX)
+			return err_set(reterr, ERR_LIMIT, "more than %d systems", EXAMPLE_SYSTEMS_MAX);
 		if (k == s->system_count)
 			s->systems[s->system_count++] = e[i].system;
 	}
@@ -58,6 +56,7 @@ static size_t spell(const char *phrase, size_t size, char *out, size_t room)
 	return n;
 }
 
+/* With lessons NULL: only counts. */
 static size_t phrases(struct lesson *lessons, struct look *looks, uint32_t system)
 {
 	const char *phrase;
@@ -66,10 +65,10 @@ static size_t phrases(struct lesson *lessons, struct look *looks, uint32_t syste
 	enum error_class class;
 	int strength;
 	for (size_t i = 0; lexicon_entry(i, &phrase, &size, &class, &strength); i++) {
-		if (strength < 3)
+		if (strength != 3)
 			continue;
 		if (lessons) {
-			lessons[n] = (struct lesson){.look = &looks[n], .class = class, .system = system};
+			lessons[n] = (struct lesson){.look = &looks[n], .class = class, .system = system, .own = true};
 			look_at(text, spell(phrase, size, text, sizeof text), &looks[n]);
 		}
 		n++;
@@ -77,15 +76,53 @@ static size_t phrases(struct lesson *lessons, struct look *looks, uint32_t syste
 	return n;
 }
 
-/* The examples, and behind them what the lexicon says outright, as a system of its own that is never held back and
- * never judged: its words are learned where no phrase of it stands whole. */
+/* What came with the program: each kind of software is a system from `system` on.  With lessons NULL: only counts. */
+static enum err_code own_examples(struct lesson *lessons, struct look *looks, uint32_t system, size_t *ret_count,
+    uint32_t *ret_systems, struct err *reterr)
+{
+	struct own_examples cursor = {0};
+	struct own_example e;
+	const char *kind = NULL;
+	size_t n = 0, size;
+	uint32_t kinds = 0;
+	bool more = true;
+	own_examples_shipped(&cursor.at, &size);
+	cursor.end = cursor.at + size;
+	for (;;) {
+		enum err_code rc = own_examples_next(&cursor, &e, &more, reterr);
+		if (rc != ERR_OK)
+			return rc;
+		if (!more)
+			break;
+		kinds += e.kind != kind;
+		kind = e.kind;
+		if (lessons) {
+			lessons[n] = (struct lesson){
+			    .look = &looks[n], .class = e.class, .system = system + kinds - 1, .own = true};
+			look_at(e.text, e.text_size, &looks[n]);
+		}
+		n++;
+	}
+	*ret_count = n;
+	*ret_systems = kinds;
+	return kinds < MODEL_SYSTEMS_MAX - EXAMPLE_SYSTEMS_MAX
+		   ? ERR_OK
+		   : err_set(reterr, ERR_LIMIT, "examples: more kinds of software than %d",
+			 MODEL_SYSTEMS_MAX - EXAMPLE_SYSTEMS_MAX - 1);
+}
+
+/* The examples; behind them those that came with the program, and what the lexicon says outright as one more system:
+ * they are learned, never held back and never judged. */
 static enum err_code enrol(struct school *s, const struct example *e, size_t count, struct err *reterr)
 {
+	uint32_t kinds = 0;
 	enum err_code rc = name_systems(s, e, count, reterr);
+	if (rc == ERR_OK)
+		rc = own_examples(NULL, NULL, 0, &s->own, &kinds, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	s->count = count;
-	s->total = count + phrases(NULL, NULL, 0);
+	s->total = count + s->own + phrases(NULL, NULL, 0);
 	s->lessons = calloc(s->total + 1, sizeof *s->lessons);
 	s->looks = calloc(s->total + 1, sizeof *s->looks);
 	if (!s->lessons || !s->looks)
@@ -99,8 +136,9 @@ static enum err_code enrol(struct school *s, const struct example *e, size_t cou
 		s->size[l->system]++;
 		look_at(e[i].text, strlen(e[i].text), l->look);
 	}
-	phrases(s->lessons + count, s->looks + count, s->system_count);
-	return ERR_OK;
+	rc = own_examples(s->lessons + count, s->looks + count, s->system_count, &s->own, &kinds, reterr);
+	phrases(s->lessons + count + s->own, s->looks + count + s->own, s->system_count + kinds);
+	return rc;
 }
 
 static void leave(struct school *s)
@@ -112,12 +150,17 @@ static void leave(struct school *s)
 static void judge(const struct model *m, struct lesson *l)
 {
 	model_shares(m, l->look, l->share);
-	confidence_signs(l->look, l->share, l->signs);
 	l->answer = (uint32_t)shares_first(l->share);
 	l->right = l->answer == l->class;
 }
 
-/* Round by round, one system held back: first the answers, then, when all of them are there, the confidence. */
+static void trust(const struct model_card *card, struct lesson *l)
+{
+	l->confidence = calibrated(card, l->look, (enum error_class)l->answer, l->share[l->answer]);
+}
+
+/* Round by round, one system held back: first the answers, then, when all of them are there, the confidence, by a
+ * calibration that leaves the same system out. */
 static enum err_code hold_back(struct school *s, struct model *m, struct err *reterr)
 {
 	enum err_code rc = ERR_OK;
@@ -128,118 +171,13 @@ static enum err_code hold_back(struct school *s, struct model *m, struct err *re
 				judge(m, &s->lessons[i]);
 	}
 	for (uint32_t k = 0; rc == ERR_OK && k < s->system_count; k++) {
-		rc = fit_confidence(m, s->lessons, s->count, k, reterr);
+		struct model_card card = m->card;
+		rc = fit_calibration(&card, m->arena, s->lessons, s->count, k, reterr);
 		for (size_t i = 0; rc == ERR_OK && i < s->count; i++)
 			if (s->lessons[i].system == k)
-				s->lessons[i].confidence = confidence_of(m, s->lessons[i].look, s->lessons[i].signs);
+				trust(&card, &s->lessons[i]);
 	}
 	return rc;
-}
-
-/* ---- calibration: pool adjacent violators (Ayer et al. 1955) over the sorted confidences ---- */
-
-struct step {
-	double score, right, weight;
-};
-static int by_confidence(const void *a, const void *b)
-{
-	const struct lesson *x = *(const struct lesson *const *)a, *y = *(const struct lesson *const *)b;
-	if (x->confidence != y->confidence)
-		return x->confidence < y->confidence ? -1 : 1;
-	return x < y ? -1 : x > y;
-}
-
-static size_t pool(struct step *steps, size_t n, struct step next)
-{
-	steps[n++] = next;
-	while (n > 1 && steps[n - 2].right >= steps[n - 1].right) {
-		struct step *a = &steps[n - 2], *b = &steps[n - 1];
-		double w = a->weight + b->weight;
-		*a = (struct step){(a->score * a->weight + b->score * b->weight) / w,
-		    (a->right * a->weight + b->right * b->weight) / w, w};
-		n--;
-	}
-	return n;
-}
-
-/* Steps in groups of at least STEP_LEAST answers, then pooled so that they rise. */
-static enum err_code calibrate(struct school *s, struct arena *arena, struct list *ret, struct err *reterr)
-{
-	const struct lesson **sorted = calloc(s->count + 1, sizeof *sorted);
-	struct step *steps = calloc(s->count / STEP_LEAST + 2, sizeof *steps);
-	size_t n = 0, groups = s->count / STEP_LEAST < MODEL_BINS_MAX ? s->count / STEP_LEAST : MODEL_BINS_MAX;
-	groups = groups ? groups : 1;
-	struct model_calibration *points = arena_array(arena, groups + 1, sizeof *points);
-	if (!sorted || !steps || !points) {
-		free(sorted);
-		free(steps);
-		return err_set(reterr, ERR_NOMEM, "out of memory for a calibration");
-	}
-	for (size_t i = 0; i < s->count; i++)
-		sorted[i] = &s->lessons[i];
-	qsort(sorted, s->count, sizeof *sorted, by_confidence);
-	for (size_t g = 0; g < groups; g++) {
-		struct step next = {0, 0, 0};
-		for (size_t i = s->count * g / groups; i < s->count * (g + 1) / groups; i++) {
-			next.score += sorted[i]->confidence;
-			next.right += sorted[i]->right;
-			next.weight++;
-		}
-		if (next.weight > 0) {
-			next.score /= next.weight;
-			next.right /= next.weight;
-			n = pool(steps, n, next);
-		}
-	}
-	for (size_t i = 0; i < n; i++)
-		points[i] = (struct model_calibration){steps[i].score, steps[i].right};
-	free(sorted);
-	free(steps);
-	*ret = (struct list){points, n};
-	return ERR_OK;
-}
-
-/* ---- what is as good as certain ---- */
-
-static double settled(const struct model_card *card, const struct lesson *l)
-{
-	return settled_confidence(card, l->look, (enum error_class)l->answer, l->share[l->answer], l->confidence);
-}
-
-/* From which share on answers of a class that the lexicon says outright were right often enough, on systems that were
- * held back.  False: from none, or too few of them. */
-static bool find_sure(const struct school *s, uint32_t class, struct model_sure *ret)
-{
-	for (unsigned percent = 50; percent < 99; percent++) {
-		double right = 0, all = 0, share = percent / 100.0;
-		for (size_t i = 0; i < s->count; i++) {
-			const struct lesson *l = &s->lessons[i];
-			if (l->answer == class && l->share[class] >= share &&
-			    said_outright(l->look, (enum error_class) class)) {
-				right += l->right;
-				all++;
-			}
-		}
-		if (all < SURE_LEAST)
-			return false;
-		if (right >= sure * all) {
-			*ret = (struct model_sure){class, share, right / all};
-			return true;
-		}
-	}
-	return false;
-}
-
-static enum err_code find_all_sure(struct school *s, struct arena *arena, struct list *ret, struct err *reterr)
-{
-	struct model_sure *found = arena_array(arena, ERROR_CLASS_COUNT, sizeof *found);
-	size_t n = 0;
-	if (!found)
-		return err_set(reterr, ERR_NOMEM, "out of memory for a calibration");
-	for (uint32_t c = 0; c < ERROR_CLASS_COUNT; c++)
-		n += find_sure(s, c, &found[n]);
-	*ret = (struct list){found, n};
-	return ERR_OK;
 }
 
 /* ---- figures ---- */
@@ -267,7 +205,7 @@ static void figures(struct school *s, struct model_card *card)
 	double right = 0, sure_count = 0, sure_right = 0, off[10] = {0};
 	for (size_t i = 0; i < s->count; i++) {
 		const struct lesson *l = &s->lessons[i];
-		double confidence = settled(card, l);
+		double confidence = l->confidence;
 		unsigned bin = (unsigned)(confidence * 10);
 		off[bin < 9 ? bin : 9] += confidence - l->right;
 		right += l->right;
@@ -320,27 +258,33 @@ static bool digest_examples(const struct example *e, size_t count, struct digest
 	return ok;
 }
 
+static bool digest_own(struct digest *ret)
+{
+	const char *text;
+	size_t size;
+	own_examples_shipped(&text, &size);
+	return EVP_Digest(text, size, ret->b, NULL, EVP_sha256(), NULL) == 1;
+}
+
 static enum err_code teach(struct school *s, struct model *m, const struct example *e, size_t count, struct err *reterr)
 {
 	enum err_code rc = enrol(s, e, count, reterr);
 	if (rc == ERR_OK && s->system_count < 2)
 		rc = err_set(
 		    reterr, ERR_INVALID, "examples of at least two systems are needed: one is held back each round");
-	if (rc == ERR_OK && !digest_examples(e, count, &m->card.training))
+	m->card.own_examples = s->own;
+	if (rc == ERR_OK && (!digest_examples(e, count, &m->card.training) || !digest_own(&m->card.own)))
 		rc = err_set(reterr, ERR_INTERNAL, "SHA-256 of the examples failed");
 	if (rc == ERR_OK)
 		rc = hold_back(s, m, reterr);
 	if (rc == ERR_OK)
-		rc = calibrate(s, m->arena, &m->card.calibration, reterr);
-	if (rc == ERR_OK)
-		rc = find_all_sure(s, m->arena, &m->card.sure, reterr);
+		rc = fit_calibration(&m->card, m->arena, s->lessons, s->count, UINT32_MAX, reterr);
 	if (rc == ERR_OK)
 		rc = each_system(s, m->arena, &m->card.systems, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	figures(s, &m->card);
-	rc = fit_weights(m, s->lessons, s->total, UINT32_MAX, reterr);
-	return rc == ERR_OK ? fit_confidence(m, s->lessons, s->count, UINT32_MAX, reterr) : rc;
+	return fit_weights(m, s->lessons, s->total, UINT32_MAX, reterr);
 }
 
 enum err_code model_train(const struct example *examples, size_t count, struct model **ret, struct err *reterr)
@@ -368,7 +312,7 @@ enum err_code model_evaluate(const struct model *m, const struct example *exampl
 	enum err_code rc = enrol(&s, examples, count, reterr);
 	for (size_t i = 0; rc == ERR_OK && i < count; i++) {
 		judge(m, &s.lessons[i]);
-		s.lessons[i].confidence = confidence_of(m, s.lessons[i].look, s.lessons[i].signs);
+		trust(&m->card, &s.lessons[i]);
 	}
 	if (rc == ERR_OK)
 		rc = each_system(&s, arena, &card.systems, reterr);
