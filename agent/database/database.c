@@ -1,3 +1,4 @@
+#include "agent/database/contents.h"
 #include "agent/database/postgres_recovery.h"
 
 #include <dirent.h>
@@ -114,18 +115,25 @@ enum err_code database_thaw_leftover(
 
 /* ---- the way back ---- */
 
+/* A folder that is a mount point cannot take another's place; what is in it can. */
+static bool by_contents(const struct service_config *service)
+{
+	return adapter_of(service)->by_contents && contents_needed(place_of(service));
+}
+
 static enum err_code beside(
     const struct service_config *service, const char *token, char *out, size_t size, struct err *reterr)
 {
 	if (!adapter_of(service))
 		return err_set(reterr, ERR_NOT_FOUND, "%s has no database", service->name);
-	if (!text_format(out, size, "%s.kedge-%s", place_of(service), token))
+	if (!text_format(out, size, "%s%s.kedge-%s", place_of(service), by_contents(service) ? "/" : "", token))
 		return err_set(reterr, ERR_LIMIT, "%s is too long a path", place_of(service));
 	return ERR_OK;
 }
 
 /* Room for it, on the data directory's own file system. */
-static enum err_code check_place(const struct snapshot *s, const char *data, struct err *reterr)
+static enum err_code check_place(
+    const struct snapshot *s, const char *data, bool by_contents_too, struct err *reterr)
 {
 	const struct snapshot_component *c = snapshot_summary_component(snapshot_about(s), COMPONENT_DATABASE);
 	char parent[PATH_LIMIT], need[TEXT_TIME_MAX], have[TEXT_TIME_MAX];
@@ -134,6 +142,8 @@ static enum err_code check_place(const struct snapshot *s, const char *data, str
 	if (!c)
 		return err_set(reterr, ERR_NOT_FOUND, "the restore point holds no database");
 	tree_parent(data, parent);
+	if (by_contents_too)
+		text_copy(parent, sizeof parent, data);
 	if (stat(parent, &above) != 0 || statvfs(parent, &fs) != 0)
 		return err_sys(reterr, errno, "%s cannot be looked at", parent);
 	if (stat(data, &here) == 0 && here.st_dev != above.st_dev)
@@ -167,6 +177,8 @@ static enum err_code restore_beside(
 		return err_set(reterr, ERR_LIMIT, "%s is too long a path", to);
 	tree_parent(to, parent);
 	enum err_code rc = tree_remove(to, reterr);
+	if (rc == ERR_OK)
+		rc = contents_forget(to, reterr);
 	if (rc == ERR_OK)
 		rc = tree_remove(box, reterr);
 	if (rc == ERR_OK)
@@ -231,7 +243,7 @@ enum err_code database_stage(struct snapshot *s, const char *state_directory, co
 	enum err_code rc =
 	    arena ? beside(service, token, to, sizeof to, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 	if (rc == ERR_OK)
-		rc = check_place(s, place_of(service), reterr);
+		rc = check_place(s, place_of(service), by_contents(service), reterr);
 	if (rc == ERR_OK && !settings)
 		rc = end_of(s, state_directory, service, arena, &settings, reterr);
 	if (rc != ERR_OK)
@@ -346,6 +358,8 @@ uint64_t database_inode(const struct service_config *service, const char *token)
 	if (token && beside(service, token, path, sizeof path, NULL) != ERR_OK)
 		return 0;
 	const char *which = token ? path : adapter_of(service) ? place_of(service) : "";
+	if (adapter_of(service) && by_contents(service))
+		return contents_mark(which);
 	return stat(which, &st) == 0 ? st.st_ino : 0;
 }
 
@@ -362,6 +376,8 @@ enum err_code database_swap(const struct service_config *service, const char *to
 	if (database_running(service))
 		return err_set(
 		    reterr, ERR_STATE, "the database of %s still runs: its files cannot be replaced", service->name);
+	if (by_contents(service))
+		return contents_swap(data, other, reterr);
 	tree_parent(data, parent);
 	bool has_data = file_exists(data), has_other = file_exists(other);
 	if (kind->before_swap && has_data)
@@ -384,7 +400,9 @@ enum err_code database_discard(const struct service_config *service, const char 
 	enum err_code rc = beside(service, token, path, sizeof path, reterr);
 	if (rc == ERR_OK && adapter_of(service)->discard)
 		rc = adapter_of(service)->discard(path, reterr);
-	return rc == ERR_OK ? tree_remove(path, reterr) : rc;
+	if (rc == ERR_OK)
+		rc = tree_remove(path, reterr);
+	return rc == ERR_OK ? contents_forget(path, reterr) : rc;
 }
 
 /* ---- practised ---- */

@@ -74,8 +74,9 @@ ERR_CHECK enum err_code database_archive_sweep(struct repo *r, const char *state
 /* Put the database of a restore point beside the data directory, whole and durable; token tells several apart.
  * settings (database_recovery; NULL: none): replay the archive from there.  Without, a cluster with an archive begins a new timeline where
  * the restore point ends, for what the old one wrote later is archived under the old one's names already.
+ * Where the data directory is a mount point it is put into it, and what is in the two is exchanged (contents.h): PostgreSQL only.
  * Repeating removes what an interrupted call left.  ERR_FULL: no room (1.2 times its size); ERR_UNSUPPORTED: the data
- * directory is a mount point.  After an error nothing is left behind. */
+ * directory of another kind is a mount point.  After an error nothing is left behind. */
 ERR_CHECK enum err_code database_stage(struct snapshot *s, const char *state_directory, const struct service_config *service,
     const char *token, const char *settings, struct err *reterr);
 /* After the start: wait until the server has replayed what it was told to and writes again, and take back what it was told.  ERR_STATE:

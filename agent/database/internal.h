@@ -27,6 +27,7 @@ struct adapter_job { /* what a copy is made by; borrowed */
 };
 struct adapter {
 	const char *label;   /* of the root that becomes the database's place */
+	bool by_contents;    /* where its folder is a mount point, what is in it is exchanged (contents.h) */
 	const char *program; /* how the names of its server's processes begin; NULL: any process counts */
 	/* Of one that may be running. */
 	enum err_code (*snapshot)(const struct adapter_job *j, struct snapshot_summary *ret, struct err *reterr);

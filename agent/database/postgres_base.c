@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/database/contents.h"
 #include "agent/database/internal.h"
 #include "agent/snapshot/io.h"
 #include "shared/base/cleanup.h"
@@ -34,7 +35,7 @@ enum {
 static const char *const left_out[] = {"pg_wal/**", "pg_replslot/**", "pg_dynshmem/**", "pg_notify/**", "pg_serial/**",
     "pg_snapshots/**", "pg_stat_tmp/**", "pg_subtrans/**", "**/pgsql_tmp*", "**/pg_internal.init*", "postmaster.pid",
     "postmaster.opts", "postgresql.auto.conf.tmp", "current_logfiles*", "backup_label*", "tablespace_map*",
-    "backup_manifest*", "global/pg_control", "recovery.signal", "recovery.done"};
+    "backup_manifest*", "global/pg_control", "recovery.signal", "recovery.done", CONTENTS_PREFIX "*"};
 
 struct base {
 	const struct service_config *service;
@@ -433,6 +434,7 @@ static enum err_code trial_end(const struct service_config *s, const char *box, 
 }
 
 const struct adapter adapter_postgres = {.label = DATABASE_LABEL,
+    .by_contents = true,
     .program = "postgres",
     .snapshot = postgres_snapshot,
     .snapshot_still = postgres_snapshot_still,

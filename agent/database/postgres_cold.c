@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/database/contents.h"
 #include "agent/database/internal.h"
 #include "agent/snapshot/io.h"
 #include "shared/base/cleanup.h"
@@ -12,7 +13,7 @@
 enum { LOG_FILES_MAX = 1 << 16 }; /* a terabyte of log in one data directory */
 
 static const char *const left_out[] = {"pg_stat_tmp/**", "**/pgsql_tmp*", "**/pg_internal.init*", "postmaster.pid",
-    "postmaster.opts", "current_logfiles*"};
+    "postmaster.opts", "current_logfiles*", CONTENTS_PREFIX "*"};
 enum { LEFT_OUT = sizeof left_out / sizeof left_out[0] };
 
 /* ---- which files of the log say nothing ---- */

@@ -31,7 +31,7 @@ def check(what, good, detail=""):
 class Cluster:
     port = 5997
 
-    def __init__(self, folder, more=""):
+    def __init__(self, folder, more="", mount=False):
         self.dir = pathlib.Path(folder)
         self.dir.chmod(0o711)
         self.bin = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1]
@@ -42,7 +42,7 @@ class Cluster:
 PATH=%(bin)s:$PATH
 pg() { %(become)s "$@"; }
 case $1 in
-start) pg pg_ctl -D %(dir)s/data -s -w -t 60 -l %(dir)s/log start ;;
+start) [ ! -e %(dir)s/fail ] || exit 1; pg pg_ctl -D %(dir)s/data -s -w -t 60 -l %(dir)s/log start ;;
 stop) pg pg_ctl -D %(dir)s/data status >/dev/null 2>&1 || exit 0; pg pg_ctl -D %(dir)s/data -s -w -t 60 -m fast stop ;;
 esac
 """ % {"bin": self.bin, "become": " ".join(self.become), "dir": self.dir})
@@ -59,6 +59,9 @@ state_directory: %(dir)s/state
     probes:
       - { name: answers, tier: shallow, exec: [%(bin)s/psql, -X, -q, -h, %(dir)s/run, -p, "%(port)d", -U, kedge, -d, postgres, -c, SELECT 1] }
 """ % {"bin": self.bin, "become": ", ".join(self.become), "dir": self.dir, "port": self.port, "more": more})
+        if mount:
+            (self.dir / "data").mkdir()
+            self.run("mount", "-t", "tmpfs", "-o", "size=512m,mode=0700", "kedge-test", self.dir / "data")
         self.run(*self.become, self.bin / "initdb", "-D", self.dir / "data", "-U", "kedge", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C", "--wal-segsize=1")
         with open(self.dir / "data" / "postgresql.conf", "a") as f:
             f.write("""

@@ -1,0 +1,29 @@
+/* agent/database/contents.h: a data directory that is a mount point cannot be exchanged with another: what is in it is,
+ * entry by entry, with what is in a tree beside it on the same file system (DATA/.kedge-TOKEN).
+ *
+ * Order: a list of what belongs to which of the two is made durable (DATA/.kedge-TOKEN.names), then each entry takes
+ * the other's place by one rename, the one that tells which of the two is there (PG_VERSION) last.  Killed anywhere,
+ * the same call goes on in the same direction; after an error it goes back by itself.  Nothing must run meanwhile.
+ * Blocking; one thread. */
+#ifndef KEDGE_AGENT_DATABASE_CONTENTS_H
+#define KEDGE_AGENT_DATABASE_CONTENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/base/err.h"
+#include "shared/base/limits.h"
+
+enum { CONTENTS_ENTRIES_MAX = 4096 }; /* of the first level: a cluster has some thirty */
+#define CONTENTS_PREFIX ".kedge-"
+
+/* Is folder on another file system than what holds it? */
+bool contents_needed(const char *folder);
+/* Forward when data holds its own, back when it holds what came from other. */
+ERR_CHECK enum err_code contents_swap(const char *data, const char *other, struct err *reterr);
+/* The list, once other is gone. */
+ERR_CHECK enum err_code contents_forget(const char *other, struct err *reterr);
+/* Which of the two is in folder: the inode of what tells them apart; 0: none. */
+uint64_t contents_mark(const char *folder);
+
+#endif
