@@ -3,8 +3,10 @@
  * A restore point is one signed manifest for one service of this host with all its components together.  Names on disk are bytes, not
  * text: paths here need not be UTF-8 (snapshot_path_text makes them printable).
  *
- * Blocking; any thread; work is spread over at most SNAPSHOT_WORKERS_MAX threads that are gone on return.  Memory is bounded by the
- * tree's metadata (about 130 bytes an entry) and some 4 MiB a worker, never by file sizes.  Times are unix milliseconds but for *_ns. */
+ * Blocking; any thread; work is spread over at most SNAPSHOT_WORKERS_MAX threads that are gone on return.  Memory: some 4 MiB a worker,
+ * never by file sizes; taking and verifying walk the tree page by page, so that the number of files does not count either (the widest
+ * folder and hard-linked names do); what opens a restore point, to restore or compare, holds its tree, about 130 bytes an entry.
+ * Times are unix milliseconds but for *_ns. */
 #ifndef KEDGE_AGENT_SNAPSHOT_SNAPSHOT_H
 #define KEDGE_AGENT_SNAPSHOT_SNAPSHOT_H
 
