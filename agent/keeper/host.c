@@ -10,7 +10,7 @@
 #include "shared/base/log.h"
 #include "shared/base/text.h"
 
-enum { HOST_METRICS = 4, PROC_FILE_MAX = 64 << 10 };
+enum { HOST_METRICS = 6, PROC_FILE_MAX = 64 << 10 };
 
 static double cpu_percent(struct keeper *k)
 {
@@ -53,12 +53,33 @@ static double disk_percent(const char *path)
 	return 100.0 * (double)(fs.f_blocks - fs.f_bavail) / (double)fs.f_blocks;
 }
 
+static double inodes_percent(const char *path)
+{
+	struct statvfs fs;
+	if (statvfs(path, &fs) != 0 || !fs.f_files)
+		return 0;
+	return 100.0 * (double)(fs.f_files - fs.f_favail) / (double)fs.f_files;
+}
+
+/* Of all open files that the kernel allows. */
+static double descriptors_percent(void)
+{
+	struct buf text = BUF_INIT;
+	unsigned long long used = 0, unused = 0, most = 0;
+	if (file_read("/proc/sys/fs/file-nr", PROC_FILE_MAX, &text, NULL) != ERR_OK || sscanf(buf_str(&text), "%llu %llu %llu", &used, &unused, &most) != 3)
+		most = 0;
+	buf_done(&text);
+	return most ? 100.0 * (double)used / (double)most : 0;
+}
+
 static void report_host(struct keeper *k)
 {
 	struct metric m[HOST_METRICS] = {
 		{ .name = "cpu", .value = cpu_percent(k), .unit = "%" },
 		{ .name = "memory", .value = memory_percent(), .unit = "%" },
 		{ .name = "disk", .value = disk_percent(k->c->state_directory), .unit = "%" },
+		{ .name = "inodes", .value = inodes_percent(k->c->state_directory), .unit = "%" },
+		{ .name = "descriptors", .value = descriptors_percent(), .unit = "%" },
 		{ .name = "reports_waiting", .value = k->outgoing ? (double)outgoing_count(k->outgoing) : 0, .unit = "" },
 	};
 	struct reach reach[REPORT_ITEMS_MAX];

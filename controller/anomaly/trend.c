@@ -108,8 +108,10 @@ static struct fit fit_newest(const struct point *p, size_t count)
 {
 	struct fit f = fit_line(p, count);
 	for (size_t n = count / 2; n >= TREND_LEAST; n /= 2) {
-		struct fit g = fit_line(p + count - n, n);
-		if (fabs(g.slope - f.slope) > kink * hypot(g.slope_error, f.slope_error))
+		if (count - n < TREND_LEAST)
+			continue;
+		struct fit g = fit_line(p + count - n, n), before = fit_line(p, count - n);
+		if (fabs(g.slope - before.slope) > kink * hypot(g.slope_error, before.slope_error))
 			f = g;
 	}
 	return f;

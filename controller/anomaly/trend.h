@@ -2,7 +2,7 @@
  *
  * From the history of something that has a limit (a disk, inodes, memory, descriptors, a log that is not archived) the
  * time at which it reaches it, with an interval of nine in ten (measured on histories whose end is known: 0.92 for
- * steady growth, 0.78 to 0.80 where it wanders).  The slope is the median of the slopes between all pairs (Theil and
+ * steady growth, 0.75 to 0.79 where it wanders).  The slope is the median of the slopes between all pairs (Theil and
  * Sen), which single outliers do not move; its error counts only as many samples as are independent of each other.
  * Where the newest part runs at another slope, that part counts alone.  Resets (a clean-up, a rotation, a restart) are
  * found: after one only what followed counts, and where they repeat it is the height of the teeth that must grow to the

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "controller/center/chain.h"
+#include "controller/center/forecast.h"
 #include "controller/center/practice.h"
 #include "controller/center/requests.h"
 #include "controller/turn/system.h"
@@ -157,7 +158,7 @@ static enum err_code on_health_report(struct turn *t, const struct workflow_conf
 {
 	struct health_transitions moved = { 0 };
 	enum err_code rc = health_on_report(t, &c->health, h, r->at_ms, r->health, &moved, reterr);
-	if (rc != ERR_OK || (rc = chain_on_transitions(t, c, &moved, reterr)) != ERR_OK)
+	if (rc != ERR_OK || (rc = chain_on_transitions(t, c, &moved, reterr)) != ERR_OK || (rc = forecast_tell(t, c, &moved, reterr)) != ERR_OK)
 		return rc;
 	return chain_on_evidence(t, c, r->health->service, reterr);
 }
@@ -168,6 +169,8 @@ static enum err_code on_host_report(struct turn *t, const struct workflow_config
 	enum err_code rc = health_on_host_report(t, &c->health, h, r->at_ms, r->host, &moved, reterr);
 	if (rc == ERR_OK)
 		rc = recovery_on_reach(t, h, r->at_ms, r->host, reterr);
+	if (rc == ERR_OK)
+		rc = forecast_tell(t, c, &moved, reterr);
 	return rc == ERR_OK ? chain_on_transitions(t, c, &moved, reterr) : rc;
 }
 

@@ -1,12 +1,12 @@
 /* controller/health/health.h: from probe results to HEALTHY, DEGRADED, DOWN, MAINTENANCE, UNKNOWN.
  *
- * Owns the tables service_health, health_history, health_metric, health_trend, maintenance.  No fresh evidence is never shown as
- * healthy: every placement with probes has a timer, and two heartbeats without a report make it UNKNOWN.  An overloaded
- * agent is UNKNOWN, never DOWN. A probe's settled state decides; how slow an answer may be is the probe's own slow_ms
- * and thus part of that.  The limits below judge what probes measure (response, errors, cpu, memory, disk) where the
- * probe declares no limit of its own. Each function that can move a state appends what moved to a list of struct
- * health_transition; the caller acts on those (incidents). Replayed reports fill history and give transitions marked
- * `historic`, which move no state and page nobody. Pure: only the turn. */
+ * Owns the tables service_health, health_history, health_metric, health_trend, maintenance.  No fresh evidence is never
+ * shown as healthy: every placement with probes has a timer, and two heartbeats without a report make it UNKNOWN.  An
+ * overloaded agent is UNKNOWN, never DOWN. A probe's settled state decides; how slow an answer may be is the probe's
+ * own slow_ms and thus part of that.  The limits below judge what probes measure (response, errors, cpu, memory, disk)
+ * where the probe declares no limit of its own. Each function that can move a state appends what moved to a list of
+ * struct health_transition; the caller acts on those (incidents). Replayed reports fill history and give transitions
+ * marked `historic`, which move no state and page nobody. Pure: only the turn. */
 #ifndef KEDGE_CONTROLLER_HEALTH_HEALTH_H
 #define KEDGE_CONTROLLER_HEALTH_HEALTH_H
 
@@ -26,6 +26,8 @@ enum {
 	HEALTH_TRANSITIONS_MAX =
 	    8192, /* of one call: a silent host runs HELLO_SERVICES_MAX services, a window covers a whole service */
 };
+/* A forecast whose near end is this close is told to people, and no more before it has receded to twice that. */
+#define HEALTH_FORECAST_MS        (24ull * 3600 * 1000)
 #define HEALTH_MAINTENANCE_MAX_MS (7ull * 24 * 3600 * 1000) /* a window always ends; longer work opens another */
 
 struct health_config {
@@ -82,9 +84,10 @@ struct health_metric {
 	const char *service, *host, *metric;
 	const char *unit;
 	struct list samples;
-	/* Of a trend whose metric has a limit and moves towards it: when it gets there, nine times in ten; 0: not in sight.
-	 * latest_ms 0: perhaps never. */
+	/* Of a trend whose metric has a limit and moves towards it: when it gets there, nine times in ten; 0: not in
+	 * sight. latest_ms 0: perhaps never. */
 	uint64_t earliest_ms, likely_ms, latest_ms;
+	uint64_t told_ms; /* when it was told that this is near; 0: it is not */
 }; /* KEY ×3 ("probe.metric"); service "-": the host's own; health_trend has the same for the longer run */
 
 struct health_transition {
@@ -100,6 +103,7 @@ struct health_transition {
 struct health_transitions {
 	struct health_transition *items;
 	size_t count, capacity;
+	struct list near; /* struct health_metric: their limits have just come near, people are to be told */
 };
 
 extern const struct record_type health_change_type, health_sample_type;
@@ -158,11 +162,11 @@ ERR_CHECK enum err_code health_maintenance_until(
 ERR_CHECK enum err_code health_of_host(struct turn *t, const char *host, struct list *ret, struct err *reterr);
 ERR_CHECK enum err_code health_get(struct turn *t, const char *service, const char *host, struct service_health *ret,
     bool *ret_found, struct err *reterr);
-/* Where a metric is full or used up, known by its unit: percentages at 100 (rising), days left and free bytes at 0.  False: it has
- * no limit that one could know. */
+/* Where a metric is full or used up, known by its unit: percentages at 100 (rising), days left and free bytes at 0.
+ * False: it has no limit that one could know. */
 bool health_metric_limit(const struct health_metric *m, double *ret, bool *ret_rising);
-/* What is kept of the metrics of a placement, or of a host itself (service "-"), by name; table: &health_metric_table (the
- * last hour) or &health_trend_table (the last week); *ret: struct health_metric, samples by time. */
+/* What is kept of the metrics of a placement, or of a host itself (service "-"), by name; table: &health_metric_table
+ * (the last hour) or &health_trend_table (the last week); *ret: struct health_metric, samples by time. */
 ERR_CHECK enum err_code health_metrics(struct turn *t, const struct table *table, const char *service, const char *host,
     struct list *ret, struct err *reterr);
 /* Over all its placements: the worst of DOWN, DEGRADED, UNKNOWN, MAINTENANCE, HEALTHY; UNKNOWN without any. */

@@ -96,7 +96,7 @@ bool health_metric_limit(const struct health_metric *m, double *ret, bool *ret_r
 }
 
 /* When it reaches its limit, from a week of samples; once an hour, as they come. */
-static void forecast(struct health_metric *m)
+static struct trend forecast(struct health_metric *m)
 {
 	struct trend_sample samples[HEALTH_TREND_MAX];
 	size_t count = m->samples.count < HEALTH_TREND_MAX ? m->samples.count : HEALTH_TREND_MAX;
@@ -104,7 +104,7 @@ static void forecast(struct health_metric *m)
 	bool rising;
 	m->earliest_ms = m->likely_ms = m->latest_ms = 0;
 	if (!count || !health_metric_limit(m, &limit, &rising))
-		return;
+		return (struct trend){.state = TREND_UNKNOWN};
 	for (size_t i = 0; i < count; i++) {
 		const struct health_sample *x = &LIST_AT(m->samples, struct health_sample, i);
 		samples[i] = (struct trend_sample){x->at_ms, x->value};
@@ -112,16 +112,55 @@ static void forecast(struct health_metric *m)
 	struct trend t = trend_of(samples, count, limit, rising);
 	if (t.state == TREND_REACHED)
 		m->earliest_ms = m->likely_ms = m->latest_ms = samples[count - 1].at_ms;
-	if (t.state != TREND_TOWARDS)
-		return;
-	m->earliest_ms = t.near_ms;
-	m->likely_ms = t.likely_ms;
-	m->latest_ms = t.far_ms == TREND_NEVER ? 0 : t.far_ms;
+	if (t.state == TREND_TOWARDS) {
+		m->earliest_ms = t.near_ms;
+		m->likely_ms = t.likely_ms;
+		m->latest_ms = t.far_ms == TREND_NEVER ? 0 : t.far_ms;
+	}
+	return t;
+}
+
+/* Load comes and goes: where it points to tells nobody what to do before it is there. */
+static bool fills(const struct health_metric *m)
+{
+	const char *dot = strrchr(m->metric, '.'), *name = dot ? dot + 1 : m->metric;
+	return !text_equal(name, "cpu");
+}
+
+static enum err_code near_add(
+    struct turn *t, const struct health_metric *m, struct health_transitions *out, struct err *reterr)
+{
+	struct health_metric *grown = arena_array(turn_arena(t), out->near.count + 1, sizeof(*grown));
+	if (!grown)
+		return err_set(reterr, ERR_NOMEM, "out of memory for forecasts");
+	if (out->near.count)
+		memcpy(grown, out->near.items, out->near.count * sizeof(*grown));
+	grown[out->near.count] = *m;
+	out->near = (struct list){grown, out->near.count + 1};
+	return ERR_OK;
+}
+
+/* Told once when the near end of the interval comes within HEALTH_FORECAST_MS; again only after it was out of sight, or
+ * beyond twice that.  What is at its limit already is a state, which probes judge.  During maintenance it waits. */
+static enum err_code alarm(
+    struct turn *t, struct health_metric *m, const struct trend *f, struct health_transitions *out, struct err *reterr)
+{
+	uint64_t now_ms = turn_now_ms(t), until_ms = 0;
+	if (!m->earliest_ms || m->earliest_ms > now_ms + 2 * HEALTH_FORECAST_MS)
+		m->told_ms = 0;
+	if (m->told_ms || f->state != TREND_TOWARDS || !trend_alarms(f, now_ms, HEALTH_FORECAST_MS) || !fills(m))
+		return ERR_OK;
+	enum err_code rc =
+	    text_equal(m->service, "-") ? ERR_OK : health_maintenance_until(t, m->service, m->host, &until_ms, reterr);
+	if (rc != ERR_OK || until_ms > now_ms)
+		return rc;
+	m->told_ms = now_ms;
+	return near_add(t, m, out, reterr);
 }
 
 /* The first sample of each hour is kept for a week. */
-static enum err_code trend_keep(
-    struct turn *t, const struct health_metric *of, const struct health_sample *sample, struct err *reterr)
+static enum err_code trend_keep(struct turn *t, const struct health_metric *of, const struct health_sample *sample,
+    struct health_transitions *out, struct err *reterr)
 {
 	struct health_metric m = {.service = of->service, .host = of->host, .metric = of->metric};
 	bool found;
@@ -134,7 +173,10 @@ static enum err_code trend_keep(
 	m.unit = of->unit;
 	if ((rc = sample_add(t, &m, HEALTH_TREND_MAX, sample, reterr)) != ERR_OK)
 		return rc;
-	forecast(&m);
+	struct trend f = forecast(&m);
+	bool fresh = sample->at_ms + HEALTH_HISTORIC_MS >= turn_now_ms(t); /* what is replayed tells nobody */
+	if (fresh && (rc = alarm(t, &m, &f, out, reterr)) != ERR_OK)
+		return rc;
 	return turn_put(t, &health_trend_table, &m, reterr);
 }
 
@@ -147,8 +189,8 @@ static uint64_t hour_of(const char *host)
 	return h % HEALTH_TREND_EVERY_MS;
 }
 
-static enum err_code metric_keep(
-    struct turn *t, struct health_metric *m, const struct health_sample *sample, struct err *reterr)
+static enum err_code metric_keep(struct turn *t, struct health_metric *m, const struct health_sample *sample,
+    struct health_transitions *out, struct err *reterr)
 {
 	size_t count = m->samples.count;
 	uint64_t last_ms = count ? LIST_AT(m->samples, struct health_sample, count - 1).at_ms : 0;
@@ -157,14 +199,14 @@ static enum err_code metric_keep(
 	enum err_code rc = ERR_OK;
 	uint64_t shift_ms = hour_of(m->host);
 	if (!count || (sample->at_ms + shift_ms) / HEALTH_TREND_EVERY_MS > (last_ms + shift_ms) / HEALTH_TREND_EVERY_MS)
-		rc = trend_keep(t, m, sample, reterr);
+		rc = trend_keep(t, m, sample, out, reterr);
 	if (rc == ERR_OK)
 		rc = sample_add(t, m, HEALTH_SAMPLES_MAX, sample, reterr);
 	return rc == ERR_OK ? turn_put(t, &health_metric_table, m, reterr) : rc;
 }
 
 enum err_code metrics_keep(struct turn *t, const char *service, const char *host, const char *probe,
-    const struct list *metrics, uint64_t at_ms, struct err *reterr)
+    const struct list *metrics, uint64_t at_ms, struct health_transitions *out, struct err *reterr)
 {
 	for (size_t i = 0; i < metrics->count; i++) {
 		const struct metric *in = &LIST_AT(*metrics, struct metric, i);
@@ -180,7 +222,7 @@ enum err_code metrics_keep(struct turn *t, const char *service, const char *host
 			m.unit = in->unit;
 		}
 		if (rc == ERR_OK && count < HEALTH_METRICS_MAX)
-			rc = metric_keep(t, &m, &(struct health_sample){at_ms, in->value}, reterr);
+			rc = metric_keep(t, &m, &(struct health_sample){at_ms, in->value}, out, reterr);
 		if (rc != ERR_OK)
 			return rc;
 	}

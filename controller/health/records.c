@@ -97,6 +97,8 @@ static const struct field trend_fields[] = {
     F_TIME(struct health_metric, likely_ms, FIELD_COLUMN, "the middle of that interval", .column = "LIKELY"),
     F_TIME(struct health_metric, latest_ms, FIELD_COLUMN, "its end, of nine in ten; none: perhaps never",
 	.column = "LATEST"),
+    F_TIME(struct health_metric, told_ms, FIELD_COLUMN, "when people were told that it is near; none: it is not",
+	.column = "TOLD"),
 };
 const struct record_type health_trend_type =
     RECORD_TYPE("health_trend", struct health_metric, trend_fields, "a week of one metric");

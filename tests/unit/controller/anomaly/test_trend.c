@@ -200,6 +200,23 @@ static void test_reached(void **state)
 	assert_int_equal(trend_of(s, 40, 99, false).state, TREND_STEADY); /* away from it */
 }
 
+/* Flat for two days and a half, then filling: as soon as half a day shows it and until it is full. */
+static void test_what_begins_to_fill_is_seen_all_the_way(void **state)
+{
+	(void)state;
+	struct trend_sample s[135];
+	for (size_t i = 0; i < 135; i++) {
+		double at = i < 60 ? 20 : 20 + (double)(i - 59);
+		s[i] = (struct trend_sample){(i + 1) * (uint64_t)HOUR_MS, at + (i % 2 ? 0.02 : -0.02)};
+		if (i < 60 + 15)
+			continue;
+		struct trend t = trend_of(s, i + 1, 100, true);
+		uint64_t truth_ms = 140 * (uint64_t)HOUR_MS;
+		assert_int_equal(t.state, TREND_TOWARDS);
+		assert_in_range(t.likely_ms, truth_ms - (uint64_t)HOUR_MS, truth_ms + (uint64_t)HOUR_MS);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +227,7 @@ int main(void)
 	    cmocka_unit_test(test_the_newest_slope_counts),
 	    cmocka_unit_test(test_bad_samples),
 	    cmocka_unit_test(test_reached),
+	    cmocka_unit_test(test_what_begins_to_fill_is_seen_all_the_way),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

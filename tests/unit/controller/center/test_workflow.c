@@ -218,6 +218,50 @@ static void test_a_replayed_host_report_changes_nothing_now(void **state)
 	chain_close(&w);
 }
 
+static void disk_says(struct chain *w, double percent)
+{
+	struct metric m = {.name = "disk", .value = percent, .unit = "%"};
+	struct host_report host = {.metrics = {&m, 1}};
+	w->c.now_ms += HOUR;
+	assert_true(control_report(&w->c, "web-1", (struct report){.host = &host}));
+}
+
+/* Notifications whose subject holds words. */
+static size_t said(struct chain *w, const char *words)
+{
+	struct control_look look;
+	struct turn *t = control_look(&w->c, &look);
+	struct turn_scan scan;
+	struct notification n;
+	struct err err;
+	bool more = true;
+	size_t count = 0;
+	assert_int_equal(turn_scan_key(t, &notification_table, NULL, 0, false, &scan, &err), ERR_OK);
+	while (more) {
+		assert_int_equal(turn_scan_next(&scan, &n, &more, &err), ERR_OK);
+		count += more && strstr(n.subject, words);
+	}
+	turn_scan_done(&scan);
+	control_look_end(&look);
+	return count;
+}
+
+static void test_a_disk_that_will_be_full_is_told_once(void **state)
+{
+	(void)state;
+	struct chain w;
+	chain_open(&w);
+	for (int i = 0; i < 40; i++)
+		disk_says(&w, 20 + i);
+	control_settle(&w.c);
+	assert_int_equal(said(&w, "disk of web-1"), 0); /* full in 40 hours */
+	for (int i = 40; i < 70; i++)
+		disk_says(&w, 20 + i);
+	control_settle(&w.c);
+	assert_int_equal(said(&w, "disk of web-1 reaches its limit in "), 1);
+	chain_close(&w);
+}
+
 static void test_a_failed_snapshot_says_so_without_the_hosts_words(void **state)
 {
 	(void)state;
@@ -502,6 +546,7 @@ int main(void)
 	    cmocka_unit_test(test_reports_are_acknowledged_after_they_are_kept),
 	    cmocka_unit_test(test_every_kind_of_report_has_its_place),
 	    cmocka_unit_test(test_a_replayed_host_report_changes_nothing_now),
+	    cmocka_unit_test(test_a_disk_that_will_be_full_is_told_once),
 	    cmocka_unit_test(test_a_failed_snapshot_says_so_without_the_hosts_words),
 	    cmocka_unit_test(test_a_poison_report_is_counted_and_does_not_loop),
 	    cmocka_unit_test(test_a_strangers_report_is_ignored),

@@ -591,14 +591,88 @@ static void test_trends_forecast(void **state)
 	world_close(&w);
 }
 
+static size_t space_says(struct world *w, double percent)
+{
+	struct health_transitions out = {0};
+	struct metric m = {.name = "space", .unit = "%", .value = percent, .warn = 95, .critical = 99};
+	struct probe_result r = probed(w, "disk", PROBE_OK);
+	r.metrics = (struct list){&m, 1};
+	struct health_report report = {.service = "portal", .results = {&r, 1}};
+	struct host h = host_now(w, "web-1");
+	ok(health_on_report(w->turn, &health_rules, &h, w->now_ms, &report, &out, ERR_HERE));
+	return out.near.count;
+}
+
+static uint64_t told_ms(struct world *w)
+{
+	struct list trends;
+	ok(health_metrics(w->turn, &health_trend_table, "portal", "web-1", &trends, ERR_HERE));
+	return LIST_AT(trends, struct health_metric, 0).told_ms;
+}
+
+/* From a value, so much an hour, for so many hours; returns how often people were to be told, *ret_at the last value.
+ */
+static int fills_up(struct world *w, double *at, double by, int hours)
+{
+	int told = 0;
+	for (int i = 0; i < hours; i++) {
+		world_after(w, HEALTH_TREND_EVERY_MS);
+		told += (int)space_says(w, *at += by + (i % 2 ? 0.02 : -0.02));
+	}
+	return told;
+}
+
+/* Once as the near end comes within a day; while it stays near no more; after it was cleared away, anew. */
+static void test_what_is_nearly_full_is_told_once(void **state)
+{
+	(void)state;
+	struct world w;
+	double at = 20;
+	start(&w);
+	assert_int_equal(fills_up(&w, &at, 0.5, 80), 0); /* 60 %: full in 80 hours */
+	assert_int_equal(told_ms(&w), 0);
+	assert_int_equal(fills_up(&w, &at, 0.5, 70), 1); /* 95 %: in 10 */
+	assert_true(told_ms(&w) != 0);
+	struct list trends;
+	ok(health_metrics(w.turn, &health_trend_table, "portal", "web-1", &trends, ERR_HERE));
+	assert_true(LIST_AT(trends, struct health_metric, 0).earliest_ms <= w.now_ms + HEALTH_FORECAST_MS);
+	at = 20; /* cleared away */
+	assert_int_equal(fills_up(&w, &at, 0, 60), 0);
+	assert_int_equal(told_ms(&w), 0);
+	assert_int_equal(fills_up(&w, &at, 1, 75), 1); /* and again */
+	world_close(&w);
+}
+
+static void test_load_and_maintenance_page_nobody(void **state)
+{
+	(void)state;
+	struct world w;
+	struct health_transitions out = {0};
+	double at = 20;
+	start(&w);
+	for (int i = 0; i < 78; i++) { /* a processor's load points at 100 % */
+		world_after(&w, HEALTH_TREND_EVERY_MS);
+		assert_int_equal(cpu_says(&w, 20 + i).near.count, 0);
+	}
+	world_close(&w);
+	start(&w);
+	assert_int_equal(fills_up(&w, &at, 0.7, 70), 0); /* 69 % */
+	ok(health_maintenance_start(w.turn, &health_rules, &actor_controller, "portal", NULL,
+	    w.now_ms + 30 * HEALTH_TREND_EVERY_MS, "cleaning", &out, ERR_HERE));
+	assert_int_equal(fills_up(&w, &at, 0.7, 29), 0); /* 89 % */
+	assert_int_equal(told_ms(&w), 0);
+	assert_int_equal(fills_up(&w, &at, 0.7, 5), 1); /* it waited */
+	world_close(&w);
+}
+
 static void test_limits_are_known_by_units(void **state)
 {
 	(void)state;
 	static const struct {
 		const char *metric, *unit;
 		double limit; /* below 0: none */
-	} cases[] = {{"disk.space", "%", 100}, {"certificate.days_left", "d", 0}, {"disk.free", "B", 0}, {"http.size", "B", -1},
-	    {"http.time", "ms", -1}, {"x", NULL, -1}};
+	} cases[] = {{"disk.space", "%", 100}, {"certificate.days_left", "d", 0}, {"disk.free", "B", 0},
+	    {"http.size", "B", -1}, {"http.time", "ms", -1}, {"x", NULL, -1}};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct health_metric m = {.metric = cases[i].metric, .unit = cases[i].unit};
 		double limit = -1;
@@ -678,6 +752,8 @@ int main(void)
 	    cmocka_unit_test(test_samples_keep_what_was),
 	    cmocka_unit_test(test_trends_keep_a_week),
 	    cmocka_unit_test(test_trends_forecast),
+	    cmocka_unit_test(test_what_is_nearly_full_is_told_once),
+	    cmocka_unit_test(test_load_and_maintenance_page_nobody),
 	    cmocka_unit_test(test_limits_are_known_by_units),
 	    cmocka_unit_test(test_unknown_that_ended_is_waited_for_anew),
 	    cmocka_unit_test(test_probe_that_settled_before_the_last_change_or_in_the_future_is_not_believed),
