@@ -35,6 +35,12 @@ def main():
             s = score([m for m in messages if m["system"] == system], mine, folder)
             row("error class, accuracy", system, s["accuracy"], n=s["n"])
             row("", "  macro-F1", s["macro_F1"])
+            c = s["calibration"]
+            sure = round(c["cov@0.95"] * c["n"])
+            if sure:
+                row("", "  conf >= .95, accuracy", c["acc@0.95"], n=sure)
+            row("", "  conf >= .95, coverage", c["cov@0.95"])
+            row("", "  ECE", c["ECE"])
             answers += mine
             accuracy.append(s["accuracy"])
             f1.append(s["macro_F1"])

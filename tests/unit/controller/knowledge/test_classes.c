@@ -132,8 +132,8 @@ static void beyond_doubt_is_little(void **state)
 static void the_manner_counts(void **state)
 {
 	(void)state;
-	static const char *const texts[] = {
-	    "cannot open %s", "cannot open %v", "cannot open: %v", "Cannot open %s", "cannot open %s."};
+	static const char *const texts[] = {"cannot open: %s", "cannot open: %v", "cannot open:%v", "Cannot open: %s",
+	    "cannot open: %s."}; /* the third hands nothing on */
 	struct features f[5];
 	for (size_t i = 0; i < 5; i++) {
 		message_features(texts[i], strlen(texts[i]), &f[i]);
@@ -245,6 +245,10 @@ static void confidence_is_what_it_turned_out_to_be(void **state)
 	assert_true(calibrated(&card, &looks[1], CLASS_AUTH, 0.9) < 0.01);
 	assert_int_equal(fit_calibration(&card, arena, l, JUDGED, 0, &err), ERR_OK);
 	assert_true(calibrated(&card, &looks[1], CLASS_AUTH, 0.9) > 0.99);
+	for (unsigned i = 0; i < JUDGED; i++) /* where more is worse the curve is flat and does not fall */
+		l[i].right = l[i].share[CLASS_AUTH] < 0.7;
+	assert_int_equal(fit_calibration(&card, arena, l, JUDGED, UINT32_MAX, &err), ERR_OK);
+	assert_true(calibrated(&card, &looks[1], CLASS_AUTH, 0.88) > 0.4);
 	assert_int_equal(fit_calibration(&card, arena, l, 0, UINT32_MAX, &err), ERR_OK); /* of nothing: the share */
 	assert_true(calibrated(&card, &looks[1], CLASS_AUTH, 0.7) == 0.7 && card.sure_right == 0);
 	arena_free(arena);
