@@ -231,7 +231,8 @@ def measure_peer(a, name, kind, base, tree, pristine, figures):
                 figures.add(kind + " repository", name, tool.size())
             if operation == "restore":
                 tool.forget_restored()
-        figures.add(kind + " stored", name, stored if stored is not None else tool.size() - before)
+        if tool.keeps:
+            figures.add(kind + " stored", name, stored if stored is not None else tool.size() - before)
     remove(tool.repo)
     figures.keep()
 
