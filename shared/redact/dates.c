@@ -207,6 +207,8 @@ static size_t day_and_date(const struct scan *s, struct chunk c)
 	size_t at = c.end + (byte_at(s, c.end) == '.');
 	at = skip_spaces(s, at + (byte_at(s, at) == ','));
 	size_t end = at > c.end && at - c.end <= 3 ? match_date(s, at) : 0;
+	if (!end && at > c.end && at - c.end <= 3)
+		end = match_day_month(s, at); /* Mon 5/6 */
 	return end ? time_end(s, end) : 0;
 }
 

@@ -118,10 +118,11 @@ bool is_wallet(const struct scan *s, struct chunk c)
 	return true;
 }
 
-/* ddd-dd-dddd, never issued areas left out. */
-size_t match_ssn(const struct scan *s, size_t at)
+/* ddd-dd-dddd; 0 for what was never issued, and *ret_end says where such a number ends. */
+size_t match_ssn(const struct scan *s, size_t at, size_t *ret_end)
 {
 	struct groups g;
+	*ret_end = 0;
 	if (!separates(byte_at(s, at + 3)))
 		return 0;
 	read_groups(s, at, &g);
@@ -131,6 +132,7 @@ size_t match_ssn(const struct scan *s, size_t at)
 	if (g.separator != '-' && !(clinical(s) && (g.separator == '.' || g.spaces)))
 		return 0;
 	const uint8_t *p = s->text + at;
+	*ret_end = g.end;
 	if (memcmp(p, "000", 3) == 0 || memcmp(p, "666", 3) == 0 || memcmp(p + 4, "00", 2) == 0 ||
 	    memcmp(p + 7, "0000", 4) == 0)
 		return 0;
@@ -160,11 +162,26 @@ static struct shape shape_of(const struct scan *s, size_t at, size_t end)
 	return h;
 }
 
+/* 000000000: fills a form. */
+static bool same_digits(const struct scan *s, size_t at, size_t end)
+{
+	for (size_t i = at; i < end; i++)
+		if (s->text[i] != s->text[at])
+			return false;
+	return true;
+}
+
 /* Many digits, or digits among capitals: what no measure, dose or gene is written like. */
 static bool is_identifier(const struct scan *s, size_t at, size_t end)
 {
 	struct shape h = shape_of(s, at, end);
 	size_t letters = h.uppers + h.lowers;
+	bool thousands =
+	    end - at > 12 && s->text[end - 4] == '.' && s->text[end - 8] == '.' && s->text[end - 12] == '.';
+	if (h.dots == 3 && !h.marks && !letters && h.size <= 15 && !thousands)
+		return false; /* an address of a network, if a wrong one */
+	if (!letters && !h.marks && !h.dots && same_digits(s, at, end))
+		return false;
 	if (h.others || (h.dots && (letters || h.dots + h.marks < 2 || h.digits < 8)))
 		return false;
 	if (h.digits >= ID_DIGITS_LEAST && letters <= h.digits + 4)
@@ -190,6 +207,28 @@ static bool is_handle(const struct scan *s, size_t at, size_t end)
 		return false;
 	return !(lexicon_find(s->text + at, letters - at) & (LEX_PLAIN | LEX_MEDICAL | LEX_ORG)) &&
 	       !(word_kinds_of(s->text + at, letters - at) & (WORD_MONTH | WORD_COMMON));
+}
+
+/* "smith_john_mri.pdf", "jonas_peeters84": somebody's name among the parts that underscores divide. */
+static bool names_file(const struct scan *s, size_t at, size_t end)
+{
+	if (!memchr(s->text + at, '_', end - at))
+		return false;
+	while (at < end) {
+		size_t stop = at;
+		while (stop < end && is_alpha(s->text[stop]))
+			stop++;
+		unsigned lex = stop - at >= 3 ? lexicon_find(s->text + at, stop - at) : 0;
+		if (lex & (LEX_GIVEN | LEX_FAMILY) && !(lex & (LEX_PLAIN | LEX_MEDICAL)))
+			return true;
+		at = stop + 1;
+	}
+	return false;
+}
+
+size_t rule_named_file(struct scan *s, struct chunk c)
+{
+	return names_file(s, c.start, c.end) ? emit(s, c.start, c.end, REDACT_USER) : 0;
 }
 
 size_t rule_identifier(struct scan *s, struct chunk c)
@@ -251,9 +290,9 @@ static const char *const shapes[] = {"XX 99 99 99 X", "XX X9999999", "XX X999-99
     "XX 99 XX 9999", "XX 99 X 9999", "XX-99-XX-9999", "99 XXX 999", "99 XX 9999", "99 XXXX 99", "XXX-9999", "XXX-999",
     "999-XXX", "XX 999-XXX", "XX XXX-9999", "XX 99999", "999 XXX", "99 999999 X 999", "XX-999-XX", "9XXX999",
     "XX 9999999", "XX 999 999", "X9999-9999-9999", "99-XX-9999", "HRB 99999", "HRA 99999", "HRB 999999", "HRA 999999",
-    "XX 99999 XX", "XXXX 9999 9999", "X XX 999", "X XX 9999", "XX 999999X", "XX99XXX", "999999+9999", "99 999999 X 999",
-    "XX 9X9X9X", "XX-99-99", "99-XX-99", "99-99-XX", "999-XX-99", "99-XXX-9", "X 99999 XX", "9999-999-999-XX",
-    "9999 999 999 XX", "XX 99 9999 9999"};
+    "XX 99999 XX", "XXXX 9999 9999", "X XX 999", "X XX 9999", "XX 999999X", "XXXXX 999999 X99XX", "XXXXX 999999 XX9XX",
+    "XX99XXX", "999999+9999", "99 999999 X 999", "XX 9X9X9X", "XX-99-99", "99-XX-99", "99-99-XX", "999-XX-99",
+    "99-XXX-9", "X 99999 XX", "9999-999-999-XX", "9999 999 999 XX", "XX 99 9999 9999"};
 
 /* The shapes by how they begin: letters or digits, how many, and what follows them. */
 enum { SHAPE_RUN_MAX = 6, SHAPE_NEXT = 3, SHAPE_BUCKET = 24 };

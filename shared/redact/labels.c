@@ -2,10 +2,12 @@
 #include "shared/redact/lexicon.h"
 
 enum {
-	ARRAY_MAX = 8,        /* strings of one JSON array that are taken for one label */
-	KEY_LOOK = 32,        /* how far the next key=value is looked for behind a separator */
-	PHRASE_WORDS_MAX = 6, /* between "password" and "is" */
-	ID_DIGITS_MOST = 24,  /* of an identifier with blanks in it */
+	ARRAY_MAX = 8,          /* strings of one JSON array that are taken for one label */
+	KEY_LOOK = 32,          /* how far the next key=value is looked for behind a separator */
+	PHRASE_WORDS_MAX = 6,   /* between "password" and "is" */
+	GROUP_MOST = 20,        /* of one group of an identifier */
+	GROUP_LETTERS_MOST = 5, /* of a group without a digit: a longer one is a word */
+	ID_DIGITS_MOST = 24,    /* of an identifier with blanks in it */
 	NAME_WORDS_MAX = 4,
 };
 
@@ -102,6 +104,8 @@ static bool find_value(const struct scan *s, struct chunk c, struct value *v)
 		v->quoted_key = true;
 		at += quote;
 	}
+	if (byte_at(s, at) == '.' && c.end - c.start <= 4 && (byte_at(s, at + 1) == ' ' || byte_at(s, at + 1) == ':'))
+		at++; /* "no. 12", "Tel.: 0211" */
 	at = skip_spaces(s, at);
 	for (int i = 0; i < 3 && is_separator(byte_at(s, at)); i++, at++)
 		v->separator = s->text[at];
@@ -329,6 +333,18 @@ static bool holds_known_name(const struct scan *s, size_t at, size_t end)
 	return false;
 }
 
+/* The end of a word in small letters or capitals that no list has, with what stands right behind it; 0: it is known. */
+static size_t unknown_word(const struct scan *s, size_t at)
+{
+	size_t end = prose_word_end(s, at), next = skip_spaces(s, end);
+	bool initial = next > end && is_upper(byte_at(s, next)) && !is_letter(byte_at(s, next + 1));
+	if (end - at < 3 || word_byte(byte_at(s, end)))
+		return 0;
+	if (initial)
+		return end;
+	return lexicon_find(s->text + at, end - at) || word_kinds_of(s->text + at, end - at) ? 0 : end;
+}
+
 static size_t take_name(struct scan *s, struct value v, unsigned kinds)
 {
 	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key && !(clinical(s) && v.separator == ':'))
@@ -341,6 +357,8 @@ static size_t take_name(struct scan *s, struct value v, unsigned kinds)
 		return take_array(s, v, emit(s, v.start, v.end, REDACT_NAME), REDACT_NAME);
 	}
 	size_t end = match_name(s, v.start, NAME_WORDS_MAX);
+	if (!end && clinical(s) && (v.linked || v.separator == ':') && !(kinds & WORD_KEY_ONLY))
+		end = unknown_word(s, v.start);
 	if (end && (is_digit(byte_at(s, end)) || (byte_at(s, end) == '-' && is_digit(byte_at(s, end + 1)))))
 		return 0; /* an identifier that begins with letters */
 	if (v.separator == '=' && !end)
@@ -348,6 +366,8 @@ static size_t take_name(struct scan *s, struct value v, unsigned kinds)
 			end++;
 	if (!end)
 		return 0;
+	if (kinds & WORD_PROSE && v.separator == ':' && !holds_known_name(s, v.start, end) && !unknown_word(s, v.start))
+		return 0; /* "Name: Required" */
 	if (!v.separator && !clinical(s) && !holds_known_name(s, v.start, end))
 		return 0; /* "patient Portal" */
 	if (!v.separator && clinical(s) && !holds_known_name(s, v.start, end))
@@ -355,14 +375,46 @@ static size_t take_name(struct scan *s, struct value v, unsigned kinds)
 	return emit(s, v.start, end, REDACT_NAME);
 }
 
-/* An identifier's characters: the first token, and digit groups behind single spaces; a few capitals may come first
- * ("KLM 4821"). */
+/* The group of capitals and digits at `at`, and whether there is a digit in it; 0: none, or a word. */
+static size_t group_end(const struct scan *s, size_t at, bool *ret_digit)
+{
+	size_t end = at;
+	*ret_digit = false;
+	while (end - at < GROUP_MOST && (is_upper(byte_at(s, end)) || is_digit(byte_at(s, end))))
+		*ret_digit |= is_digit(s->text[end++]);
+	if (end == at || (word_byte(byte_at(s, end)) && byte_at(s, end) != '_'))
+		return 0;
+	bool word = !*ret_digit && (end - at > GROUP_LETTERS_MOST || word_kinds_of(s->text + at, end - at) ||
+				       lexicon_find(s->text + at, end - at));
+	return word ? 0 : end;
+}
+
+/* "JONES 712125 J99KX", "FA 123 KL": up to five groups; the end, or 0 if there is but one. */
+static size_t groups_end(const struct scan *s, size_t at, unsigned *ret_digits)
+{
+	size_t end = 0, groups = 0;
+	for (size_t next = at; groups < 5; groups++) {
+		bool digit;
+		size_t stop = group_end(s, next, &digit);
+		if (!stop)
+			break;
+		for (size_t i = next; i < stop; i++)
+			*ret_digits += is_digit(s->text[i]);
+		end = stop;
+		if (byte_at(s, stop) != ' ')
+			break;
+		next = stop + 1;
+	}
+	return groups > 0 && *ret_digits >= 2 && memchr(s->text + at, ' ', end - at) ? end : 0;
+}
+
+/* An identifier's characters: the first token, and digit groups behind single spaces. */
 static size_t id_end(const struct scan *s, size_t at, unsigned *digits)
 {
-	size_t stop = look_end(s, at), end = at, first = at;
-	while (first < stop && first - at < 4 && is_upper(s->text[first]))
-		first++;
-	bool prefix = clinical(s) && first > at && first - at < 4 && byte_at(s, first) == ' ';
+	size_t stop = look_end(s, at), end = at, groups;
+	*digits = 0;
+	if (clinical(s) && (groups = groups_end(s, at, digits)))
+		return groups;
 	*digits = 0;
 	for (size_t i = at; i < stop; i++) {
 		uint8_t b = s->text[i];
@@ -370,8 +422,8 @@ static size_t id_end(const struct scan *s, size_t at, unsigned *digits)
 			++*digits;
 		if (is_alnum(b))
 			end = i + 1;
-		else if (b == ' ' && is_digit(byte_at(s, i + 1)) &&
-			 (is_digit(s->text[i - (i > at)]) || (prefix && i == first)) && *digits < ID_DIGITS_MOST)
+		else if (b == ' ' && is_digit(byte_at(s, i + 1)) && is_digit(s->text[i - (i > at)]) &&
+			 *digits < ID_DIGITS_MOST)
 			continue;
 		else if (!strchr("-./_", b) || !b)
 			break;
@@ -396,7 +448,7 @@ static bool is_capital_code(const struct scan *s, size_t at, size_t end)
 {
 	bool code = end - at >= 5;
 	for (; at < end; at++)
-		code &= is_upper(s->text[at]) || is_digit(s->text[at]);
+		code &= is_upper(s->text[at]) || is_digit(s->text[at]) || s->text[at] == ' ';
 	return code;
 }
 

@@ -39,36 +39,37 @@ static size_t add(word_hash h, unsigned kinds)
 }
 
 /* Words behind which a name, a place, a weekday or month, a date often stands. */
-static const char to_name[] =
-    "named name called patient pt client by mother father son daughter wife husband brother sister "
-    "friend doctor nurse contact hello hi dear am initials aunt uncle niece nephew cousin fiance "
-    "fiancee partner spouse guardian caregiver caretaker sincerely regards",
-		  to_place[] = "in at from to near visiting outside via our of into around through",
-		  of_medicine[] =
-		      "patient patients treatment treatments diagnosis diagnosed therapy dose dosage dosing clinical "
-		      "clinic surgery surgical symptom symptoms vaccine chronic acute disease diseases medication "
-		      "medications drug drugs prescription prescribed screening prognosis infection injection "
-		      "pregnancy pregnant allergy allergic pain blood cancer tumor physician doctor hospital "
-		      "efficacy contraindication contraindications interactions protocol criteria mg ml mcg "
-		      "history exam imaging biopsy endoscopic antibiotic antibiotics syndrome",
-		  of_machines[] =
-		      "dns lookup tls ssl ssh http https tcp url json xml yaml sql server servers kernel process "
-		      "cluster node nodes database query queue disk memory cpu cache "
-		      "socket port packet network router firewall proxy timeout latency error errors exception "
-		      "warning fatal panic crash crashed dump deploy deployed deployment version upgrade rollback "
-		      "restart restarted reboot login files config configuration container script build commit "
-		      "compiler runtime heap buffer checksum certificate protocol endpoint api client browser click "
-		      "settings install download upload backup snapshot partition shard schema checkpoint software "
-		      "hardware driver firmware command shell terminal password token threshold localhost backend "
-		      "frontend daemon cron log logs dashboard pipeline webhook plugin",
-		  of_codes[] =
-		      "snomed loinc icd cpt rxnorm mesh pmid pmcid pubmed doi atc hcpcs drg cve cwe iso ndc issn "
-		      "isbn",
-		  to_angle[] = "lat latitude lon lng longitude latitud longitud",
-		  to_house[] = "at from near our visiting lives living resides outside",
-		  to_day[] = "on in since until last this next late early mid",
-		  to_date[] = "on since until till from by today is dated date before after through to and visit seen "
-			      "admitted discharged between around tomorrow yesterday exp expires expiry due";
+static const char
+    to_name[] = "named name called patient pt client by mother father son daughter wife husband brother sister "
+		"kid baby girl boy infant toddler twin gentleman lady grandmother grandfather grandma grandpa roommate "
+		"neighbor neighbour colleague teacher coach says said friend doctor nurse contact hello hi dear am "
+		"initials aunt uncle niece nephew cousin fiance "
+		"fiancee partner spouse guardian caregiver caretaker sincerely regards",
+    to_place[] = "in at from to near visiting outside via our of into around through",
+    of_medicine[] = "patient patients treatment treatments diagnosis diagnosed therapy dose dosage dosing clinical "
+		    "clinic surgery surgical symptom symptoms vaccine chronic acute disease diseases medication "
+		    "medications drug drugs prescription prescribed screening prognosis infection injection "
+		    "pregnancy pregnant allergy allergic pain blood cancer tumor physician doctor hospital "
+		    "efficacy contraindication contraindications interactions protocol criteria mg ml mcg "
+		    "history exam imaging biopsy endoscopic antibiotic antibiotics syndrome",
+    of_machines[] = "dns lookup tls ssl ssh http https tcp url json xml yaml sql server servers kernel process "
+		    "cluster node nodes database query queue disk memory cpu cache "
+		    "socket port packet network router firewall proxy timeout latency error errors exception "
+		    "warning fatal panic crash crashed dump deploy deployed deployment version upgrade rollback "
+		    "restart restarted reboot login files config configuration container script build commit "
+		    "compiler runtime heap buffer checksum certificate protocol endpoint api client browser click "
+		    "settings install download upload backup snapshot partition shard schema checkpoint software "
+		    "hardware driver firmware command shell terminal password token threshold localhost backend "
+		    "frontend daemon cron log logs dashboard pipeline webhook plugin",
+    of_codes[] =
+	"snomed loinc icd cpt rxnorm mesh pmid pmcid pubmed doi atc hcpcs drg cve cwe iso ndc issn aes sha rsa "
+	"isbn",
+    to_street[] = "ul al os via rue calle rua strada str bd av avenida piazza corso viale ulica ulitsa jl jalan",
+    to_angle[] = "lat latitude lon lng longitude latitud longitud",
+    to_house[] = "at from near our visiting lives living resides outside",
+    to_day[] = "on in since until last this next late early mid",
+    to_date[] = "on since until till from by today is dated date before after through to and visit seen "
+		"admitted discharged between around tomorrow yesterday exp expires expiry due";
 
 static void fill(void)
 {
@@ -98,6 +99,7 @@ static void fill(void)
 	    {of_machines, LEX_MACHINE},
 	    {of_codes, LEX_CODE},
 	    {to_angle, LEX_TO_ANGLE},
+	    {to_street, LEX_TO_STREET},
 	};
 	size_t count = 0;
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
@@ -170,6 +172,10 @@ static unsigned inflected(uint8_t *p, size_t n)
 			found = plain_of(p, stem);
 			p[stem - 1] = 'i';
 		}
+		bool likely = endings[i].text[0] == 's' || endings[i].text[0] == 'i' || after_e ||
+			      (endings[i].text[0] == 'e' && endings[i].text[1] == 'd');
+		if (found && !likely)
+			found |= LEX_LEARNED; /* Tilly, Carly, Peres end as words do */
 	}
 	return found;
 }

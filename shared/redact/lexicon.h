@@ -25,14 +25,15 @@ enum lexicon_kind {
 	LEX_TO_PLACE = 1u << 10,
 	LEX_TO_DAY = 1u << 11,
 	LEX_TO_DATE = 1u << 12,
-	LEX_TO_HOUSE = 1u << 13, /* at, from: what follows is hardly a drug or a disease */
-	LEX_CLINIC = 1u << 15,   /* a text with this word speaks of medicine */
-	LEX_STRONG = 1u << 14,   /* a LEX_TERM that leaves no doubt (sign, score) */
-	LEX_MACHINE = 1u << 16,  /* a text with such words speaks of machines */
-	LEX_CODE = 1u << 17,     /* the number behind it is a code of a classification, nobody's */
-	LEX_TO_ANGLE = 1u << 18, /* a geographic coordinate follows */
-	LEX_LEARNED = 1u << 19,  /* LEX_MEDICAL by its ending alone; never in the table */
-	LEX_BITS = 19,
+	LEX_TO_HOUSE = 1u << 13,  /* at, from: what follows is hardly a drug or a disease */
+	LEX_CLINIC = 1u << 15,    /* a text with this word speaks of medicine */
+	LEX_STRONG = 1u << 14,    /* a LEX_TERM that leaves no doubt (sign, score) */
+	LEX_MACHINE = 1u << 16,   /* a text with such words speaks of machines */
+	LEX_CODE = 1u << 17,      /* the number behind it is a code of a classification, nobody's */
+	LEX_TO_ANGLE = 1u << 18,  /* a geographic coordinate follows */
+	LEX_TO_STREET = 1u << 19, /* a street's name follows */
+	LEX_LEARNED = 1u << 20,   /* by its ending alone, as names end as well; never in the table */
+	LEX_BITS = 20,
 };
 
 /* Of a word's letters (other bytes are passed over), as it stands, without a regular ending, or by a learned ending. */

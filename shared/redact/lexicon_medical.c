@@ -7,7 +7,7 @@ const char lexicon_term_strong[] =
     "disease syndrome sign signs score scores scale scales index indices criteria criterion reflex reflexes "
     "classification grading staging maneuver manoeuvre formula equation triad tetrad palsy lymphoma sarcoma virus diet "
     "test tests rule rules procedure phenomenon contracture nodes node chorea thyroiditis dystrophy esophagus "
-    "tear tears spots questionnaire inventory instrument stain wort cyst fever murmur breathing";
+    "tear tears spots grade questionnaire inventory instrument stain wort cyst fever murmur breathing";
 
 const char lexicon_term_noun[] =
     "disease syndrome sign signs score scores scale scales index indices criteria criterion reflex reflexes test tests "
@@ -140,7 +140,8 @@ const char lexicon_medical[] =
     "emr ehr pcp np pa rn lpn md do phd dds dmd od pharmd facs bp hr rr spo bid tid qid qd qhs prn npo po iv im sc sq "
     "sl pr hx dx tx rx sx fx mgmt eval asap f/u s/p w/o yo y/o htn dm cabg tkr thr rom adl adls dnr "
     "x-ray ct cta ecg ekg eeg emg egd ercp tte tee pet spect usg hida kub lp abg cbc cmp bmp lft lfts ua "
-    "bowel intubation ambu bolus sedation ventilation anesthesia anaesthesia roman caesar cesarean caesarean kegels "
+    "gallbladder childpugh bair hugger bowel intubation ambu bolus sedation ventilation anesthesia anaesthesia roman "
+    "caesar cesarean caesarean kegels "
     "petri bunsen doppler fahrenheit kelvin newton pascal hertz watt "
     "ii iib iia iiia iiib iva ivb hepb hepa tdap dtap mmr ipv hib bcg prevnar shingrix zostavax pneumovax "
     "achondroplasia lupus gout rabies tetanus polio pertussis mumps measles rubella shingles varicella scabies lice "

@@ -3,7 +3,9 @@
 #include "shared/redact/lexicon.h"
 
 const char lexicon_given[] =
-    "melanie todd destiny serenity trinity patience mildred maximus brittany kimberly patricia eva olga abdul abdullah "
+    "ken carly tilly drew sue gene kit lance nat ned peg penny pete rod rex walt woody sandy rusty dale clay chase "
+    "cliff candy jade jewel misty poppy robin melanie todd destiny serenity trinity patience mildred maximus brittany "
+    "kimberly patricia eva olga abdul abdullah "
     "abel abigail abraham ada adaeze adel adela adele adeline adnan adrian adriana adrienne agata "
     "agnieszka ahmad aida aidan aiden aileen aimee aisling ajay akash akiko akinyi alain alan alana alba alberta "
     "alberto "

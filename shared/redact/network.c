@@ -64,12 +64,15 @@ static size_t match_ipv6(const struct scan *s, size_t at, uint8_t quad[4], bool 
 		digits = 0;
 	}
 	size_t four = digits && byte_at(s, end) == '.' ? match_ipv4(s, last, quad) : 0;
+	if (digits && !four && byte_at(s, end) == '.' && is_digit(byte_at(s, end + 1)))
+		return 0; /* ::ffff:256.0.0.1 */
 	if (four) {
 		end = four;
 		groups++;
 		*ret_quad = true;
 	}
-	if (is_alnum(byte_at(s, end)) || colons < 2 || groups > 8 || (!gap && groups != 8) || (gap && groups < 1))
+	if (is_alnum(byte_at(s, end)) || colons < 2 || groups > 8 || (!gap && groups != 8) ||
+	    (gap && groups < 1 && byte_at(s, end) != '/'))
 		return 0;
 	if (byte_at(s, end) == '%') /* the zone */
 		for (end++; is_alnum(byte_at(s, end));)
@@ -175,6 +178,11 @@ size_t rule_email(struct scan *s, struct chunk c)
 	while (end > at && (s->text[end - 1] == '.' || s->text[end - 1] == '-'))
 		end--;
 	bool named = dot && dot + 2 < end + 1 && dot < end - 2 && is_letter(s->text[dot + 1]);
+	if (!named && clinical(s) && at + 1 < c.end) { /* user@2001:db8::1 */
+		size_t far = rule_network(s, at + 1, c.end);
+		if (far)
+			return far;
+	}
 	if (start == at || !named)
 		return 0;
 	return emit(s, start, end, REDACT_EMAIL);

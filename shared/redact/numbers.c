@@ -41,6 +41,8 @@ void read_groups(const struct scan *s, size_t at, struct groups *g)
 		size_t gap = 0;
 		while (gap < 2 && at + gap < stop && separates(s->text[at + gap]))
 			gap++;
+		if (gap == 2 && s->text[at + 1] == '/' && byte_at(s, at) == ' ' && byte_at(s, at + 2) == ' ')
+			gap++; /* 0211 / 4567-890 */
 		if (at + gap >= stop || !is_digit(s->text[at + gap]))
 			break; /* what follows the last group is not part of it */
 		for (size_t i = at; i < at + gap; i++)
@@ -284,9 +286,11 @@ static size_t rule_clinical_rest(struct scan *s, struct chunk c, bool leads)
 
 static size_t rule_leading_digit(struct scan *s, size_t at)
 {
-	size_t end;
-	if ((end = match_ssn(s, at)))
+	size_t end, never;
+	if ((end = match_ssn(s, at, &never)))
 		return emit(s, at, end, REDACT_SSN);
+	if (never)
+		return never;
 	if ((end = match_card(s, at)))
 		return emit(s, at, end, REDACT_CARD);
 	if (clinical(s) && (end = match_shape(s, at)))

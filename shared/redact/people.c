@@ -65,6 +65,26 @@ size_t match_name(const struct scan *s, size_t at, unsigned most)
 	return end;
 }
 
+/* A name in Han or Kana [at, stop) before an honorific, with or without a blank between them; the name's end, or 0. */
+size_t match_honoured(const struct scan *s, size_t at, size_t stop)
+{
+	static const char *const honorifics[] = {"\xe6\xa7\x98" /* -sama */, "\xe3\x81\x95\xe3\x82\x93" /* -san */,
+	    "\xe6\xae\xbf" /* -dono */, "\xe6\xb0\x8f" /* -shi */, "\xe5\x85\x88\xe7\x94\x9f" /* -sensei */,
+	    "\xe5\x85\x88\xe7\x94\x9f" /* xiansheng */, "\xe5\xa5\xb3\xe5\xa3\xab" /* nushi */};
+	enum { LETTER = 3, NAME_MOST = 8 * LETTER };
+	for (size_t end = at; end <= stop && end - at <= NAME_MOST; end += LETTER) {
+		size_t mark = skip_spaces(s, end);
+		for (size_t i = 0; end > at && i < sizeof honorifics / sizeof honorifics[0]; i++)
+			if (left(s, mark) >= strlen(honorifics[i]) &&
+			    memcmp(s->text + mark, honorifics[i], strlen(honorifics[i])) == 0)
+				return end;
+		uint8_t b = byte_at(s, end);
+		if (b < 0xe3 || b > 0xe9)
+			return 0;
+	}
+	return 0;
+}
+
 /* "Dr. Smith", "Mrs Jones": the title itself tells nothing, and stays where lines are read for diagnosis. */
 size_t rule_title(struct scan *s, struct chunk c)
 {

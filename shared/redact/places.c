@@ -85,9 +85,9 @@ static bool is_street(const struct scan *s, size_t start, size_t end)
 {
 	static const char *const words[] = {"via", "viale", "vicolo", "piazza", "piazzale", "corso", "largo", "rue",
 	    "chemin", "impasse", "quai", "calle", "avenida", "carrera", "paseo", "plaza", "camino", "rua", "travessa",
-	    "estrada", "alameda", "ul", "ulica", "ulitsa", "aleja", "nam", "utca", "ut", "ter", "tér", "út", "u",
-	    "sokak", "caddesi", "weg", "allee", "platz", "str", "strasse", "terrasse", "torv", "plads", "tun", "jalan",
-	    "strada", "bulevardul", "bulevar", NULL};
+	    "bd", "bvd", "boul", "estrada", "alameda", "ul", "ulica", "ulitsa", "aleja", "nam", "utca", "ut", "ter",
+	    "tér", "út", "u", "sokak", "caddesi", "weg", "allee", "platz", "str", "strasse", "terrasse", "torv",
+	    "plads", "tun", "jalan", "strada", "bulevardul", "bulevar", NULL};
 	static const char *const endings[] = {"strasse",
 	    "stra\xc3\x9f"
 	    "e",
@@ -234,6 +234,14 @@ size_t place_end(const struct scan *s, size_t end)
 	return end;
 }
 
+/* ", OR 97701": what stands before it is a town, whatever else the word means. */
+static bool state_follows(const struct scan *s, size_t at)
+{
+	size_t state = skip_spaces(s, at + 1), zip = skip_spaces(s, state + 2);
+	return byte_at(s, at) == ',' && is_state(s, state, prose_word_end(s, state)) && zip > state + 2 &&
+	       digits_at(s, zip) == 5;
+}
+
 static size_t tail_words(const struct scan *s, size_t at, bool alone)
 {
 	size_t end = at, found = 0;
@@ -246,7 +254,9 @@ static size_t tail_words(const struct scan *s, size_t at, bool alone)
 		size_t town = town_end(s, from);
 		if (town > stop)
 			stop = town;
-		else if (lex & (LEX_PLAIN | LEX_MEDICAL) && !(lex & LEX_PLACE) && !is_state(s, from, stop))
+		else if (lex & (LEX_PLAIN | LEX_MEDICAL) && !(lex & LEX_PLACE) && !is_state(s, from, stop) &&
+			 !(words && word_kinds_of(s->text + from, stop - from) & WORD_STREET) &&
+			 !state_follows(s, stop))
 			break;
 		end = stop;
 		if (capital_at(s, from))
@@ -382,12 +392,13 @@ size_t address_after(const struct scan *s, size_t start, size_t end)
 /* "Via Garibaldi 14, 20121 Milano": a run [start, end) with a street's word in it and the house number behind it. */
 size_t match_street_first(const struct scan *s, size_t start, size_t end)
 {
-	size_t next = skip_spaces(s, end);
+	size_t next = skip_spaces(s, end + (byte_at(s, end) == ','));
 	if (next == end || !is_digit(byte_at(s, next)))
 		return 0;
 	size_t number = house_number(s, next);
 	struct street street = number && number - next <= 5 ? street_words(s, start) : (struct street){0};
-	return street.known && street.named && street.end >= end ? tail(s, number) : 0;
+	bool known = street.known || (s->words[1].hash && lexicon_exact(s->words[1].hash) & LEX_TO_STREET);
+	return known && street.named && street.end >= end ? tail(s, number) : 0;
 }
 
 /* A post office box with what follows it: "PSC 0413, Box 8144\nAPO AA 42323", or 0. */

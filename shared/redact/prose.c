@@ -42,7 +42,8 @@ static bool starts_sentence(const struct scan *s, size_t at)
 	if (at == 0)
 		return true;
 	uint8_t b = s->text[at - 1];
-	return strchr("!?\n\r\"*>", b) || b == ':' || (b == '.' && !(at > 2 && is_upper(s->text[at - 2])));
+	bool letter = at > 2 && (is_upper(s->text[at - 2]) || s->text[at - 3] == ' '); /* "J.", "v." */
+	return strchr("!?\n\r\"*>", b) || b == ':' || (b == '.' && !letter);
 }
 
 /* "IV", "2" between a name and what it is the name of. */
@@ -170,7 +171,9 @@ static bool acts(const struct scan *s, const struct piece *p)
 	    "could", "did", "does", "reports", "reported", "presents", "presented", "denies", "denied", "states",
 	    "stated", "complains", "complained", "shouted", "called", "called", "needs", "needed", "takes", "took",
 	    "visited", "visits", "arrived", "moved", "moves", "and", "should", "must", "may", "might", "underwent",
-	    "received", "developed", "returned", "returns", "felt", "feels", "started", "stopped", "continues", NULL};
+	    "received", "developed", "began", "begins", "wrote", "gave", "left", "made", "agreed", "refused",
+	    "declined", "tolerated", "weighs", "appears", "looks", "seems", "returned", "returns", "felt", "feels",
+	    "started", "stopped", "continues", NULL};
 	size_t at = p->end;
 	if (p->possessive || byte_at(s, at) == ',' || byte_at(s, at) == ':')
 		return true;
@@ -245,6 +248,8 @@ static size_t cut_ordinary(const struct run *r, size_t first, size_t count, bool
 	while (count > first + 1) {
 		const struct piece *p = &r->p[count - 1];
 		bool surname = r->p[count - 2].lex & LEX_GIVEN && !(p->lex & (LEX_TERM | LEX_MEDICAL));
+		surname |= p->lex & LEX_LEARNED && !(p->lex & LEX_TERM) && is_name(&r->p[count - 2]);
+		surname |= r->p[count - 2].initial && count >= first + 3 && !p->caps; /* Brad L Key */
 		if (!is_ordinary(p) || p->base & WORD_HOUSE || p->lex & (LEX_ORG | LEX_NAMES) || surname ||
 		    p->possessive)
 			break;
@@ -283,7 +288,8 @@ static bool names_somebody(const struct scan *s, const struct run *r, size_t fir
 			return false;
 		if (is_name(p)) {
 			if (p->lex & LEX_NAMES || !opens)
-				return !(p->lex == LEX_NATION && is_term(s, r, first));
+				return !(p->lex == LEX_NATION &&
+					 (is_term(s, r, first) || lex_at(s, skip_spaces(s, p->end)) & LEX_MEDICAL));
 			return acts(s, p);
 		}
 		if (!is_doubtful(p) || is_term(s, r, first))
@@ -357,7 +363,7 @@ static size_t emit_run(struct scan *s, const struct run *r, size_t first, size_t
 	end = r->p[count - 1].possessive ? r->p[count - 1].end : suffix_end(s, end);
 	if (r->p[first].caps && byte_at(s, end) == '/' && is_upper(byte_at(s, end + 1)) &&
 	    is_upper(byte_at(s, end + 2)))
-		end = prose_word_end(s, end + 1); /* KOVALENKO/OLENA */
+		end = prose_word_end(s, end + 1), s->weak_next = false; /* KOVALENKO/OLENA */
 	return emit(s, start, end, r->p[first].lex & LEX_NATION ? REDACT_PLACE : REDACT_NAME);
 }
 
@@ -385,6 +391,13 @@ static bool all_terms(const struct scan *s, const struct run *r, size_t first, s
 static bool is_weak(const struct scan *s, const struct run *r, size_t first, size_t count)
 {
 	const struct piece *p = &r->p[first];
+	static const char *const human[] = {"says", "said", "asks", "asked", "told", "tells", "lives", "lived", "works",
+	    "worked", "wants", "wanted", "went", "flew", "came", "denies", "denied", "complains", "complained",
+	    "shouted", "smokes", "drinks", "died", "fell", "slept", "ate", "married", "walks", "drives", "speaks",
+	    "thinks", "moved", "presented", "presents", "arrived", NULL};
+	size_t verb = skip_spaces(s, p->end);
+	if (count - first == 1 && !p->possessive && text_is_any(s, verb, prose_word_end(s, verb), human))
+		return false;
 	if (p->possessive &&
 	    lexicon_word_at(s, skip_spaces(s, p->end + (byte_at(s, p->end) == '\'' ? 2 : 4))) & LEX_TO_NAME)
 		return false; /* Nkechi's mother */
@@ -410,8 +423,9 @@ static size_t capitals_comma(const struct scan *s, const struct run *r)
 static bool is_learned_name(const struct run *r, size_t i, bool opens)
 {
 	const struct piece *next = &r->p[i + 1];
-	return r->p[i].lex & LEX_LEARNED && !(opens && i == 0) && i + 1 < r->count && !r->p[i].caps &&
-	       (is_name(next) || next->initial);
+	if (!(r->p[i].lex & LEX_LEARNED) || i + 1 >= r->count || r->p[i].caps)
+		return false;
+	return opens && i == 0 ? next->lex & LEX_FAMILY && is_name(next) : is_name(next) || next->initial;
 }
 
 static size_t rule_capitals(struct scan *s, struct chunk c)
@@ -420,14 +434,16 @@ static size_t rule_capitals(struct scan *s, struct chunk c)
 	size_t box = strchr("ASFPCU", s->text[c.start]) ? match_box(s, c.start) : 0;
 	if (box)
 		return emit(s, c.start, box, REDACT_ADDRESS);
-	if (!is_lower(byte_at(s, c.start + 1)) && (box = match_shape(s, c.start)))
+	if (!is_lower(byte_at(s, c.start + 1)) && !(lexicon_exact(c.hash) & (LEX_CODE | LEX_MEDICAL)) &&
+	    (box = match_shape(s, c.start)))
 		return emit(s, c.start, box, REDACT_ID);
 	read_run(s, c.start, &r);
 	if (r.count == 0)
 		return 0;
 	if ((box = match_street_first(s, c.start, r.p[r.count - 1].end)))
 		return emit(s, c.start, box, REDACT_ADDRESS);
-	if (r.count == 1 && r.p[0].caps && r.p[0].lex & LEX_NAMES && byte_at(s, r.p[0].end) == '^')
+	bool field = byte_at(s, r.p[0].end) == '^' && is_upper(byte_at(s, r.p[0].end + 1));
+	if (r.count == 1 && field && (r.p[0].lex & LEX_NAMES || is_name(&r.p[0])))
 		return emit(s, c.start, r.p[0].end, REDACT_NAME); /* DOE^JOHN */
 	if ((box = capitals_comma(s, &r)))
 		return emit(s, c.start, box, REDACT_NAME);
@@ -531,6 +547,8 @@ size_t rule_prose(struct scan *s, struct chunk c, unsigned kinds)
 	size_t end = c.end - c.start == 2 ? match_small_shape(s, c.start) : 0;
 	if (end)
 		return emit(s, c.start, end, REDACT_SSN);
+	if (c.seen & BYTE_HIGH && (end = match_honoured(s, c.start, c.end)))
+		return emit(s, c.start, end, REDACT_NAME);
 	if (!is_lower(s->text[c.start]) || s->words[0].letters < 3)
 		return 0;
 	return kinds & WORD_GIVEN || lexicon_may_be_given(s->words[0].hash) ? rule_small(s, c) : 0;

@@ -326,6 +326,8 @@ static size_t on_chunk(struct scan *s, const struct chunk *c)
 {
 	size_t next;
 	unsigned kinds = c->seen & (BYTE_LOWER | BYTE_UPPER) ? chunk_kinds(s, c) : 0;
+	if (c->seen == BYTE_COLON && c->whole - c->start == 2 && clinical(s))
+		return emit(s, c->start, c->whole, REDACT_IP); /* the address "::" */
 	if (c->seen & BYTE_COLON && (next = rule_url(s, *c)))
 		return next;
 	if (c->seen & BYTE_AT && (next = rule_email(s, *c)))
@@ -343,6 +345,8 @@ static size_t on_chunk(struct scan *s, const struct chunk *c)
 	if (kinds & WORD_TITLE && (next = rule_title(s, *c)))
 		return next;
 	if (clinical(s)) {
+		if (c->inner & BYTE_JOIN && c->letters >= 6 && (next = rule_named_file(s, *c)))
+			return next;
 		if (c->inner & BYTE_DOT && (next = rule_domain(s, *c)))
 			return next;
 		if (kinds & WORD_MONTH && (next = rule_month(s, *c)))

@@ -206,7 +206,7 @@ size_t rule_prose(struct scan *s, struct chunk c, unsigned kinds); /* prose.c: u
 /* identifiers.c; ends, or 0: */
 size_t match_card(const struct scan *s, size_t at);
 size_t match_iban(const struct scan *s, size_t at);
-size_t match_ssn(const struct scan *s, size_t at);
+size_t match_ssn(const struct scan *s, size_t at, size_t *ret_end);
 bool is_wallet(const struct scan *s, struct chunk c);
 size_t match_groups(const struct scan *s, size_t at); /* "699 956 915" */
 size_t match_small_shape(const struct scan *s, size_t at);
@@ -214,6 +214,7 @@ size_t match_shape(const struct scan *s, size_t at); /* plates and registers' gr
 /* coordinates.c; the end, or 0 */
 size_t match_coordinates(const struct scan *s, size_t at);
 
+size_t rule_named_file(struct scan *s, struct chunk c);
 size_t rule_identifier(struct scan *s, struct chunk c);
 
 struct groups { /* numbers.c: digits in groups with one or two separators between */
@@ -230,10 +231,12 @@ size_t match_day_month(const struct scan *s, size_t at); /* dates.c: "5/21", whe
 size_t match_phone(const struct scan *s, size_t at, bool labelled); /* numbers.c: likewise */
 size_t match_postcode(const struct scan *s, size_t at);             /* numbers.c: SW1A 1AA, B0J 2H0 */
 size_t match_zip(const struct scan *s, size_t at);                  /* places.c: 90210, 340 12, K1A 0B1 */
-size_t match_name(const struct scan *s, size_t at, unsigned most);  /* people.c: capitalised words; the end, or 0 */
-bool names_day(const struct scan *s);        /* prose.c: likewise to a weekday or a month alone */
-bool speaks_of_things(const struct scan *s); /* prose.c; looks at the whole text */
-bool dated(const struct scan *s);            /* prose.c: does the word before lead to a date ("on", "since")? */
+size_t match_honoured(
+    const struct scan *s, size_t at, size_t stop);                 /* people.c: before an honorific of Japan or China */
+size_t match_name(const struct scan *s, size_t at, unsigned most); /* people.c: capitalised words; the end, or 0 */
+bool names_day(const struct scan *s);                              /* prose.c: likewise to a weekday or a month alone */
+bool speaks_of_things(const struct scan *s);                       /* prose.c; looks at the whole text */
+bool dated(const struct scan *s); /* prose.c: does the word before lead to a date ("on", "since")? */
 bool capitalised(const struct scan *s, size_t start, size_t end); /* people.c: "Smith", "O'Neil", "J.", "Öz" */
 size_t prose_word_end(const struct scan *s, size_t at);           /* prose.c: letters, inner apostrophes and hyphens */
 bool capital_at(const struct scan *s, size_t at);                 /* prose.c: a Latin, Greek or Cyrillic capital */

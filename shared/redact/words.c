@@ -43,6 +43,8 @@ static const struct {
 	"cardholdername "
 	"contactname nextofkin emergencycontact"},
     {WORD_NAME, "patient pt nameofpatient physician attending attendingphysician referringphysician guarantor"},
+    {WORD_NAME | WORD_PROSE | WORD_KEY_ONLY,
+	"name nome nombre nom vorname nachname apellido apellidos cognome naam imie"},
     {WORD_NAME | WORD_KEY_ONLY, "family given displayname realname customername clientname personname"},
     {WORD_BIRTH | WORD_SUFFIX,
 	"dob dateofbirth birthdate birthday birthdt bornon deathdate dateofdeath deceaseddatetime"},
@@ -83,7 +85,12 @@ static const struct {
 	"fingerprintid voiceprint faceid biometricid retinascan deviceserialnumber serial serialno sn modelnumber udi "
 	"abn acn tfn gstin uen nric fin nie steuerid steuernummer codicefiscale partitaiva vatnumber vat ein fein "
 	"insurancepolicy insuranceplan insuranceno plannumber planid payerid rxbin rxgroup groupid grouppolicy "
-	"group extension ext passportbook visano boardingpass pnr locator bookingref bookingreference confirmation "
+	"group extension ext cdula cedula booking commission emp empno rego matrcula matricola targa dowd tessera "
+	"tesserasanitaria "
+	"tarjetasanitaria nss seguridadsocial checkno chequeno checknumber ending endingin lastfour lastdigits "
+	"kenteken "
+	"kennzeichen plaka plaque upi vpa wallet passportbook visano boardingpass pnr locator bookingref "
+	"bookingreference confirmation "
 	"confirmationno "
 	"ohip ramq phn ihi hcn amka afm oib jmbg snils egn cnp cpr utr ppsn pps rut cuit cuil "
 	"hsc gmc nmc ahpra prescriber matricula matricule rnokpp edrpou rodnecislo kennitala hetu isikukood asmens "

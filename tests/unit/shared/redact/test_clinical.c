@@ -191,12 +191,148 @@ static void labels_of_prose_are_none_in_logs(void **state)
 	nothing_goes(REDACT_LOG, lines, COUNT(lines));
 }
 
+static void numbers_of_many_registers(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+	    "{jg 12 13 16 a} is my number",
+	    "driving licence {JONES 712125 J99KX}",
+	    "tarjeta sanitaria {BBBB BB 1234567890}",
+	    "targa {FA 123 KL}, Tel.: {0211 / 4567-890}",
+	    "HKID {A123456(3)}, OHIP {5584-486-674-YM}",
+	    "c\xc3\xa9\x64ula {1.020.345.678}",
+	    "born {811228+9874}",
+	    "Policy: {GPX 4471 882}",
+	    "Booking ref {X7K2PQ} made",
+	    "my card number is {4111 1111 1111 1111} and cvv {123}",
+	    "card ending {4417}",
+	    "file {smith_john_mri.pdf} by {willo_1948}",
+	    "login for {jqsmythe} failed",
+	    "SSH to user@{2001:db8::1} or {::}",
+	};
+	all_of_it_goes(texts, COUNT(texts));
+}
+
+static void coordinates(void **state)
+{
+	(void)state;
+	static const char *const goes[] = {
+	    "at {40.741895,-73.989308} then",
+	    "fix {21.3069 N, 157.8583 W} for unit 9",
+	    "found {48\xc2\xb0\x35\x31\xe2\x80\xb2\x32\x39\xe2\x80\xb3N "
+	    "2\xc2\xb0\x31\x37\xe2\x80\xb2\x34\x30\xe2\x80\xb3\x45}",
+	    "lat={47.6205} lon={-122.3493}",
+	};
+	static const char *const stays[] = {
+	    "weights 0.1234 and 5.6, ratio 1.25, 2.75",
+	    "temperature 37.5 \xc2\xb0\x43 at noon",
+	};
+	all_of_it_goes(goes, COUNT(goes));
+	nothing_goes(REDACT_CLINICAL, stays, COUNT(stays));
+}
+
+static void dates_of_other_languages(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+	    "el {12 de mayo de 2023} en",
+	    "le {3 f\xc3\xa9vrier 1951} et",
+	    "am {5. M\xc3\xa4rz 2022} um",
+	    "nata il {3 aprile 1950} a",
+	    "on {Friday, June 14, 2024 at 3:30 PM} sharp",
+	};
+	all_of_it_goes(texts, COUNT(texts));
+}
+
+static void names_by_their_neighbours(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+	    "Discharge summary for {Okonkwo, Chidinma}, seen",
+	    "Insured's name {CHUKWU, EMEKA} of",
+	    "PID|1||{DOE^JANET^Q}||{22 OAK LANE^^DAYTON^OH^45402}|",
+	    "Passenger {KOVALENKO/OLENA} went",
+	    "{Tilly Nicholson} lives there",
+	    "ref {Aldous Penhaligon} of",
+	    "was called {Yulan Peres}, and",
+	    "Name:    {Iva D. Grusova}",
+	    "initials {J.R.M.} in the study",
+	    "nurse at {riverbend clinic} called",
+	    "abita in {Via Garibaldi 14, 20121 Milano}.",
+	    "Deliver to: {Hauptstra\xc3\x9f\x65 27, 10827 Berlin}",
+	    "{4410 Old Mill Road, Bend, OR 97701}",
+	    "{\xe5\xb1\xb1\xe7\x94\xb0\xe5\xa4\xaa\xe9\x83\x8e} \xe6\xa7\x98",
+	};
+	all_of_it_goes(texts, COUNT(texts));
+}
+
+/* What looks like an identifier and is everybody's, and what programs say. */
+static void codes_and_machines_stay(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+	    "SNOMED 44054006, ATC C09AA05, CVE-2021-44228, AES-256",
+	    "error 0x80070005 in module",
+	    "T2N1M0",
+	    "ID 000000000 fills the form",
+	    "Kernel lag is 120000 messages on partition 7",
+	    "SELinux is preventing access; 2.4 GHz",
+	    "Name: Required",
+	    "Norwegian scabies and Fisher grade 3",
+	    "the Boston bowel preparation scale of 8",
+	};
+	nothing_goes(REDACT_CLINICAL, texts, COUNT(texts));
+}
+
+static void passwords_in_sentences_and_options(void **state)
+{
+	(void)state;
+	static const char *const goes[] = {
+	    "password for the lab share is {Winter2024!}",
+	    "curl -u admin:{P4ssw0rd!} http",
+	    "mysqldump -uroot -p{Adm1nPw} records",
+	    "smtp_pass: \"{kq83-Zmml-22}\"",
+	};
+	static const char *const stays[] = {
+	    "password for the account is wrong",
+	    "docker run -u 1000:1000 -p8080",
+	    "password is required to continue",
+	};
+	struct redact_span spans[8];
+	for (size_t i = 0; i < COUNT(goes); i++) {
+		size_t n = read_marked(goes[i]), found = find(REDACT_LOG, n, spans, 8);
+		assert_int_equal(found, 1);
+		for (size_t b = 0; b < n; b++)
+			assert_int_equal(wanted[b], b >= spans[0].start && b < spans[0].end);
+	}
+	nothing_goes(REDACT_LOG, stays, COUNT(stays));
+}
+
+/* Words in small letters take a way of their own; labels of up to three words and names among them are found there. */
+static void words_in_small_letters(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+	    "his social security number is {536 22 8726} and",
+	    "her date of birth {04/12/1961} is",
+	    "spoke to {maria lopez} about pain",
+	};
+	all_of_it_goes(texts, COUNT(texts));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(persons),
 	    cmocka_unit_test(places),
 	    cmocka_unit_test(numbers_of_persons),
+	    cmocka_unit_test(numbers_of_many_registers),
+	    cmocka_unit_test(coordinates),
+	    cmocka_unit_test(dates_of_other_languages),
+	    cmocka_unit_test(names_by_their_neighbours),
+	    cmocka_unit_test(codes_and_machines_stay),
+	    cmocka_unit_test(passwords_in_sentences_and_options),
+	    cmocka_unit_test(words_in_small_letters),
 	    cmocka_unit_test(medicine_stays),
 	    cmocka_unit_test(a_lone_unknown_word_is_judged_by_its_text),
 	    cmocka_unit_test(labels_of_prose_are_none_in_logs),
