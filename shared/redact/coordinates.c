@@ -80,5 +80,7 @@ size_t match_coordinates(const struct scan *s, size_t at)
 		return second.end;
 	if (first.hemisphere && first.degrees)
 		return first.end;
-	return labelled && first.decimals >= DECIMALS_LEAST_LABELLED ? first.end : 0;
+	size_t letters = s->words[0].letters; /* "N" and "long" say other things as well */
+	size_t least = letters == 1 || letters == 4 ? DECIMALS_LEAST : DECIMALS_LEAST_LABELLED;
+	return labelled && first.decimals >= least ? first.end : 0;
 }

@@ -242,6 +242,8 @@ static bool digit_in(const struct scan *s, size_t start, size_t end)
 static size_t take_phrase(struct scan *s, struct chunk c, struct value v, unsigned kinds)
 {
 	size_t at = kinds & WORD_KEY_ONLY ? v.start : phrase_value(s, c.end);
+	if (!at && clinical(s) && digit_in(s, v.start, 0) && is_letter(byte_at(s, v.start)))
+		at = v.start; /* password Mets1986! */
 	if (!at || at >= s->size || placeholder_at(s, at))
 		return 0;
 	size_t quote = quote_at(s, at), start = at + quote;
@@ -347,7 +349,8 @@ static size_t unknown_word(const struct scan *s, size_t at)
 
 static size_t take_name(struct scan *s, struct value v, unsigned kinds)
 {
-	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key && !(clinical(s) && v.separator == ':'))
+	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key &&
+	    !(clinical(s) && (v.separator == '>' || v.separator == ':')))
 		return 0;
 	if (!is_letter(s->text[v.start]) || first_word_is(s, v.start, WORD_NO_VALUE))
 		return 0;
@@ -389,11 +392,11 @@ static size_t group_end(const struct scan *s, size_t at, bool *ret_digit)
 	return word ? 0 : end;
 }
 
-/* "JONES 712125 J99KX", "FA 123 KL": up to five groups; the end, or 0 if there is but one. */
+/* "JONES 712125 J99KX", "FA 123 KL": up to eight groups; the end, or 0 if there is but one. */
 static size_t groups_end(const struct scan *s, size_t at, unsigned *ret_digits)
 {
 	size_t end = 0, groups = 0;
-	for (size_t next = at; groups < 5; groups++) {
+	for (size_t next = at; groups < 8; groups++) {
 		bool digit;
 		size_t stop = group_end(s, next, &digit);
 		if (!stop)

@@ -65,7 +65,7 @@ static const char
 	"snomed loinc icd cpt rxnorm mesh pmid pmcid pubmed doi atc hcpcs drg cve cwe iso ndc issn aes sha rsa "
 	"isbn",
     to_street[] = "ul al os via rue calle rua strada str bd av avenida piazza corso viale ulica ulitsa jl jalan",
-    to_angle[] = "lat latitude lon lng longitude latitud longitud",
+    to_angle[] = "n s e w long lat latitude lon lng longitude latitud longitud",
     to_house[] = "at from near our visiting lives living resides outside",
     to_day[] = "on in since until last this next late early mid",
     to_date[] = "on since until till from by today is dated date before after through to and visit seen "

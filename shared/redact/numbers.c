@@ -293,7 +293,8 @@ static size_t rule_leading_digit(struct scan *s, size_t at)
 		return never;
 	if ((end = match_card(s, at)))
 		return emit(s, at, end, REDACT_CARD);
-	if (clinical(s) && (end = match_shape(s, at)))
+	bool part = at > 1 && s->text[at - 1] == ',' && is_digit(s->text[at - 2]); /* 100,000 CFU */
+	if (clinical(s) && !part && (end = match_shape(s, at)))
 		return emit(s, at, end, REDACT_ID);
 	if (clinical(s) && (end = match_coordinates(s, at)))
 		return emit(s, at - (at > 0 && s->text[at - 1] == '-'), end, REDACT_PLACE);

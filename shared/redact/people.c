@@ -1,5 +1,5 @@
 /* Persons behind a title or a label.  What no label announces is prose.c's. */
-#include "shared/redact/scan.h"
+#include "shared/redact/lexicon.h"
 
 enum {
 	TITLE_WORDS_MAX = 4,
@@ -85,6 +85,16 @@ size_t match_honoured(const struct scan *s, size_t at, size_t stop)
 	return 0;
 }
 
+/* "dr. rosen": what is no ordinary word; the end, or 0. */
+static size_t small_name(const struct scan *s, size_t at)
+{
+	size_t end = prose_word_end(s, at);
+	unsigned lex = lexicon_find(s->text + at, end - at);
+	bool ordinary = lex & (LEX_PLAIN | LEX_MEDICAL) ||
+			word_kinds_of(s->text + at, end - at) & ~(unsigned)(WORD_GIVEN | WORD_FAMILY);
+	return end - at >= 3 && is_lower(byte_at(s, at)) && !ordinary ? end : 0;
+}
+
 /* "Dr. Smith", "Mrs Jones": the title itself tells nothing, and stays where lines are read for diagnosis. */
 size_t rule_title(struct scan *s, struct chunk c)
 {
@@ -95,6 +105,8 @@ size_t rule_title(struct scan *s, struct chunk c)
 	if (name == at && byte_at(s, c.end) != '.')
 		return 0;
 	size_t end = match_name(s, name, TITLE_WORDS_MAX);
+	if (!end && clinical(s) && name > at)
+		end = small_name(s, name);
 	if (!end || (end - name == 1 && !clinical(s)))
 		return 0;
 	if (kinds_at(s, name, word_end(s, name)) & (WORD_COMMON | WORD_NO_VALUE) && word_end(s, name) == end)

@@ -386,11 +386,31 @@ static bool all_terms(const struct scan *s, const struct run *r, size_t first, s
 	return term != 0;
 }
 
+/* ", 44F", ", 7 yo", " (34M)": an age behind a word shows that it is somebody's name. */
+static bool age_follows(const struct scan *s, size_t at)
+{
+	at = skip_spaces(s, at + (byte_at(s, at) == ','));
+	at += byte_at(s, at) == '(';
+	size_t end = at;
+	while (end - at < 3 && is_digit(byte_at(s, end)))
+		end++;
+	if (end == at)
+		return false;
+	size_t next = skip_spaces(s, end + (byte_at(s, end) == '-'));
+	uint8_t b = lower(byte_at(s, next)), after = byte_at(s, next + 1);
+	return (b == 'y' && (after == 'o' || after == 'e' || after == '/')) ||
+	       ((b == 'f' || b == 'm') && next == end && !word_byte(after));
+}
+
 /* One word that is in no list, or a surname (many a sign bears one), and nothing beside it to say that it names
  * anybody: in a text without any other identifier it is rather a term that the lists lack. */
 static bool is_weak(const struct scan *s, const struct run *r, size_t first, size_t count)
 {
 	const struct piece *p = &r->p[first];
+	if (age_follows(s, p->end))
+		return false;
+	if (first > 0 && lexicon_word_at(s, r->p[first - 1].start) & LEX_TO_NAME)
+		return false; /* Cousin Desta */
 	static const char *const human[] = {"says", "said", "asks", "asked", "told", "tells", "lives", "lived", "works",
 	    "worked", "wants", "wanted", "went", "flew", "came", "denies", "denied", "complains", "complained",
 	    "shouted", "smokes", "drinks", "died", "fell", "slept", "ate", "married", "walks", "drives", "speaks",
@@ -401,7 +421,7 @@ static bool is_weak(const struct scan *s, const struct run *r, size_t first, siz
 	if (p->possessive &&
 	    lexicon_word_at(s, skip_spaces(s, p->end + (byte_at(s, p->end) == '\'' ? 2 : 4))) & LEX_TO_NAME)
 		return false; /* Nkechi's mother */
-	return count - first == 1 && !(p->lex & LEX_NAMES & ~(unsigned)LEX_FAMILY) && !introduced(s) &&
+	return count - first == 1 && !(p->lex & LEX_NAMES & ~(unsigned)(LEX_FAMILY | LEX_NATION)) && !introduced(s) &&
 	       !leads_to(s, 1, LEX_TO_HOUSE) && s->text[p->start] < 0x80;
 }
 
@@ -462,6 +482,9 @@ static size_t rule_capitals(struct scan *s, struct chunk c)
 		first = 0;
 	if (first == whole)
 		return 0;
+	if (first == 1 && opens && !r.p[0].caps && !r.p[0].possessive && is_name(&r.p[1]) &&
+	    age_follows(s, r.p[whole - 1].end))
+		first = 0; /* "Temperance Ashworth, 44F" */
 	opens = ends_sentence_start(s, &r, first);
 	bool place = first == 0 && !opens && place_follows(s);
 	size_t count = cut_ordinary(&r, first, whole, place);

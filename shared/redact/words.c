@@ -24,7 +24,7 @@ static const struct {
 	"password passwd passwort pwd passphrase passcode userpassword motdepasse contrasena identifiedby smtppass "
 	"dbpass "
 	"mailpass rootpass ftppass ldappass adminpass userpass mysqlpass pgpass proxypass sshpass"},
-    {WORD_PASSWORD | WORD_KEY_ONLY, "pass pin cvv cvc otp pincode securitycode"},
+    {WORD_PASSWORD | WORD_KEY_ONLY, "pass pw pin cvv cvc otp pincode securitycode"},
     {WORD_PASSWORD | WORD_PROSE, "securityanswer secretanswer memorableword safeword"},
     {WORD_SECRET | WORD_SUFFIX,
 	"secret token apikey accesskey secretkey privatekey secretaccesskey accesskeyid authtoken accesstoken "
@@ -45,6 +45,7 @@ static const struct {
     {WORD_NAME, "patient pt nameofpatient physician attending attendingphysician referringphysician guarantor"},
     {WORD_NAME | WORD_PROSE | WORD_KEY_ONLY,
 	"name nome nombre nom vorname nachname apellido apellidos cognome naam imie"},
+    {WORD_NAME | WORD_PROSE | WORD_KEY_ONLY, "first last fname lname"},
     {WORD_NAME | WORD_KEY_ONLY, "family given displayname realname customername clientname personname"},
     {WORD_BIRTH | WORD_SUFFIX,
 	"dob dateofbirth birthdate birthday birthdt bornon deathdate dateofdeath deceaseddatetime"},
@@ -132,7 +133,7 @@ static const struct {
 	"hospital hospitals clinic clinics infirmary hospice sanatorium medical healthcare health university "
 	"college institute "
 	"foundation memorial rehabilitation pharmacy laboratories pediatrics paediatrics dermatology orthopedics "
-	"orthopaedics dental dentistry rehab associates physicians"},
+	"orthopaedics diagnostics correctional dental dentistry rehab associates physicians"},
     {WORD_AGE, "aged age turned"},
     {WORD_CARE, "hospital hospitals clinic clinics infirmary hospice sanatorium hosp"},
     {WORD_HOUSE, "med hosp univ"},
