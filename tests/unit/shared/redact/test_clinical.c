@@ -219,8 +219,7 @@ static void coordinates(void **state)
 	static const char *const goes[] = {
 	    "at {40.741895,-73.989308} then",
 	    "fix {21.3069 N, 157.8583 W} for unit 9",
-	    "found {48\xc2\xb0\x35\x31\xe2\x80\xb2\x32\x39\xe2\x80\xb3N "
-	    "2\xc2\xb0\x31\x37\xe2\x80\xb2\x34\x30\xe2\x80\xb3\x45}",
+	    "found {48\xc2\xb0 51\xe2\x80\xb2 N 2\xc2\xb0 17\xe2\x80\xb2 E} there",
 	    "lat={47.6205} lon={-122.3493}",
 	};
 	static const char *const stays[] = {
