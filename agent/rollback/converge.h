@@ -52,6 +52,7 @@ struct converge_spec {
 	struct arena *arena; /* of save's result; lives on */
 	/* What looks as it did when this was read needs no reading.  NULL: only the restore point tells. */
 	const struct snapshot_taking *known;
+	bool likely_same; /* converge_verify(): nothing is left alone, so that a digest may well tell all */
 	snapshot_change_fn *on_change; /* every difference that will be dealt with; may be NULL */
 	void *ctx;
 };

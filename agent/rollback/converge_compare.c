@@ -295,6 +295,7 @@ static enum err_code find_differences(struct converge *c, bool just_read, struct
 		c->known = NULL;
 	}
 	options.known = c->known;
+	options.likely_same = c->spec.likely_same;
 	return snapshot_diff_live(c->spec.snapshot, &c->service, &options, on_difference, c, &c->live, reterr);
 }
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -57,55 +58,117 @@ static enum err_code write_part(struct snapshot_reader *reader, struct change *c
 	return rc;
 }
 
-/* *ret_done false: it is to be staged whole. */
+/* Some of them, one after the other; what is next is shared. */
+struct patcher {
+	struct converge *c;
+	struct change **all;
+	size_t count;
+	_Atomic size_t *next;
+	enum err_code rc;
+	struct err err;
+};
+
 static enum err_code stage_part(
-    struct converge *c, struct snapshot_reader *reader, struct change *ch, bool *ret_done, struct err *reterr)
+    const struct converge *c, struct snapshot_reader *reader, struct change *ch, struct err *reterr)
 {
 	struct snapshot_entry e, now;
-	char name[STAGED_NAME];
-	*ret_done = false;
 	if (!change_entry(c, ch, &e) ||
 	    !snapshot_taking_lookup(c->taking, ch->site->component, ch->site->root, ch->path, &now))
-		return ERR_OK;
-	enum err_code rc = site_check_mount(ch->site, ch->path, reterr);
-	if (rc == ERR_OK)
-		rc = site_open_stage(ch->site, reterr);
-	if (rc == ERR_OK)
-		rc = write_part(reader, ch, c->last_staged + 1, &e, &now, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	uint64_t bytes = bytes_of(&ch->ranges);
-	if (!bytes || bytes > e.size / WORTH) { /* none: it only became longer */
-		(void)unlinkat(ch->site->stage_fd, converge_staged_name(c->last_staged + 1, name), 0);
-		buf_done(&ch->ranges);
-		return ERR_OK;
+		return ERR_OK; /* whole, then */
+	return write_part(reader, ch, ch->staged, &e, &now, reterr);
+}
+
+static void *stage_some(void *arg)
+{
+	struct patcher *p = arg;
+	struct snapshot_reader *reader = NULL;
+	p->rc = snapshot_reader_new(p->c->spec.snapshot, &reader, &p->err);
+	for (size_t i; p->rc == ERR_OK && (i = atomic_fetch_add(p->next, 1)) < p->count;)
+		p->rc = stage_part(p->c, reader, p->all[i], &p->err);
+	snapshot_reader_free(reader);
+	return NULL;
+}
+
+static enum err_code stage_parts(struct converge *c, struct change **all, size_t count, struct err *reterr)
+{
+	_Atomic size_t next = 0;
+	struct patcher both[2] = {
+	    {.c = c, .all = all, .count = count, .next = &next}, {.c = c, .all = all, .count = count, .next = &next}};
+	pthread_t other;
+	bool started = count > 1 && pthread_create(&other, NULL, stage_some, &both[1]) == 0;
+	(void)stage_some(&both[0]);
+	if (started)
+		pthread_join(other, NULL);
+	const struct patcher *failed_one = both[0].rc != ERR_OK ? &both[0] : &both[1];
+	if (failed_one->rc != ERR_OK && reterr)
+		*reterr = failed_one->err;
+	return failed_one->rc;
+}
+
+/* Largest first, so that two threads end together.  Each gets its name. */
+static int by_size(const void *a, const void *b)
+{
+	const struct change *x = *(struct change *const *)a, *y = *(struct change *const *)b;
+	return (x->size < y->size) - (x->size > y->size);
+}
+
+static enum err_code choose(struct converge *c, struct change **all, size_t *count, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	*count = 0;
+	for (size_t i = 0; rc == ERR_OK && i < c->changes.count; i++) {
+		struct change *ch = &c->changes.items[i];
+		if (!ch->patch || ch->staged)
+			continue;
+		rc = site_check_mount(ch->site, ch->path, reterr);
+		if (rc == ERR_OK)
+			rc = site_open_stage(ch->site, reterr);
+		ch->staged = ++c->last_staged;
+		all[(*count)++] = ch;
 	}
-	ch->staged = ++c->last_staged;
-	c->counts.bytes += bytes;
-	*ret_done = true;
-	return ERR_OK;
+	if (*count)
+		qsort(all, *count, sizeof *all, by_size);
+	return rc;
+}
+
+/* What no part was made of, or one that is no part, is staged whole. */
+static enum err_code complete(struct converge *c, struct change **all, size_t count, struct err *reterr)
+{
+	struct snapshot_reader *reader = NULL;
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && i < count; i++) {
+		struct change *ch = all[i];
+		char name[STAGED_NAME];
+		uint64_t bytes = bytes_of(&ch->ranges);
+		ch->patch = false;
+		if (bytes && bytes <= ch->size / WORTH) {
+			c->counts.bytes += bytes;
+			continue;
+		}
+		(void)unlinkat(ch->site->stage_fd, converge_staged_name(ch->staged, name), 0);
+		buf_done(&ch->ranges);
+		if (!reader)
+			rc = snapshot_reader_new(c->spec.snapshot, &reader, reterr);
+		if (rc == ERR_OK)
+			rc = converge_stage_one(c, reader, ch, reterr);
+	}
+	snapshot_reader_free(reader);
+	return rc;
 }
 
 enum err_code converge_stage_patches(struct converge *c, struct err *reterr)
 {
-	struct snapshot_reader *reader = NULL;
-	uint64_t before = c->last_staged;
-	enum err_code rc = ERR_OK;
-	for (size_t i = 0; rc == ERR_OK && i < c->changes.count; i++) {
-		struct change *ch = &c->changes.items[i];
-		bool done = false;
-		if (!ch->patch || ch->staged)
-			continue;
-		ch->patch = false;
-		if (!reader)
-			rc = snapshot_reader_new(c->spec.snapshot, &reader, reterr);
-		if (rc == ERR_OK)
-			rc = stage_part(c, reader, ch, &done, reterr);
-		if (rc == ERR_OK && !done)
-			rc = converge_stage_one(c, reader, ch, reterr);
-	}
-	snapshot_reader_free(reader);
-	return rc == ERR_OK && c->last_staged != before ? converge_sync_begin(c, true, reterr) : rc;
+	CLEANUP(cleanup_free) struct change **all = calloc(c->changes.count + 1, sizeof *all);
+	size_t count;
+	if (!all)
+		return err_set(reterr, ERR_NOMEM, "out of memory for a rollback");
+	enum err_code rc = choose(c, all, &count, reterr);
+	if (rc != ERR_OK || !count)
+		return rc;
+	rc = stage_parts(c, all, count, reterr);
+	if (rc == ERR_OK)
+		rc = complete(c, all, count, reterr);
+	return rc == ERR_OK ? converge_sync_begin(c, true, reterr) : rc;
 }
 
 /* ---- in place ---- */

@@ -20,8 +20,9 @@ enum {
 	DECIMAL = 10,
 	WRITERS_ASK_MS = 5000, /* what a program may take to close its files */
 	WRITERS_KILL_MS = 2000,
-	WRITERS_MAX = 256,  /* ended in one rollback: more are no writers but a workload */
-	MAPS_MAX = 8 << 20, /* bytes of /proc/PID/maps that are looked at */
+	WRITERS_MAX = 256,    /* ended in one rollback: more are no writers but a workload */
+	MAPS_READ = 16 << 10, /* at once: the kernel gives a page at most, the C library asks for a quarter of one */
+	MAPS_MAX = 8 << 20,   /* bytes of /proc/PID/maps that are looked at */
 };
 
 struct watch { /* a look at every process */
@@ -220,6 +221,8 @@ static bool stale_map(const struct watch *w, const char *pid, char target[PATH_L
 	if (!text_format(path, sizeof path, "/proc/%.20s/maps", pid))
 		return false;
 	CLEANUP(cleanup_file) FILE *f = fopen(path, "re");
+	if (f)
+		(void)setvbuf(f, NULL, _IOFBF, MAPS_READ);
 	while (f && seen < MAPS_MAX && fgets(line, sizeof line, f)) {
 		char *at = strchr(line, '/');
 		seen += strlen(line);

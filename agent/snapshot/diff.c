@@ -288,7 +288,10 @@ static enum err_code diff_live_component(struct snapshot *s, const struct snapsh
 	struct tree live = {0};
 	struct scan_totals totals;
 	struct diff_component *r = c->result;
-	enum err_code rc = live_scan(s->repo, about, c->a.tree, &lo, &live, &totals, reterr);
+	bool by_digest = o->likely_same && !o->stat_only;
+	enum err_code rc = live_scan(s->repo, about, c->a.tree, &lo, by_digest ? NULL : &live, &totals, reterr);
+	if (!rc && by_digest && memcmp(totals.digest.b, about->digest.b, sizeof totals.digest.b))
+		rc = live_scan(s->repo, about, c->a.tree, &lo, &live, &totals, reterr);
 	if (rc)
 		return rc;
 	r->compared = true;

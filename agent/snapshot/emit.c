@@ -102,7 +102,7 @@ static enum err_code write_folder(
 	tree_digest_directory(e->digest, root, path, strlen(path));
 	for (size_t at = 0; at < size; at += entry_size(entries + at))
 		tree_digest_entry(e->digest, entries + at);
-	return tree_pager_block(&e->pager, root, path, entries, size, reterr);
+	return e->o->put ? tree_pager_block(&e->pager, root, path, entries, size, reterr) : ERR_OK;
 }
 
 /* ---- hard links ---- */
@@ -261,7 +261,7 @@ enum err_code emitter_end(struct emitter *e, struct packer *packer, struct scan_
 {
 	e->packer = packer;
 	enum err_code rc = e->spool.begun ? spool_write(e, reterr) : ERR_OK;
-	if (!rc)
+	if (!rc && e->o->put)
 		rc = tree_pager_end(&e->pager, reterr);
 	if (!rc)
 		tree_digest_end(e->digest, &ret->digest, &ret->entries, &ret->files, &ret->bytes);

@@ -5,7 +5,7 @@
 static enum err_code keep_page(void *ctx, struct packer *packer, const uint8_t *data, size_t size, struct err *reterr)
 {
 	(void)packer;
-	return ctx ? tree_add_live_page(ctx, data, size, reterr) : ERR_OK;
+	return tree_add_live_page(ctx, data, size, reterr);
 }
 
 static enum err_code scan_all(struct repo *r, struct store_run *run, const struct snapshot_component *about,
@@ -37,7 +37,7 @@ static enum err_code scan_all(struct repo *r, struct store_run *run, const struc
 	    .cut = o->known ? cut : known,
 	    .trust_base = o->trust,
 	    .missing_ok = true,
-	    .put = keep_page,
+	    .put = ret_tree ? keep_page : NULL,
 	    .put_ctx = ret_tree,
 	    .workers = o->workers,
 	    .cancel = o->cancel,

@@ -41,7 +41,7 @@ struct scan_options {
 	struct base *cut;          /* tells how the files were cut that are read; the base, NULL, or another */
 	bool trust_base;           /* false: the base only tells how files were cut */
 	bool missing_ok;           /* a root that is not there is left out */
-	scan_page_fn *put;
+	scan_page_fn *put; /* NULL: only the totals are wanted */
 	void *put_ctx;
 	unsigned workers;
 	snapshot_progress_fn *progress;

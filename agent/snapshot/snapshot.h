@@ -285,6 +285,7 @@ struct diff_options {
 	/* live: what looks as it did when this was read is taken to have the content that was read then, beside what looks as in the first
 	 * snapshot.  NULL: nothing more is known. */
 	const struct snapshot_taking *known;
+	bool likely_same;            /* live: nothing is kept of the walk; only where its digest is another one they are walked once more, and compared */
 	unsigned workers;
 	const atomic_bool *cancel;
 };
