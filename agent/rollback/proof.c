@@ -1,4 +1,5 @@
 /* The proof of a rollback: what lies there now, and whether the service is well. */
+#include <pthread.h>
 #include <string.h>
 
 #include "agent/database/database.h"
@@ -96,26 +97,54 @@ static enum err_code prove_health(struct walk *w, struct err *reterr)
 	return ERR_OK;
 }
 
-/* Its probes pass, and yet something runs on what was replaced: then it is not all as it was. */
-static void tell_stale(struct walk *w)
-{
+/* ---- what still runs on what was replaced ---- */
+
+/* Asked while the trees are walked, for it reads of every process.  Whoever was just about to end is asked again when
+ * all else is proven: only what is found twice is told. */
+struct stale {
+	const struct walk *w;
+	bool threaded, found;
+	pthread_t thread;
 	char text[TEXT_LINE_MAX];
-	if (!w->trouble &&
-	    writers_find_stale(snapshot_about(w->target), w->r->service, (uint32_t)w->j.components, text))
-		w->trouble = walk_text(w, text, TEXT_LINE_MAX);
+};
+
+static void *find_stale(void *arg)
+{
+	struct stale *s = arg;
+	s->found =
+	    writers_find_stale(snapshot_about(s->w->target), s->w->r->service, (uint32_t)s->w->j.components, s->text);
+	return NULL;
+}
+
+static void stale_begin(struct stale *s, const struct walk *w)
+{
+	*s = (struct stale){.w = w, .found = true};
+	s->threaded = pthread_create(&s->thread, NULL, find_stale, s) == 0;
+}
+
+static void stale_end(struct stale *s)
+{
+	if (s->threaded)
+		pthread_join(s->thread, NULL);
+	if (s->found)
+		(void)find_stale(s);
 }
 
 enum err_code proof_verify(struct walk *w, struct err *reterr)
 {
 	struct step_timer t = step_begin(w, STEP_VERIFY);
+	struct stale stale;
 	w->healthy = false;
+	stale_begin(&stale, w);
 	enum err_code rc = proof_trees(w, w->target, reterr);
 	if (rc == ERR_OK)
 		rc = walk_in_place(w, reterr);
 	if (rc == ERR_OK)
 		rc = prove_health(w, reterr);
-	if (rc == ERR_OK)
-		tell_stale(w);
+	stale_end(&stale);
+	/* Its probes pass, and yet something runs on what was replaced: then it is not all as it was. */
+	if (rc == ERR_OK && !w->trouble && stale.found)
+		w->trouble = walk_text(w, stale.text, TEXT_LINE_MAX);
 	if (rc == ERR_OK && is_late(w))
 		rc = err_set(reterr, ERR_TIMEOUT, "it took longer than it may");
 	return step_end(w, t, rc, reterr, w->trouble);

@@ -1,11 +1,17 @@
 /* agent/rollback/rollback.h: bring components of one service on this host back to a restore point, or leave it as it
  * was.
  *
- *   stage    compare, then read, authenticate and write beside the live trees all that is needed; the service still
- * runs safety   a restore point of what is about to be replaced stop     the service's declared step; then a second
- * look: what has changed since is staged and saved too restore  rename into place check, start   the service's declared
- * steps (reload, where no start is declared) verify   the live trees against the restore point, then the service's
- * probes undo     when any of that fails after the first change: the same way back to the safety restore point
+ *   stage    read what is there, once: to be saved, and to be compared; then read, authenticate and write beside the live
+ *            trees all that is needed; the service still runs
+ *   safety   what was read becomes a restore point of what is about to be replaced; parts of large files are staged
+ *   stop     the service's declared step; then a second look: what has changed since is staged and saved too.  Where
+ *            nothing is declared to stop, only what will be touched is looked at again, by its inode
+ *   restore  rename into place; large files of data in place, page by page (converge.h)
+ *   check, start   the service's declared steps (reload, where no start is declared)
+ *   verify   the live trees against the restore point while they become durable, then the service's probes.  What was
+ *            written is read back and digested; what was not touched is known by size, mtime, ctime and inode to be what
+ *            was read for the safety restore point
+ *   undo     when any of that fails after the first change: the same way back to the safety restore point
  *
  * Where nothing differs nothing is stopped, unless the probes do not pass: then the service is started anew, and
  * proven.
