@@ -28,7 +28,7 @@ struct watched { /* one service */
 	char reach_text[TEXT_LINE_MAX];
 	uint64_t last_report_ms;                  /* health; monotonic */
 	uint32_t death_asks;                      /* how often its probes are still asked because a process ended */
-	bool drift_wanted;
+	bool drift_wanted, drift_told; /* a comparison was asked for; the one that runs is it, and is told even if it finds nothing new */
 	struct seen_drift drift[COMPONENT_COUNT];
 	struct id probe_order;                    /* an ORDER_PROBE whose check is under way */
 };

@@ -138,7 +138,7 @@ static enum err_code on_log(void *ctx, const struct log_report *report, struct e
 	return k->outgoing ? outgoing_add(k->outgoing, &r, reterr) : ERR_OK;
 }
 
-/* ---- drift: only what is new is told ---- */
+/* ---- drift: only what is new is told, or what a failing probe made us look for: that nothing changed tells, too ---- */
 
 static bool is_news(struct watched *w, const struct drift_report *d)
 {
@@ -159,7 +159,7 @@ void observe_report(struct keeper *k, const struct report *r)
 		orders_on_job_report(k->orders, r->order);
 		return;
 	}
-	if (w && r->drift->component < COMPONENT_COUNT && !is_news(w, r->drift))
+	if (w && r->drift->component < COMPONENT_COUNT && !is_news(w, r->drift) && !w->drift_told)
 		return;
 	if (w)
 		log_info("drift", "service=%s %s: %llu changed, %llu added, %llu removed", r->drift->service, enum_name(&component_enum, r->drift->component),
@@ -176,6 +176,7 @@ static void drift_tick(struct watched *w, uint64_t now_ms)
 	if (now_ms < w->next_drift_ms || jobs_running(k->jobs, WORK_DRIFT, w->service->name) || orders_is_running(k->orders, w->service->name))
 		return;
 	w->next_drift_ms = now_ms + every_ms;
+	w->drift_told = w->drift_wanted;
 	w->drift_wanted = false;
 	if (jobs_start(k->jobs, &spec, &err) != ERR_OK)
 		log_warn("drift", "service=%s cannot be compared now: %s", w->service->name, err.msg);
