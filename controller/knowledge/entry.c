@@ -33,6 +33,8 @@ static const struct field entry_fields[] = {
 	"the declared action that is worth trying"),
     F_ENUMS(
 	struct knowledge_entry, components, &component_enum, COMPONENT_COUNT, 0, "what a rollback should bring back"),
+    F_ENUMS(struct knowledge_entry, remedies, &remedy_enum, REMEDY_COUNT, FIELD_SCALAR_OK | FIELD_WIDE,
+	"what an action that the service declares should be good for"),
     F_STRING(struct knowledge_entry, advice, TEXT_PAGE_MAX, FIELD_REQUIRED, "what a person should look at and do"),
     F_STRING(struct knowledge_entry, runbook, NAME_MAX_BYTES, 0, "the page that tells the whole way, by its name"),
     F_STRING(struct knowledge_entry, source, PATH_LIMIT, FIELD_REQUIRED | FIELD_WIDE, "where its facts come from"),
@@ -260,10 +262,10 @@ static void insert(struct finding *f, struct knowledge_hit hit, size_t letters)
 	f->letters[at] = letters;
 }
 
-static void by_pattern(const struct knowledge *k, const char *text, struct finding *f)
+static void by_pattern(const struct list *entries, const char *text, struct finding *f)
 {
-	for (size_t i = 0; i < k->entries->count; i++) {
-		const struct knowledge_entry *e = &LIST_AT(*k->entries, struct knowledge_entry, i);
+	for (size_t i = 0; i < entries->count; i++) {
+		const struct knowledge_entry *e = &LIST_AT(*entries, struct knowledge_entry, i);
 		struct knowledge_hit hit = {.entry = e};
 		size_t most = 0;
 		for (size_t p = 0; p < e->patterns.count; p++) {
@@ -280,6 +282,14 @@ static void by_pattern(const struct knowledge *k, const char *text, struct findi
 	}
 }
 
+size_t knowledge_recognise(const struct list *entries, const char *text, struct knowledge_hit *ret, size_t max)
+{
+	size_t letters[SEARCH_RANK_MAX];
+	struct finding f = {ret, letters, 0, max < SEARCH_RANK_MAX ? max : SEARCH_RANK_MAX};
+	by_pattern(entries, text, &f);
+	return f.count;
+}
+
 enum err_code knowledge_find(
     struct knowledge *k, const char *text, struct knowledge_hit *ret, size_t max, size_t *ret_count, struct err *reterr)
 {
@@ -287,7 +297,7 @@ enum err_code knowledge_find(
 	size_t letters[SEARCH_RANK_MAX], n = 0;
 	double confidence;
 	struct finding f = {ret, letters, 0, max < SEARCH_RANK_MAX ? max : SEARCH_RANK_MAX};
-	by_pattern(k, text, &f);
+	by_pattern(k->entries, text, &f);
 	size_t patterns = f.count;
 	enum err_code rc = search_find(k->search, text, strlen(text), words, f.max, &n, &confidence, reterr);
 	if (rc != ERR_OK)
