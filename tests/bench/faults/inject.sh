@@ -1,0 +1,145 @@
+# tests/bench/faults/inject.sh: the faults, as bad days make them.  Sourced by world.sh: $base is the folder of the host's service, $services of all.
+# What a fault has to keep running is started with `keep`, and ended by end_fault.
+# shellcheck shell=sh disable=SC2154,SC2086
+
+keep() { # keep COMMAND…
+	mkdir -p "$dir/run"
+	setsid "$@" </dev/null >>"$dir/log/fault.log" 2>&1 &
+	echo $! >>"$dir/run/fault.pids"
+}
+end_fault() {
+	[ -s "$dir/run/fault.pids" ] || return 0
+	while read -r pid; do kill -KILL "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null; done <"$dir/run/fault.pids"
+	rm -f "$dir/run/fault.pids"
+}
+
+site_conf() { echo "$base/conf/conf.d/site.conf"; }
+again() { "$base/ctl" stop >/dev/null 2>&1; "$base/ctl" start >/dev/null 2>&1 || :; } # somebody restarts it
+reread() { "$base/ctl" reload >/dev/null 2>&1 || :; }
+nginx_pid() { cat "$base/run/nginx.pid"; }
+postmaster() { head -n 1 "$services/db-1/data/postmaster.pid"; }
+on_desk() { # on_desk FILE SED MESSAGE: a commit that goes live on the host
+	sed -i "$2" "$services/desk/$1"
+	git_quiet -C "$services/desk" commit -a -m "$3"
+	git_quiet -C "$services/desk" push origin HEAD:main
+	site_deploy "$host"
+}
+
+# ---- bad configuration ----
+fault_config_semicolon() { sed -i 's|root \(.*\);|root \1|' "$(site_conf)"; again; }
+fault_config_root() { sed -i 's|site/public;|site/pubic;|' "$(site_conf)"; reread; }
+fault_config_port() {
+	port=$web1_port
+	[ "$host" = web-2 ] && port=$web2_port
+	sed -i "s|listen 127.0.0.1:$port;|listen 127.0.0.1:$((port + 2000));|" "$(site_conf)"
+	again
+}
+fault_config_removed() { rm -f "$(site_conf)"; again; }
+fault_config_503() { sed -i '/root /i return 503;' "$(site_conf)"; reread; }
+fault_config_deny() { sed -i '/root /i deny all;' "$(site_conf)"; reread; }
+fault_config_include() { sed -i '/root /i include /etc/portal/limits.conf;' "$(site_conf)"; again; }
+fault_config_directive() { sed -i 's|worker_connections|worker_conections|' "$base/conf/nginx.conf"; again; }
+fault_config_redirect() { sed -i '/root /i return 301 https://portal.invalid$request_uri;' "$(site_conf)"; reread; }
+fault_config_upstream() { sed -i '/location/i location = / { proxy_pass http://127.0.0.1:9; }' "$(site_conf)"; reread; }
+fault_config_db_syntax() { echo 'max_connections = many' >>"$base/conf/records.conf"; again; }
+fault_config_db_few() { sed -i 's|max_connections = 20|max_connections = 2|' "$base/conf/records.conf"; again; }
+fault_config_db_socket() { sed -i "s|/run'|/sockets'|" "$base/conf/records.conf"; mkdir -p "$base/sockets"; again; }
+fault_config_db_port() { sed -i 's|port = 5432|port = 5433|' "$base/conf/records.conf"; again; }
+fault_config_db_hba() { echo 'local all all reject' >"$base/conf/pg_hba.conf"; reread; }
+fault_config_db_memory() { sed -i 's|shared_buffers = 16MB|shared_buffers = 900GB|' "$base/conf/records.conf"; again; }
+
+# ---- bad code ----
+fault_code_column() { on_desk bin/healthz 's|count(record_id)|count(record_uuid)|' 'portal: count records by uuid'; }
+fault_code_page() { on_desk public/index.html 's|portal-ready|{{ portal.state }}|' 'portal: a template for the page'; }
+fault_code_table() { on_desk bin/healthz 's|FROM records|FROM record_items|' 'portal: items, not records'; }
+fault_code_database() { on_desk bin/healthz 's|-d portal|-d portal_v2|' 'portal: the new database'; }
+fault_code_syntax() { on_desk bin/healthz 's|^written=|if written=|' 'portal: write only if needed'; }
+fault_code_slow() { on_desk bin/healthz 's|^began=|sleep 3; began=|' 'portal: wait for the cache'; }
+fault_code_removed() { rm -f "$base/site/public/index.html"; }
+fault_code_empty() { : >"$base/site/public/index.html"; }
+fault_code_moved() { mv "$base/site/public" "$base/site/htdocs"; }
+
+# ---- processes that are gone ----
+fault_killed_kill() { pid=$(nginx_pid); kill -KILL "$pid" $(pgrep -P "$pid"); }
+fault_killed_term() { kill -TERM "$(nginx_pid)"; }
+fault_killed_stopped() { "$base/ctl" stop; }
+fault_killed_crash() { pid=$(nginx_pid); kill -SEGV "$pid" $(pgrep -P "$pid"); }
+
+# ---- a database that is dead ----
+fault_dead_stopped() { "$base/ctl" stop; }
+fault_dead_immediate() { kill -QUIT "$(postmaster)"; }
+fault_dead_killed() { kill -KILL "$(postmaster)"; }
+fault_dead_socket() { rm -f "$base"/run/.s.PGSQL.5432; }
+fault_dead_hangs() { kill -STOP "$(postmaster)"; }
+fault_dead_terminated() { kill -TERM "$(postmaster)"; for pid in $(pgrep -P "$(postmaster)"); do kill -TERM "$pid"; done; }
+
+# ---- connections that are used up ----
+sessions() { # sessions STATEMENT…: twenty sessions that stay
+	keep /usr/bin/python3 "$here/tests/bench/faults/hold.py" postgres "$base/run" "$@"
+	sleep 1
+}
+fault_connections_idle() { sessions ''; }
+fault_connections_transaction() { sessions 'BEGIN; SELECT 1'; }
+fault_connections_busy() { sessions 'SELECT pg_sleep(600)'; }
+fault_connections_files() { for pid in $(pgrep -P "$(nginx_pid)"); do prlimit --pid "$pid" --nofile=8:8; done; }
+
+# ---- certificates ----
+certificate() { # certificate WHEN DAYS NAME
+	faketime "$1" openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days "$2" -subj /CN=portal -addext "subjectAltName=$3" \
+		-keyout "$base/tls/site.key" -out "$base/tls/site.pem" 2>/dev/null
+}
+fault_certificate_expired() { certificate '60 days ago' 59 IP:127.0.0.1; reread; }
+fault_certificate_long_expired() { certificate '2 years ago' 90 IP:127.0.0.1; reread; }
+fault_certificate_name() { certificate '1 day ago' 90 DNS:desk.invalid; reread; }
+fault_certificate_early() { certificate '+3 days' 90 IP:127.0.0.1; reread; }
+fault_certificate_garbage() { echo 'not a certificate' >"$base/tls/site.pem"; again; }
+fault_certificate_key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:prime256v1 -out "$base/tls/site.key" 2>/dev/null; again; }
+
+# ---- permissions ----
+fault_permissions_page() { chmod 600 "$base/site/public/index.html"; }
+fault_permissions_folder() { chmod 700 "$base/site/public"; }
+fault_permissions_owner() { chown -R root:root "$base/site/public" && chmod -R go-rwx "$base/site/public"; }
+fault_permissions_uploads() { chmod 600 "$base"/uploads/*; }
+fault_permissions_db_conf() { chmod 000 "$base/conf/records.conf"; again; }
+fault_permissions_db_hba() { chmod 000 "$base/conf/pg_hba.conf"; again; }
+fault_permissions_db_data() { chmod 777 "$base/data"; again; }
+fault_permissions_db_table() {
+	file=$(database "SELECT pg_relation_filepath('records')")
+	"$base/ctl" stop
+	chmod 000 "$base/data/$file"
+	"$base/ctl" start >/dev/null 2>&1 || :
+}
+
+# ---- full disks ----
+fill() { dd if=/dev/zero of="$1" bs=64k status=none 2>/dev/null || :; dd if=/dev/zero of="$1.rest" bs=512 status=none 2>/dev/null || :; mv "$1.rest" "$1.1.part" 2>/dev/null || :; }
+fault_disk_spool() { fill "$base/spool/upload-4711.part"; }
+fault_disk_logs() { dd if=/dev/zero of="$base/logs/access.log.1" bs=4k status=none 2>/dev/null || :; }
+full() { # full FILE: until the database cannot write any more, whatever it frees
+	for round in 1 2 3; do
+		dd if=/dev/zero of="$1.$round" bs=8k status=none 2>/dev/null || :
+		database 'INSERT INTO pulse SELECT now() FROM generate_series(1, 400000)' >/dev/null 2>&1 || :
+	done
+}
+fault_disk_dumps() { full "$base/dumps/records.sql"; }
+fault_disk_db_logs() { full "$base/logs/old.log"; }
+
+# ---- slow dependencies ----
+fault_slow_lock() { keep /usr/bin/python3 "$here/tests/bench/faults/hold.py" lock "$base/run" 'BEGIN; LOCK TABLE pulse, records IN ACCESS EXCLUSIVE MODE; SELECT 1'; sleep 0.3; }
+fault_slow_lock_busy() { keep /usr/bin/python3 "$here/tests/bench/faults/hold.py" lock "$base/run" 'BEGIN; LOCK TABLE pulse, records IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)'; sleep 0.3; }
+fault_slow_backends() { kill -STOP "$(postmaster)" $(pgrep -P "$(postmaster)"); }
+fault_slow_web() { kill -STOP $(pgrep -P "$(nginx_pid)"); }
+
+# ---- damaged data ----
+fault_data_removed() { rm -f "$base"/uploads/*; }
+fault_data_truncated() { : >"$base/uploads/upload-1.txt"; }
+fault_data_garbage() { for f in "$base"/uploads/*; do head -c 64 /dev/urandom >"$f"; done; }
+fault_data_moved() { mkdir "$base/uploads/old" && mv "$base"/uploads/*.txt "$base/uploads/old/"; }
+fault_data_column() { database 'ALTER TABLE records RENAME COLUMN record_id TO id'; }
+fault_data_table() { database 'DROP TABLE records'; }
+fault_data_emptied() { database 'TRUNCATE records'; }
+fault_data_page() {
+	file=$(database "SELECT pg_relation_filepath('records')")
+	"$base/ctl" stop
+	dd if=/dev/urandom of="$base/data/$file" bs=512 count=16 conv=notrunc status=none
+	"$base/ctl" start
+}

@@ -1,0 +1,113 @@
+#!/usr/bin/python3
+"""report.py RESULTS.jsonl… [--fit FILE --version NAME] [--must PERCENT]: what the bench of faults found, as tables.
+
+By kind: how often the first fix worked, with Wilson's interval; how often the first suspect was the true cause.  Then what the
+confidences are worth: in bins, the expected calibration error, the accuracy of those that are 0.95 or more.  The map from the share of a
+score to a confidence is fitted on half of the kinds and judged on the other half, and the other way round; --fit writes the one that is
+fitted on all of them, with these figures, as the file that the product is built with.
+"""
+import argparse
+import collections
+import hashlib
+import json
+import math
+import sys
+
+
+def wilson(good, n, z=1.96):
+    if not n:
+        return 0.0, 1.0
+    p, d = good / n, 1 + z * z / n
+    middle, half = (p + z * z / (2 * n)) / d, z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / d
+    return middle - half, middle + half
+
+
+def fit(pairs):
+    """Isotonic regression over (share, right) from 0.5 on: points (share, confidence), rising; shrunk by one right and one wrong answer."""
+    blocks = []
+    for share, right in sorted(p for p in pairs if p[0] >= 0.5):
+        blocks.append([share, share, right, 1])
+        while len(blocks) > 1 and blocks[-2][2] / blocks[-2][3] >= blocks[-1][2] / blocks[-1][3]:
+            b = blocks.pop()
+            a = blocks[-1]
+            blocks[-1] = [a[0], b[1], a[2] + b[2], a[3] + b[3]]
+    points, last = [], 0.5
+    for low, high, good, n in blocks:
+        value = max(last, (good + 1) / (n + 2))
+        points.append((round((low + high) / 2, 4), round(value, 4)))
+        last = value
+    return points
+
+
+def apply(points, share):
+    if share < 0.5 or not points:
+        return share
+    if share <= points[0][0]:
+        return points[0][1]
+    for (x0, y0), (x1, y1) in zip(points, points[1:]):
+        if share <= x1:
+            return y0 + (y1 - y0) * (share - x0) / max(x1 - x0, 1e-9)
+    return points[-1][1]
+
+
+def calibration_error(pairs, bins=10):
+    cells = collections.defaultdict(list)
+    for confidence, right in pairs:
+        cells[min(int(confidence * bins), bins - 1)].append((confidence, right))
+    n = max(len(pairs), 1)
+    return sum(abs(sum(c for c, _ in v) / len(v) - sum(r for _, r in v) / len(v)) * len(v) / n for v in cells.values()), cells
+
+
+def tell_confidence(name, pairs):
+    ece, cells = calibration_error(pairs)
+    sure = [r for c, r in pairs if c >= 0.95]
+    print("\n%s: ECE %.3f; given at .95 and more: %d of %d, right %.3f" % (name, ece, len(sure), len(pairs), sum(sure) / len(sure) if sure else float("nan")))
+    for k in sorted(cells):
+        v = cells[k]
+        print("  %.1f to %.1f   %3d answers   said %.2f   right %.2f" % (k / 10, (k + 1) / 10, len(v), sum(c for c, _ in v) / len(v), sum(r for _, r in v) / len(v)))
+    return ece, len(sure), sum(sure) / len(sure) if sure else 0.0
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("results", nargs="+")
+    p.add_argument("--fit")
+    p.add_argument("--version", default="1")
+    p.add_argument("--must", type=float)
+    a = p.parse_args()
+    rows = [json.loads(line) for f in a.results for line in open(f) if line.strip()]
+    kinds = sorted({r["kind"] for r in rows})
+    print("%-15s %7s %8s  %-13s %8s %10s %9s" % ("kind", "faults", "worked", "Wilson 95 %", "cause@1", "abstained", "seconds"))
+    for kind in kinds + ["all"]:
+        mine = [r for r in rows if kind in (r["kind"], "all")]
+        good, first = sum(r["worked"] for r in mine), sum(r["rank"] == 1 for r in mine)
+        low, high = wilson(good, len(mine))
+        print("%-15s %7d %7.1f%%  %4.1f to %5.1f %7.1f%% %10d %9.1f" % (kind, len(mine), 100 * good / len(mine), 100 * low, 100 * high, 100 * first / len(mine),
+              sum(r["abstained"] for r in mine), sorted(r["seconds"] for r in mine)[len(mine) // 2]))
+    for r in rows:
+        if not r["worked"]:
+            print("  not: %-26s %-6s rank %d conf %.2f  %-34s %s" % (r["fault"], r["host"], r["rank"], r["confidence"], r["action"], r["why"][:90]))
+    answers = [dict(r, share=r.get("share", r["confidence"])) for r in rows if not r["abstained"]]
+    tell_confidence("confidence as given", [(r["confidence"], r["rank"] == 1) for r in answers])
+    halves = [set(kinds[0::2]), set(kinds[1::2])]
+    held = []
+    for half in halves:
+        points = fit([(r["share"], r["rank"] == 1) for r in answers if r["kind"] not in half])
+        held += [(apply(points, r["share"]), r["rank"] == 1) for r in answers if r["kind"] in half]
+    ece, sure, right = tell_confidence("calibrated on the other half of the kinds", held)
+    if a.fit:
+        text = "".join(json.dumps({k: r[k] for k in ("kind", "fault", "host", "rank")} | {"share": round(r["share"], 4)}, sort_keys=True) + "\n"
+                       for r in sorted(answers, key=lambda r: (r["kind"], r["fault"], r["host"])))
+        with open(a.fit, "w") as out:
+            out.write("# What the share of a score is worth as a confidence: fitted by tests/bench/faults.sh on faults that were injected.\n"
+                      "name: root-cause\nversion: \"%s\"\ntraining: %s\nexamples: %d\nkinds: [%s]\nheld_back_ece: %.4f\nheld_back_sure: %d\nheld_back_sure_right: %.4f\npoints:\n" %
+                      (a.version, hashlib.sha256(text.encode()).hexdigest(), len(answers), ", ".join(kinds), ece, sure, right))
+            for share, confidence in fit([(r["share"], r["rank"] == 1) for r in answers]):
+                out.write("  - { share: %.4f, confidence: %.4f }\n" % (share, confidence))
+    good = sum(r["worked"] for r in rows)
+    if a.must and 100 * good / max(len(rows), 1) < a.must:
+        sys.exit("only %d of %d worked" % (good, len(rows)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+#!/usr/bin/python3
+"""run.py BIN WORK [--only WORD,…] [--smoke] [--seed N] [--out FILE]: the bench of faults (see ../faults.sh).
+
+For each fault of faults.tsv: it is made; the product detects, diagnoses and proposes; the first fix that it proposes is what is done, under
+its own rules (the standing policy lets it go, or a second operator signs); then health must be proven, the incident resolved, and all
+that the services hold be as it was.  Whatever came of it, the world is put back by this bench, outside of the score.
+"""
+import argparse
+import http.client
+import json
+import pathlib
+import random
+import ssl
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+DETECT_S, DIAGNOSE_S, SETTLE_S, WORK_S, PROVE_S = 20, 30, 1.5, 75, 40
+OPEN = ("detected", "acknowledged", "investigating", "identified", "resolving")
+
+
+class World:
+    def __init__(self, binaries, folder, log):
+        self.bin, self.dir, self.log = binaries, folder, log
+        self.connection = None
+
+    def sh(self, *words, timeout=120):
+        return subprocess.run(["sh", HERE / "world.sh", self.bin, self.dir, *words], stdout=subprocess.PIPE, stderr=self.log, text=True, timeout=timeout)
+
+    def up(self):
+        if self.sh("up").returncode:
+            sys.exit("faults: the world did not come up: see %s" % self.log.name)
+        self.ports = dict(w.split("=") for w in (self.dir / "ports").read_text().split())
+        self.reference = (self.dir / "reference.sum").read_text()
+
+    def api(self, path):
+        for _ in range(3):
+            try:
+                if not self.connection:
+                    c = ssl.create_default_context(cafile=str(self.dir / "ca/authority.pem"))
+                    c.load_cert_chain(self.dir / "operator/cert.pem", self.dir / "operator/key.pem")
+                    self.connection = http.client.HTTPSConnection("127.0.0.1", int(self.ports["operators_port"]), context=c, timeout=15)
+                self.connection.request("GET", "/api/v1/" + path)
+                return json.loads(self.connection.getresponse().read())
+            except (OSError, http.client.HTTPException, ValueError):
+                self.connection = None
+                time.sleep(0.2)
+        sys.exit("faults: the controller does not answer")
+
+    def newest(self, noun, n=12):
+        return self.api("%s?limit=%d&order=desc" % (noun, n)).get("items", [])
+
+    def healthy(self):
+        items = self.api("health").get("items", [])
+        return len(items) == 3 and all(h["state"] == "HEALTHY" for h in items)
+
+    def kedge(self, who, *words):
+        file = self.dir / ("kedge.yaml" if who == "founder" else "second.yaml")
+        done = subprocess.run([self.bin / "kedge", "--config", file, *words], stdout=self.log, stderr=self.log, timeout=120)
+        return done.returncode == 0
+
+
+def until(condition, seconds, step=0.1):
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(step)
+
+
+def suspects_rank(d, fault):
+    """1 is first; 0: not among them.  Hosts of one cause count as one."""
+    seen = []
+    for s in d.get("suspects", []):
+        cause = (s.get("service"), s.get("component") if s.get("has_component") else "-")
+        if cause == (fault["service"], fault["component"]) and s.get("host") in (None, fault["host"]):
+            return len(seen) + 1
+        if cause not in seen:
+            seen.append(cause)
+    return 0
+
+
+def asked_by_hand(w, d, incident):
+    """Nothing was proposed as a change: what the first fix would have a person type."""
+    for fix in d.get("fixes", [])[:1]:
+        for command in fix.get("commands", [])[:1]:
+            words = command.split()
+            if fix["action"] in ("rollback", "run") and words[:1] == ["kedge"]:
+                return w.kedge("founder", *words[1:], "--no-wait")
+    return False
+
+
+class Course:
+    """What the product makes of one fault."""
+
+    def __init__(self, w, fault):
+        self.w, self.fault = w, fault
+        self.last = max([i["number"] for i in w.newest("incident", 4)], default=0)
+        self.last_change = max([c["number"] for c in w.newest("change", 4)], default=0)
+
+    def look(self):
+        self.incidents = [i for i in self.w.newest("incident") if i["number"] > self.last]
+        ids = {i["incident"] for i in self.incidents}
+        self.changes = sorted((c for c in self.w.newest("change") if c["number"] > self.last_change), key=lambda c: c["number"])
+        self.diagnoses = [d for d in self.w.newest("diagnosis", 24) if d["incident"] in ids]  # newest first
+        return self.incidents
+
+    def settled(self):
+        return all(i["state"] not in OPEN for i in self.incidents)
+
+    def first_begun(self):
+        return next((c for c in self.changes if c.get("began_ms") or c["state"] in ("implementing", "validating", "completed", "failed")), None)
+
+    def waiting(self):
+        return next((c for c in self.changes if c["state"] == "requested"), None)
+
+    def standing(self):
+        """The diagnosis that people would act on: of the first incident whose newest one names a cause, else the first."""
+        best = None
+        for i in sorted(self.incidents, key=lambda i: i["number"]):
+            d = next((d for d in self.diagnoses if d["incident"] == i["incident"]), None)
+            if d and not d.get("abstained"):
+                return d
+            best = best or d
+        return best
+
+    def decide(self):
+        """Until the first change begins, everything healed by itself, or time is over."""
+        end = time.monotonic() + DIAGNOSE_S
+        seen, since = None, time.monotonic()
+        while time.monotonic() < end:
+            self.look()
+            if self.first_begun():
+                return
+            change = self.waiting()
+            if (change or {}).get("number") != seen:
+                seen, since = (change or {}).get("number"), time.monotonic()
+            if change and time.monotonic() - since >= SETTLE_S:
+                self.w.kedge("second", "change", "approve", "CHG-%d" % change["number"], "--key", str(self.w.dir / "second/approval"), "--yes", "--no-wait")
+                if until(lambda: self.look() and self.first_begun(), 5):
+                    return
+                since = time.monotonic()
+            time.sleep(0.1)
+        d = self.standing()
+        if d and not d.get("abstained") and asked_by_hand(self.w, d, self.incidents[0]):
+            until(lambda: self.look() and (self.first_begun() or self.waiting()), 5)
+            change = self.waiting()
+            if change:
+                self.w.kedge("second", "change", "approve", "CHG-%d" % change["number"], "--key", str(self.w.dir / "second/approval"), "--yes", "--no-wait")
+                until(lambda: self.look() and self.first_begun(), 5)
+
+
+def describe(change):
+    if not change:
+        return "-"
+    p = change.get("plan", {})
+    return "%s %s %s" % (p.get("action") or "rollback", change.get("service"), ",".join(p.get("components", [])) or ",".join(h["host"] for h in p.get("hosts", [])))
+
+
+def one(w, fault):
+    course = Course(w, fault)
+    began = time.monotonic()
+    result = dict(fault, rank=0, confidence=0, abstained=True, action="-", worked=False, why="", detected_s=None)
+    w.sh("inject", fault["fault"], fault["host"])
+    if not until(course.look, DETECT_S):
+        return dict(result, why="not detected", seconds=time.monotonic() - began)
+    result["detected_s"] = round(time.monotonic() - began, 1)
+    course.decide()
+    change = course.first_begun()
+    d = next((d for d in course.diagnoses if change and d["incident"] == change.get("incident")), None) or course.standing() or {}
+    result.update(rank=suspects_rank(d, fault), confidence=d.get("confidence", 0), abstained=bool(d.get("abstained", True)), action=describe(change),
+                  said=d.get("root_cause", ""), shares=[(s.get("service"), s.get("host"), s.get("component"), round(s.get("confidence", 0), 3)) for s in d.get("suspects", [])[:4]])
+    if not change:
+        return dict(result, why="nothing was done", seconds=time.monotonic() - began)
+    until(lambda: course.look() and course.first_begun() and course.first_begun()["state"] in ("completed", "failed", "cancelled"), WORK_S)
+    change = course.first_begun()
+    end_state = change["state"]
+    resolved = until(lambda: course.look() and course.settled() and w.healthy(), PROVE_S if end_state == "completed" else 3)
+    now = w.sh("sum").stdout
+    harmed = "" if now == w.reference else "; ".join(sorted(set(now.splitlines()) - set(w.reference.splitlines())))
+    more = [c for c in course.changes if c.get("began_ms")][1:]
+    result["why"] = ("the change %s" % end_state if end_state != "completed" else "not resolved" if not resolved else "not as it was: " + harmed if harmed else
+                     "took more than the first fix" if more else "")
+    result["worked"] = not result["why"]
+    return dict(result, seconds=round(time.monotonic() - began, 1))
+
+
+def tidy(w, fault):
+    """Back to the beginning, outside of the score."""
+    w.sh("end")
+    until(lambda: not any(r["state"] != "ended" for r in w.newest("rollback", 3)), 60)
+    if not until(w.healthy, 3) or w.sh("sum").stdout != w.reference or fault["kind"] in ("code", "disk"):
+        w.kedge("founder", "halt", "the bench puts the world back")
+        hosts = {fault["host"], "db-1"} if fault["component"] == "code" or fault["service"] == "records-db" else {fault["host"]}
+        w.sh("restore", *sorted(hosts))
+        if not until(w.healthy, 20):
+            w.sh("restore", "web-1", "web-2", "db-1")
+            until(w.healthy, 20)
+        w.kedge("founder", "resume", "the world is back")
+    calm = lambda: w.healthy() and not any(i["state"] in OPEN for i in w.newest("incident"))
+    if not until(calm, 60):
+        sys.exit("faults: the world does not come to rest after %s" % fault["fault"])
+    if w.sh("sum").stdout != w.reference:
+        sys.exit("faults: the world is not as it was after %s" % fault["fault"])
+    time.sleep(3)  # a round of comparisons: the next fault finds nothing different
+
+
+def load(only, seed):
+    faults = []
+    for line in (HERE / "faults.tsv").read_text().splitlines():
+        if line and not line.startswith("#"):
+            faults.append(dict(zip(("kind", "fault", "host", "service", "component", "text"), line.split("\t"))))
+    if only:
+        faults = [f for f in faults if any(o in (f["kind"], f["fault"]) for o in only)]
+    random.Random(seed).shuffle(faults)
+    return faults
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("bin", type=pathlib.Path)
+    p.add_argument("work", type=pathlib.Path)
+    p.add_argument("--only", type=lambda s: s.split(","), default=[])
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--share", default="0/1", help="I/N: the I-th of N worlds")
+    p.add_argument("--out", type=pathlib.Path, required=True)
+    a = p.parse_args()
+    part, parts = map(int, a.share.split("/"))
+    faults = load(a.only, a.seed)[part::parts]
+    a.work.mkdir(parents=True, exist_ok=True)
+    with open(a.work / "bench.log", "a") as log, open(a.out, "a") as out:
+        w = World(a.bin.resolve(), a.work.resolve(), log)
+        w.up()
+        try:
+            for n, fault in enumerate(faults):
+                result = one(w, fault)
+                print("%3d/%d %-5s %-28s %-6s rank %d conf %.2f  %4.0f s  %-34s %s" % (n + 1, len(faults), "ok" if result["worked"] else "NOT", fault["fault"], fault["host"],
+                      result["rank"], result["confidence"], result["seconds"], result["action"], result["why"]), flush=True)
+                out.write(json.dumps(result) + "\n")
+                out.flush()
+                tidy(w, fault)
+        finally:
+            w.sh("down")
+
+
+if __name__ == "__main__":
+    main()

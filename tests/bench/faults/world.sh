@@ -1,0 +1,188 @@
+#!/bin/sh
+# tests/bench/faults/world.sh BIN DIR up | down | restore | inject NAME [HOST] | end | sum: the quickstart's world for the bench of faults.
+#
+# `up` starts the services (each host's on a small volume of its own, a tmpfs), Kedge and three agents; `inject` makes one fault;
+# `end` ends what a fault left running; `restore` brings the services back as they were, whatever happened to them; `sum` prints a line
+# for each thing that must be as it was: trees, and what the database holds.  Run it in a mount namespace of its own.
+set -u
+umask 022
+here=$(cd "$(dirname "$0")/../../.." && pwd)
+bin=$(cd "$1" && pwd) dir=$2 verb=$3
+shift 3
+
+say() { printf '%s\n' "$*"; }
+warn() { printf 'faults: %s\n' "$*" >&2; }
+die() { printf 'faults: %s\n' "$*" >&2; exit 1; }
+
+# shellcheck source=../../../packaging/quickstart/services.sh
+. "$here/packaging/quickstart/services.sh"
+# shellcheck source=../../../packaging/quickstart/fleet.sh
+. "$here/packaging/quickstart/fleet.sh"
+# shellcheck source=../../../packaging/quickstart/drill.sh
+. "$here/packaging/quickstart/drill.sh"
+# shellcheck source=inject.sh
+. "$here/tests/bench/faults/inject.sh"
+
+hosts="web-1 web-2 db-1"
+services=$dir/services
+database() { timeout 10 psql -X -q -A -t -h "$services/db-1/run" -p 5432 -U kedge -d "${2:-portal}" -c "$1"; }
+
+# The standing policy of a site that trusts it further than the quickstart does: restarts and configuration of the database, too.
+bench_policy() {
+	cat >"$dir/operator/policy.yaml" <<-YAML
+		name: night
+		services: [ portal, records-db ]
+		components: [ config, code ]
+		actions: [ restart ]
+		least_severity: medium
+		least_confidence: 0.5
+		max_hosts: 1
+		max_per_hour: 1000
+		cool_down: 1ms
+		expires: $(date -u -d '+30 days' +%Y-%m-%dT%H:%M:%SZ)
+		reason: the bench of faults
+	YAML
+	rm -f "$dir/operator/policy.yaml.sig"
+	ssh-keygen -q -Y sign -f "$dir/operator/approval" -n kedge-policy "$dir/operator/policy.yaml" >/dev/null 2>&1
+}
+
+# What the quickstart leaves to minutes happens in seconds here; faults in a row are faults apart, and each host may be changed often.
+in_seconds() {
+	sed -i 's/incident: { prove: 500ms }/incident: { prove: 500ms, relapse: 1ms, release: 1s }/' "$dir/controller/controller.yaml"
+}
+agent_in_seconds() {
+	sed -i -e "s|^approvers: \[ \(.*\) \]|approvers: [ \1, \"$(cat "$dir/second/approval.pub")\" ]|" -e 's/max_per_hour: 20/max_per_hour: 60/' -e 's/tier: deep, timeout: 2s,/tier: deep, every: 2s, timeout: 900ms, fall: 2,/' \
+		"$dir/agents/$1/agent.yaml"
+}
+
+controller_up() {
+	controller_configure
+	in_seconds
+	spawn controller "$bin/kedge-controller" run --config "$dir/controller/controller.yaml"
+	printf '#!/bin/sh\nexec %s/kedge --config %s/kedge.yaml "$@"\n' "$bin" "$dir" >"$dir/kedge"
+	chmod 755 "$dir/kedge"
+	wait_for 15 "the controller" port_open "$operators_port" || die "the controller did not start: see $dir/log/controller.log"
+}
+
+agent_up() {
+	port=$pg_port tls_port=''
+	case $1 in web-1) port=$web1_port tls_port=$tls1_port ;; web-2) port=$web2_port tls_port=$tls2_port ;; esac
+	agent_configure "$1" "$port"
+	agent_in_seconds "$1"
+	token=$(kedge host enrol "$1") || die "no token for $1"
+	"$bin/kedge-agent" join --config "$dir/agents/$1/agent.yaml" --token "$token" --authority "$dir/ca/authority.pem" \
+		--controller "https://127.0.0.1:$operators_port" >>"$dir/log/agent-$1.log" 2>&1 || die "$1 was not enrolled"
+	spawn "agent-$1" "$bin/kedge-agent" run --config "$dir/agents/$1/agent.yaml"
+}
+
+# A second operator, whose key the hosts pin: nobody approves a change of their own.
+second_operator() {
+	"$bin/kedge" ca issue operator second --dir "$dir/ca" --out "$dir/second" >>"$dir/log/ca.log"
+	sed "s|$dir/operator/|$dir/second/|g" "$dir/kedge.yaml" >"$dir/second.yaml"
+	kedge operator put founder --role admin --role approver --role responder --role viewer --public-key "$dir/operator/approval.pub" >/dev/null &&
+		kedge operator put second --role approver --role responder --role viewer --public-key "$dir/second/approval.pub" >/dev/null
+}
+
+volumes() {
+	for host in $hosts; do
+		mkdir -p "$services/$host"
+		size=24m
+		[ "$host" = db-1 ] && size=200m
+		mount -t tmpfs -o "size=$size,mode=755" "faults-$host" "$services/$host" || die "no volume for $host: needs root and a mount namespace"
+	done
+}
+
+reference_keep() { # services must stand still
+	mkdir -p "$dir/kept"
+	for host in $hosts; do cp -a "$services/$host" "$dir/kept/$host"; done
+	cp -a "$services/site.git" "$services/desk" "$dir/kept/"
+}
+
+up() {
+	mkdir -p "$dir/log" "$dir/controller" "$dir/operator" "$dir/second" "$dir/mail" "$services"
+	: >"$dir/log/git.log"
+	volumes
+	choose_ports || exit 1
+	services_create
+	sed -i 's/^user root;/user nobody nogroup;/' "$services"/web-?/conf/nginx.conf # so that modes mean something to it
+	services_start
+	database 'CHECKPOINT'
+	services_stop
+	reference_keep
+	services_start
+	authority_create || exit 1
+	ssh-keygen -q -t ed25519 -N '' -C second -f "$dir/second/approval"
+	mail_start
+	controller_up
+	second_operator || die "no second operator"
+	bench_policy && kedge policy install "$dir/operator/policy.yaml" >/dev/null || die "the policy was not installed"
+	for host in $hosts; do agent_up "$host"; done
+	wait_for 60 "all services HEALTHY" all_healthy || die "not healthy: see $dir/log"
+	wait_for 60 "first restore points" all_snapshotted || die "no restore points: see $dir/log"
+	sum >"$dir/reference.sum"
+}
+
+down() {
+	# shellcheck source=/dev/null
+	. "$dir/ports"
+	end_fault
+	stop_all
+	for host in $hosts; do umount -l "$services/$host" 2>/dev/null; done
+}
+
+# ---- as it was ----
+
+tree_line() { printf '%s %s %s\n' "$1" "$2" "$(tree_sum "$services/$1/$2" | sha256sum | cut -c 1-16)"; }
+sum() {
+	for host in web-1 web-2; do
+		tree_line "$host" conf
+		tree_line "$host" site
+		tree_line "$host" uploads
+	done
+	tree_line db-1 conf
+	printf 'db-1 records %s\n' "$(database 'SELECT md5(string_agg(r::text, chr(10) ORDER BY record_id)) FROM records r' 2>&1 | head -n 1)"
+}
+
+stop_hard() { # whatever holds the service's folder
+	base=$services/$1
+	"$base/ctl" stop >/dev/null 2>&1
+	for pid in $(pgrep -f "$base/"); do
+		case $(readlink "/proc/$pid/exe" 2>/dev/null) in
+		*/nginx | */postgres) kill -KILL $(pgrep -P "$pid") "$pid" 2>/dev/null ;;
+		esac
+	done
+}
+
+restore_host() {
+	stop_hard "$1"
+	chmod -R u+rwX "$services/$1" 2>/dev/null
+	find "$services/$1" -mindepth 1 -delete
+	cp -a "$dir/kept/$1/." "$services/$1/"
+	[ "$1" = db-1 ] || "$services/$1/ctl" renew
+	for _ in 1 2 3 4 5; do "$services/$1/ctl" start >/dev/null 2>&1 && break; sleep 0.5; done
+}
+
+restore() { # HOST…
+	# shellcheck source=/dev/null
+	. "$dir/ports"
+	for host in "$@"; do restore_host "$host"; done
+	rm -rf "$services/site.git" "$services/desk"
+	cp -a "$dir/kept/site.git" "$dir/kept/desk" "$services/"
+}
+
+postgres_choose_quietly() { postgres_choose >/dev/null 2>&1; }
+
+case $verb in
+up) up ;;
+down) down ;;
+sum) . "$dir/ports"; sum ;;
+restore) postgres_choose_quietly; restore "$@" ;;
+end) end_fault ;;
+inject)
+	# shellcheck source=/dev/null
+	. "$dir/ports"
+	name=$1 host=${2:-}
+	base=$services/$host
+	"fault_$name" ;;
+*) die "up, down, restore, inject, end or sum?" ;;
+esac
