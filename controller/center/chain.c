@@ -250,6 +250,34 @@ static struct policy_wish wanted_of(const struct fix *fix, const struct incident
 		(enum severity)i->severity, d->confidence };
 }
 
+static bool may_here(const struct placement *p, const struct policy_wish *w)
+{
+	bool may = !w->action;
+	for (size_t i = 0; !may && i < p->actions.count; i++) {
+		const struct declared_action *a = &LIST_AT(p->actions, struct declared_action, i);
+		may = a->automatic && text_equal(a->name, w->action);
+	}
+	return may && !(component_set(&w->components) & ~component_set(&p->automatic));
+}
+
+/* Is there a standing policy for it, and do the hosts themselves let one?  A host that wants a person would refuse. */
+static enum err_code find_policy(struct turn *t, const struct policy_wish *w, struct standing_policy *ret, bool *ret_covered, const char **ret_why,
+    struct err *reterr)
+{
+	enum err_code rc = policy_find(t, w, ret, ret_covered, ret_why, reterr);
+	for (size_t i = 0; rc == ERR_OK && *ret_covered && i < w->hosts.count; i++) {
+		struct placement p;
+		bool found;
+		const char *host = LIST_AT(w->hosts, const char *, i);
+		rc = fleet_placement_get(t, w->service, host, &p, &found, reterr);
+		if (rc == ERR_OK && found && !may_here(&p, w)) {
+			*ret_covered = false;
+			*ret_why = arena_printf(turn_arena(t), "%s wants a person for this", host);
+		}
+	}
+	return rc;
+}
+
 static enum err_code act(struct turn *t, const struct workflow_config *c, const struct incident *i, const struct diagnosis *d, const struct fix *fix,
     struct err *reterr)
 {
@@ -262,7 +290,7 @@ static enum err_code act(struct turn *t, const struct workflow_config *c, const 
 	struct change change;
 	size_t count;
 	struct policy_wish wanted = wanted_of(fix, i, d);
-	enum err_code rc = policy_find(t, &wanted, &policy, &covered, &why, reterr);
+	enum err_code rc = find_policy(t, &wanted, &policy, &covered, &why, reterr);
 	if (rc != ERR_OK || (rc = changes_of(t, i->incident, &count, &change, &open, reterr)) != ERR_OK || open)
 		return rc;
 	struct plan_wish wish = { .kind = wanted.kind, .action = fix->run, .service = fix->service, .components = fix->components, .hosts = fix->hosts,
@@ -348,7 +376,11 @@ static enum err_code identify(struct turn *t, const struct workflow_config *c, s
 }
 
 #define CHAIN_TIMER_LOOK "chain.look" /* look again at an incident whose first evidence had time to come */
-enum { CHAIN_EVIDENCE_MS = 1000 };     /* drift and lines come this soon after a probe has failed */
+enum {
+	CHAIN_EVIDENCE_MS = 1000,        /* drift and lines come this soon after a probe has failed */
+	CHAIN_LOOK_MS = 2000,            /* what is not sure is looked at again: health that stays says something, and tells nothing new */
+	CHAIN_LOOK_UNTIL_MS = 30 * 1000, /* by then a diagnosis is final */
+};
 
 /* A person who is asked at once and then told that it was something else is disturbed twice: what no policy covers waits for the first
  * evidence to come in. */
@@ -363,7 +395,7 @@ static enum err_code must_wait(struct turn *t, const struct incident *i, const s
 	if (!fix || i->state != INCIDENT_INVESTIGATING || turn_now_ms(t) >= ready_ms)
 		return ERR_OK;
 	struct policy_wish wanted = wanted_of(fix, i, d);
-	enum err_code rc = policy_find(t, &wanted, &policy, &covered, &why, reterr);
+	enum err_code rc = find_policy(t, &wanted, &policy, &covered, &why, reterr);
 	*ret = !covered;
 	return rc == ERR_OK && !covered ? turn_timer_set(t, CHAIN_TIMER_LOOK, i->incident, NULL, ready_ms, reterr) : rc;
 }
@@ -394,6 +426,9 @@ enum err_code chain_on_diagnosis(struct turn *t, const struct workflow_config *c
 	enum err_code rc = incident_get(t, d->incident, &i, &found, reterr);
 	if (rc != ERR_OK || !found || !incident_is_open(&i) || i.state >= INCIDENT_RESOLVING)
 		return rc; /* healed, closed or in work while the analyst worked */
+	if ((d->abstained || d->confidence < CHAIN_IDENTIFY_LEAST) && i.state == INCIDENT_INVESTIGATING && turn_now_ms(t) < i.state_since_ms + CHAIN_LOOK_UNTIL_MS &&
+	    (rc = turn_timer_set(t, CHAIN_TIMER_LOOK, i.incident, NULL, turn_now_ms(t) + CHAIN_LOOK_MS, reterr)) != ERR_OK)
+		return rc;
 	if ((rc = diagnosis_of_incident(t, d->incident, &last, &seen, reterr)) != ERR_OK || (seen && !says_more(&i, &last, d)))
 		return rc;
 	named = i.state == INCIDENT_IDENTIFIED;

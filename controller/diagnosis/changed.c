@@ -15,6 +15,7 @@ static const double changed_just_before = 6.0, changed_long_before = 0.15, chang
 static const double named_in_log = 3.0;
 static const double between_points = 0.7; /* its time is known less well than that of a drift */
 static const double routine = 0.3;        /* data that only grew */
+static const double proven = 0.03;        /* a change of ours that ended with health proven */
 static const double spoken_of = 4.0;      /* new lines speak of a component that nobody can compare */
 
 /* How well does a change at this time explain a fault that began at fault_ms? */
@@ -220,6 +221,12 @@ enum err_code changed_at(struct inquiry *q, const struct place *p, struct err *r
 
 /* ---- by Kedge itself ---- */
 
+/* It ended with health proven, before this fault began. */
+static bool is_proven(const struct inquiry *q, const struct change *c)
+{
+	return c->state == CHANGE_COMPLETED && c->ended_ms && c->ended_ms < q->incident.fault_ms;
+}
+
 static void suspect_change(struct inquiry *q, const struct change *c, double factor)
 {
 	struct arena *a = turn_arena(q->t);
@@ -239,7 +246,7 @@ static void suspect_change(struct inquiry *q, const struct change *c, double fac
 				.has_component = true,
 				.changed_ms = c->began_ms,
 				.text = text},
-			    factor * between_points * timing(c->began_ms, q->incident.fault_ms));
+			    factor * between_points * (is_proven(q, c) ? proven : 1) * timing(c->began_ms, q->incident.fault_ms));
 		}
 	}
 }
@@ -258,8 +265,9 @@ enum err_code changed_by_plan(struct inquiry *q, const char *service, double fac
 		if ((rc = turn_scan_next(&scan, &c, &found, reterr)) != ERR_OK || !found)
 			break;
 		bool near = c.began_ms && c.began_ms <= fault_ms && c.began_ms + DIAGNOSIS_WINDOW_MS >= fault_ms;
+		bool rollback = c.plan && c.plan->kind != ORDER_ACTION; /* an action leaves nothing changed behind */
 		bool answer = id_equal(c.incident, q->incident.incident); /* made because of it, not before it */
-		if (near && !answer && c.plan && text_equal(c.service, service))
+		if (near && !answer && rollback && text_equal(c.service, service))
 			suspect_change(q, &c, factor);
 	}
 	turn_scan_done(&scan);

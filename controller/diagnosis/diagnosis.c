@@ -17,7 +17,7 @@
 #include "controller/diagnosis/metrics.h"
 #include "shared/base/text.h"
 
-static const char model_version[] = "changes-2";
+static const char model_version[] = "changes-3";
 
 static const double something_else = 0.35; /* score of "none of these" */
 static const double least_confidence = 0.3; /* below it the answer is "unknown" */
@@ -37,7 +37,7 @@ void inquiry_note(struct inquiry *q, enum evidence_kind kind, const char *servic
 static bool same_thing(const struct suspect *a, const struct suspect *b)
 {
 	return text_equal(a->service, b->service) && text_equal(a->host, b->host) && a->has_component == b->has_component &&
-	       (!a->has_component || a->component == b->component);
+	       text_equal(a->run, b->run) && (!a->has_component || a->component == b->component);
 }
 
 void inquiry_suspect(struct inquiry *q, enum evidence_kind kind, const struct suspect *s, double score)
@@ -142,19 +142,36 @@ static enum err_code note_service(struct inquiry *q, const struct ranked_service
 	return rc;
 }
 
+/* New lines that were still written when it failed, or since. */
+static enum err_code patterns_of(struct inquiry *q, const char *service, struct list *ret, struct err *reterr)
+{
+	uint64_t fault_ms = q->incident.fault_ms, since = fault_ms > DIAGNOSIS_WINDOW_MS ? fault_ms - DIAGNOSIS_WINDOW_MS : 0;
+	struct list all;
+	enum err_code rc = diagnosis_new_patterns(q->t, service, since, &all, reterr);
+	size_t n = 0;
+	for (size_t i = 0; rc == ERR_OK && i < all.count; i++)
+		if (LIST_AT(all, struct error_pattern, i).last_ms >= q->since_ms)
+			LIST_AT(all, struct error_pattern, n++) = LIST_AT(all, struct error_pattern, i);
+	if (rc == ERR_OK)
+		*ret = (struct list){ all.items, n };
+	return rc;
+}
+
 static enum err_code examine_service(struct inquiry *q, const struct ranked_service *s, bool own, struct err *reterr)
 {
 	struct list places, patterns;
-	uint64_t since = q->incident.fault_ms > DIAGNOSIS_WINDOW_MS ? q->incident.fault_ms - DIAGNOSIS_WINDOW_MS : 0;
 	enum err_code rc = fleet_placements(q->t, s->name, &places, reterr);
-	if (rc != ERR_OK || (rc = diagnosis_new_patterns(q->t, s->name, since, &patterns, reterr)) != ERR_OK ||
+	if (rc != ERR_OK || (rc = patterns_of(q, s->name, &patterns, reterr)) != ERR_OK ||
 	    (rc = note_service(q, s, own, &patterns, reterr)) != ERR_OK || (own && (rc = learn(q, &patterns, reterr)) != ERR_OK))
 		return rc;
 	for (size_t i = 0; rc == ERR_OK && i < places.count; i++) {
 		const char *host = LIST_AT(places, struct placement, i).host;
 		if (own && !inquiry_is_failing(q, host))
 			continue;
-		rc = changed_at(q, &(struct place){ s->name, host, &patterns, s->factor }, reterr);
+		struct place place = { s->name, host, &patterns, s->factor };
+		rc = changed_at(q, &place, reterr);
+		if (rc == ERR_OK)
+			rc = signs_at(q, &place, own, reterr);
 		if (rc == ERR_OK)
 			rc = note_probes(q, s->name, host, reterr);
 		if (rc == ERR_OK)
@@ -190,7 +207,7 @@ static bool is_alike(const struct inquiry *q, size_t i)
 {
 	const struct suspect *a = &q->suspects[0], *b = &q->suspects[i];
 	return text_equal(a->service, b->service) && a->has_component == b->has_component && a->component == b->component &&
-	       q->score[i] >= 0.5 * q->score[0];
+	       text_equal(a->run, b->run) && q->score[i] >= 0.5 * q->score[0];
 }
 
 /* Hosts on which the same component of the same service is suspected as strongly as the first: one cause, several hosts. */
@@ -237,6 +254,34 @@ static enum err_code fix_rollback(struct inquiry *q, const struct list *hosts, s
 	}
 	buf_done(&names);
 	return fix && component && commands ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory for a diagnosis");
+}
+
+/* An action that every host of it declares. */
+static enum err_code fix_run(struct inquiry *q, const struct list *hosts, struct diagnosis *d, struct err *reterr)
+{
+	struct arena *a = turn_arena(q->t);
+	struct fix *fix = arena_alloc(a, sizeof *fix);
+	const char **commands = arena_array(a, 1, sizeof *commands);
+	const struct suspect *s = &q->suspects[0];
+	struct buf names = BUF_INIT;
+	for (size_t i = 0; i < hosts->count; i++)
+		buf_printf(&names, "%s--host %s", i ? " " : "", LIST_AT(*hosts, const char *, i));
+	if (fix && commands) {
+		commands[0] = arena_printf(a, "kedge action start %s %s %s --incident INC-%llu", s->service, s->run, buf_str(&names),
+		    (unsigned long long)q->incident.number);
+		*fix = (struct fix){ .action = FIX_RUN,
+			.priority = 1,
+			.service = s->service,
+			.hosts = *hosts,
+			.run = s->run,
+			.estimated_ms = 10000,
+			.risk = SEVERITY_LOW,
+			.text = arena_printf(a, "run the action %s, which %s declares", s->run, s->service),
+			.commands = { commands, 1 } };
+		d->fixes = (struct list){ fix, 1 };
+	}
+	buf_done(&names);
+	return fix && commands ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory for a diagnosis");
 }
 
 /* Nothing to bring back: somebody looks at the service that is unwell. */
@@ -294,7 +339,36 @@ static enum err_code conclude(struct inquiry *q, struct diagnosis *d, struct err
 		return rc;
 	if ((rc = fleet_dependents(q->t, q->suspects[0].service, &d->affected, reterr)) != ERR_OK)
 		return rc;
-	return q->suspects[0].has_component ? fix_rollback(q, &hosts, d, reterr) : fix_investigate(q, d, reterr);
+	const struct suspect *s = &q->suspects[0];
+	return s->has_component ? fix_rollback(q, &hosts, d, reterr) : s->run ? fix_run(q, &hosts, d, reterr) : fix_investigate(q, d, reterr);
+}
+
+/* Evidence that is as old as the fault says nothing of it yet. */
+static enum err_code has_shown_well(struct inquiry *q, const char *service, bool *ret, struct err *reterr)
+{
+	struct list places;
+	enum err_code rc = fleet_placements(q->t, service, &places, reterr);
+	for (size_t i = 0; rc == ERR_OK && *ret && i < places.count; i++) {
+		struct service_health h;
+		bool found;
+		rc = health_get(q->t, service, LIST_AT(places, struct placement, i).host, &h, &found, reterr);
+		*ret = rc == ERR_OK && found && h.measured == HEALTH_HEALTHY && h.evidence_ms >= q->incident.fault_ms + DIAGNOSIS_SETTLE_MS;
+	}
+	return rc;
+}
+
+static enum err_code look_at_dependencies(struct inquiry *q, const struct list *services, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	q->dependencies_well = true;
+	for (size_t i = 0; rc == ERR_OK && i < services->count; i++) {
+		struct health_summary h;
+		rc = health_of_service(q->t, LIST_AT(*services, const char *, i), &h, reterr);
+		q->dependency_unwell |= rc == ERR_OK && (h.worst == HEALTH_DOWN || h.worst == HEALTH_DEGRADED);
+		if (rc == ERR_OK)
+			rc = has_shown_well(q, LIST_AT(*services, const char *, i), &q->dependencies_well, reterr);
+	}
+	return rc;
 }
 
 static enum err_code investigate(struct inquiry *q, struct err *reterr)
@@ -303,6 +377,12 @@ static enum err_code investigate(struct inquiry *q, struct err *reterr)
 	struct ranked_service services[DIAGNOSIS_SERVICES_MAX + 1];
 	size_t count;
 	enum err_code rc = fleet_dependencies(q->t, q->incident.service, &leans_on, reterr);
+	if (rc == ERR_OK)
+		rc = learning_knowledge(q->t, &q->entries, reterr);
+	if (rc == ERR_OK)
+		rc = signs_since(q->t, &q->incident, &q->since_ms, reterr);
+	if (rc == ERR_OK)
+		rc = look_at_dependencies(q, &leans_on, reterr);
 	if (rc == ERR_OK)
 		rc = services_rank(q, &leans_on, services, &count, reterr);
 	for (size_t i = 0; rc == ERR_OK && i < count; i++)

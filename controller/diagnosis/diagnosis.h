@@ -15,6 +15,7 @@ enum {
 	DIAGNOSIS_AFFECTED_MAX = 1024,
 	PATTERN_HOSTS_MAX = 64,
 	PATTERN_KEPT_MAX = 512,       /* of one service; beyond, the longest unseen go */
+	PATTERN_SILENCE_MS = 10 * 60 * 1000, /* a line that was not seen for so long is new when it comes back */
 	DIAGNOSIS_WINDOW_MS = 30 * 60 * 1000, /* a change older than this before the failure is a weak suspect */
 };
 
@@ -29,6 +30,7 @@ struct suspect {
 	bool has_component;
 	double confidence;         /* 0..1, all suspects and "unknown" sum to at most 1 */
 	uint64_t changed_ms;       /* when it last changed; 0: it did not */
+	const char *run;           /* nothing of it is to be brought back: the declared action that helps; or NULL */
 	const char *text;
 };
 /* FIX_RUN: an action that the hosts declare.  FIX_RESTART, FIX_INVESTIGATE: advice, for a person to follow. */
@@ -71,6 +73,7 @@ struct error_pattern {
 	const char *template_text;
 	uint32_t severity;         /* enum log_severity */
 	uint64_t first_ms, last_ms;/* controller's clock */
+	uint64_t again_ms;         /* seen again then, after PATTERN_SILENCE_MS; 0: it never fell silent */
 	uint64_t count;
 	struct list hosts;         /* names, at most PATTERN_HOSTS_MAX */
 	const char *last_host;
@@ -83,7 +86,7 @@ extern const struct table *const diagnosis_tables[];
 
 /* A host's log report: new and repeated patterns.  h as fleet_on_report left it. */
 ERR_CHECK enum err_code diagnosis_on_log_report(struct turn *t, const struct host *h, const struct log_report *r, struct err *reterr);
-/* Patterns of a service that were first seen at or after since_ms, newest first; *ret: struct error_pattern. */
+/* Patterns of a service that were first seen (again, after a silence) at or after since_ms, newest first; *ret: struct error_pattern. */
 ERR_CHECK enum err_code diagnosis_new_patterns(struct turn *t, const char *service, uint64_t since_ms, struct list *ret, struct err *reterr);
 
 /* Diagnose an open incident.  Works on a read-only turn; everything in *ret lives in its arena. */

@@ -7,6 +7,7 @@
 enum {
 	DIAGNOSIS_SERVICES_MAX = 64, /* of what the failing one leans on, the nearest: further away nothing is found */
 	DIAGNOSIS_HOSTS_MAX = 16,    /* of a service, whose measurements are ranked: more say the same */
+	DIAGNOSIS_SETTLE_MS = 3000,  /* evidence of a dependency that is this much newer than a fault speaks of it */
 	DIAGNOSIS_CHANGES_MAX = 64,  /* newest changes that are looked at */
 };
 
@@ -19,6 +20,10 @@ struct inquiry {
 	struct evidence evidence[DIAGNOSIS_EVIDENCE_MAX];
 	size_t evidence_count;
 	struct list advised; /* struct fix, from what is known */
+	struct list entries; /* struct knowledge_entry */
+	uint64_t since_ms;   /* lines that fell silent before belong to an earlier fault */
+	/* Of the services that the failing one leans on: one is unwell; all have shown to be well since it failed. */
+	bool dependency_unwell, dependencies_well;
 };
 struct place {
 	const char *service, *host;
@@ -42,6 +47,14 @@ bool inquiry_is_failing(const struct inquiry *q, const char *host);
 ERR_CHECK enum err_code changed_at(struct inquiry *q, const struct place *p, struct err *reterr);
 /* Changes that Kedge itself made to the service. */
 ERR_CHECK enum err_code changed_by_plan(struct inquiry *q, const char *service, double factor, struct err *reterr);
+
+/* ---- what it says of itself (signs.c) ---- */
+
+/* What probes and lines of a place say is known, and the place declares an action that is good for it, or has a database that
+ * is to be brought back: suspects.  own: of the failing service. */
+ERR_CHECK enum err_code signs_at(struct inquiry *q, const struct place *p, bool own, struct err *reterr);
+/* Before which nothing is news for an incident: its window, and the end of the incident before it. */
+ERR_CHECK enum err_code signs_since(struct turn *t, const struct incident *i, uint64_t *ret, struct err *reterr);
 
 /* ---- which service (services.c) ---- */
 

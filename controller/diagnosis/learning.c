@@ -84,6 +84,11 @@ static enum err_code all_of(struct turn *t, const struct table *table, size_t ma
 	return rc;
 }
 
+enum err_code learning_knowledge(struct turn *t, struct list *ret, struct err *reterr)
+{
+	return all_of(t, &knowledge_table, KNOWLEDGE_ENTRIES_MAX, ret, reterr);
+}
+
 /* ---- signs ---- */
 
 static enum err_code signs_of(
@@ -278,7 +283,7 @@ static enum err_code look_up(
 	struct knowledge_hit hits[2];
 	struct buf text = {.limit = LEARNING_TEXT_MAX};
 	size_t n = 0;
-	enum err_code rc = all_of(t, &knowledge_table, KNOWLEDGE_ENTRIES_MAX, &entries, reterr);
+	enum err_code rc = learning_knowledge(t, &entries, reterr);
 	if (rc != ERR_OK || entries.count == 0 || patterns->count == 0)
 		return rc;
 	for (size_t p = 0; p < patterns->count && text.size < LEARNING_TEXT_MAX / 2; p++) {

@@ -53,6 +53,8 @@ struct learned {
 	struct list fixes; /* struct fix: a restart, something to look at; never a rollback */
 };
 /* What past incidents and knowledge say of an open one.  patterns: its service's new ones (struct error_pattern). */
+/* Every knowledge entry; *ret: struct knowledge_entry. */
+ERR_CHECK enum err_code learning_knowledge(struct turn *t, struct list *ret, struct err *reterr);
 ERR_CHECK enum err_code learning_about(
     struct turn *t, const struct incident *i, const struct list *patterns, struct learned *ret, struct err *reterr);
 /* How often rollbacks of these components of this service have worked here; fills the fix's fields. */

@@ -35,6 +35,8 @@ static enum err_code merge(struct turn *t, const struct host *h, const char *ser
 	uint64_t first_ms = fleet_time(h, l->first_ms), last_ms = fleet_time(h, l->last_ms);
 	if (!found)
 		p = (struct error_pattern){ .service = service, .template_id = l->template_id, .template_text = l->template_text, .first_ms = first_ms };
+	if (found && first_ms > p.last_ms + PATTERN_SILENCE_MS)
+		p.again_ms = first_ms;
 	p.severity = l->severity > p.severity ? l->severity : p.severity;
 	p.first_ms = first_ms < p.first_ms ? first_ms : p.first_ms;
 	p.last_ms = last_ms > p.last_ms ? last_ms : p.last_ms;
@@ -83,6 +85,8 @@ enum err_code diagnosis_on_log_report(struct turn *t, const struct host *h, cons
 	return any_new ? trim(t, r->service, reterr) : ERR_OK;
 }
 
+static uint64_t news_ms(const struct error_pattern *p) { return p->again_ms ? p->again_ms : p->first_ms; }
+
 enum err_code diagnosis_new_patterns(struct turn *t, const char *service, uint64_t since_ms, struct list *ret, struct err *reterr)
 {
 	struct error_pattern key = { .service = service }, p;
@@ -94,10 +98,10 @@ enum err_code diagnosis_new_patterns(struct turn *t, const char *service, uint64
 	if (rc != ERR_OK)
 		return rc;
 	while ((rc = turn_scan_next(&scan, &p, &found, reterr)) == ERR_OK && found && count < PATTERN_KEPT_MAX) {
-		if (p.first_ms < since_ms)
+		if (news_ms(&p) < since_ms)
 			continue;
 		size_t at = count++; /* newest first; there are few */
-		for (; at && all[at - 1].first_ms < p.first_ms; at--)
+		for (; at && news_ms(&all[at - 1]) < news_ms(&p); at--)
 			all[at] = all[at - 1];
 		all[at] = p;
 	}

@@ -28,6 +28,7 @@ static const struct field suspect_fields[] = {
 	F_BOOL(S, has_component, FIELD_ALWAYS, "a component, not the service as a whole"),
 	F_F64(S, confidence, FIELD_COLUMN, "0 to 1"),
 	F_TIME(S, changed_ms, FIELD_COLUMN, "when it last changed"),
+	F_STRING(S, run, NAME_MAX_BYTES, FIELD_WIDE, "the declared action that helps, where nothing is to be brought back"),
 	F_STRING(S, text, TEXT_PAGE_MAX, FIELD_COLUMN, "why it is suspected"),
 };
 #undef S
@@ -83,6 +84,7 @@ static const struct field pattern_fields[] = {
 	F_ENUM(S, severity, &log_severity_enum, FIELD_COLUMN, "of the line"),
 	F_TIME(S, first_ms, FIELD_COLUMN, "first seen"),
 	F_TIME(S, last_ms, FIELD_COLUMN, "last seen"),
+	F_TIME(S, again_ms, FIELD_WIDE, "seen again then, after a silence"),
 	F_U64(S, count, 0, FIELD_COLUMN, "how often"),
 	F_STRINGS(S, hosts, PATTERN_HOSTS_MAX, FIELD_WIDE, "where"),
 	F_STRING(S, last_host, NAME_MAX_BYTES, 0, "where last"),

@@ -1,0 +1,286 @@
+/* controller/diagnosis/signs.c: what a place says of its own trouble, and what it declares against it.
+ *
+ * Texts of its failing probes and its new error lines are looked up in the knowledge.  An entry may say which kind of
+ * remedy helps; where the host declares an action that is one, that action is a suspect's cure: the service itself is
+ * to blame there, not something that changed.  Before the host has compared its configuration and code with their
+ * restore points nothing of this is sure: whoever restarts a service over a broken file gains nothing. */
+#include <string.h>
+
+#include "controller/diagnosis/internal.h"
+#include "controller/diagnosis/learning.h"
+#include "shared/base/text.h"
+
+enum {
+	SIGNS_TEXT_MAX = 16 * 1024, /* of one place's probes and lines */
+	SIGNS_HITS_MAX = 8,
+	SIGNS_LOOK_BACK_MS =
+	    30 * 1000,           /* lines come before probes fall: the longest of a usual fall count and interval */
+	SIGNS_INCIDENTS_MAX = 4, /* newest incidents of a service that are looked at */
+};
+
+static const double of_remedy[REMEDY_COUNT] = {
+    /* the more a text says of its cure, the more it weighs */
+    [REMEDY_RESTART] = 2.5,
+    [REMEDY_CONNECTIONS] = 5.0,
+    [REMEDY_SPACE] = 5.0,
+    [REMEDY_CERTIFICATE] = 5.0,
+    [REMEDY_PERMISSIONS] = 5.0,
+};
+static const double of_damage = 4.0;     /* a database that is said to be damaged */
+static const double of_silence = 0.9;    /* it is down, nothing changed, and nothing is known: as if from new */
+static const double not_compared = 0.04; /* what changed is not known yet */
+static const double changed_first = 0.3; /* a restart, where something changed just before */
+static const double explained = 0.1;     /* a service that it leans on is unwell */
+
+/* ---- what it says ---- */
+
+static void add_line(struct buf *text, const char *line)
+{
+	if (line && text->size < SIGNS_TEXT_MAX)
+		buf_printf(text, "%.2000s\n", line);
+}
+
+static enum err_code add_probes(
+    struct inquiry *q, const struct place *p, struct buf *text, bool *ret_down, struct err *reterr)
+{
+	struct service_health h;
+	bool found;
+	enum err_code rc = health_get(q->t, p->service, p->host, &h, &found, reterr);
+	*ret_down = rc == ERR_OK && found && (h.measured == HEALTH_DOWN || h.measured == HEALTH_DEGRADED);
+	for (size_t i = 0; rc == ERR_OK && found && i < h.results.count; i++) {
+		const struct probe_result *r = &LIST_AT(h.results, struct probe_result, i);
+		if (r->settled == PROBE_CRITICAL)
+			add_line(text, r->text);
+	}
+	return rc;
+}
+
+static void add_patterns(const struct place *p, struct buf *text)
+{
+	for (size_t i = 0; i < p->patterns->count; i++) {
+		const struct error_pattern *e = &LIST_AT(*p->patterns, struct error_pattern, i);
+		if (e->severity >= LOG_SEVERITY_WARNING && text_equal(e->last_host, p->host))
+			add_line(text, e->sample ? e->sample : e->template_text);
+	}
+}
+
+/* ---- what it declares ---- */
+
+static const struct declared_action *action_for(const struct placement *here, uint32_t remedy)
+{
+	for (size_t i = 0; i < here->actions.count; i++) {
+		const struct declared_action *a = &LIST_AT(here->actions, struct declared_action, i);
+		for (size_t k = 0; k < a->remedies.count; k++)
+			if (LIST_AT(a->remedies, uint32_t, k) == remedy)
+				return a;
+	}
+	return NULL;
+}
+
+static bool has_component(const struct list *components, uint32_t which)
+{
+	for (size_t i = 0; i < components->count; i++)
+		if (LIST_AT(*components, uint32_t, i) == which)
+			return true;
+	return false;
+}
+
+/* Has the host compared its configuration and code since it failed? */
+static enum err_code is_compared(struct inquiry *q, const struct placement *here, bool *ret, struct err *reterr)
+{
+	static const uint32_t still[] = {COMPONENT_CONFIG, COMPONENT_CODE};
+	enum err_code rc = ERR_OK;
+	*ret = true;
+	for (size_t i = 0; rc == ERR_OK && *ret && i < sizeof still / sizeof still[0]; i++) {
+		struct drift d = {.service = here->service, .host = here->host, .component = still[i]};
+		bool found;
+		if (!has_component(&here->components, still[i]))
+			continue;
+		rc = turn_get(q->t, &drift_table, &d, &d, &found, reterr);
+		*ret = rc == ERR_OK && found && d.seen_ms >= q->incident.fault_ms;
+	}
+	/* Who does not fail is not asked to look: a change there would have been told by now. */
+	if (rc == ERR_OK && !*ret && !text_equal(here->service, q->incident.service))
+		*ret = turn_now_ms(q->t) >= q->incident.fault_ms + DIAGNOSIS_SETTLE_MS;
+	return rc;
+}
+
+/* ---- suspects ---- */
+
+struct cure {
+	const struct placement *here;
+	double factor;
+	double doubt; /* of what may be said of a service that it leans on: 1 when those are seen to be well */
+};
+
+static void suspect_action(
+    struct inquiry *q, const struct cure *c, const struct declared_action *a, double score, const char *why)
+{
+	inquiry_suspect(q, EVIDENCE_KNOWLEDGE,
+	    &(struct suspect){.service = c->here->service,
+		.host = c->here->host,
+		.run = a->name,
+		.text = arena_printf(turn_arena(q->t), "%s on %s itself: %s; its action %s is good for that",
+		    c->here->service, c->here->host, why, a->name)},
+	    c->factor * score);
+}
+
+static void suspect_damage(struct inquiry *q, const struct placement *here, double score, const char *why)
+{
+	inquiry_suspect(q, EVIDENCE_KNOWLEDGE,
+	    &(struct suspect){.service = here->service,
+		.host = here->host,
+		.component = COMPONENT_DATABASE,
+		.has_component = true,
+		.text = arena_printf(
+		    turn_arena(q->t), "what the database of %s on %s holds: %s", here->service, here->host, why)},
+	    score);
+}
+
+/* Its configuration or code changed just before. */
+static bool has_changed(const struct inquiry *q, const struct placement *here)
+{
+	for (size_t i = 0; i < q->suspect_count; i++) {
+		const struct suspect *s = &q->suspects[i];
+		if (s->has_component && s->component <= COMPONENT_CODE && q->score[i] >= 1 &&
+		    text_equal(s->service, here->service) && text_equal(s->host, here->host))
+			return true;
+	}
+	return false;
+}
+
+/* Silence and time limits say that somebody did not answer, not who. */
+static bool is_of_somebody(const struct knowledge_entry *e)
+{
+	return e->class == CLASS_TIMEOUT_CANCEL || e->area == AREA_NETWORK;
+}
+
+static enum err_code take_hit(
+    struct inquiry *q, const struct cure *c, const struct knowledge_hit *hit, struct err *reterr);
+
+/* What a place says of a database and has none, it says of those that it leans on.  *ret_any: there are some. */
+static enum err_code hand_on(
+    struct inquiry *q, const struct cure *c, const struct knowledge_hit *hit, bool *ret_any, struct err *reterr)
+{
+	struct list places;
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && i < c->here->depends_on.count; i++) {
+		rc = fleet_placements(q->t, LIST_AT(c->here->depends_on, const char *, i), &places, reterr);
+		for (size_t k = 0; rc == ERR_OK && k < places.count; k++) {
+			const struct placement *there = &LIST_AT(places, struct placement, k);
+			bool compared;
+			if (!has_component(&there->components, COMPONENT_DATABASE))
+				continue;
+			*ret_any = true;
+			if ((rc = is_compared(q, there, &compared, reterr)) != ERR_OK)
+				break;
+			struct cure theirs = {there, compared ? 1 : not_compared, 1};
+			rc = take_hit(q, &theirs, hit, reterr);
+		}
+	}
+	return rc;
+}
+
+static enum err_code take_hit(
+    struct inquiry *q, const struct cure *c, const struct knowledge_hit *hit, struct err *reterr)
+{
+	const struct knowledge_entry *e = hit->entry;
+	double doubt = is_of_somebody(e) ? c->doubt : 1;
+	bool theirs = false;
+	if (e->area == AREA_DATABASE && !has_component(&c->here->components, COMPONENT_DATABASE)) {
+		enum err_code rc = hand_on(q, c, hit, &theirs, reterr);
+		if (rc != ERR_OK || theirs)
+			return rc;
+	}
+	const char *why = arena_printf(
+	    turn_arena(q->t), "%s (%s, known by \"%s\")", e->title, e->name, hit->pattern ? hit->pattern : "");
+	if (!why)
+		return err_set(reterr, ERR_NOMEM, "out of memory for a diagnosis");
+	static const uint32_t anew[] = {REMEDY_RESTART};
+	struct list remedies = e->remedies;
+	if (!remedies.count && e->action == KNOWLEDGE_RESTART)
+		remedies = (struct list){(void *)anew, 1};
+	for (size_t i = 0; i < remedies.count; i++) {
+		uint32_t remedy = LIST_AT(remedies, uint32_t, i);
+		const struct declared_action *a = action_for(c->here, remedy);
+		if (a)
+			suspect_action(q, c, a,
+			    doubt * of_remedy[remedy] * hit->confidence *
+				(remedy == REMEDY_RESTART && has_changed(q, c->here) ? changed_first : 1),
+			    why);
+	}
+	if (e->action != KNOWLEDGE_ROLLBACK || !has_component(&e->components, COMPONENT_DATABASE))
+		return ERR_OK;
+	if (!has_component(&c->here->components, COMPONENT_DATABASE))
+		return ERR_OK;
+	suspect_damage(q, c->here, c->factor * of_damage * hit->confidence, why);
+	return ERR_OK;
+}
+
+/* Down, and nothing that is known was said. */
+static void take_silence(struct inquiry *q, const struct cure *c)
+{
+	const struct declared_action *a = action_for(c->here, REMEDY_RESTART);
+	if (a)
+		suspect_action(q, c, a, c->doubt * of_silence, "it fails, and nothing of it was seen to change");
+}
+
+enum err_code signs_at(struct inquiry *q, const struct place *p, bool own, struct err *reterr)
+{
+	struct knowledge_hit hits[SIGNS_HITS_MAX];
+	struct buf text = BUF_INIT;
+	struct placement here;
+	bool found, down = false, compared = false;
+	enum err_code rc = fleet_placement_get(q->t, p->service, p->host, &here, &found, reterr);
+	if (rc != ERR_OK || !found || (rc = is_compared(q, &here, &compared, reterr)) != ERR_OK)
+		return rc;
+	struct cure c = {&here,
+	    p->factor * (compared ? 1 : not_compared) * (own && q->dependency_unwell ? explained : 1),
+	    own && !q->dependencies_well ? explained : 1};
+	rc = add_probes(q, p, &text, &down, reterr);
+	add_patterns(p, &text);
+	size_t n = rc == ERR_OK && text.size && !text.failed
+		       ? knowledge_recognise(&q->entries, buf_str(&text), hits, SIGNS_HITS_MAX)
+		       : 0;
+	for (size_t i = 0; rc == ERR_OK && i < n; i++)
+		rc = take_hit(q, &c, &hits[i], reterr);
+	if (rc == ERR_OK && down && !n)
+		take_silence(q, &c);
+	buf_done(&text);
+	return rc;
+}
+
+/* ---- since when ---- */
+
+static enum err_code last_end(
+    struct turn *t, const char *service, uint64_t before_ms, uint64_t *ret, struct err *reterr)
+{
+	struct incident like = {.service = service}, i;
+	struct turn_scan scan;
+	bool found;
+	enum err_code rc = turn_scan_index(t, &incident_table, "service", &like, true, &scan, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	for (size_t n = 0; n < SIGNS_INCIDENTS_MAX; n++) {
+		if ((rc = turn_scan_next(&scan, &i, &found, reterr)) != ERR_OK || !found)
+			break;
+		if (i.resolved_ms && i.resolved_ms <= before_ms && i.resolved_ms > *ret)
+			*ret = i.resolved_ms;
+	}
+	turn_scan_done(&scan);
+	return rc;
+}
+
+enum err_code signs_since(struct turn *t, const struct incident *i, uint64_t *ret, struct err *reterr)
+{
+	struct list leans_on;
+	uint64_t since = i->fault_ms > SIGNS_LOOK_BACK_MS ? i->fault_ms - SIGNS_LOOK_BACK_MS : 0;
+	enum err_code rc = fleet_dependencies(t, i->service, &leans_on, reterr);
+	if (rc == ERR_OK)
+		rc = last_end(t, i->service, i->fault_ms, &since, reterr);
+	for (size_t k = 0; rc == ERR_OK && k < leans_on.count; k++)
+		rc = last_end(t, LIST_AT(leans_on, const char *, k), i->fault_ms, &since, reterr);
+	if (rc == ERR_OK)
+		*ret = since;
+	return rc;
+}

@@ -1,0 +1,175 @@
+/* What a place says of its own trouble selects an action that it declares, and nothing else. */
+#include "controller/diagnosis/learning.h"
+#include "tests/lib/recovery_world.h"
+
+static const char known[] =
+    "entries:\n"
+    "  gone: { title: its process is gone, area: process, class: unavailable, patterns: [\"does not run\"], causes: "
+    "[c],\n"
+    "    action: restart, remedies: restart, advice: a, source: \"https://example.org/\" }\n"
+    "  full: { title: a disk is full, area: disk, class: resource, patterns: [\"No space left\"], causes: [c],\n"
+    "    action: investigate, remedies: space, advice: a, source: \"https://example.org/\" }\n"
+    "  slots: { title: no connection left, area: database, class: resource, patterns: [\"too many clients\"], causes: "
+    "[c],\n"
+    "    action: restart, remedies: connections, advice: a, source: \"https://example.org/\" }\n"
+    "  late: { title: no answer, area: process, class: timeout_cancel, patterns: [\"timed out\"], causes: [c],\n"
+    "    action: restart, remedies: restart, advice: a, source: \"https://example.org/\" }\n";
+
+/* `site` on web-1 leans on `records` on db-1, which has a database; both declare actions. */
+static void site_open(struct world *w)
+{
+	static uint32_t restart[] = {REMEDY_RESTART}, space[] = {REMEDY_SPACE}, connections[] = {REMEDY_CONNECTIONS},
+			config[] = {COMPONENT_CONFIG}, database[] = {COMPONENT_DATABASE};
+	static struct declared_action of_site[] = {{.name = "anew", .remedies = {restart, 1}},
+	    {.name = "sweep", .remedies = {space, 1}}},
+				      of_records[] = {{.name = "end-idle", .remedies = {connections, 1}}};
+	static const char *leans[] = {"records"};
+	struct declared_service site = {.name = "site",
+				    .components = {config, 1},
+				    .depends_on = {leans, 1},
+				    .actions = {of_site, 2},
+				    .probes = 1},
+				records = {.name = "records",
+				    .components = {database, 1},
+				    .actions = {of_records, 1},
+				    .probes = 1};
+	struct list entries = {0};
+	world_open(w);
+	ok(knowledge_parse("known.yaml", known, strlen(known), turn_arena(w->turn), &entries, ERR_HERE));
+	ok(learning_knowledge_seed(w->turn, &entries, ERR_HERE));
+	health_up(w, "web-1", 1, &site, 1);
+	health_up(w, "db-1", 2, &records, 1);
+	http_says(w, "site", "web-1", PROBE_OK);
+	http_says(w, "records", "db-1", PROBE_OK);
+	world_after(w, MINUTE);
+}
+
+static struct incident fails_with(struct world *w, const char *text)
+{
+	struct health_transitions moved = {0};
+	struct incident i = {0};
+	enum incident_event event = INCIDENT_NOTHING;
+	struct probe_result one = probed(w, "http", PROBE_CRITICAL);
+	one.text = text;
+	struct health_report r = {.service = "site", .results = {&one, 1}};
+	struct host h = host_now(w, "web-1");
+	ok(health_on_report(w->turn, &health_rules, &h, w->now_ms, &r, &moved, ERR_HERE));
+	for (size_t k = 0; k < moved.count; k++)
+		ok(incident_on_transition(w->turn, &incident_rules, &moved.items[k], &i, &event, ERR_HERE));
+	assert_int_not_equal(event, INCIDENT_NOTHING);
+	return i;
+}
+
+static void compared(struct world *w, uint64_t changed)
+{
+	world_after(w, 500);
+	drift_is(w, "site", "web-1", COMPONENT_CONFIG, (struct id){{9}}, changed);
+}
+
+static struct diagnosis diagnosed(struct world *w, const struct incident *i)
+{
+	struct diagnosis d;
+	ok(diagnosis_compute(w->turn, i->incident, &d, ERR_HERE));
+	return d;
+}
+
+static void runs(const struct diagnosis *d, const char *service, const char *action)
+{
+	assert_false(d->abstained);
+	const struct fix *f = &LIST_AT(d->fixes, struct fix, 0);
+	assert_int_equal(f->action, FIX_RUN);
+	assert_string_equal(f->service, service);
+	assert_string_equal(f->run, action);
+	assert_int_equal(f->hosts.count, 1);
+	assert_non_null(strstr(LIST_AT(f->commands, const char *, 0), "kedge action start"));
+}
+
+static void test_a_process_that_is_gone_is_started(void **state)
+{
+	(void)state;
+	struct world w;
+	site_open(&w);
+	struct incident i = fails_with(&w, "process 7 of site.pid does not run");
+	compared(&w, 0);
+	struct diagnosis d = diagnosed(&w, &i);
+	runs(&d, "site", "anew");
+	assert_true(d.confidence > 0.5);
+	world_close(&w);
+}
+
+static void test_nothing_is_sure_before_the_host_has_compared(void **state)
+{
+	(void)state;
+	struct world w;
+	site_open(&w);
+	struct incident i = fails_with(&w, "process 7 of site.pid does not run");
+	struct diagnosis d = diagnosed(&w, &i);
+	assert_true(d.confidence < 0.5);
+	world_close(&w);
+}
+
+static void test_what_changed_comes_before_a_restart(void **state)
+{
+	(void)state;
+	struct world w;
+	site_open(&w);
+	struct incident i = fails_with(&w, "process 7 of site.pid does not run");
+	compared(&w, 1);
+	struct diagnosis d = diagnosed(&w, &i);
+	assert_int_equal(LIST_AT(d.fixes, struct fix, 0).action, FIX_ROLLBACK);
+	world_close(&w);
+}
+
+static void test_the_remedy_that_is_asked_for(void **state)
+{
+	(void)state;
+	struct world w;
+	site_open(&w);
+	struct incident i = fails_with(&w, "spool: No space left on device");
+	compared(&w, 0);
+	struct diagnosis d = diagnosed(&w, &i);
+	runs(&d, "site", "sweep");
+	world_close(&w);
+}
+
+static void test_what_it_says_of_a_database_is_the_databases(void **state)
+{
+	(void)state;
+	struct world w;
+	site_open(&w);
+	struct incident i = fails_with(&w, "FATAL: sorry, too many clients already");
+	compared(&w, 0);
+	struct diagnosis d = diagnosed(&w, &i);
+	runs(&d, "records", "end-idle");
+	world_close(&w);
+}
+
+/* Who did not answer in time is not known before those that it leans on have shown to be well. */
+static void test_silence_may_be_of_somebody_else(void **state)
+{
+	(void)state;
+	struct world w;
+	site_open(&w);
+	struct incident i = fails_with(&w, "timed out after 2 s");
+	compared(&w, 0);
+	assert_true(diagnosed(&w, &i).confidence < 0.5);
+	world_after(&w, 5000);
+	http_says(&w, "records", "db-1", PROBE_OK);
+	struct diagnosis d = diagnosed(&w, &i);
+	runs(&d, "site", "anew");
+	assert_true(d.confidence > 0.5);
+	world_close(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_a_process_that_is_gone_is_started),
+	    cmocka_unit_test(test_nothing_is_sure_before_the_host_has_compared),
+	    cmocka_unit_test(test_what_changed_comes_before_a_restart),
+	    cmocka_unit_test(test_the_remedy_that_is_asked_for),
+	    cmocka_unit_test(test_what_it_says_of_a_database_is_the_databases),
+	    cmocka_unit_test(test_silence_may_be_of_somebody_else),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
