@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "controller/cli/json_lines.h"
+#include "controller/knowledge/calibration.h"
 #include "controller/knowledge/model.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/file.h"
@@ -145,6 +146,13 @@ static int with_examples(struct cli *c, int (*fn)(struct cli *c, const struct ex
 	return code;
 }
 
+static int tell_calibration(struct cli *c)
+{
+	const struct calibration *shipped;
+	enum err_code rc = calibration_shipped(&shipped, &c->err);
+	return rc == ERR_OK ? out_record(c, &calibration_type, shipped) : cli_fail(c, rc);
+}
+
 int run_diagnosis_model(struct cli *c)
 {
 	CLEANUP(cleanup_model) struct model *own = NULL;
@@ -156,6 +164,8 @@ int run_diagnosis_model(struct cli *c)
 		return with_examples(c, evaluate);
 	if (!text_equal(what, "show"))
 		return cli_usage(c, "expected show, train or evaluate, got \"%.40s\"", what);
+	if (c->w.word_count > 1 && text_equal(c->w.words[1], "root-cause"))
+		return tell_calibration(c);
 	enum err_code rc = chosen_model(c, &own, &m);
 	return rc == ERR_OK ? tell_card(c, model_card(m)) : cli_fail(c, rc);
 }

@@ -153,7 +153,7 @@ const struct command commands[] = {
 	.more = "Works on files alone. Examples are a file with one object a line: system, class, text. Training holds back "
 		"one system after the other; the figures that it tells are of those rounds. The same examples give the same "
 		"model.",
-	.examples = {"kedge diagnosis model show", "kedge diagnosis model train examples.jsonl --out own.model",
+	.examples = {"kedge diagnosis model show root-cause", "kedge diagnosis model train examples.jsonl --out own.model",
 	    "kedge diagnosis model evaluate examples.jsonl --model own.model"}},
 
     {"pattern", "list", .options = "service" LIST, .reads = "pattern", .run = run_list,

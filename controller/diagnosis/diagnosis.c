@@ -14,6 +14,7 @@
 #include "controller/cause/cause.h"
 #include "controller/diagnosis/internal.h"
 #include "controller/diagnosis/learning.h"
+#include "controller/knowledge/calibration.h"
 #include "controller/diagnosis/metrics.h"
 #include "shared/base/text.h"
 
@@ -321,12 +322,16 @@ static enum err_code list_alternatives(struct inquiry *q, struct diagnosis *d, s
 static enum err_code conclude(struct inquiry *q, struct diagnosis *d, struct err *reterr)
 {
 	struct arena *a = turn_arena(q->t);
+	const struct calibration *calibration;
 	struct list hosts = { 0 };
 	double confidence = 0;
 	enum err_code rc = q->suspect_count ? alike(q, &hosts, &confidence, reterr) : ERR_OK;
 	if (rc != ERR_OK)
 		return rc;
-	d->confidence = confidence;
+	if ((rc = calibration_shipped(&calibration, reterr)) != ERR_OK)
+		return rc;
+	d->share = confidence;
+	d->confidence = calibration_of(calibration, confidence);
 	d->abstained = confidence < least_confidence;
 	d->suspects = (struct list){ arena_dup(a, q->suspects, q->suspect_count * sizeof q->suspects[0]), q->suspect_count };
 	d->evidence = (struct list){ arena_dup(a, q->evidence, q->evidence_count * sizeof q->evidence[0]), q->evidence_count };

@@ -57,7 +57,8 @@ struct diagnosis {
 	uint64_t at_ms, took_ms;
 	const char *root_cause;    /* one sentence */
 	bool abstained;
-	double confidence;         /* of the first suspect */
+	double share;              /* of the first suspect, of 1 */
+	double confidence;         /* how often a first suspect with such a share is the true cause: knowledge/calibration.h */
 	struct list suspects;      /* best first */
 	struct list alternatives;  /* struct suspect: those of other causes than the first's */
 	struct list affected;      /* names of services that depend on the cause */

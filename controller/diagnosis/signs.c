@@ -14,8 +14,9 @@ enum {
 	SIGNS_TEXT_MAX = 16 * 1024, /* of one place's probes and lines */
 	SIGNS_HITS_MAX = 8,
 	SIGNS_LOOK_BACK_MS =
-	    30 * 1000,           /* lines come before probes fall: the longest of a usual fall count and interval */
-	SIGNS_INCIDENTS_MAX = 4, /* newest incidents of a service that are looked at */
+	    30 * 1000,            /* lines come before probes fall: the longest of a usual fall count and interval */
+	SIGNS_EVIDENCE_MS = 1500, /* lines that say why come this soon after a probe has failed */
+	SIGNS_INCIDENTS_MAX = 4,  /* newest incidents of a service that are looked at */
 };
 
 static const double of_remedy[REMEDY_COUNT] = {
@@ -99,6 +100,9 @@ static enum err_code is_compared(struct inquiry *q, const struct placement *here
 		rc = turn_get(q->t, &drift_table, &d, &d, &found, reterr);
 		*ret = rc == ERR_OK && found && d.seen_ms >= q->incident.fault_ms;
 	}
+	if (text_equal(here->service, q->incident.service) &&
+	    turn_now_ms(q->t) < q->incident.fault_ms + SIGNS_EVIDENCE_MS)
+		*ret = false;
 	/* Who does not fail is not asked to look: a change there would have been told by now. */
 	if (rc == ERR_OK && !*ret && !text_equal(here->service, q->incident.service))
 		*ret = turn_now_ms(q->t) >= q->incident.fault_ms + DIAGNOSIS_SETTLE_MS;

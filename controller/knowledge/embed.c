@@ -9,4 +9,5 @@
 		".previous\n")
 EMBED("kedge_error_model", KEDGE_ERROR_MODEL);
 EMBED("kedge_error_examples", KEDGE_ERROR_EXAMPLES);
+EMBED("kedge_cause_calibration", KEDGE_CAUSE_CALIBRATION);
 typedef int not_empty; /* a file must declare something */

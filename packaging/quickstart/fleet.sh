@@ -133,6 +133,7 @@ agent_service_db() {
 		      set-modes: { remedies: permissions, run: [ $base/ctl, modes ], text: gives the cluster's files the modes that it insists on }
 		    probes:
 		      - { name: query, every: 1s, timeout: 900ms, rise: 1, fall: 2, exec: [ psql, -X, -A, -t, -h, $base/run, -p, "$1", -U, kedge, -d, portal, -c, "INSERT INTO pulse DEFAULT VALUES RETURNING 'writes'" ] }
+		      - { name: spills, every: 2s, timeout: 900ms, rise: 1, fall: 2, exec: [ psql, -X, -A, -t, -h, $base/run, -p, "$1", -U, kedge, -d, portal, -c, "SET work_mem = '64kB'; SELECT count(*) FROM (SELECT md5(n::text) FROM generate_series(1, 5000) n ORDER BY 1) sorted" ] }
 		      - { name: socket, every: 1s, timeout: 900ms, rise: 1, fall: 2, tcp: { address: "unix:$base/run/.s.PGSQL.$1" } }
 		      - { name: process, every: 1s, timeout: 900ms, rise: 1, fall: 2, process: { pid_file: $base/data/postmaster.pid } }
 		    logs: [ $base/logs/postgres.log ]

@@ -24,7 +24,8 @@ site_write() { # site_write FOLDER: the good version
 		#!/bin/sh
 		# healthz SOCKET_FOLDER PORT SPOOL: is the site able to serve its records?  A Nagios plugin: one line, exit 0 or 2.
 		began=$(date +%s%N)
-		written=$(dd if=/dev/zero of="$3/healthz" bs=64k count=1 status=none 2>&1) || {
+		written=$(dd if=/dev/zero of="$3/healthz.$$" bs=64k count=1 status=none 2>&1 && rm -f "$3/healthz.$$") || {
+			rm -f "$3/healthz.$$"
 			printf 'CRITICAL - the spool cannot be written: %s\n' "$(printf '%s' "$written" | tail -n 1)"
 			exit 2
 		}

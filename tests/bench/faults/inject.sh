@@ -81,7 +81,7 @@ sessions() { # sessions STATEMENT…: twenty sessions that stay
 fault_connections_idle() { sessions ''; }
 fault_connections_transaction() { sessions 'BEGIN; SELECT 1'; }
 fault_connections_busy() { sessions 'SELECT pg_sleep(600)'; }
-fault_connections_files() { for pid in $(pgrep -P "$(nginx_pid)"); do prlimit --pid "$pid" --nofile=8:8; done; }
+fault_connections_files() { for pid in $(pgrep -P "$(nginx_pid)"); do prlimit --pid "$pid" --nofile=4:4; done; }
 
 # ---- certificates ----
 certificate() { # certificate WHEN DAYS NAME
@@ -114,10 +114,10 @@ fault_permissions_db_table() {
 fill() { dd if=/dev/zero of="$1" bs=64k status=none 2>/dev/null || :; dd if=/dev/zero of="$1.rest" bs=512 status=none 2>/dev/null || :; mv "$1.rest" "$1.1.part" 2>/dev/null || :; }
 fault_disk_spool() { fill "$base/spool/upload-4711.part"; }
 fault_disk_logs() { dd if=/dev/zero of="$base/logs/access.log.1" bs=4k status=none 2>/dev/null || :; }
-full() { # full FILE: until the database cannot write any more, whatever it frees
+full() { # full FILE: and what it frees meanwhile
 	for round in 1 2 3; do
 		dd if=/dev/zero of="$1.$round" bs=8k status=none 2>/dev/null || :
-		database 'INSERT INTO pulse SELECT now() FROM generate_series(1, 400000)' >/dev/null 2>&1 || :
+		sleep 0.2
 	done
 }
 fault_disk_dumps() { full "$base/dumps/records.sql"; }

@@ -22,29 +22,24 @@ def wilson(good, n, z=1.96):
     return middle - half, middle + half
 
 
+DOUBT = 10  # answers that each bin is given beforehand, which are right as often as their share says: injected faults are not all there are
+
+
 def fit(pairs):
-    """Isotonic regression over (share, right) from 0.5 on: points (share, confidence), rising; shrunk by one right and one wrong answer."""
-    blocks = []
-    for share, right in sorted(p for p in pairs if p[0] >= 0.5):
-        blocks.append([share, share, right, 1])
-        while len(blocks) > 1 and blocks[-2][2] / blocks[-2][3] >= blocks[-1][2] / blocks[-1][3]:
-            b = blocks.pop()
-            a = blocks[-1]
-            blocks[-1] = [a[0], b[1], a[2] + b[2], a[3] + b[3]]
+    """From 0.5 on, in bins of a tenth: points (share, confidence), rising."""
     points, last = [], 0.5
-    for low, high, good, n in blocks:
-        value = max(last, (good + 1) / (n + 2))
-        points.append((round((low + high) / 2, 4), round(value, 4)))
-        last = value
+    for k in range(5, 10):
+        mine = [(s, r) for s, r in pairs if k / 10 <= s < (k + 1) / 10 + (k == 9)]
+        middle = sum(s for s, _ in mine) / len(mine) if mine else k / 10 + 0.05
+        last = max(last, (sum(r for _, r in mine) + DOUBT * middle) / (len(mine) + DOUBT))
+        points.append((round(middle, 4), round(last, 4)))
     return points
 
 
 def apply(points, share):
     if share < 0.5 or not points:
         return share
-    if share <= points[0][0]:
-        return points[0][1]
-    for (x0, y0), (x1, y1) in zip(points, points[1:]):
+    for (x0, y0), (x1, y1) in zip([(0.5, 0.5)] + points, points):
         if share <= x1:
             return y0 + (y1 - y0) * (share - x0) / max(x1 - x0, 1e-9)
     return points[-1][1]

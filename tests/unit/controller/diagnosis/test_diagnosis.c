@@ -466,7 +466,7 @@ static void test_a_dependency_that_is_down_is_named_even_if_nothing_changed(void
 	incident_says(&w, "records-db", "db-1", PROBE_CRITICAL, &other);
 	struct diagnosis d = diagnosed(&w, &i);
 	assert_false(d.abstained);
-	assert_true(d.confidence >= 0.3 && d.confidence < 0.96);
+	assert_true(d.confidence >= 0.3 && d.confidence < 0.98);
 	assert_non_null(strstr(d.root_cause, "records-db itself, on which portal depends"));
 	assert_int_equal(the_fix(&d)->action, FIX_INVESTIGATE);
 	assert_int_equal(d.affected.count, 1);

@@ -62,7 +62,7 @@ static struct incident fails_with(struct world *w, const char *text)
 
 static void compared(struct world *w, uint64_t changed)
 {
-	world_after(w, 500);
+	world_after(w, 1500);
 	drift_is(w, "site", "web-1", COMPONENT_CONFIG, (struct id){{9}}, changed);
 }
 
