@@ -147,6 +147,7 @@ static void say_hello(struct session *s, uint64_t now_ms)
 	    .host = s->c.host,
 	    .boot = s->c.boot,
 	    .clock_ms = s->io.wall_ms(s->io.ctx),
+	    .uptime_ms = now_ms,
 	    .first_sequence = empty ? 0 : spool.first,
 	    .last_sequence = empty ? 0 : spool.next - 1,
 	    .epoch_seen = s->declared.epoch_seen,

@@ -39,6 +39,7 @@ static void replace_run(struct visit *v, struct id boot)
 	}
 	h->boots = (struct list){v->boots, count};
 	h->boot = boot;
+	h->hello_uptime_ms = 0;
 }
 
 static enum err_code bar(struct visit *v, struct err *reterr)
@@ -108,10 +109,15 @@ static enum err_code take_clock(struct visit *v, struct err *reterr)
 	    skewed ? "its clock differs by %" PRId64 " ms" : "its clock is right again (%" PRId64 " ms)", h->skew_ms);
 }
 
-/* What the spool does not hold any more will never come: go on from what it holds, and say so. */
+/* What the spool does not hold any more will never come: go on from what it holds, and say so.  A hello that was on its
+ * way while a newer connection was at work tells of a spool that has moved on since: what came after it is not taken
+ * twice. */
 static enum err_code take_spool(struct visit *v, struct err *reterr)
 {
 	struct host *h = &v->h;
+	if (v->hello->uptime_ms < h->hello_uptime_ms)
+		return ERR_OK;
+	h->hello_uptime_ms = v->hello->uptime_ms;
 	uint64_t first = v->hello->first_sequence, last = v->hello->last_sequence, old = h->acknowledged;
 	if (first == 0 || (first <= old + 1 && last >= old))
 		return ERR_OK;

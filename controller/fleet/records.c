@@ -29,6 +29,7 @@ static const struct field host_fields[] = {
     F_TIME(struct host, last_seen_ms, FIELD_COLUMN, "last word from it", .column = "LAST SEEN"),
     F_U64(struct host, acknowledged, 0, FIELD_WIDE, "highest report sequence that is stored"),
     F_U64(struct host, epoch_seen, 0, 0, "highest fencing epoch that it has obeyed"),
+    F_U64(struct host, hello_uptime_ms, 0, 0, "the host's own clock at the newest hello of this run"),
     F_I64(struct host, skew_ms, FIELD_WIDE, "controller's clock minus the host's"),
     F_BOOL(struct host, skewed, FIELD_COLUMN, "its clock is wrong"),
     F_BOOL(struct host, lagging, FIELD_COLUMN, "its agent cannot keep up: its probes say nothing"),

@@ -85,6 +85,7 @@ static const struct field hello_fields[] = {
     F_ID(struct hello, boot, BOOT, FIELD_REQUIRED,
 	"this run of the agent: two live ones with one identity are both barred"),
     F_TIME(struct hello, clock_ms, FIELD_REQUIRED, "the host's clock"),
+    F_U64(struct hello, uptime_ms, 0, 0, "by a clock that only goes forward: tells which of two hellos of one run is the older"),
     F_U64(struct hello, first_sequence, 0, 0, "oldest report that the spool holds; 0: none"),
     F_U64(struct hello, last_sequence, 0, 0, "newest one; 0: none"),
     F_U64(struct hello, epoch_seen, 0, 0, "the highest epoch that the keeper has obeyed"),

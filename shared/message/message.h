@@ -53,6 +53,7 @@ struct hello {
 	const char *host;          /* must equal the certificate's */
 	struct id boot;            /* of this run of the agent: two live ones with one identity are both barred */
 	uint64_t clock_ms;
+	uint64_t uptime_ms;        /* the host's monotonic clock: which of two hellos of one run is the older */
 	uint64_t first_sequence, last_sequence; /* what the spool holds; 0, 0: empty */
 	uint64_t epoch_seen;
 	struct list capabilities;

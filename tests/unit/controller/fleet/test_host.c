@@ -372,6 +372,29 @@ static void test_hello_is_remembered(void **state)
 	world_close(&w);
 }
 
+/* Two connections of one run: the hello of the older one is read after the newer one has brought reports. */
+static void test_a_hello_that_was_overtaken_takes_nothing_back(void **state)
+{
+	(void)state;
+	struct world w;
+	world_open(&w);
+	host_up(&w, "web-1", 1, portal, 1);
+	struct hello older = hello_of(&w, "web-1", boot_id(1), portal, 1), newer = older;
+	older.uptime_ms = 5000;
+	older.first_sequence = newer.first_sequence = 1;
+	older.last_sequence = 2;
+	newer.uptime_ms = 5001;
+	newer.last_sequence = 3;
+	hello_say(&w, &newer);
+	for (uint64_t i = 1; i <= 3; i++)
+		assert_int_equal(report(&w, i), REPORT_NEXT);
+	assert_int_equal(hello_say(&w, &older).host.acknowledged, 3);
+	assert_int_equal(report(&w, 3), REPORT_REPEATED);
+	older.boot = boot_id(2); /* another run has a spool of its own */
+	assert_int_equal(hello_say(&w, &older).host.acknowledged, 0);
+	world_close(&w);
+}
+
 static void test_p14_lost_reports_are_on_the_trail_and_nothing_else_is(void **state)
 {
 	(void)state;
@@ -473,6 +496,7 @@ int main(void)
 	    cmocka_unit_test(test_p34_restart_gives_hosts_time_to_come_back),
 	    cmocka_unit_test(test_revoked_host_is_closed_and_stays_out),
 	    cmocka_unit_test(test_hello_is_remembered),
+	    cmocka_unit_test(test_a_hello_that_was_overtaken_takes_nothing_back),
 	    cmocka_unit_test(test_p14_lost_reports_are_on_the_trail_and_nothing_else_is),
 	    cmocka_unit_test(test_p49_operator_keeps_one_or_neither),
 	    cmocka_unit_test(test_earlier_runs_are_remembered_up_to_a_limit),

@@ -212,7 +212,7 @@ static void answers_of(struct lesson *l, struct look *looks, unsigned one_wrong_
 		l[i] =
 		    (struct lesson){.look = &looks[!sure], .system = i % 2, .answer = CLASS_AUTH, .class = CLASS_AUTH};
 		l[i].share[CLASS_AUTH] = 0.5 + 0.4 * (i % 97) / 97;
-		l[i].right = sure ? i % one_wrong_in != 0 : i / 2 % 2;
+		l[i].right = sure ? i % one_wrong_in != 0 : i / 2 % 2 != 0;
 	}
 }
 
