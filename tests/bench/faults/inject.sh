@@ -39,6 +39,7 @@ fault_config_503() { sed -i '/root /i return 503;' "$(site_conf)"; reread; }
 fault_config_deny() { sed -i '/root /i deny all;' "$(site_conf)"; reread; }
 fault_config_include() { sed -i '/root /i include /etc/portal/limits.conf;' "$(site_conf)"; again; }
 fault_config_directive() { sed -i 's|worker_connections|worker_conections|' "$base/conf/nginx.conf"; again; }
+# shellcheck disable=SC2016 # a variable of nginx
 fault_config_redirect() { sed -i '/root /i return 301 https://portal.invalid$request_uri;' "$(site_conf)"; reread; }
 fault_config_upstream() { sed -i '/location/i location = / { proxy_pass http://127.0.0.1:9; }' "$(site_conf)"; reread; }
 fault_config_db_syntax() { echo 'max_connections = many' >>"$base/conf/records.conf"; again; }

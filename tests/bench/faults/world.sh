@@ -115,7 +115,7 @@ up() {
 	mail_start
 	controller_up
 	second_operator || die "no second operator"
-	bench_policy && kedge policy install "$dir/operator/policy.yaml" >/dev/null || die "the policy was not installed"
+	if ! bench_policy || ! kedge policy install "$dir/operator/policy.yaml" >/dev/null; then die "the policy was not installed"; fi
 	for host in $hosts; do agent_up "$host"; done
 	wait_for 60 "all services HEALTHY" all_healthy || die "not healthy: see $dir/log"
 	wait_for 60 "first restore points" all_snapshotted || die "no restore points: see $dir/log"
@@ -175,7 +175,11 @@ postgres_choose_quietly() { postgres_choose >/dev/null 2>&1; }
 case $verb in
 up) up ;;
 down) down ;;
-sum) . "$dir/ports"; sum ;;
+sum)
+	# shellcheck source=/dev/null
+	. "$dir/ports"
+	sum
+	;;
 restore) postgres_choose_quietly; restore "$@" ;;
 end) end_fault ;;
 inject)

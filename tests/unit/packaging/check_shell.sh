@@ -24,10 +24,10 @@ fi
 for f in $whole; do
 	shellcheck -x -a -P SCRIPTDIR -S info "$f" || wrong=1
 done
-for f in $parts; do # packaging/quickstart/fleet.sh is sourced by packaging/quickstart.sh
-	caller=$(dirname "$f").sh
-	grep -q "^# shellcheck source=$(basename "$(dirname "$f")")/$(basename "$f")\$" "$caller" || {
-		echo "$f is named in no \"# shellcheck source=\" line of $caller: nothing looks at it"
+for f in $parts; do # sourced by the script that has its folder's name, as packaging/quickstart/fleet.sh, or by one beside it
+	folder=$(dirname "$f") name=$(basename "$f")
+	grep -qs "^# shellcheck source=$(basename "$folder")/$name\$" "$folder.sh" || grep -qs "^# shellcheck source=$name\$" "$folder"/*.sh || {
+		echo "$f is named in no \"# shellcheck source=\" line of $folder.sh or of a script beside it: nothing looks at it"
 		wrong=1
 	}
 done
