@@ -8,7 +8,6 @@ The peers are in recovery_peers.py; what must hold and what is aimed at stands i
 """
 import argparse
 import hashlib
-import io
 import json
 import os
 import re
@@ -284,15 +283,15 @@ def _versions():
 # ---- a process that is watched ----
 
 def wait_for(stream, words, deadline_s=30):
-    """The time at which a line with these words came."""
-    end = time.monotonic() + deadline_s
-    while time.monotonic() < end:
-        if select.select([stream], [], [], end - time.monotonic())[0]:
-            line = stream.readline()
-            if words in line:
-                return time.monotonic()
-            if not line:
-                break
+    """The time at which a line with these words came.  Not by readline(): it keeps what came together with a line, and select() does not see that."""
+    end, told = time.monotonic() + deadline_s, b""
+    while select.select([stream], [], [], max(0, end - time.monotonic()))[0]:
+        some, now = os.read(stream.fileno(), 1 << 16), time.monotonic()
+        told += some
+        if words.encode() in told:
+            return now
+        if not some:
+            break
     raise Failed("the agent never said: " + words)
 
 
@@ -310,7 +309,7 @@ def watch(a, folder, figures):
         with open(pid_file, "w") as f:
             f.write("%d\n" % victim.pid)
         agent = subprocess.Popen([a.agent, "run", "--config", config], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, bufsize=0)
-        stream = io.TextIOWrapper(agent.stderr, write_through=True)
+        stream = agent.stderr
         try:
             wait_for(stream, 'probe=alive msg="is ok')
             time.sleep(1.5)  # held by its descriptor from the next second on; its probe is not due for a minute
