@@ -278,8 +278,9 @@ static enum err_code find_policy(struct turn *t, const struct policy_wish *w, st
 	return rc;
 }
 
+/* again: the cause was named before, and whatever stood in the way was told then. */
 static enum err_code act(struct turn *t, const struct workflow_config *c, const struct incident *i, const struct diagnosis *d, const struct fix *fix,
-    struct err *reterr)
+    bool again, struct err *reterr)
 {
 	struct standing_policy policy;
 	bool covered, allowed, open;
@@ -298,13 +299,13 @@ static enum err_code act(struct turn *t, const struct workflow_config *c, const 
 		.reason = d->root_cause,
 		.author = covered ? arena_printf(turn_arena(t), "policy %s", policy.name) : "controller" };
 	if (recovery_plan(t, &c->recovery, &wish, &plan, &no_plan) != ERR_OK)
-		return stopped(t, c, i, arena_strdup(turn_arena(t), no_plan.msg), reterr);
+		return again ? ERR_OK : stopped(t, c, i, arena_strdup(turn_arena(t), no_plan.msg), reterr);
 	if (!covered)
 		return propose(t, c, i, d, &plan, why, reterr);
 	if ((rc = recovery_automatic_allowed(t, i->incident, fix->service, policy.policy, fix->hosts.count, &allowed, &why, reterr)) != ERR_OK)
 		return rc;
 	if (!allowed)
-		return braked(t, c, i, d, &plan, why, reterr);
+		return again ? ERR_OK : braked(t, c, i, d, &plan, why, reterr);
 	if ((rc = request_change(t, i, d, &plan, policy.name, &change, reterr)) != ERR_OK)
 		return rc;
 	return chain_begin_change(t, c, &change, true, &r, reterr);
@@ -322,17 +323,11 @@ static const struct fix *first_order(const struct diagnosis *d)
 static const double CHAIN_IDENTIFY_LEAST = 0.5; /* as likely as not */
 static const double CHAIN_REPLACE_ODDS = 2.0;   /* another cause takes the place of one that was named when it is this much likelier */
 
-static bool names_same_cause(const struct suspect *a, const struct suspect *b)
-{
-	return text_equal(a->service, b->service) && text_equal(a->host, b->host) && a->has_component == b->has_component &&
-	       (!a->has_component || a->component == b->component);
-}
-
 /* The confidence that a diagnosis gives to the cause that another one named first. */
 static double confidence_in_cause_of(const struct diagnosis *d, const struct diagnosis *other)
 {
 	for (size_t i = 0; other->suspects.count && i < d->suspects.count; i++)
-		if (names_same_cause(&LIST_AT(d->suspects, struct suspect, i), &LIST_AT(other->suspects, struct suspect, 0)))
+		if (suspect_is(&LIST_AT(d->suspects, struct suspect, i), &LIST_AT(other->suspects, struct suspect, 0)))
 			return LIST_AT(d->suspects, struct suspect, i).confidence;
 	return 0;
 }
@@ -340,7 +335,7 @@ static double confidence_in_cause_of(const struct diagnosis *d, const struct dia
 static bool names_cause_of(const struct diagnosis *d, const struct diagnosis *other)
 {
 	return d->abstained == other->abstained && (d->abstained || (d->suspects.count && other->suspects.count &&
-	           names_same_cause(&LIST_AT(d->suspects, struct suspect, 0), &LIST_AT(other->suspects, struct suspect, 0))));
+	           suspect_is(&LIST_AT(d->suspects, struct suspect, 0), &LIST_AT(other->suspects, struct suspect, 0))));
 }
 
 /* Does a new result say more than the one that stands?  What was unknown and still is, and a suspicion that stays one, are said once. */
@@ -372,7 +367,7 @@ static enum err_code identify(struct turn *t, const struct workflow_config *c, s
 	if (rc != ERR_OK || (rc = incident_identify(t, &c->incident, &actor_controller, i->incident, d->diagnosis, d->root_cause, i, reterr)) != ERR_OK)
 		return rc;
 	const struct fix *fix = first_order(d);
-	return fix ? act(t, c, i, d, fix, reterr) : ERR_OK;
+	return fix ? act(t, c, i, d, fix, false, reterr) : ERR_OK;
 }
 
 #define CHAIN_TIMER_LOOK "chain.look" /* look again at an incident whose first evidence had time to come */
@@ -415,7 +410,7 @@ static enum err_code confirm(struct turn *t, const struct workflow_config *c, co
 	bool open;
 	const struct fix *fix = first_order(d);
 	enum err_code rc = fix ? changes_of(t, i->incident, &count, &change, &open, reterr) : ERR_OK;
-	return rc == ERR_OK && fix && !count ? act(t, c, i, d, fix, reterr) : rc;
+	return rc == ERR_OK && fix && !count ? act(t, c, i, d, fix, true, reterr) : rc;
 }
 
 enum err_code chain_on_diagnosis(struct turn *t, const struct workflow_config *c, const struct diagnosis *d, struct err *reterr)

@@ -35,7 +35,7 @@ void inquiry_note(struct inquiry *q, enum evidence_kind kind, const char *servic
 	q->evidence[at] = (struct evidence){ kind, service, host, text, weight, at_ms };
 }
 
-static bool same_thing(const struct suspect *a, const struct suspect *b)
+bool suspect_is(const struct suspect *a, const struct suspect *b)
 {
 	return text_equal(a->service, b->service) && text_equal(a->host, b->host) && a->has_component == b->has_component &&
 	       text_equal(a->run, b->run) && (!a->has_component || a->component == b->component);
@@ -45,7 +45,7 @@ void inquiry_suspect(struct inquiry *q, enum evidence_kind kind, const struct su
 {
 	size_t at = 0;
 	inquiry_note(q, kind, s->service, s->host, s->text, score, s->changed_ms);
-	while (at < q->suspect_count && !same_thing(&q->suspects[at], s))
+	while (at < q->suspect_count && !suspect_is(&q->suspects[at], s))
 		at++;
 	bool known = at < q->suspect_count, full = !known && q->suspect_count == DIAGNOSIS_SUSPECTS_MAX;
 	if (full)

@@ -34,6 +34,8 @@ struct suspect {
 	const char *text;
 };
 /* FIX_RUN: an action that the hosts declare.  FIX_RESTART, FIX_INVESTIGATE: advice, for a person to follow. */
+/* The same thing, whatever is said of it. */
+bool suspect_is(const struct suspect *a, const struct suspect *b);
 enum fix_action { FIX_NONE, FIX_ROLLBACK, FIX_RESTART, FIX_INVESTIGATE, FIX_RUN, FIX_ACTION_COUNT };
 extern const struct enum_type fix_action_enum;
 struct fix {

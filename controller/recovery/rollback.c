@@ -32,7 +32,7 @@ enum err_code recovery_of_service(struct turn *t, const char *service, struct ro
 	return rc;
 }
 
-static bool r_action(const struct rollback *r) { return r->kind == ORDER_ACTION; }
+static bool is_action(const struct rollback *r) { return r->kind == ORDER_ACTION; }
 static struct rollback_host *host_at(struct rollback *r, size_t i) { return &LIST_AT(r->hosts, struct rollback_host, i); }
 
 static bool ended_well(const struct rollback_host *h)
@@ -68,7 +68,7 @@ static enum err_code proof_of(struct turn *t, struct rollback *r, struct change_
 		ret->healthy = ret->healthy && h->proven;
 		*ret_ok += ended_well(h) && h->proven;
 		lines[i] = arena_printf(turn_arena(t), "%s: %s, %s, %s", h->host, enum_name(&order_outcome_enum, h->outcome),
-		    r->kind == ORDER_ACTION ? "was run" : h->digests_match ? "equals its restore point" : "does not equal its restore point",
+		    is_action(r) ? "was run" : h->digests_match ? "equals its restore point" : "does not equal its restore point",
 		    h->proven ? "healthy since" : "health not proven");
 		if (!lines[i])
 			return err_set(reterr, ERR_NOMEM, "out of memory for evidence");
@@ -270,7 +270,7 @@ enum err_code rollback_advance(struct turn *t, const struct recovery_config *c, 
 	if (!wave.well)
 		return end(t, r, outcome_of(r), "a host did not come back as planned: no further host is touched", ret_event, reterr);
 	if (wave.proven && r->wave + 1 >= r->waves)
-		return end(t, r, outcome_of(r), r_action(r) ? "it was run on every host, and each is healthy" : "every host equals its restore point and is healthy", ret_event, reterr);
+		return end(t, r, outcome_of(r), is_action(r) ? "it was run on every host, and each is healthy" : "every host equals its restore point and is healthy", ret_event, reterr);
 	if (r->cancelling)
 		return end(t, r, ORDER_CANCELLED, "stopped by an operator", ret_event, reterr);
 	if (wave.proven)
@@ -282,7 +282,7 @@ enum err_code rollback_overdue(struct turn *t, struct rollback *r, enum recovery
 {
 	if (r->state == ROLLBACK_HALTED)
 		return end(t, r, ORDER_EXPIRED, "halted until its plan ran out", ret_event, reterr);
-	return end(t, r, ORDER_FAILED_DIRTY, r_action(r) ? "it was run, but health did not show in time" : "files are back as planned, but health did not show in time", ret_event, reterr);
+	return end(t, r, ORDER_FAILED_DIRTY, is_action(r) ? "it was run, but health did not show in time" : "files are back as planned, but health did not show in time", ret_event, reterr);
 }
 
 enum err_code rollback_order_ended(struct turn *t, const struct recovery_config *c, const struct order_record *o, struct rollback *ret,
@@ -297,7 +297,7 @@ enum err_code rollback_order_ended(struct turn *t, const struct recovery_config 
 		if (!id_equal(h->order, o->order_id))
 			continue;
 		h->outcome = o->outcome;
-		h->digests_match = o->digests_match || (r_action(ret) && o->outcome == ORDER_OK); /* it has none: nothing speaks against it */
+		h->digests_match = o->digests_match || (is_action(ret) && o->outcome == ORDER_OK); /* it has none: nothing speaks against it */
 		h->ended_ms = o->ended_ms;
 		h->text = o->text;
 	}

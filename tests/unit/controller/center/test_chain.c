@@ -106,6 +106,31 @@ static void test_evidence_that_comes_late_replaces_the_cause(void **state)
 	chain_close(&w);
 }
 
+static void test_what_stands_in_the_way_is_told_once(void **state)
+{
+	(void)state;
+	struct chain w;
+	chain_open(&w);
+	policy_stands(&w);
+	asked_ok(&w, "bo", "controller", "halt", .text = "look first");
+	breaks(&w, 0);
+	assert_int_equal(incident_last(&w)->state, INCIDENT_IDENTIFIED);
+	uint64_t entries = incident_last(&w)->entries;
+	for (int k = 0; k < 5; k++) {
+		w.c.now_ms += SECOND;
+		drifts_since(&w, 0, COMPONENT_CONFIG, 1, w.c.now_ms - (uint64_t)(k + 2) * SECOND);
+		control_settle(&w.c);
+	}
+	assert_int_equal(incident_last(&w)->entries, entries);
+	assert_int_equal(count_of(&w, &change_table), 0);
+	asked_ok(&w, "ada", "controller", "resume", .text = "go on"); /* nothing stands in the way any more: the next word acts */
+	w.c.now_ms += SECOND;
+	drifts_since(&w, 0, COMPONENT_CONFIG, 2, w.c.now_ms - 7 * SECOND);
+	control_settle(&w.c);
+	assert_int_equal(incident_last(&w)->state, INCIDENT_RESOLVING);
+	chain_close(&w);
+}
+
 static void test_the_cause_that_a_person_named_stands(void **state)
 {
 	(void)state;
@@ -405,6 +430,7 @@ int main(void)
 	    cmocka_unit_test(test_without_a_policy_a_person_is_asked),
 	    cmocka_unit_test(test_evidence_of_the_first_second_spares_people_a_question),
 	    cmocka_unit_test(test_evidence_that_comes_late_replaces_the_cause),
+	    cmocka_unit_test(test_what_stands_in_the_way_is_told_once),
 	    cmocka_unit_test(test_the_cause_that_a_person_named_stands),
 	    cmocka_unit_test(test_p4_it_does_not_try_twice),
 	    cmocka_unit_test(test_p7_a_restore_point_that_did_not_help_is_condemned),
