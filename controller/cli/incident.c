@@ -142,19 +142,32 @@ static void timeline(struct cli *c, struct buf *out, const struct incident_page 
 	}
 }
 
+/* "in 4.1 s as it took here": how long, and how that is known. */
+static const char *const estimated_from[ESTIMATE_COUNT] = {
+    [ESTIMATE_ASSUMED] = "a guess", [ESTIMATE_DRILL] = "as practised", [ESTIMATE_HISTORY] = "as it took here"};
+
+static void record_line(struct buf *out, const struct fix *f)
+{
+	if (f->action != FIX_ROLLBACK && f->action != FIX_RUN)
+		return;
+	if (f->tried)
+		buf_printf(out, "       worked %llu of %llu times here: ", (unsigned long long)f->worked,
+		    (unsigned long long)f->tried);
+	else
+		buf_text(out, "       never tried here: ");
+	buf_printf(out, "expect %.0f %% (%.0f to %.0f)\n", 100 * f->success, 100 * f->success_low, 100 * f->success_high);
+}
+
 static void fix_lines(struct buf *out, const struct fix *f)
 {
 	char took[TEXT_TIME_MAX];
 	buf_printf(out, "    %u. ", f->priority);
 	out_text(out, f->text ? f->text : enum_name(&fix_action_enum, f->action));
 	if (f->estimated_ms)
-		buf_printf(out, " (about %s, risk %s)", text_duration_human(f->estimated_ms, took),
-		    enum_name(&severity_enum, f->risk));
+		buf_printf(out, " (about %s, %s; risk %s)", text_duration_human(f->estimated_ms, took),
+		    f->estimate < ESTIMATE_COUNT ? estimated_from[f->estimate] : "", enum_name(&severity_enum, f->risk));
 	buf_text(out, "\n");
-	if (f->tried)
-		buf_printf(out, "       worked %llu of %llu times here: expect %.0f %% (%.0f to %.0f)\n",
-		    (unsigned long long)f->worked, (unsigned long long)f->tried, 100 * f->success, 100 * f->success_low,
-		    100 * f->success_high);
+	record_line(out, f);
 	for (size_t i = 0; i < f->commands.count; i++) {
 		buf_text(out, "       ");
 		out_text(out, LIST_AT(f->commands, const char *, i));

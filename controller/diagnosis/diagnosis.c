@@ -247,7 +247,6 @@ static enum err_code fix_rollback(struct inquiry *q, const struct list *hosts, s
 			.service = s->service,
 			.hosts = *hosts,
 			.components = { component, 1 },
-			.estimated_ms = s->component == COMPONENT_DATABASE ? 300000 : s->component == COMPONENT_CONFIG ? 10000 : 20000,
 			.risk = s->component >= COMPONENT_DATA ? SEVERITY_HIGH : SEVERITY_LOW,
 			.text = arena_printf(a, "bring the %s of %s back to its last known good restore point", enum_name(&component_enum, s->component), s->service),
 			.commands = { commands, 1 } };
@@ -275,7 +274,6 @@ static enum err_code fix_run(struct inquiry *q, const struct list *hosts, struct
 			.service = s->service,
 			.hosts = *hosts,
 			.run = s->run,
-			.estimated_ms = 10000,
 			.risk = SEVERITY_LOW,
 			.text = arena_printf(a, "run the action %s, which %s declares", s->run, s->service),
 			.commands = { commands, 1 } };

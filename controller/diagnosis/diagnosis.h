@@ -38,6 +38,9 @@ struct suspect {
 bool suspect_is(const struct suspect *a, const struct suspect *b);
 enum fix_action { FIX_NONE, FIX_ROLLBACK, FIX_RESTART, FIX_INVESTIGATE, FIX_RUN, FIX_ACTION_COUNT };
 extern const struct enum_type fix_action_enum;
+/* Where an estimate of time comes from: a rule of thumb, a practised restore on the hosts, what the same fix took here. */
+enum estimate { ESTIMATE_ASSUMED, ESTIMATE_DRILL, ESTIMATE_HISTORY, ESTIMATE_COUNT };
+extern const struct enum_type estimate_enum;
 struct fix {
 	uint32_t action;
 	uint32_t priority;         /* 1 is first */
@@ -46,7 +49,8 @@ struct fix {
 	const char *run;           /* FIX_RUN: the declared action's name */
 	struct list components;
 	struct id snapshot;        /* when one host: its restore point */
-	uint64_t estimated_ms;
+	uint64_t estimated_ms;     /* with its proof of health, but where it is practised only: learning.h */
+	uint32_t estimate;         /* enum estimate */
 	uint32_t risk;             /* enum severity */
 	const char *text;
 	struct list commands;      /* what a person would type */

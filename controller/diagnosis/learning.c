@@ -4,9 +4,7 @@
 #include <string.h>
 
 #include "controller/audit/audit.h"
-#include "controller/knowledge/beta.h"
 #include "controller/knowledge/similar.h"
-#include "controller/recovery/recovery.h"
 #include "shared/base/text.h"
 
 static const double alike_enough = 0.5, known_enough = 0.6; /* below these it is no evidence */
@@ -317,62 +315,4 @@ enum err_code learning_about(
 	if (rc == ERR_OK)
 		*ret = l;
 	return rc;
-}
-
-/* ---- how often a fix has worked ---- */
-
-static bool has_all(const struct list *components, const struct list *of)
-{
-	for (size_t i = 0; i < of->count; i++) {
-		bool there = components->count == 0; /* none: all */
-		for (size_t k = 0; k < components->count; k++)
-			there |= LIST_AT(*components, uint32_t, k) == LIST_AT(*of, uint32_t, i);
-		if (!there)
-			return false;
-	}
-	return true;
-}
-
-/* It worked when it ended well and nobody said afterwards that the cause was another. */
-static enum err_code worked(struct turn *t, const struct rollback *r, bool *ret, struct err *reterr)
-{
-	struct past_incident p = {.incident = r->incident};
-	bool found = false;
-	enum err_code rc = id_is_zero(r->incident) ? ERR_OK : turn_get(t, &past_incident_table, &p, &p, &found, reterr);
-	*ret = (r->outcome == ORDER_OK || r->outcome == ORDER_OK_WITH_EXCEPTIONS) &&
-	       !(found && p.verdict == VERDICT_CORRECTED);
-	return rc;
-}
-
-enum err_code learning_success(struct turn *t, struct fix *fix, struct err *reterr)
-{
-	struct rollback like = {.service = fix->service}, r;
-	struct turn_scan scan;
-	uint64_t good = 0, tried = 0;
-	bool more = true, ok;
-	if (fix->action != FIX_ROLLBACK || !fix->service)
-		return ERR_OK;
-	enum err_code rc = turn_scan_index(t, &rollback_table, "service", &like, true, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	for (size_t n = 0; n < LEARNING_ROLLBACKS_MAX; n++) {
-		if ((rc = turn_scan_next(&scan, &r, &more, reterr)) != ERR_OK || !more)
-			break;
-		if (r.state != ROLLBACK_ENDED || r.kind != ORDER_ROLLBACK || !has_all(&r.components, &fix->components))
-			continue;
-		if ((rc = worked(t, &r, &ok, reterr)) != ERR_OK)
-			break;
-		tried++;
-		good += ok;
-	}
-	turn_scan_done(&scan);
-	if (rc != ERR_OK)
-		return rc;
-	struct success_rate s = success_rate_of(good, tried - good);
-	fix->tried = tried;
-	fix->worked = good;
-	fix->success = s.mean;
-	fix->success_low = s.low;
-	fix->success_high = s.high;
-	return ERR_OK;
 }

@@ -52,12 +52,13 @@ struct learned {
 	size_t evidence_count;
 	struct list fixes; /* struct fix: a restart, something to look at; never a rollback */
 };
-/* What past incidents and knowledge say of an open one.  patterns: its service's new ones (struct error_pattern). */
 /* Every knowledge entry; *ret: struct knowledge_entry. */
 ERR_CHECK enum err_code learning_knowledge(struct turn *t, struct list *ret, struct err *reterr);
+/* What past incidents and knowledge say of an open one.  patterns: its service's new ones (struct error_pattern). */
 ERR_CHECK enum err_code learning_about(
     struct turn *t, const struct incident *i, const struct list *patterns, struct learned *ret, struct err *reterr);
-/* How often rollbacks of these components of this service have worked here; fills the fix's fields. */
+/* How often such a fix (a rollback of these components, a run of this action) has worked here, and how long it takes: fills
+ * the fix's tried, worked, success…, estimate and estimated_ms.  Advice (a restart by hand, a look) has no record. */
 ERR_CHECK enum err_code learning_success(struct turn *t, struct fix *fix, struct err *reterr);
 
 #endif

@@ -33,6 +33,8 @@ static const struct field suspect_fields[] = {
 };
 #undef S
 const struct record_type suspect_type = RECORD_TYPE("suspect", struct suspect, suspect_fields, "something that may have caused an incident");
+static const char *const estimate_names[] = { [ESTIMATE_ASSUMED] = "assumed", [ESTIMATE_DRILL] = "drill", [ESTIMATE_HISTORY] = "history" };
+const struct enum_type estimate_enum = ENUM_TYPE("estimate", estimate_names);
 
 #define S struct fix
 static const struct field fix_fields[] = {
@@ -44,6 +46,7 @@ static const struct field fix_fields[] = {
 	F_ENUMS(S, components, &component_enum, COMPONENT_COUNT, FIELD_COLUMN, "on these components"),
 	F_ID(S, snapshot, SNAPSHOT, 0, "the restore point, when it is one host"),
 	F_DURATION(S, estimated_ms, 0, FIELD_COLUMN, "how long it should take"),
+	F_ENUM(S, estimate, &estimate_enum, FIELD_WIDE | FIELD_ALWAYS, "where that comes from: a rule of thumb, a drill, what it took here"),
 	F_ENUM(S, risk, &severity_enum, FIELD_COLUMN | FIELD_ALWAYS, "what it may cost"),
 	F_STRING(S, text, TEXT_LINE_MAX, FIELD_COLUMN, "what it does"),
 	F_STRINGS(S, commands, DIAGNOSIS_FIXES_MAX, 0, "what a person would type"),

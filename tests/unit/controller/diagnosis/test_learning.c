@@ -206,12 +206,106 @@ static void test_fixes_have_a_record(void **state)
 	assert_int_equal(fix.worked, 9);
 	assert_true(fix.success > 0.83 && fix.success < 0.84);
 	assert_true(fix.success_low > 0.6 && fix.success_low < fix.success && fix.success_high < 0.98);
-	ok(learning_correct(w.turn, &person, i.incident, "something else", &p, ERR_HERE)); /* then that one did not help */
+	ok(learning_correct(
+	    w.turn, &person, i.incident, "something else", &p, ERR_HERE)); /* then that one did not help */
 	ok(learning_success(w.turn, &fix, ERR_HERE));
 	assert_int_equal(fix.worked, 8);
 	struct fix other = {.action = FIX_ROLLBACK, .service = "portal", .components = {&code, 1}};
 	ok(learning_success(w.turn, &other, ERR_HERE));
 	assert_int_equal(other.tried, 0);
+	world_close(&w);
+}
+
+static void ran(struct world *w, struct id incident, uint8_t n, const char *action, uint64_t took_ms)
+{
+	struct rollback r = {.rollback = {{1, n}},
+	    .number = n,
+	    .state = ROLLBACK_ENDED,
+	    .outcome = ORDER_OK,
+	    .kind = ORDER_ACTION,
+	    .incident = incident,
+	    .service = "portal",
+	    .action = action,
+	    .began_ms = w->now_ms + n * MINUTE,
+	    .ended_ms = w->now_ms + n * MINUTE + took_ms,
+	    .change = {{2, n}}};
+	ok(turn_put(w->turn, &rollback_table, &r, ERR_HERE));
+}
+
+static void test_actions_have_a_record(void **state)
+{
+	(void)state;
+	struct world w;
+	portal_open(&w);
+	struct fix fix = {.action = FIX_RUN, .service = "portal", .run = "restart"};
+	ok(learning_success(w.turn, &fix, ERR_HERE));
+	assert_int_equal(fix.tried, 0);
+	assert_int_equal(fix.estimate, ESTIMATE_ASSUMED);
+	assert_true(fix.estimated_ms > 0 && fix.success == 0.5);
+	ran(&w, (struct id){{3, 1}}, 1, "restart", 2000);
+	ran(&w, (struct id){{3, 2}}, 2, "restart", 9000);
+	ran(&w, (struct id){{3, 3}}, 3, "restart", 4000);
+	ran(&w, (struct id){{3, 4}}, 4, "free-space", 4000); /* another action */
+	rolled_back(&w, (struct id){{3, 5}}, 5, ORDER_OK);   /* no action at all */
+	ok(learning_success(w.turn, &fix, ERR_HERE));
+	assert_int_equal(fix.tried, 3);
+	assert_int_equal(fix.worked, 3);
+	assert_int_equal(fix.estimate, ESTIMATE_HISTORY);
+	assert_int_equal(fix.estimated_ms, 4000);
+	ran(&w, (struct id){{3, 2}}, 6, "free-space", 1000); /* what INC 2 needed in the end */
+	ok(learning_success(w.turn, &fix, ERR_HERE));
+	assert_int_equal(fix.tried, 3);
+	assert_int_equal(fix.worked, 2);
+	world_close(&w);
+}
+
+static void test_what_never_began_says_nothing(void **state)
+{
+	(void)state;
+	struct world w;
+	portal_open(&w);
+	uint32_t config = COMPONENT_CONFIG;
+	struct fix fix = {.action = FIX_ROLLBACK, .service = "portal", .components = {&config, 1}};
+	rolled_back(&w, (struct id){{3, 1}}, 1, ORDER_REFUSED);
+	rolled_back(&w, (struct id){{3, 2}}, 2, ORDER_EXPIRED);
+	rolled_back(&w, (struct id){{3, 3}}, 3, ORDER_CANCELLED);
+	rolled_back(&w, (struct id){{3, 4}}, 4, ORDER_UNREACHABLE);
+	ok(learning_success(w.turn, &fix, ERR_HERE));
+	assert_int_equal(fix.tried, 0);
+	rolled_back(&w, (struct id){{3, 5}}, 5, ORDER_FAILED_DIRTY);
+	ok(learning_success(w.turn, &fix, ERR_HERE));
+	assert_int_equal(fix.tried, 1);
+	assert_int_equal(fix.worked, 0);
+	world_close(&w);
+}
+
+static void test_a_drill_tells_how_long(void **state)
+{
+	(void)state;
+	struct world w;
+	portal_open(&w);
+	uint32_t database = COMPONENT_DATABASE;
+	const char *hosts[] = {fleet_list[0]};
+	struct component_drill practised[] = {
+	    {.component = COMPONENT_CONFIG, .took_ms = 100}, {.component = COMPONENT_DATABASE, .took_ms = 42000}};
+	struct drill d = {.service = "portal",
+	    .host = fleet_list[0],
+	    .at_ms = w.now_ms,
+	    .took_ms = 43000,
+	    .ok = true,
+	    .components = {practised, 2}};
+	struct fix fix = {
+	    .action = FIX_ROLLBACK, .service = "portal", .components = {&database, 1}, .hosts = {hosts, 1}};
+	ok(learning_success(w.turn, &fix, ERR_HERE));
+	assert_int_equal(fix.estimate, ESTIMATE_ASSUMED);
+	ok(turn_put(w.turn, &drill_table, &d, ERR_HERE));
+	ok(learning_success(w.turn, &fix, ERR_HERE));
+	assert_int_equal(fix.estimate, ESTIMATE_DRILL);
+	assert_true(fix.estimated_ms >= 42000 && fix.estimated_ms < 60000);
+	d.ok = false; /* did not come back: says nothing */
+	ok(turn_put(w.turn, &drill_table, &d, ERR_HERE));
+	ok(learning_success(w.turn, &fix, ERR_HERE));
+	assert_int_equal(fix.estimate, ESTIMATE_ASSUMED);
 	world_close(&w);
 }
 
@@ -223,6 +317,9 @@ int main(void)
 	    cmocka_unit_test(test_seeding_anew_forgets_what_is_gone),
 	    cmocka_unit_test(test_a_corrected_incident_is_remembered),
 	    cmocka_unit_test(test_fixes_have_a_record),
+	    cmocka_unit_test(test_actions_have_a_record),
+	    cmocka_unit_test(test_what_never_began_says_nothing),
+	    cmocka_unit_test(test_a_drill_tells_how_long),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
