@@ -21,7 +21,7 @@ enum err_code access_certificate_issued(
 	    enum_name(&certificate_role_enum, c->role), c->name, text_time(c->not_after_ms, until));
 }
 
-static enum err_code revoke(
+static enum err_code revoke_one(
     struct turn *t, const struct actor *who, struct issued_certificate *c, const char *reason, struct err *reterr)
 {
 	c->revoked_ms = turn_now_ms(t);
@@ -62,7 +62,7 @@ enum err_code access_certificate_revoke(struct turn *t, const struct actor *who,
 		known.name = c->name ? c->name : "not-issued-here";
 		known.not_after_ms = c->not_after_ms ? c->not_after_ms : turn_now_ms(t) + ACCESS_UNKNOWN_LIFE_MS;
 	}
-	rc = revoke(t, who, &known, reason, reterr);
+	rc = revoke_one(t, who, &known, reason, reterr);
 	return rc == ERR_OK ? tell_edges(t, reterr) : rc;
 }
 
@@ -70,23 +70,16 @@ enum err_code access_revoke_name(struct turn *t, const struct actor *who, enum c
     const char *reason, size_t *ret_count, struct err *reterr)
 {
 	struct issued_certificate like = {.name = name};
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	struct issued_certificate c;
 	enum err_code rc = turn_scan_index(t, &certificate_table, "name", &like, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
 	size_t count = 0;
-	bool more = true;
-	while (rc == ERR_OK) {
-		struct issued_certificate c;
-		rc = turn_scan_next(&scan, &c, &more, reterr);
-		if (rc != ERR_OK || !more)
-			break;
+	while (turn_scan_step(&scan, &c, &rc, reterr)) {
 		if (c.role != role || c.revoked_ms || c.not_after_ms <= turn_now_ms(t))
 			continue;
-		rc = revoke(t, who, &c, reason, reterr);
+		rc = revoke_one(t, who, &c, reason, reterr);
 		count++;
 	}
-	turn_scan_done(&scan);
 	if (rc == ERR_OK && count > 0)
 		rc = tell_edges(t, reterr);
 	if (rc == ERR_OK)
@@ -96,24 +89,17 @@ enum err_code access_revoke_name(struct turn *t, const struct actor *who, enum c
 
 static enum err_code revoked_walk(struct turn *t, const char **out, size_t room, size_t *ret_count, struct err *reterr)
 {
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	struct issued_certificate c;
 	enum err_code rc = turn_scan_key(t, &certificate_table, NULL, 0, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
 	size_t count = 0;
-	bool more = true;
-	while (rc == ERR_OK) {
-		struct issued_certificate c;
-		rc = turn_scan_next(&scan, &c, &more, reterr);
-		if (rc != ERR_OK || !more)
-			break;
+	while (turn_scan_step(&scan, &c, &rc, reterr)) {
 		if (!c.revoked_ms || c.not_after_ms <= turn_now_ms(t))
 			continue;
 		if (count < room)
 			out[count] = c.serial;
 		count++;
 	}
-	turn_scan_done(&scan);
 	if (rc == ERR_OK)
 		*ret_count = count;
 	return rc;

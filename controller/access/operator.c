@@ -18,18 +18,12 @@ static bool is_admin(const struct operator* o)
 
 static enum err_code other_admin(struct turn *t, const char *but, bool *ret, struct err *reterr)
 {
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	struct operator o;
+	bool any = false;
 	enum err_code rc = turn_scan_key(t, &operator_table, NULL, 0, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	bool more = true, any = false;
-	while (rc == ERR_OK && more && !any) {
-		struct operator o;
-		rc = turn_scan_next(&scan, &o, &more, reterr);
-		if (rc == ERR_OK && more)
-			any = is_admin(&o) && !text_equal(o.name, but);
-	}
-	turn_scan_done(&scan);
+	while (!any && turn_scan_step(&scan, &o, &rc, reterr))
+		any = is_admin(&o) && !text_equal(o.name, but);
 	if (rc == ERR_OK)
 		*ret = any;
 	return rc;

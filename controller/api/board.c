@@ -79,18 +79,16 @@ static enum err_code rows_of(struct turn *read, const struct placement *p, struc
 enum err_code query_board(struct turn *read, struct buf *out, struct err *reterr)
 {
 	struct placement p;
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	struct recovery_board board = { .at_ms = turn_now_ms(read) };
 	struct board_row *rows = arena_array(turn_arena(read), BOARD_ROWS_MAX, sizeof *rows);
 	size_t count = 0;
-	bool found;
 	enum err_code rc = rows ? turn_scan_key(read, &placement_table, NULL, 0, false, &scan, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 	if (rc != ERR_OK)
 		return rc;
-	while ((rc = turn_scan_next(&scan, &p, &found, reterr)) == ERR_OK && found)
+	while (turn_scan_step(&scan, &p, &rc, reterr))
 		if (!p.undeclared && (rc = rows_of(read, &p, rows, &count, reterr)) != ERR_OK)
 			break;
-	turn_scan_done(&scan);
 	board.rows = (struct list){ rows, count };
 	return rc == ERR_OK ? record_to_json(&recovery_board_type, &board, 0, out, reterr) : rc;
 }

@@ -64,12 +64,7 @@ static enum err_code by_number(struct turn *read, const struct table *table, con
 	if (!f || text_u64(digits, &number, NULL) != ERR_OK)
 		return ERR_OK;
 	memcpy((char *)ret + f->offset, &number, sizeof number);
-	struct turn_scan scan;
-	enum err_code rc = turn_scan_index(read, table, "number", ret, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	rc = turn_scan_next(&scan, ret, ret_found, reterr);
-	turn_scan_done(&scan);
+	enum err_code rc = turn_find(read, table, "number", ret, false, ret, ret_found, reterr);
 	if (rc == ERR_OK && !*ret_found) /* a number is no id: there is nothing else that it could mean */
 		return err_set(reterr, ERR_NOT_FOUND, "there is no %s", text);
 	return rc;
@@ -238,7 +233,7 @@ static enum err_code fill_page(struct turn *read, const struct page *p, const st
 enum err_code query_run(struct turn *read, const struct query *q, struct buf *out, struct err *reterr)
 {
 	struct page p = { .table = query_table(q->noun) };
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	if (!p.table)
 		return err_set(reterr, ERR_NOT_FOUND, "there is no %s to list", q->noun);
 	if (q->key)
@@ -250,7 +245,6 @@ enum err_code query_run(struct turn *read, const struct query *q, struct buf *ou
 		return rc;
 	buf_text(out, "{\"items\":[");
 	rc = fill_page(read, &p, q, &scan, out, reterr);
-	turn_scan_done(&scan);
 	buf_text(out, "}");
 	return rc == ERR_OK && out->failed ? err_set(reterr, ERR_LIMIT, "this page is too large: ask for fewer with limit=") : rc;
 }

@@ -45,32 +45,24 @@ const struct record_type *const query_types[] = { &status_service_type, &status_
 /* How many records of a table have this value in an indexed enum field. */
 static enum err_code count(struct turn *read, const struct table *table, const char *field, const void *like, uint32_t *ret, struct err *reterr)
 {
-	struct turn_scan scan;
-	bool found = true;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	void *record = arena_alloc(turn_arena(read), table->type->size);
 	enum err_code rc = record ? turn_scan_index(read, table, field, like, false, &scan, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
-	if (rc != ERR_OK)
-		return rc;
-	for (*ret = 0; (rc = turn_scan_next(&scan, record, &found, reterr)) == ERR_OK && found;)
+	for (*ret = 0; turn_scan_step(&scan, record, &rc, reterr);)
 		++*ret;
-	turn_scan_done(&scan);
 	return rc;
 }
 
 static enum err_code count_hosts(struct turn *read, struct status *s, struct err *reterr)
 {
 	struct host h;
-	struct turn_scan scan;
-	bool found;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	enum err_code rc = turn_scan_key(read, &host_table, NULL, 0, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while ((rc = turn_scan_next(&scan, &h, &found, reterr)) == ERR_OK && found) {
+	while (turn_scan_step(&scan, &h, &rc, reterr)) {
 		s->hosts++;
 		s->connected += h.state == HOST_CONNECTED;
 		s->ahead += h.epoch_seen > s->epoch;
 	}
-	turn_scan_done(&scan);
 	return rc;
 }
 
@@ -95,14 +87,11 @@ static enum err_code one_service(struct turn *read, const struct service *servic
 static enum err_code services(struct turn *read, struct status *s, struct err *reterr)
 {
 	struct service service;
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	struct status_service *all = NULL;
 	size_t n = 0, room = 0;
-	bool found;
 	enum err_code rc = turn_scan_key(read, &service_table, NULL, 0, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while ((rc = turn_scan_next(&scan, &service, &found, reterr)) == ERR_OK && found && n < STATUS_SERVICES_MAX) {
+	while (turn_scan_step(&scan, &service, &rc, reterr) && n < STATUS_SERVICES_MAX) {
 		if (service.undeclared)
 			continue;
 		if (n == room) {
@@ -119,7 +108,6 @@ static enum err_code services(struct turn *read, struct status *s, struct err *r
 		if ((rc = one_service(read, &service, &all[n++], reterr)) != ERR_OK)
 			break;
 	}
-	turn_scan_done(&scan);
 	s->services = (struct list){ all, n };
 	return rc;
 }

@@ -64,24 +64,18 @@ static enum err_code add(struct check *c, const struct audit_entry *e, struct er
 
 static enum err_code walk(struct check *c, struct err *reterr)
 {
-	struct turn_scan entries;
+	CLEANUP(turn_scan_done) struct turn_scan entries = {0};
+	struct audit_entry e;
 	enum err_code rc = turn_scan_key(c->turn, &audit_table, NULL, 0, false, &entries, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	bool more = true;
-	rc = compare(c, reterr); /* checkpoints of the empty tree */
-	while (rc == ERR_OK && c->verdict.problem == AUDIT_SOUND) {
-		struct audit_entry e;
-		struct arena_mark mark = arena_mark(turn_arena(c->turn)); /* one entry at a time: a trail is longer than memory */
-		rc = turn_scan_next(&entries, &e, &more, reterr);
-		if (rc != ERR_OK || !more)
-			break;
+	if (rc == ERR_OK)
+		rc = compare(c, reterr); /* checkpoints of the empty tree */
+	struct arena_mark mark = arena_mark(turn_arena(c->turn)); /* one entry at a time: a trail is longer than memory */
+	while (c->verdict.problem == AUDIT_SOUND && turn_scan_step(&entries, &e, &rc, reterr)) {
 		rc = add(c, &e, reterr);
 		c->next.signer = NULL; /* of a checkpoint only size and root are looked at */
 		c->next.signature = (struct bytes){0};
 		arena_release(turn_arena(c->turn), mark);
 	}
-	turn_scan_done(&entries);
 	return rc;
 }
 

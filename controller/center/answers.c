@@ -125,20 +125,17 @@ enum err_code answer_keep(struct turn *t, const struct request *r, struct err *r
 
 enum err_code answer_sweep(struct turn *t, struct err *reterr)
 {
-	struct turn_scan s;
-	enum err_code rc = turn_scan_index(t, &answer_table, "expires_ms", NULL, false, &s, reterr);
-	if (rc != ERR_OK)
-		return rc;
+	CLEANUP(turn_scan_done) struct turn_scan s = {0};
 	struct answer a;
-	bool found = true;
-	for (size_t i = 0; rc == ERR_OK && i < ANSWER_SWEEP_MAX; i++) {
-		rc = turn_scan_next(&s, &a, &found, reterr);
-		if (rc != ERR_OK || !found || a.expires_ms > turn_now_ms(t))
-			break;
-		rc = turn_delete(t, &answer_table, &a, reterr);
+	bool left = false; /* some that are not due yet, or too many for one turn */
+	size_t n = 0;
+	enum err_code rc = turn_scan_index(t, &answer_table, "expires_ms", NULL, false, &s, reterr);
+	while (!left && turn_scan_step(&s, &a, &rc, reterr)) {
+		left = n++ == ANSWER_SWEEP_MAX || a.expires_ms > turn_now_ms(t);
+		if (!left)
+			rc = turn_delete(t, &answer_table, &a, reterr);
 	}
-	turn_scan_done(&s);
-	if (rc == ERR_OK && found)
+	if (rc == ERR_OK && left)
 		rc = keep_sweeping(t, reterr);
 	return rc;
 }

@@ -111,15 +111,12 @@ struct due {
 static enum err_code find_due(struct turn *t, void *ctx, struct err *reterr)
 {
 	struct due *d = ctx;
-	struct turn_scan s;
+	CLEANUP(turn_scan_done) struct turn_scan s = {0};
 	struct timer timer;
-	bool found;
 	enum err_code rc = turn_scan_index(t, &timer_table, "due_ms", NULL, false, &s, reterr);
-	if (rc != ERR_OK)
-		return rc;
 	d->count = 0;
 	d->next_ms = UINT64_MAX;
-	while ((rc = turn_scan_next(&s, &timer, &found, reterr)) == ERR_OK && found) {
+	while (turn_scan_step(&s, &timer, &rc, reterr)) {
 		d->next_ms = timer.due_ms;
 		if (timer.due_ms > turn_now_ms(t) || d->count == CENTER_TIMERS_MAX)
 			break;
@@ -128,7 +125,6 @@ static enum err_code find_due(struct turn *t, void *ctx, struct err *reterr)
 		if (rc != ERR_OK)
 			break;
 	}
-	turn_scan_done(&s);
 	return rc;
 }
 

@@ -177,21 +177,17 @@ static enum err_code stopped(struct turn *t, const struct workflow_config *c, co
 static enum err_code changes_of(struct turn *t, struct id incident, size_t *ret_count, struct change *ret_open, bool *ret_found, struct err *reterr)
 {
 	struct change like = { .incident = incident }, change;
-	struct turn_scan scan;
-	bool more = true;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	*ret_count = 0;
 	*ret_found = false;
 	enum err_code rc = turn_scan_index(t, &change_table, "incident", &like, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while ((rc = turn_scan_next(&scan, &change, &more, reterr)) == ERR_OK && more) {
+	while (turn_scan_step(&scan, &change, &rc, reterr)) {
 		++*ret_count;
 		if (!change.ended_ms) {
 			*ret_open = change;
 			*ret_found = true;
 		}
 	}
-	turn_scan_done(&scan);
 	return rc;
 }
 

@@ -81,22 +81,19 @@ static enum err_code is_unproven(struct turn *t, const struct placement *p, bool
 /* One message for all of them: a repository that does not come back anywhere is one cause. */
 static enum err_code look(struct turn *t, const struct workflow_config *c, struct err *reterr)
 {
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	struct placement p;
 	const char *first = NULL;
 	size_t count = 0;
 	uint32_t said;
-	bool found, unproven = false;
+	bool unproven = false;
 	enum err_code rc = turn_scan_key(t, &placement_table, NULL, 0, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while ((rc = turn_scan_next(&scan, &p, &found, reterr)) == ERR_OK && found) {
+	while (turn_scan_step(&scan, &p, &rc, reterr)) {
 		if ((rc = is_unproven(t, &p, &unproven, reterr)) != ERR_OK)
 			break;
 		if (unproven && !count++)
 			first = arena_printf(turn_arena(t), "%s on %s", p.service, p.host);
 	}
-	turn_scan_done(&scan);
 	if (rc != ERR_OK || !count)
 		return rc;
 	const char *subject =

@@ -105,16 +105,11 @@ static enum err_code by_number(struct job *j, const struct reference *ref, uint6
 {
 	const struct field *field = record_field(ref->table->type, "number");
 	char *like = arena_alloc(turn_arena(j->t), ref->table->type->size), *hit = arena_alloc(turn_arena(j->t), ref->table->type->size);
-	struct turn_scan scan;
 	bool found;
 	if (!like || !hit)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	memcpy(like + field->offset, &number, sizeof number);
-	enum err_code rc = turn_scan_index(j->t, ref->table, "number", like, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	rc = turn_scan_next(&scan, hit, &found, reterr);
-	turn_scan_done(&scan);
+	enum err_code rc = turn_find(j->t, ref->table, "number", like, false, hit, &found, reterr);
 	if (rc == ERR_OK && !found)
 		return err_set(reterr, ERR_NOT_FOUND, "there is no %s %s%llu", ref->what, ref->prefix, (unsigned long long)number);
 	if (rc == ERR_OK)

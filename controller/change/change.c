@@ -70,17 +70,14 @@ static enum err_code fetch(struct turn *t, struct id change, struct change *ret,
 /* People whose word counts. */
 enum err_code change_keys(struct turn *t, struct approval_keys *ret, struct err *reterr)
 {
-	struct turn_scan scan;
-	enum err_code rc = turn_scan_key(t, &operator_table, NULL, 0, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	struct ssh_key *keys = arena_array(turn_arena(t), APPROVAL_KEYS_MAX, sizeof *keys);
 	size_t count = 0;
 	struct operator o;
-	bool found = keys != NULL;
 	if (!keys)
-		rc = err_set(reterr, ERR_NOMEM, "out of memory for operators' keys");
-	while (rc == ERR_OK && (rc = turn_scan_next(&scan, &o, &found, reterr)) == ERR_OK && found) {
+		return err_set(reterr, ERR_NOMEM, "out of memory for operators' keys");
+	enum err_code rc = turn_scan_key(t, &operator_table, NULL, 0, false, &scan, reterr);
+	while (turn_scan_step(&scan, &o, &rc, reterr)) {
 		bool may;
 		rc = access_has_role(t, o.name, ROLE_APPROVER, &may, reterr);
 		if (rc != ERR_OK || !may)
@@ -92,7 +89,6 @@ enum err_code change_keys(struct turn *t, struct approval_keys *ret, struct err 
 			count++;
 		}
 	}
-	turn_scan_done(&scan);
 	if (rc == ERR_OK)
 		*ret = (struct approval_keys){ .keys = keys, .count = count, .needed = 1 };
 	return rc;
@@ -336,19 +332,15 @@ enum err_code change_on_timer(struct turn *t, const struct timer *timer, bool *r
 enum err_code change_approvals(struct turn *t, struct id change, struct list *ret, struct err *reterr)
 {
 	struct change_approval key = { .change = change }, a;
-	struct turn_scan scan;
-	enum err_code rc = turn_scan_key(t, &change_approval_table, &key, 1, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	struct approval *all = arena_array(turn_arena(t), PLAN_APPROVALS_MAX, sizeof *all);
 	size_t count = 0;
-	bool found = true;
-	while (all && count < PLAN_APPROVALS_MAX && (rc = turn_scan_next(&scan, &a, &found, reterr)) == ERR_OK && found)
-		if (!a.rejected)
-			all[count++] = (struct approval){ a.approver, a.signature, a.at_ms };
-	turn_scan_done(&scan);
 	if (!all)
 		return err_set(reterr, ERR_NOMEM, "out of memory for approvals");
+	enum err_code rc = turn_scan_key(t, &change_approval_table, &key, 1, false, &scan, reterr);
+	while (count < PLAN_APPROVALS_MAX && turn_scan_step(&scan, &a, &rc, reterr))
+		if (!a.rejected)
+			all[count++] = (struct approval){ a.approver, a.signature, a.at_ms };
 	if (rc == ERR_OK)
 		*ret = (struct list){ all, count };
 	return rc;

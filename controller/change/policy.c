@@ -56,19 +56,15 @@ enum err_code policy_find(struct turn *t, const struct policy_wish *wish, struct
 		.severity = wish->severity,
 		.confidence = wish->confidence,
 		.now_ms = turn_now_ms(t) };
-	struct turn_scan scan;
-	enum err_code rc = turn_scan_key(t, &policy_table, NULL, 0, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	const char *why = "there is no standing policy";
-	bool found, covers = false;
+	bool covers = false;
 	struct standing_policy p;
 	struct approval_keys keys;
-	if ((rc = change_keys(t, &keys, reterr)) != ERR_OK) {
-		turn_scan_done(&scan);
-		return rc;
-	}
-	while (!covers && (rc = turn_scan_next(&scan, &p, &found, reterr)) == ERR_OK && found) {
+	enum err_code rc = change_keys(t, &keys, reterr);
+	if (rc == ERR_OK)
+		rc = turn_scan_key(t, &policy_table, NULL, 0, false, &scan, reterr);
+	while (!covers && turn_scan_step(&scan, &p, &rc, reterr)) {
 		char text[APPROVAL_TEXT_MAX];
 		struct policy signed_now; /* who signed it may have lost the role since */
 		covers = policy_open(p.signed_document, &keys, turn_arena(t), &signed_now, text) == VERDICT_AUTHORISED &&
@@ -76,7 +72,6 @@ enum err_code policy_find(struct turn *t, const struct policy_wish *wish, struct
 		if (!covers)
 			why = arena_printf(turn_arena(t), "policy %s: %s", p.name, text);
 	}
-	turn_scan_done(&scan);
 	if (rc != ERR_OK)
 		return rc;
 	if (covers)

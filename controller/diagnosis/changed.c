@@ -253,23 +253,17 @@ static void suspect_change(struct inquiry *q, const struct change *c, double fac
 
 enum err_code changed_by_plan(struct inquiry *q, const char *service, double factor, struct err *reterr)
 {
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	struct change c, none = {0};
-	bool found = true;
 	uint64_t fault_ms = q->incident.fault_ms;
 	enum err_code rc =
 	    turn_scan_key(q->t, &change_table, &none, 0, true, &scan, reterr); /* newest first: ids sort by time */
-	if (rc != ERR_OK)
-		return rc;
-	for (size_t i = 0; i < DIAGNOSIS_CHANGES_MAX; i++) {
-		if ((rc = turn_scan_next(&scan, &c, &found, reterr)) != ERR_OK || !found)
-			break;
+	for (size_t i = 0; i < DIAGNOSIS_CHANGES_MAX && turn_scan_step(&scan, &c, &rc, reterr); i++) {
 		bool near = c.began_ms && c.began_ms <= fault_ms && c.began_ms + DIAGNOSIS_WINDOW_MS >= fault_ms;
 		bool rollback = c.plan && c.plan->kind != ORDER_ACTION; /* an action leaves nothing changed behind */
 		bool answer = id_equal(c.incident, q->incident.incident); /* made because of it, not before it */
 		if (near && !answer && rollback && text_equal(c.service, service))
 			suspect_change(q, &c, factor);
 	}
-	turn_scan_done(&scan);
 	return rc;
 }

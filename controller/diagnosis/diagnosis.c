@@ -417,13 +417,7 @@ enum err_code diagnosis_compute(struct turn *read, struct id incident, struct di
 enum err_code diagnosis_of_incident(struct turn *t, struct id incident, struct diagnosis *ret, bool *ret_found, struct err *reterr)
 {
 	struct diagnosis like = { .incident = incident };
-	struct turn_scan scan;
-	enum err_code rc = turn_scan_index(t, &diagnosis_table, "incident", &like, true, &scan, reterr); /* newest first: ids sort by time */
-	if (rc != ERR_OK)
-		return rc;
-	rc = turn_scan_next(&scan, ret, ret_found, reterr);
-	turn_scan_done(&scan);
-	return rc;
+	return turn_find(t, &diagnosis_table, "incident", &like, true, ret, ret_found, reterr); /* the newest: ids sort by time */
 }
 
 enum err_code diagnosis_record(struct turn *t, const struct diagnosis *d, bool *ret_kept, struct err *reterr)

@@ -43,16 +43,13 @@ static const struct knowledge_entry *named(const struct list *entries, const cha
 
 enum err_code learning_knowledge_seed(struct turn *t, const struct list *entries, struct err *reterr)
 {
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	struct knowledge_entry e, stored;
-	bool more = true, found;
+	bool found;
 	enum err_code rc = turn_scan_key(t, &knowledge_table, NULL, 0, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while (rc == ERR_OK && (rc = turn_scan_next(&scan, &e, &more, reterr)) == ERR_OK && more)
+	while (turn_scan_step(&scan, &e, &rc, reterr))
 		if (!named(entries, e.name))
 			rc = turn_delete(t, &knowledge_table, &e, reterr);
-	turn_scan_done(&scan);
 	for (size_t i = 0; rc == ERR_OK && i < entries->count; i++) {
 		const struct knowledge_entry *fresh = &LIST_AT(*entries, struct knowledge_entry, i);
 		rc = turn_get(t, &knowledge_table, fresh, &stored, &found, reterr);
@@ -65,21 +62,13 @@ enum err_code learning_knowledge_seed(struct turn *t, const struct list *entries
 /* Every record of a table, newest first where ids sort by time, at most max. */
 static enum err_code all_of(struct turn *t, const struct table *table, size_t max, struct list *ret, struct err *reterr)
 {
-	struct turn_scan scan;
-	size_t size = table->type->size, n = 0;
-	char *items = arena_array(turn_arena(t), max, size);
-	bool more = true;
-	if (!items)
-		return err_set(reterr, ERR_NOMEM, "out of memory for a diagnosis");
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	struct list all = {0};
 	enum err_code rc = turn_scan_key(t, table, NULL, 0, true, &scan, reterr);
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || (rc = turn_scan_take(&scan, max, &all, reterr)) != ERR_OK)
 		return rc;
-	while (n < max && (rc = turn_scan_next(&scan, items + n * size, &more, reterr)) == ERR_OK && more)
-		n++;
-	turn_scan_done(&scan);
-	if (rc == ERR_OK)
-		*ret = (struct list){items, n};
-	return rc;
+	*ret = all;
+	return ERR_OK;
 }
 
 enum err_code learning_knowledge(struct turn *t, struct list *ret, struct err *reterr)

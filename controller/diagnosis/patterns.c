@@ -55,16 +55,12 @@ static enum err_code trim(struct turn *t, const char *service, struct err *reter
 {
 	for (size_t extra = 1; extra;) {
 		struct error_pattern key = { .service = service }, p, oldest = { 0 };
-		struct turn_scan scan;
-		bool found;
+		CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 		size_t count = 0;
 		enum err_code rc = turn_scan_key(t, &error_pattern_table, &key, 1, false, &scan, reterr);
-		if (rc != ERR_OK)
-			return rc;
-		while ((rc = turn_scan_next(&scan, &p, &found, reterr)) == ERR_OK && found)
+		while (turn_scan_step(&scan, &p, &rc, reterr))
 			if (count++ == 0 || p.last_ms < oldest.last_ms)
 				oldest = p;
-		turn_scan_done(&scan);
 		extra = count > PATTERN_KEPT_MAX ? count - PATTERN_KEPT_MAX : 0;
 		if (rc != ERR_OK || (extra && (rc = turn_delete(t, &error_pattern_table, &oldest, reterr)) != ERR_OK))
 			return rc;
@@ -90,14 +86,13 @@ static uint64_t news_ms(const struct error_pattern *p) { return p->again_ms ? p-
 enum err_code diagnosis_new_patterns(struct turn *t, const char *service, uint64_t since_ms, struct list *ret, struct err *reterr)
 {
 	struct error_pattern key = { .service = service }, p;
-	struct turn_scan scan;
-	bool found;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	struct error_pattern *all = arena_array(turn_arena(t), PATTERN_KEPT_MAX, sizeof *all);
 	size_t count = 0;
 	enum err_code rc = all ? turn_scan_key(t, &error_pattern_table, &key, 1, false, &scan, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 	if (rc != ERR_OK)
 		return rc;
-	while ((rc = turn_scan_next(&scan, &p, &found, reterr)) == ERR_OK && found && count < PATTERN_KEPT_MAX) {
+	while (turn_scan_step(&scan, &p, &rc, reterr) && count < PATTERN_KEPT_MAX) {
 		if (news_ms(&p) < since_ms)
 			continue;
 		size_t at = count++; /* newest first; there are few */
@@ -105,7 +100,6 @@ enum err_code diagnosis_new_patterns(struct turn *t, const char *service, uint64
 			all[at] = all[at - 1];
 		all[at] = p;
 	}
-	turn_scan_done(&scan);
 	if (rc == ERR_OK)
 		*ret = (struct list){ all, count };
 	return rc;

@@ -260,18 +260,11 @@ static enum err_code last_end(
     struct turn *t, const char *service, uint64_t before_ms, uint64_t *ret, struct err *reterr)
 {
 	struct incident like = {.service = service}, i;
-	struct turn_scan scan;
-	bool found;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	enum err_code rc = turn_scan_index(t, &incident_table, "service", &like, true, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	for (size_t n = 0; n < SIGNS_INCIDENTS_MAX; n++) {
-		if ((rc = turn_scan_next(&scan, &i, &found, reterr)) != ERR_OK || !found)
-			break;
+	for (size_t n = 0; n < SIGNS_INCIDENTS_MAX && turn_scan_step(&scan, &i, &rc, reterr); n++)
 		if (i.resolved_ms && i.resolved_ms <= before_ms && i.resolved_ms > *ret)
 			*ret = i.resolved_ms;
-	}
-	turn_scan_done(&scan);
 	return rc;
 }
 

@@ -48,19 +48,12 @@ static enum err_code needed_more(
     struct turn *t, const struct rollback *r, const struct fix *fix, bool *ret, struct err *reterr)
 {
 	struct rollback like = {.incident = r->incident}, other;
-	struct turn_scan scan;
-	bool more = true;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	*ret = false;
 	enum err_code rc = turn_scan_index(t, &rollback_table, "incident", &like, true, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	for (size_t n = 0; n < LATER_MAX && !*ret; n++) {
-		if ((rc = turn_scan_next(&scan, &other, &more, reterr)) != ERR_OK || !more)
-			break;
+	for (size_t n = 0; n < LATER_MAX && !*ret && turn_scan_step(&scan, &other, &rc, reterr); n++)
 		*ret = other.began_ms > r->ended_ms && was_tried(&other) &&
 		       !(text_equal(other.service, r->service) && is_of(&other, fix));
-	}
-	turn_scan_done(&scan);
 	return rc;
 }
 
@@ -145,19 +138,15 @@ static enum err_code estimate(struct turn *t, struct fix *fix, uint64_t *times, 
 enum err_code learning_success(struct turn *t, struct fix *fix, struct err *reterr)
 {
 	struct rollback like = {.service = fix->service}, r;
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	uint64_t good = 0, tried = 0, times[TIMES_MAX];
 	size_t timed = 0;
-	bool more = true, ok;
+	bool ok;
 	if ((fix->action != FIX_ROLLBACK && fix->action != FIX_RUN) || !fix->service)
 		return ERR_OK;
 	enum err_code rc =
 	    turn_scan_index(t, &rollback_table, "service", &like, true, &scan, reterr); /* newest first */
-	if (rc != ERR_OK)
-		return rc;
-	for (size_t n = 0; n < LEARNING_ROLLBACKS_MAX; n++) {
-		if ((rc = turn_scan_next(&scan, &r, &more, reterr)) != ERR_OK || !more)
-			break;
+	for (size_t n = 0; n < LEARNING_ROLLBACKS_MAX && turn_scan_step(&scan, &r, &rc, reterr); n++) {
 		if (!was_tried(&r) || !is_of(&r, fix))
 			continue;
 		if ((rc = worked(t, &r, fix, &ok, reterr)) != ERR_OK)
@@ -167,7 +156,6 @@ enum err_code learning_success(struct turn *t, struct fix *fix, struct err *rete
 		if (ok && timed < TIMES_MAX && r.ended_ms > r.began_ms)
 			times[timed++] = r.ended_ms - r.began_ms;
 	}
-	turn_scan_done(&scan);
 	if (rc != ERR_OK || (rc = estimate(t, fix, times, timed, reterr)) != ERR_OK)
 		return rc;
 	struct success_rate s = success_rate_of(good, tried - good);

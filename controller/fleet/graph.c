@@ -14,16 +14,10 @@ static enum err_code graph_load(struct turn *t, struct graph *ret, struct err *r
 	struct graph g = {arena_array(turn_arena(t), FLEET_GRAPH_MAX, sizeof(struct service)), 0};
 	if (!g.items)
 		return err_set(reterr, ERR_NOMEM, "out of memory for the service graph");
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	struct service s;
 	enum err_code rc = turn_scan_key(t, &service_table, NULL, 0, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while (rc == ERR_OK) {
-		struct service s;
-		bool more;
-		rc = turn_scan_next(&scan, &s, &more, reterr);
-		if (rc != ERR_OK || !more)
-			break;
+	while (turn_scan_step(&scan, &s, &rc, reterr)) {
 		if (s.undeclared)
 			continue;
 		if (g.count == FLEET_GRAPH_MAX)
@@ -31,7 +25,6 @@ static enum err_code graph_load(struct turn *t, struct graph *ret, struct err *r
 		else
 			g.items[g.count++] = s;
 	}
-	turn_scan_done(&scan);
 	if (rc == ERR_OK)
 		*ret = g;
 	return rc;

@@ -66,19 +66,11 @@ static enum err_code boot_one(struct turn *t, const struct fleet_config *c, stru
 
 enum err_code fleet_on_boot(struct turn *t, const struct fleet_config *c, struct err *reterr)
 {
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	struct host h;
 	enum err_code rc = turn_scan_key(t, &host_table, NULL, 0, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while (rc == ERR_OK) {
-		struct host h;
-		bool more;
-		rc = turn_scan_next(&scan, &h, &more, reterr);
-		if (rc != ERR_OK || !more)
-			break;
+	while (turn_scan_step(&scan, &h, &rc, reterr))
 		rc = boot_one(t, c, &h, reterr);
-	}
-	turn_scan_done(&scan);
 	return rc;
 }
 

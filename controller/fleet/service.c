@@ -40,23 +40,16 @@ static enum err_code placement_keep(
 	return ERR_OK;
 }
 
-/* Takes the scan over. */
 static enum err_code placements_collect(
     struct turn *t, struct turn_scan *scan, bool undeclared_too, struct list *ret, struct err *reterr)
 {
 	struct list out = {0};
 	size_t capacity = 0;
 	enum err_code rc = ERR_OK;
-	while (rc == ERR_OK) {
-		struct placement p;
-		bool more;
-		rc = turn_scan_next(scan, &p, &more, reterr);
-		if (rc != ERR_OK || !more)
-			break;
+	struct placement p;
+	while (turn_scan_step(scan, &p, &rc, reterr))
 		if (undeclared_too || !p.undeclared)
 			rc = placement_keep(t, &out, &capacity, &p, reterr);
-	}
-	turn_scan_done(scan);
 	if (rc == ERR_OK)
 		*ret = out;
 	return rc;
@@ -64,7 +57,7 @@ static enum err_code placements_collect(
 
 enum err_code fleet_placements(struct turn *t, const char *service, struct list *ret, struct err *reterr)
 {
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	struct placement key = {.service = service};
 	enum err_code rc = turn_scan_key(t, &placement_table, &key, 1, false, &scan, reterr);
 	return rc == ERR_OK ? placements_collect(t, &scan, false, ret, reterr) : rc;
@@ -73,7 +66,7 @@ enum err_code fleet_placements(struct turn *t, const char *service, struct list 
 static enum err_code placements_of_host(
     struct turn *t, const char *host, bool undeclared_too, struct list *ret, struct err *reterr)
 {
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	struct placement like = {.host = host};
 	enum err_code rc = turn_scan_index(t, &placement_table, "host", &like, false, &scan, reterr);
 	return rc == ERR_OK ? placements_collect(t, &scan, undeclared_too, ret, reterr) : rc;

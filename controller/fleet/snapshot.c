@@ -24,13 +24,9 @@ static enum err_code place_scan(
 static enum err_code newest(struct turn *t, const char *service, const char *host, struct system_snapshot *ret,
     bool *ret_found, struct err *reterr)
 {
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	enum err_code rc = place_scan(t, service, host, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	rc = turn_scan_next(&scan, ret, ret_found, reterr);
-	turn_scan_done(&scan);
-	return rc;
+	return rc == ERR_OK ? turn_scan_next(&scan, ret, ret_found, reterr) : rc;
 }
 
 static const struct component_point *point_of(const struct system_snapshot *s, enum component which)
@@ -263,21 +259,11 @@ enum err_code fleet_last_known_good(struct turn *t, const struct fleet_config *c
 enum err_code fleet_snapshots(
     struct turn *t, const char *service, const char *host, struct list *ret, struct err *reterr)
 {
-	struct system_snapshot *points = arena_array(turn_arena(t), FLEET_SNAPSHOTS_KEPT_MAX, sizeof(*points));
-	struct turn_scan scan;
-	if (!points)
-		return err_set(reterr, ERR_NOMEM, "out of memory for restore points");
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	struct list all = {0};
 	enum err_code rc = place_scan(t, service, host, &scan, reterr);
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || (rc = turn_scan_take(&scan, FLEET_SNAPSHOTS_KEPT_MAX, &all, reterr)) != ERR_OK)
 		return rc;
-	size_t count = 0;
-	bool more = true;
-	while (rc == ERR_OK && more && count < FLEET_SNAPSHOTS_KEPT_MAX) {
-		rc = turn_scan_next(&scan, &points[count], &more, reterr);
-		count += rc == ERR_OK && more;
-	}
-	turn_scan_done(&scan);
-	if (rc == ERR_OK)
-		*ret = (struct list){points, count};
-	return rc;
+	*ret = all;
+	return ERR_OK;
 }

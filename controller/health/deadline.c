@@ -107,19 +107,11 @@ static enum err_code boot_one(
 
 enum err_code health_on_boot(struct turn *t, const struct health_config *c, struct err *reterr)
 {
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	struct service_health s;
 	enum err_code rc = turn_scan_key(t, &service_health_table, NULL, 0, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while (rc == ERR_OK) {
-		struct service_health s;
-		bool more;
-		rc = turn_scan_next(&scan, &s, &more, reterr);
-		if (rc != ERR_OK || !more)
-			break;
+	while (turn_scan_step(&scan, &s, &rc, reterr))
 		rc = boot_one(t, c, &s, reterr);
-	}
-	turn_scan_done(&scan);
 	return rc;
 }
 

@@ -50,18 +50,12 @@ enum err_code history_add(struct turn *t, const char *service, const char *host,
 
 static enum err_code metric_count(struct turn *t, const struct health_metric *key, size_t *ret, struct err *reterr)
 {
-	struct turn_scan scan;
-	enum err_code rc = turn_scan_key(t, &health_metric_table, key, 2, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	struct health_metric m;
 	size_t count = 0;
-	bool more = true;
-	while (rc == ERR_OK && more) {
-		struct health_metric m;
-		rc = turn_scan_next(&scan, &m, &more, reterr);
-		count += more;
-	}
-	turn_scan_done(&scan);
+	enum err_code rc = turn_scan_key(t, &health_metric_table, key, 2, false, &scan, reterr);
+	while (turn_scan_step(&scan, &m, &rc, reterr))
+		count++;
 	*ret = count;
 	return rc;
 }
@@ -142,7 +136,7 @@ static enum err_code near_add(
 
 /* Told once when the near end of the interval comes within HEALTH_FORECAST_MS; again only after it was out of sight, or
  * beyond twice that.  What is at its limit already is a state, which probes judge.  During maintenance it waits. */
-static enum err_code alarm(
+static enum err_code raise_alarm(
     struct turn *t, struct health_metric *m, const struct trend *f, struct health_transitions *out, struct err *reterr)
 {
 	uint64_t now_ms = turn_now_ms(t), until_ms = 0;
@@ -175,7 +169,7 @@ static enum err_code trend_keep(struct turn *t, const struct health_metric *of, 
 		return rc;
 	struct trend f = forecast(&m);
 	bool fresh = sample->at_ms + HEALTH_HISTORIC_MS >= turn_now_ms(t); /* what is replayed tells nobody */
-	if (fresh && (rc = alarm(t, &m, &f, out, reterr)) != ERR_OK)
+	if (fresh && (rc = raise_alarm(t, &m, &f, out, reterr)) != ERR_OK)
 		return rc;
 	return turn_put(t, &health_trend_table, &m, reterr);
 }
@@ -233,21 +227,11 @@ enum err_code health_metrics(struct turn *t, const struct table *table, const ch
     struct list *ret, struct err *reterr)
 {
 	const struct health_metric key = {.service = service, .host = host};
-	struct health_metric *items = arena_array(turn_arena(t), HEALTH_METRICS_MAX, sizeof(*items));
-	struct turn_scan scan;
-	size_t count = 0;
-	bool more = true;
-	if (!items)
-		return err_set(reterr, ERR_NOMEM, "out of memory for metrics");
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	struct list all = {0};
 	enum err_code rc = turn_scan_key(t, table, &key, 2, false, &scan, reterr);
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || (rc = turn_scan_take(&scan, HEALTH_METRICS_MAX, &all, reterr)) != ERR_OK)
 		return rc;
-	while (rc == ERR_OK && more && count < HEALTH_METRICS_MAX) {
-		rc = turn_scan_next(&scan, &items[count], &more, reterr);
-		count += rc == ERR_OK && more;
-	}
-	turn_scan_done(&scan);
-	if (rc == ERR_OK)
-		*ret = (struct list){items, count};
-	return rc;
+	*ret = all;
+	return ERR_OK;
 }

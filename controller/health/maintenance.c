@@ -48,20 +48,12 @@ static enum err_code refresh(struct turn *t, const struct health_config *c, cons
     struct health_transitions *out, struct err *reterr)
 {
 	struct service_health key = {.service = service, .host = host};
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	struct service_health s;
 	bool all = strcmp(host, every_host) == 0;
 	enum err_code rc = turn_scan_key(t, &service_health_table, &key, all ? 1 : 2, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while (rc == ERR_OK) {
-		struct service_health s;
-		bool more;
-		rc = turn_scan_next(&scan, &s, &more, reterr);
-		if (rc != ERR_OK || !more)
-			break;
+	while (turn_scan_step(&scan, &s, &rc, reterr))
 		rc = refresh_one(t, c, &s, out, reterr);
-	}
-	turn_scan_done(&scan);
 	return rc;
 }
 

@@ -122,24 +122,14 @@ enum err_code health_get(struct turn *t, const char *service, const char *host, 
 
 enum err_code health_of_host(struct turn *t, const char *host, struct list *ret, struct err *reterr)
 {
-	struct service_health *items = arena_array(turn_arena(t), HELLO_SERVICES_MAX * 4, sizeof(*items));
 	struct service_health like = {.host = host};
-	struct turn_scan scan;
-	if (!items)
-		return err_set(reterr, ERR_NOMEM, "out of memory for the health of %s", host);
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	struct list all = {0};
 	enum err_code rc = turn_scan_index(t, &service_health_table, "host", &like, false, &scan, reterr);
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || (rc = turn_scan_take(&scan, HELLO_SERVICES_MAX * 4, &all, reterr)) != ERR_OK)
 		return rc;
-	size_t count = 0;
-	bool more = true;
-	while (rc == ERR_OK && more && count < HELLO_SERVICES_MAX * 4) {
-		rc = turn_scan_next(&scan, &items[count], &more, reterr);
-		count += rc == ERR_OK && more;
-	}
-	turn_scan_done(&scan);
-	if (rc == ERR_OK)
-		*ret = (struct list){items, count};
-	return rc;
+	*ret = all;
+	return ERR_OK;
 }
 
 enum err_code health_of_service(struct turn *t, const char *service, struct health_summary *ret, struct err *reterr)
@@ -148,20 +138,13 @@ enum err_code health_of_service(struct turn *t, const char *service, struct heal
 	    HEALTH_DOWN, HEALTH_DEGRADED, HEALTH_UNKNOWN, HEALTH_MAINTENANCE, HEALTH_HEALTHY};
 	struct service_health key = {.service = service};
 	struct health_summary sum = {.worst = HEALTH_UNKNOWN};
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	struct service_health s;
 	enum err_code rc = turn_scan_key(t, &service_health_table, &key, 1, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while (rc == ERR_OK) {
-		struct service_health s;
-		bool more;
-		rc = turn_scan_next(&scan, &s, &more, reterr);
-		if (rc != ERR_OK || !more)
-			break;
+	while (turn_scan_step(&scan, &s, &rc, reterr)) {
 		sum.hosts++;
 		sum.by_state[s.state]++;
 	}
-	turn_scan_done(&scan);
 	if (rc != ERR_OK)
 		return rc;
 	for (size_t i = sizeof(order) / sizeof(order[0]); sum.hosts > 0 && i > 0; i--)

@@ -36,20 +36,13 @@ static enum err_code each_child(struct turn *t, const struct incident_config *c,
     const struct incident *parent, child_fn fn, struct err *reterr)
 {
 	struct incident like = {.suppressed_by = of};
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	struct incident child;
 	enum err_code rc = turn_scan_index(t, &incident_table, "suppressed_by", &like, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while (rc == ERR_OK) {
-		struct incident child;
-		bool more;
-		rc = turn_scan_next(&scan, &child, &more, reterr);
-		if (rc != ERR_OK || !more)
-			break;
+	while (turn_scan_step(&scan, &child, &rc, reterr)) {
 		if (incident_is_open(&child))
 			rc = fn(t, c, &child, parent, reterr);
 	}
-	turn_scan_done(&scan);
 	return rc;
 }
 

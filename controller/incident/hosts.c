@@ -69,16 +69,11 @@ static enum err_code newest_of_hosts(
     struct turn *t, match_fn match, const void *of, struct incident *ret, bool *ret_found, struct err *reterr)
 {
 	struct incident like = {.service = INCIDENT_OF_HOSTS}, i;
-	struct turn_scan scan;
-	bool more = true, found = false;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	bool found = false;
 	enum err_code rc = turn_scan_index(t, &incident_table, "service", &like, true, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	for (unsigned looked = 0; rc == ERR_OK && more && !found && looked < INCIDENT_LOOKBACK; looked++) {
-		rc = turn_scan_next(&scan, &i, &more, reterr);
-		found = rc == ERR_OK && more && match(t, &i, of);
-	}
-	turn_scan_done(&scan);
+	for (unsigned n = 0; !found && n < INCIDENT_LOOKBACK && turn_scan_step(&scan, &i, &rc, reterr); n++)
+		found = match(t, &i, of);
 	if (rc != ERR_OK)
 		return rc;
 	*ret_found = found;

@@ -101,61 +101,24 @@ enum err_code incident_by_number(
     struct turn *t, uint64_t number, struct incident *ret, bool *ret_found, struct err *reterr)
 {
 	struct incident like = {.number = number};
-	struct turn_scan scan;
-	enum err_code rc = turn_scan_index(t, &incident_table, "number", &like, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	rc = turn_scan_next(&scan, ret, ret_found, reterr);
-	turn_scan_done(&scan);
-	return rc;
+	return turn_find(t, &incident_table, "number", &like, false, ret, ret_found, reterr);
 }
 
 enum err_code incident_of_service(
     struct turn *t, const char *service, struct incident *ret, bool *ret_found, struct err *reterr)
 {
-	struct incident like = {.service = service};
-	struct turn_scan scan;
+	struct incident like = {.service = service}, i;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	bool open = false;
 	enum err_code rc = turn_scan_index(t, &incident_table, "service", &like, true, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	bool open = false, more = true;
-	struct incident i;
-	for (unsigned looked = 0; rc == ERR_OK && more && !open && looked < INCIDENT_LOOKBACK; looked++) {
-		rc = turn_scan_next(&scan, &i, &more, reterr);
-		open = rc == ERR_OK && more && incident_is_open(&i);
-	}
-	turn_scan_done(&scan);
+	for (unsigned n = 0; !open && n < INCIDENT_LOOKBACK && turn_scan_step(&scan, &i, &rc, reterr); n++)
+		open = incident_is_open(&i);
 	if (rc != ERR_OK)
 		return rc;
 	*ret_found = open;
 	if (open)
 		*ret = i;
 	return ERR_OK;
-}
-
-static enum err_code collect(struct turn *t, struct turn_scan *scan, struct incident **items, size_t *count,
-    size_t *capacity, struct err *reterr)
-{
-	enum err_code rc = ERR_OK;
-	bool more = true;
-	while (rc == ERR_OK && more) {
-		if (*count == *capacity) {
-			size_t grown = *capacity ? 2 * *capacity : 8;
-			struct incident *room = arena_array(turn_arena(t), grown, sizeof(*room));
-			if (!room) {
-				rc = err_set(reterr, ERR_NOMEM, "out of memory for incidents");
-				break;
-			}
-			if (*count > 0)
-				memcpy(room, *items, *count * sizeof(*room));
-			*items = room;
-			*capacity = grown;
-		}
-		rc = turn_scan_next(scan, &(*items)[*count], &more, reterr);
-		*count += rc == ERR_OK && more;
-	}
-	turn_scan_done(scan);
-	return rc;
 }
 
 static void sort_by_id(struct incident *items, size_t count)
@@ -171,19 +134,16 @@ static void sort_by_id(struct incident *items, size_t count)
 
 enum err_code incident_all_open(struct turn *t, struct list *ret, struct err *reterr)
 {
-	struct incident *items = NULL;
-	size_t count = 0, capacity = 0;
+	struct list open = {0};
 	for (uint32_t state = 0; state < INCIDENT_RESOLVED; state++) {
 		struct incident like = {.state = state};
-		struct turn_scan scan;
+		CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 		enum err_code rc = turn_scan_index(t, &incident_table, "state", &like, false, &scan, reterr);
-		if (rc == ERR_OK)
-			rc = collect(t, &scan, &items, &count, &capacity, reterr);
-		if (rc != ERR_OK)
+		if (rc != ERR_OK || (rc = turn_scan_take(&scan, SIZE_MAX, &open, reterr)) != ERR_OK)
 			return rc;
 	}
-	sort_by_id(items, count);
-	*ret = (struct list){items, count};
+	sort_by_id(open.items, open.count);
+	*ret = open;
 	return ERR_OK;
 }
 
@@ -193,22 +153,12 @@ enum err_code incident_timeline(struct turn *t, struct id incident, struct list 
 	enum err_code rc = incident_need(t, incident, &i, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	struct incident_entry *items = arena_array(turn_arena(t), (size_t)i.entries + 1, sizeof(*items));
 	struct incident_entry key = {.incident = incident};
-	struct turn_scan scan;
-	if (!items)
-		return err_set(reterr, ERR_NOMEM, "out of memory for a timeline");
+	struct list entries = {0};
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	rc = turn_scan_key(t, &incident_entry_table, &key, 1, false, &scan, reterr);
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || (rc = turn_scan_take(&scan, i.entries, &entries, reterr)) != ERR_OK)
 		return rc;
-	size_t count = 0;
-	bool more = true;
-	while (rc == ERR_OK && more && count < i.entries) {
-		rc = turn_scan_next(&scan, &items[count], &more, reterr);
-		count += rc == ERR_OK && more;
-	}
-	turn_scan_done(&scan);
-	if (rc == ERR_OK)
-		*ret = (struct list){items, count};
-	return rc;
+	*ret = entries;
+	return ERR_OK;
 }

@@ -186,13 +186,7 @@ static enum err_code newest(
     struct turn *t, const char *service, struct incident *ret, bool *ret_found, struct err *reterr)
 {
 	struct incident like = {.service = service};
-	struct turn_scan scan;
-	enum err_code rc = turn_scan_index(t, &incident_table, "service", &like, true, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	rc = turn_scan_next(&scan, ret, ret_found, reterr);
-	turn_scan_done(&scan);
-	return rc;
+	return turn_find(t, &incident_table, "service", &like, true, ret, ret_found, reterr);
 }
 
 static enum err_code bad(struct turn *t, const struct incident_config *c, const struct health_transition *tr,

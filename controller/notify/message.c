@@ -165,13 +165,7 @@ enum err_code message_write(
 static enum err_code key_known(struct turn *t, const char *key, bool *ret, struct err *reterr)
 {
 	struct notification like = {.key = key}, n;
-	struct turn_scan scan;
-	enum err_code rc = turn_scan_index(t, &notification_table, "key", &like, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	rc = turn_scan_next(&scan, &n, ret, reterr);
-	turn_scan_done(&scan);
-	return rc;
+	return turn_find(t, &notification_table, "key", &like, false, &n, ret, reterr);
 }
 
 enum err_code message_say(struct turn *t, const struct message *m, const struct notify_channel *ch, const char *person,

@@ -133,22 +133,15 @@ static bool answered(const struct notification *n)
 enum err_code notify_silence(struct turn *t, struct id incident, const char *why, struct err *reterr)
 {
 	struct notification like = {.incident = incident};
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	struct notification n;
 	enum err_code rc = escalation_end(t, incident, reterr);
 	if (rc == ERR_OK)
 		rc = turn_scan_index(t, &notification_table, "incident", &like, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while (rc == ERR_OK) {
-		struct notification n;
-		bool more;
-		rc = turn_scan_next(&scan, &n, &more, reterr);
-		if (rc != ERR_OK || !more)
-			break;
+	while (turn_scan_step(&scan, &n, &rc, reterr)) {
 		if (answered(&n))
 			rc = send_stop(t, &n, NOTIFICATION_SUPPRESSED, why, reterr);
 	}
-	turn_scan_done(&scan);
 	return rc;
 }
 

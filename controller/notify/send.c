@@ -226,18 +226,10 @@ static enum err_code boot_one(struct turn *t, struct outbox *o, struct err *rete
 enum err_code notify_on_boot(struct turn *t, const struct notify_config *c, struct err *reterr)
 {
 	(void)c;
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	struct outbox o;
 	enum err_code rc = turn_scan_key(t, &outbox_table, NULL, 0, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while (rc == ERR_OK) {
-		struct outbox o;
-		bool more;
-		rc = turn_scan_next(&scan, &o, &more, reterr);
-		if (rc != ERR_OK || !more)
-			break;
+	while (turn_scan_step(&scan, &o, &rc, reterr))
 		rc = boot_one(t, &o, reterr);
-	}
-	turn_scan_done(&scan);
 	return rc;
 }

@@ -28,20 +28,16 @@ static enum err_code tell_hosts(struct turn *t, bool on, const char *reason, str
 {
 	struct host like = { .state = HOST_CONNECTED }, h;
 	struct halt *halt = arena_alloc(turn_arena(t), sizeof *halt);
-	struct turn_scan scan;
-	bool found;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	if (!halt)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	*halt = (struct halt){ on, reason };
 	enum err_code rc = turn_scan_index(t, &host_table, "state", &like, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while ((rc = turn_scan_next(&scan, &h, &found, reterr)) == ERR_OK && found) {
+	while (turn_scan_step(&scan, &h, &rc, reterr)) {
 		struct effect e = { .kind = EFFECT_FRAME, .host = h.name, .frame = FRAME_HALT, .body = halt };
 		if ((rc = turn_emit(t, &e, reterr)) != ERR_OK)
 			break;
 	}
-	turn_scan_done(&scan);
 	return rc;
 }
 
@@ -49,19 +45,15 @@ static enum err_code tell_hosts(struct turn *t, bool on, const char *reason, str
 static enum err_code go_on(struct turn *t, struct err *reterr)
 {
 	struct rollback like = { .state = ROLLBACK_HALTED }, r;
-	struct turn_scan scan;
-	bool found;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	enum err_code rc = turn_scan_index(t, &rollback_table, "state", &like, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while ((rc = turn_scan_next(&scan, &r, &found, reterr)) == ERR_OK && found) {
+	while (turn_scan_step(&scan, &r, &rc, reterr)) {
 		r.state = ROLLBACK_PROVING;
 		r.deadline_ms = turn_now_ms(t) + ROLLBACK_PROVE_MS;
 		if ((rc = turn_put(t, &rollback_table, &r, reterr)) != ERR_OK ||
 		    (rc = turn_timer_set(t, RECOVERY_TIMER_PROVE, r.rollback, NULL, turn_now_ms(t), reterr)) != ERR_OK)
 			break;
 	}
-	turn_scan_done(&scan);
 	return rc;
 }
 
@@ -81,16 +73,12 @@ enum err_code brakes_halt(struct turn *t, const struct actor *who, bool on, cons
 static enum err_code highest_epoch(struct turn *t, uint64_t *ret, struct err *reterr)
 {
 	struct host h;
-	struct turn_scan scan;
-	bool found;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	*ret = 0;
 	enum err_code rc = turn_scan_key(t, &host_table, NULL, 0, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while ((rc = turn_scan_next(&scan, &h, &found, reterr)) == ERR_OK && found)
+	while (turn_scan_step(&scan, &h, &rc, reterr))
 		if (h.epoch_seen > *ret && h.epoch_seen <= BRAKES_EPOCH_MAX)
 			*ret = h.epoch_seen;
-	turn_scan_done(&scan);
 	return rc;
 }
 
@@ -114,17 +102,13 @@ enum err_code brakes_observe(struct turn *t, const struct actor *who, bool on, c
 static enum err_code too_much_down(struct turn *t, bool *ret, struct err *reterr)
 {
 	struct service_health h;
-	struct turn_scan scan;
-	bool found;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	size_t all = 0, down = 0;
 	enum err_code rc = turn_scan_key(t, &service_health_table, NULL, 0, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while ((rc = turn_scan_next(&scan, &h, &found, reterr)) == ERR_OK && found) {
+	while (turn_scan_step(&scan, &h, &rc, reterr)) {
 		all++;
 		down += h.state == HEALTH_DOWN || h.stale; /* what cannot be seen is not trusted either */
 	}
-	turn_scan_done(&scan);
 	*ret = all >= ROLLBACK_BREAKER_LEAST && down * 100 > all * ROLLBACK_BREAKER_PERCENT;
 	return rc;
 }
@@ -135,33 +119,25 @@ struct automatic_past { size_t in_last_hour; uint64_t last_ended_ms; bool for_in
 static enum err_code chained(struct turn *t, struct id incident, bool *ret, struct err *reterr)
 {
 	struct rollback like = { .incident = incident }, r;
-	struct turn_scan scan;
-	bool found;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	enum err_code rc = turn_scan_index(t, &rollback_table, "incident", &like, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while (!*ret && (rc = turn_scan_next(&scan, &r, &found, reterr)) == ERR_OK && found)
+	while (!*ret && turn_scan_step(&scan, &r, &rc, reterr))
 		*ret = r.automatic;
-	turn_scan_done(&scan);
 	return rc;
 }
 
 static enum err_code automatic_past(struct turn *t, struct id incident, const char *service, struct automatic_past *ret, struct err *reterr)
 {
 	struct rollback like = { .service = service }, r;
-	struct turn_scan scan;
-	bool found;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	*ret = (struct automatic_past){ 0 };
 	enum err_code rc = turn_scan_index(t, &rollback_table, "service", &like, true, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while ((rc = turn_scan_next(&scan, &r, &found, reterr)) == ERR_OK && found) {
+	while (turn_scan_step(&scan, &r, &rc, reterr)) {
 		if (!r.automatic)
 			continue;
 		ret->in_last_hour += r.began_ms + 3600 * 1000 > turn_now_ms(t);
 		ret->last_ended_ms = r.ended_ms > ret->last_ended_ms ? r.ended_ms : ret->last_ended_ms;
 	}
-	turn_scan_done(&scan);
 	return rc == ERR_OK ? chained(t, incident, &ret->for_incident, reterr) : rc;
 }
 

@@ -238,15 +238,11 @@ enum err_code recovery_on_order_report(struct turn *t, const struct recovery_con
 enum err_code recovery_on_hello(struct turn *t, const char *host, struct err *reterr)
 {
 	struct order_record like = { .host = host }, o;
-	struct turn_scan scan;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	enum err_code rc = turn_scan_index(t, &order_table, "host", &like, false, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	bool found;
-	while ((rc = turn_scan_next(&scan, &o, &found, reterr)) == ERR_OK && found)
+	while (turn_scan_step(&scan, &o, &rc, reterr))
 		if (o.outcome == ORDER_OPEN && !o.accepted_ms && (rc = send_order(t, &o, reterr)) != ERR_OK)
 			break;
-	turn_scan_done(&scan);
 	return rc;
 }
 

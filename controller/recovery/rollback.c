@@ -18,14 +18,11 @@ enum err_code recovery_get(struct turn *t, struct id rollback, struct rollback *
 enum err_code recovery_of_service(struct turn *t, const char *service, struct rollback *ret, bool *ret_found, struct err *reterr)
 {
 	struct rollback like = { .service = service }, r;
-	struct turn_scan scan;
-	bool found, open = false;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	bool open = false;
 	enum err_code rc = turn_scan_index(t, &rollback_table, "service", &like, true, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while (!open && (rc = turn_scan_next(&scan, &r, &found, reterr)) == ERR_OK && found)
+	while (!open && turn_scan_step(&scan, &r, &rc, reterr))
 		open = r.state != ROLLBACK_ENDED;
-	turn_scan_done(&scan);
 	if (rc == ERR_OK && open)
 		*ret = r;
 	*ret_found = open;
@@ -106,14 +103,11 @@ static enum err_code end(struct turn *t, struct rollback *r, enum order_outcome 
 static enum err_code undone_order(struct turn *t, const struct change *change, const struct rollback_host *h, struct id *ret, struct err *reterr)
 {
 	struct order_record like = { .host = h->host }, o;
-	struct turn_scan scan;
-	bool found, hit = false;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	bool hit = false;
 	enum err_code rc = turn_scan_index(t, &order_table, "host", &like, true, &scan, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	while (!hit && (rc = turn_scan_next(&scan, &o, &found, reterr)) == ERR_OK && found)
+	while (!hit && turn_scan_step(&scan, &o, &rc, reterr))
 		hit = id_equal(o.safety_snapshot, h->snapshot) && text_equal(o.service, change->service);
-	turn_scan_done(&scan);
 	if (rc == ERR_OK && hit)
 		*ret = o.order_id;
 	return rc;

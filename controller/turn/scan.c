@@ -112,6 +112,54 @@ enum err_code turn_scan_next(struct turn_scan *s, void *ret, bool *ret_found, st
 	return rc;
 }
 
+bool turn_scan_step(struct turn_scan *s, void *ret, enum err_code *rc, struct err *reterr)
+{
+	bool found = false;
+	if (*rc == ERR_OK)
+		*rc = turn_scan_next(s, ret, &found, reterr);
+	return *rc == ERR_OK && found;
+}
+
+/* Room for one more behind a list that this alone lets grow: by doubling, from LIST_FIRST. */
+static enum err_code list_room(struct turn *t, const struct table *table, struct list *list, struct err *reterr)
+{
+	enum { LIST_FIRST = 8 };
+	size_t n = list->count, size = table->type->size;
+	if (n > 0 && (n < LIST_FIRST || (n & (n - 1)) != 0))
+		return ERR_OK;
+	void *room = arena_array(t->arena, n ? 2 * n : LIST_FIRST, size);
+	if (!room)
+		return err_set(reterr, ERR_NOMEM, "out of memory for the records of table %s", table->name);
+	if (n > 0)
+		memcpy(room, list->items, n * size);
+	list->items = room;
+	return ERR_OK;
+}
+
+enum err_code turn_scan_take(struct turn_scan *s, size_t max, struct list *list, struct err *reterr)
+{
+	struct list out = *list;
+	bool found = true;
+	enum err_code rc = ERR_OK;
+	while (rc == ERR_OK && found && out.count < max) {
+		rc = list_room(s->turn, s->table, &out, reterr);
+		if (rc == ERR_OK)
+			rc = turn_scan_next(s, (char *)out.items + out.count * s->table->type->size, &found, reterr);
+		out.count += rc == ERR_OK && found;
+	}
+	if (rc == ERR_OK)
+		*list = out;
+	return rc;
+}
+
+enum err_code turn_find(struct turn *t, const struct table *table, const char *field, const void *like, bool descending,
+    void *ret, bool *ret_found, struct err *reterr)
+{
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	enum err_code rc = turn_scan_index(t, table, field, like, descending, &scan, reterr);
+	return rc == ERR_OK ? turn_scan_next(&scan, ret, ret_found, reterr) : rc;
+}
+
 struct bytes turn_scan_position(const struct turn_scan *s)
 {
 	return s->started ? buf_bytes(&s->position) : (struct bytes){0};

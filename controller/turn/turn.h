@@ -12,6 +12,7 @@
 #define KEDGE_CONTROLLER_TURN_TURN_H
 
 #include "controller/turn/effect.h"
+#include "shared/base/cleanup.h"
 #include "shared/record/record.h"
 
 /* A table holds records of one type.  Primary key: the FIELD_KEY fields in order.  The store keeps an index for every FIELD_INDEXED
@@ -55,7 +56,16 @@ ERR_CHECK enum err_code turn_scan_next(struct turn_scan *s, void *ret, bool *ret
 struct bytes turn_scan_position(const struct turn_scan *s);
 /* A fresh scan of the same kind goes on from there, whether that record still exists or not.  ERR_INVALID: it is no position of such a scan. */
 ERR_CHECK enum err_code turn_scan_resume(struct turn_scan *s, struct bytes position, struct err *reterr);
+/* The loop over a scan: `while (turn_scan_step(&scan, &record, &rc, reterr))`.  False at the end, and whenever *rc is not ERR_OK: when the
+ * scan could not be begun, the body failed, or this step does.  Leaves *ret as it is then. */
+bool turn_scan_step(struct turn_scan *s, void *ret, enum err_code *rc, struct err *reterr);
+/* Appends what is left of the scan to *list, which began empty and has at most max records then, in the turn's arena.  As it was on failure. */
+ERR_CHECK enum err_code turn_scan_take(struct turn_scan *s, size_t max, struct list *list, struct err *reterr);
+/* Also for CLEANUP, where an empty scan ({0}) is nothing to do. */
 void turn_scan_done(struct turn_scan *s);
+/* The first record of turn_scan_index. */
+ERR_CHECK enum err_code turn_find(struct turn *t, const struct table *table, const char *field, const void *like, bool descending,
+    void *ret, bool *ret_found, struct err *reterr);
 
 /* The next number of a series ("incident" -> 1, 2, 3, …), for names that people say aloud: INC-12. */
 ERR_CHECK enum err_code turn_number(struct turn *t, const char *series, uint64_t *ret, struct err *reterr);

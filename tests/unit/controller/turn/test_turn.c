@@ -5,8 +5,8 @@
 
 #include "controller/store/store.h"
 #include "controller/turn/batch.h"
-#include "controller/turn/system.h"
 #include "controller/turn/limits.h"
+#include "controller/turn/system.h"
 #include "tests/lib/unit.h"
 
 struct thing {
@@ -168,8 +168,8 @@ static size_t next_place(const struct run *r, const struct thing *last, size_t l
 	return best;
 }
 
-static void open_scan(struct run *r, struct turn *t, const char *index, bool whole, bool descending, const struct thing *like,
-    struct turn_scan *s)
+static void open_scan(struct run *r, struct turn *t, const char *index, bool whole, bool descending,
+    const struct thing *like, struct turn_scan *s)
 {
 	struct err err = ERR_INIT;
 	if (index)
@@ -566,6 +566,91 @@ static void a_restore_is_seen_once(void **state)
 	assert_int_equal(batch_apply(f->batch, mark_seen, NULL, NULL), ERR_OK);
 }
 
+enum { MANY = 21 };
+
+static enum err_code put_many(struct turn *t, void *ctx, struct err *reterr)
+{
+	(void)ctx;
+	enum err_code rc = ERR_OK;
+	for (uint64_t i = 0; i < MANY && rc == ERR_OK; i++) {
+		struct thing x = {.group = i % 3 ? "b" : "a", .number = i, .shade = i % 2, .weight = i};
+		rc = turn_put(t, &thing_table, &x, reterr);
+	}
+	return rc;
+}
+
+static enum err_code step_over(struct turn *t, void *ctx, struct err *reterr)
+{
+	struct thing like = {.group = "a"}, x;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	enum err_code rc = turn_scan_key(t, &thing_table, &like, 1, false, &scan, reterr);
+	size_t count = 0;
+	(void)ctx;
+	while (turn_scan_step(&scan, &x, &rc, reterr))
+		assert_int_equal(x.number, 3 * count++);
+	assert_int_equal(rc, ERR_OK);
+	assert_int_equal(count, MANY / 3);
+	return ERR_OK;
+}
+
+/* What could not be begun is not stepped over, and what a body says ends the loop. */
+static enum err_code step_after_failure(struct turn *t, void *ctx, struct err *reterr)
+{
+	CLEANUP(turn_scan_done) struct turn_scan none = {0}, scan = {0};
+	struct thing x = {.number = 77};
+	enum err_code rc = ERR_LIMIT;
+	size_t count = 0;
+	(void)ctx;
+	assert_false(turn_scan_step(&none, &x, &rc, reterr));
+	assert_int_equal(x.number, 77);
+	assert_int_equal(turn_scan_key(t, &thing_table, NULL, 0, false, &scan, reterr), ERR_OK);
+	for (rc = ERR_OK; turn_scan_step(&scan, &x, &rc, reterr); count++)
+		rc = count == 4 ? ERR_FULL : ERR_OK;
+	assert_int_equal(rc, ERR_FULL);
+	assert_int_equal(count, 5);
+	return ERR_OK;
+}
+
+static enum err_code take_some(struct turn *t, void *ctx, struct err *reterr)
+{
+	CLEANUP(turn_scan_done) struct turn_scan all = {0}, again = {0};
+	struct list list = {0};
+	(void)ctx;
+	assert_int_equal(turn_scan_index(t, &thing_table, "weight", NULL, true, &all, reterr), ERR_OK);
+	assert_int_equal(turn_scan_take(&all, 9, &list, reterr), ERR_OK);
+	assert_int_equal(list.count, 9);
+	assert_int_equal(turn_scan_take(&all, SIZE_MAX, &list, reterr), ERR_OK); /* goes on where it stood */
+	assert_int_equal(turn_scan_index(t, &thing_table, "weight", NULL, false, &again, reterr), ERR_OK);
+	assert_int_equal(turn_scan_take(&again, MANY + 10, &list, reterr), ERR_OK);
+	assert_int_equal(list.count, MANY + 10);
+	for (uint64_t i = 0; i < list.count; i++)
+		assert_int_equal(LIST_AT(list, struct thing, i).number, i < MANY ? MANY - 1 - i : i - MANY);
+	return ERR_OK;
+}
+
+static enum err_code find_one(struct turn *t, void *ctx, struct err *reterr)
+{
+	struct thing x, like = {.shade = 1}, nothing = {.owner = "nobody"};
+	bool found = false;
+	(void)ctx;
+	assert_int_equal(turn_find(t, &thing_table, "shade", &like, false, &x, &found, reterr), ERR_OK);
+	assert_true(found && x.number == 3 && !strcmp(x.group, "a"));
+	assert_int_equal(turn_find(t, &thing_table, "shade", &like, true, &x, &found, reterr), ERR_OK);
+	assert_true(found && x.number == 19 && !strcmp(x.group, "b"));
+	assert_int_equal(turn_find(t, &thing_table, "owner", &nothing, false, &x, &found, reterr), ERR_OK);
+	assert_false(found);
+	return ERR_OK;
+}
+
+static void records_are_stepped_over_taken_and_found(void **state)
+{
+	static const batch_fn all[] = {put_many, step_over, step_after_failure, take_some, find_one};
+	struct fixture *f = *state;
+	struct err err = {0};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		assert_int_equal(batch_apply(f->batch, all[i], NULL, &err), ERR_OK);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -579,6 +664,7 @@ int main(void)
 	    CASE(a_record_past_its_limits_is_refused),
 	    CASE(a_damaged_record_is_named),
 	    CASE(a_restore_is_seen_once),
+	    CASE(records_are_stepped_over_taken_and_found),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
