@@ -212,20 +212,46 @@ static enum err_code fork_program(struct plan *p, int report_read, pid_t *ret, s
 	return ERR_OK;
 }
 
-enum err_code spawn_program(const struct process_spec *spec, struct spawned *ret, struct err *reterr)
+/* Opens p's ends for the program and s's ends for us. */
+typedef enum err_code (*open_fn)(const struct process_spec *spec, struct plan *p, struct spawned *s, struct err *reterr);
+
+static enum err_code open_pipes(
+    const struct process_spec *spec, struct plan *p, struct spawned *s, struct err *reterr)
+{
+	enum err_code rc = open_input(spec->input, &p->input, reterr);
+	if (rc == ERR_OK)
+		rc = open_pipe(&s->output, &p->output, reterr);
+	if (rc == ERR_OK && !spec->merge_errors)
+		rc = open_pipe(&s->errors, &p->errors, reterr);
+	if (rc == ERR_OK && spec->merge_errors && (p->errors = fcntl(p->output, F_DUPFD_CLOEXEC, 3)) < 0)
+		rc = err_sys(reterr, errno, "cannot set up descriptors for %s", p->path);
+	return rc;
+}
+
+static enum err_code open_socket(
+    const struct process_spec *spec, struct plan *p, struct spawned *s, struct err *reterr)
+{
+	(void)spec;
+	int ends[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_sys(reterr, errno, "cannot make a socket for %s", p->path);
+	s->output = ends[0];
+	p->input = ends[1];
+	p->output = fcntl(ends[1], F_DUPFD_CLOEXEC, 3);
+	p->errors = fcntl(ends[1], F_DUPFD_CLOEXEC, 3);
+	if (p->output < 0 || p->errors < 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
+		return err_sys(reterr, errno, "cannot set up descriptors for %s", p->path);
+	return ERR_OK;
+}
+
+static enum err_code spawn(const struct process_spec *spec, open_fn open_ends, struct spawned *ret, struct err *reterr)
 {
 	struct plan p = {.input = -1, .output = -1, .errors = -1, .report = -1};
 	struct spawned s = {.output = -1, .errors = -1};
 	CLEANUP(cleanup_fd) int report_read = -1;
 	enum err_code rc = plan_program(&p, spec, s.mark, reterr);
 	if (rc == ERR_OK)
-		rc = open_input(spec->input, &p.input, reterr);
-	if (rc == ERR_OK)
-		rc = open_pipe(&s.output, &p.output, reterr);
-	if (rc == ERR_OK && !spec->merge_errors)
-		rc = open_pipe(&s.errors, &p.errors, reterr);
-	if (rc == ERR_OK && spec->merge_errors && (p.errors = fcntl(p.output, F_DUPFD_CLOEXEC, 3)) < 0)
-		rc = err_sys(reterr, errno, "cannot set up descriptors for %s", p.path);
+		rc = open_ends(spec, &p, &s, reterr);
 	if (rc == ERR_OK)
 		rc = open_pipe(&report_read, &p.report, reterr);
 	if (rc == ERR_OK && fcntl(report_read, F_SETFL, 0) < 0)
@@ -243,42 +269,14 @@ enum err_code spawn_program(const struct process_spec *spec, struct spawned *ret
 	return ERR_OK;
 }
 
-static enum err_code open_socket(struct plan *p, struct spawned *s, struct err *reterr)
+enum err_code spawn_program(const struct process_spec *spec, struct spawned *ret, struct err *reterr)
 {
-	int ends[2];
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-		return err_sys(reterr, errno, "cannot make a socket for %s", p->path);
-	s->output = ends[0];
-	p->input = ends[1];
-	p->output = fcntl(ends[1], F_DUPFD_CLOEXEC, 3);
-	p->errors = fcntl(ends[1], F_DUPFD_CLOEXEC, 3);
-	if (p->output < 0 || p->errors < 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
-		return err_sys(reterr, errno, "cannot set up descriptors for %s", p->path);
-	return ERR_OK;
+	return spawn(spec, open_pipes, ret, reterr);
 }
 
 enum err_code spawn_talk(const struct process_spec *spec, struct spawned *ret, struct err *reterr)
 {
-	struct plan p = {.input = -1, .output = -1, .errors = -1, .report = -1};
-	struct spawned s = {.output = -1, .errors = -1};
-	CLEANUP(cleanup_fd) int report_read = -1;
-	enum err_code rc = plan_program(&p, spec, s.mark, reterr);
-	if (rc == ERR_OK)
-		rc = open_socket(&p, &s, reterr);
-	if (rc == ERR_OK)
-		rc = open_pipe(&report_read, &p.report, reterr);
-	if (rc == ERR_OK && fcntl(report_read, F_SETFL, 0) < 0)
-		rc = err_sys(reterr, errno, "cannot set up descriptors for %s", p.path);
-	if (rc == ERR_OK)
-		rc = fork_program(&p, report_read, &s.pid, reterr);
-	for (size_t i = 0; i < 4; i++)
-		cleanup_fd((int *[]){&p.input, &p.output, &p.errors, &p.report}[i]);
-	if (rc != ERR_OK) {
-		cleanup_fd(&s.output);
-		return rc;
-	}
-	*ret = s;
-	return ERR_OK;
+	return spawn(spec, open_socket, ret, reterr);
 }
 
 enum err_code spawn_call(int (*fn)(const void *arg), const void *arg, struct spawned *ret, struct err *reterr)
