@@ -248,9 +248,10 @@ static enum err_code do_diagnosis_verdict(struct job *j, struct err *reterr)
 {
 	struct past_incident p;
 	struct id id;
+	struct cause_named named = { .service = j->a->service, .components = j->a->components, .action = j->a->name };
 	enum err_code rc = incident_id(j, &id, reterr);
 	if (rc == ERR_OK)
-		rc = j->a->text ? learning_correct(j->t, &j->who, id, j->a->text, &p, reterr) : learning_confirm(j->t, &j->who, id, &p, reterr);
+		rc = j->a->text ? learning_correct(j->t, &j->who, id, j->a->text, named.service || named.components.count || named.action ? &named : NULL, &p, reterr) : learning_confirm(j->t, &j->who, id, &p, reterr);
 	return rc == ERR_OK ? answer(j, &past_incident_type, &p, reterr) : rc;
 }
 
@@ -577,7 +578,7 @@ static const struct verb {
 	{ { "incident", "note", "incident! text!", "add to its timeline", &incident_type }, do_incident_note, false },
 	{ { "diagnosis", "start", "incident!", "diagnose it again", &incident_type }, do_diagnosis_start, true },
 	{ { "diagnosis", "confirm", "incident!", "the diagnosis was right", &past_incident_type }, do_diagnosis_verdict, true },
-	{ { "diagnosis", "correct", "incident! text!", "what it was instead", &past_incident_type }, do_diagnosis_verdict, true },
+	{ { "diagnosis", "correct", "incident! text! service components name", "what it was instead", &past_incident_type }, do_diagnosis_verdict, true },
 	{ { "rollback", "plan", "service hosts components snapshot incident rollback text any_state deep progressive cross_schema normal", "what a rollback would do", &plan_answer_type }, do_rollback_plan, false },
 	{ { "rollback", "start", "service! hosts! components snapshot incident text! any_state deep progressive cross_schema normal", "ask for a rollback; it begins when it is approved", &rollback_answer_type }, do_rollback_start, false },
 	{ { "rollback", "undo", "rollback! incident text! normal", "ask to put back what a rollback replaced", &rollback_answer_type }, do_rollback_undo, false },

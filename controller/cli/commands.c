@@ -146,8 +146,11 @@ const struct command commands[] = {
     {"diagnosis", "confirm", .args = "incident!", .posts = "diagnosis/confirm", .run = run_post,
 	.doc = "say that a diagnosis was right: it becomes history that later ones are compared with",
 	.examples = {"kedge diagnosis confirm INC-3"}},
-    {"diagnosis", "correct", .args = "incident! text!...", .posts = "diagnosis/correct", .run = run_post,
-	.doc = "say what it was instead", .examples = {"kedge diagnosis correct INC-3 the disk of the database was full"}},
+    {"diagnosis", "correct", .args = "incident! text!...", .options = "service component action", .posts = "diagnosis/correct", .run = run_post,
+	.doc = "say what it was instead: the next one that looks like it is diagnosed so",
+	.more = "Where a service is named, and its component or the action that helps, that is what will be proposed.",
+	.examples = {"kedge diagnosis correct INC-3 the disk of the database was full",
+	    "kedge diagnosis correct INC-3 --service records-db --action free-space the disk of the database was full"}},
     {"diagnosis", "model", .args = "what! file", .options = "model out", .run = run_diagnosis_model,
 	.doc = "show, train or evaluate the model behind the classes of errors",
 	.more = "Works on files alone. Examples are a file with one object a line: system, class, text. Training holds back "

@@ -23,6 +23,7 @@ const struct option options[] = {
     {"service", 0, "SERVICE", "service", "the service"},
     {"host", 0, "HOST", "host", "a host; may be given more than once where more than one makes sense"},
     {"component", 0, "COMPONENT", "components", "config, code, data or database; none: all"},
+    {"action", 0, "ACTION", "name", "an action that the service declares"},
     {"to", 0, "SNAPSHOT", "snapshot", "the restore point: its id, or last-good"},
     {"incident", 0, "INCIDENT", "incident", "the incident that it answers, as in INC-3"},
     {"rollback", 0, "ROLLBACK", "rollback", "the rollback, as in RB-2"},

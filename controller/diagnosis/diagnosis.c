@@ -12,8 +12,7 @@
 #include <string.h>
 
 #include "controller/cause/cause.h"
-#include "controller/diagnosis/internal.h"
-#include "controller/diagnosis/learning.h"
+#include "controller/diagnosis/history.h"
 #include "controller/knowledge/calibration.h"
 #include "controller/diagnosis/metrics.h"
 #include "shared/base/text.h"
@@ -62,6 +61,13 @@ void inquiry_suspect(struct inquiry *q, enum evidence_kind kind, const struct su
 	q->suspects[at] = *s;
 }
 
+const char *probe_evidence(struct turn *t, const struct probe_result *r)
+{
+	if (r->settled != PROBE_CRITICAL && r->settled != PROBE_WARNING)
+		return NULL;
+	return arena_printf(turn_arena(t), "probe %s is %s: %s", r->probe, enum_name(&probe_state_enum, r->settled), r->text ? r->text : "");
+}
+
 static enum err_code note_probes(struct inquiry *q, const char *service, const char *host, struct err *reterr)
 {
 	struct service_health h;
@@ -69,10 +75,7 @@ static enum err_code note_probes(struct inquiry *q, const char *service, const c
 	enum err_code rc = health_get(q->t, service, host, &h, &found, reterr);
 	for (size_t i = 0; rc == ERR_OK && found && i < h.results.count; i++) {
 		const struct probe_result *p = &LIST_AT(h.results, struct probe_result, i);
-		if (p->settled == PROBE_CRITICAL || p->settled == PROBE_WARNING)
-			inquiry_note(q, EVIDENCE_PROBE, service, host,
-			    arena_printf(turn_arena(q->t), "probe %s is %s: %s", p->probe, enum_name(&probe_state_enum, p->settled), p->text ? p->text : ""),
-			    1.0, p->since_ms);
+		inquiry_note(q, EVIDENCE_PROBE, service, host, probe_evidence(q->t, p), 1.0, p->since_ms);
 	}
 	return rc;
 }
@@ -104,8 +107,11 @@ static enum err_code learn(struct inquiry *q, const struct list *patterns, struc
 	for (size_t i = 0; rc == ERR_OK && i < l.evidence_count; i++)
 		inquiry_note(q, (enum evidence_kind)l.evidence[i].kind, l.evidence[i].service, l.evidence[i].host, l.evidence[i].text, l.evidence[i].weight,
 		    l.evidence[i].at_ms);
-	if (rc == ERR_OK)
+	if (rc == ERR_OK) {
 		q->advised = l.fixes;
+		memcpy(q->remembered, l.remembered, sizeof q->remembered);
+		q->remembered_count = l.remembered_count;
+	}
 	return rc;
 }
 
@@ -392,7 +398,7 @@ static enum err_code investigate(struct inquiry *q, struct err *reterr)
 		rc = examine_service(q, &services[i], i == 0, reterr);
 	for (size_t i = 1; rc == ERR_OK && i < count; i++)
 		suspect_service(q, &services[i]);
-	return rc;
+	return rc == ERR_OK ? history_weigh(q, reterr) : rc;
 }
 
 enum err_code diagnosis_compute(struct turn *read, struct id incident, struct diagnosis *ret, struct err *reterr)

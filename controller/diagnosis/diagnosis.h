@@ -95,6 +95,8 @@ extern const struct table *const diagnosis_tables[];
 ERR_CHECK enum err_code diagnosis_on_log_report(struct turn *t, const struct host *h, const struct log_report *r, struct err *reterr);
 /* Patterns of a service that were first seen (again, after a silence) at or after since_ms, newest first; *ret: struct error_pattern. */
 ERR_CHECK enum err_code diagnosis_new_patterns(struct turn *t, const char *service, uint64_t since_ms, struct list *ret, struct err *reterr);
+/* Warnings and errors that were last seen at or after since_ms, new or not; newest first. */
+ERR_CHECK enum err_code diagnosis_patterns_seen(struct turn *t, const char *service, uint64_t since_ms, struct list *ret, struct err *reterr);
 
 /* Diagnose an open incident.  Works on a read-only turn; everything in *ret lives in its arena. */
 ERR_CHECK enum err_code diagnosis_compute(struct turn *read, struct id incident, struct diagnosis *ret, struct err *reterr);

@@ -3,6 +3,7 @@
 #define KEDGE_CONTROLLER_DIAGNOSIS_INTERNAL_H
 
 #include "controller/diagnosis/diagnosis.h"
+#include "controller/diagnosis/learning.h"
 
 enum {
 	DIAGNOSIS_SERVICES_MAX = 64, /* of what the failing one leans on, the nearest: further away nothing is found */
@@ -20,6 +21,9 @@ struct inquiry {
 	struct evidence evidence[DIAGNOSIS_EVIDENCE_MAX];
 	size_t evidence_count;
 	struct list advised; /* struct fix, from what is known */
+	struct remembered
+	    remembered[LEARNING_REMEMBERED_MAX]; /* past incidents that looked like this one, the likest first */
+	size_t remembered_count;
 	struct list entries; /* struct knowledge_entry */
 	uint64_t since_ms;   /* lines that fell silent before belong to an earlier fault */
 	/* Of the services that the failing one leans on: one is unwell; all have shown to be well since it failed. */
@@ -37,6 +41,9 @@ void inquiry_note(struct inquiry *q, enum evidence_kind kind, const char *servic
 /* Of one component of one place the strongest reason stands; the best suspects are kept, in order. */
 void inquiry_suspect(struct inquiry *q, enum evidence_kind kind, const struct suspect *s, double score);
 
+/* "probe page is critical: timed out", or NULL: it is well. */
+const char *probe_evidence(struct turn *t, const struct probe_result *r);
+
 /* Of the incident's own service: is the host among those that fail? */
 bool inquiry_is_failing(const struct inquiry *q, const char *host);
 
@@ -50,8 +57,8 @@ ERR_CHECK enum err_code changed_by_plan(struct inquiry *q, const char *service, 
 
 /* ---- what it says of itself (signs.c) ---- */
 
-/* What probes and lines of a place say is known, and the place declares an action that is good for it, or has a database that
- * is to be brought back: suspects.  own: of the failing service. */
+/* What probes and lines of a place say is known, and the place declares an action that is good for it, or has a
+ * database that is to be brought back: suspects.  own: of the failing service. */
 ERR_CHECK enum err_code signs_at(struct inquiry *q, const struct place *p, bool own, struct err *reterr);
 /* Before which nothing is news for an incident: its window, and the end of the incident before it. */
 ERR_CHECK enum err_code signs_since(struct turn *t, const struct incident *i, uint64_t *ret, struct err *reterr);

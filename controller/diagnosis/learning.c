@@ -1,13 +1,12 @@
 /* controller/diagnosis/learning.c: verdicts of people, past incidents, knowledge as evidence. */
-#include "controller/diagnosis/learning.h"
+#include "controller/diagnosis/history.h"
 
 #include <string.h>
 
 #include "controller/audit/audit.h"
-#include "controller/knowledge/similar.h"
 #include "shared/base/text.h"
 
-static const double alike_enough = 0.5, known_enough = 0.6; /* below these it is no evidence */
+static const double known_enough = 0.6; /* below it is no evidence */
 
 static const char *const verdict_names[VERDICT_KIND_COUNT] = {"confirmed", "corrected"};
 const struct enum_type verdict_kind_enum = ENUM_TYPE("verdict", verdict_names);
@@ -21,6 +20,10 @@ static const struct field past_fields[] = {
     F_TIME(struct past_incident, at_ms, 0, "when its cause was said"),
     F_ENUM(struct past_incident, verdict, &verdict_kind_enum, FIELD_ALWAYS | FIELD_COLUMN, "was the diagnosis right?"),
     F_STRING(struct past_incident, cause, TEXT_PAGE_MAX, FIELD_REQUIRED | FIELD_COLUMN, "what it was"),
+    F_STRING(
+	struct past_incident, about, NAME_MAX_BYTES, FIELD_WIDE, "the service that was to blame, where that was said"),
+    F_ENUMS(struct past_incident, components, &component_enum, COMPONENT_COUNT, FIELD_WIDE, "and its component"),
+    F_STRING(struct past_incident, action, NAME_MAX_BYTES, FIELD_WIDE, "or its declared action that helps"),
     F_ID(struct past_incident, diagnosis, DIAGNOSIS, 0, "the diagnosis that this is about"),
     F_STRINGS(struct past_incident, signs, HISTORY_SIGNS_MAX, FIELD_PHI,
 	"what was seen then: templates of log lines, probes"),
@@ -76,52 +79,74 @@ enum err_code learning_knowledge(struct turn *t, struct list *ret, struct err *r
 	return all_of(t, &knowledge_table, KNOWLEDGE_ENTRIES_MAX, ret, reterr);
 }
 
-/* ---- signs ---- */
+/* ---- verdicts ---- */
 
-static enum err_code signs_of(
-    struct turn *t, const struct incident *i, const struct list *patterns, struct list *ret, struct err *reterr)
+/* What a person said that it was must be there: the service, the component, the action. */
+static enum err_code check_named(struct turn *t, const struct cause_named *n, struct err *reterr)
 {
-	const char **signs = arena_array(turn_arena(t), HISTORY_SIGNS_MAX, sizeof *signs);
-	size_t n = 0;
-	if (!signs)
-		return err_set(reterr, ERR_NOMEM, "out of memory for a diagnosis");
-	for (size_t k = 0; k < i->probes.count && n < HISTORY_SIGNS_MAX / 2; k++)
-		signs[n++] = arena_printf(turn_arena(t), "probe %s", LIST_AT(i->probes, const char *, k));
-	for (size_t k = 0; k < patterns->count && n < HISTORY_SIGNS_MAX; k++) {
-		const char *text = LIST_AT(*patterns, struct error_pattern, k).template_text;
-		if (text)
-			signs[n++] = text;
+	struct list places;
+	bool component = n->components.count == 0, action = !n->action;
+	if (!n->service && (n->components.count || n->action))
+		return err_set(reterr, ERR_INVALID, "whose component or action is it?  Name the service, too");
+	enum err_code rc = n->service ? fleet_placements(t, n->service, &places, reterr) : ERR_OK;
+	if (rc != ERR_OK || !n->service)
+		return rc;
+	if (!places.count)
+		return err_set(reterr, ERR_NOT_FOUND, "no host runs a service %s", n->service);
+	for (size_t i = 0; i < places.count; i++) {
+		const struct placement *p = &LIST_AT(places, struct placement, i);
+		component = component || !(component_set(&n->components) & ~component_set(&p->components));
+		for (size_t k = 0; k < p->actions.count; k++)
+			action = action || text_equal(LIST_AT(p->actions, struct declared_action, k).name, n->action);
 	}
-	*ret = (struct list){signs, n};
+	if (!component)
+		return err_set(reterr, ERR_NOT_FOUND, "%s has no such component on any host", n->service);
+	return action ? ERR_OK
+		      : err_set(reterr, ERR_NOT_FOUND, "no host of %s declares an action %s", n->service, n->action);
+}
+
+static enum err_code name_first(struct turn *t, const struct diagnosis *d, struct past_incident *p, struct err *reterr)
+{
+	const struct suspect *s = &LIST_AT(d->suspects, struct suspect, 0);
+	uint32_t *component = arena_dup(turn_arena(t), &s->component, sizeof s->component);
+	if (!component)
+		return err_set(reterr, ERR_NOMEM, "out of memory for a verdict");
+	p->about = s->service;
+	p->components = (struct list){component, s->has_component};
+	p->action = s->run;
 	return ERR_OK;
 }
 
-static enum err_code patterns_then(struct turn *t, const struct incident *i, struct list *ret, struct err *reterr)
+static enum err_code keep_verdict(
+    struct turn *t, const struct actor *who, const struct past_incident *p, struct err *reterr)
 {
-	uint64_t since = i->fault_ms > DIAGNOSIS_WINDOW_MS ? i->fault_ms - DIAGNOSIS_WINDOW_MS : 0;
-	return diagnosis_new_patterns(t, i->service, since, ret, reterr);
+	bool right = p->verdict == VERDICT_CONFIRMED;
+	enum err_code rc = turn_put(t, &past_incident_table, p, reterr);
+	if (rc == ERR_OK)
+		rc = incident_tell(t, who, p->incident, 0, "verdict", reterr, "the cause is %s: %s",
+		    enum_name(&verdict_kind_enum, p->verdict), p->cause);
+	return rc != ERR_OK ? rc
+			    : audit_note(t, who, right ? "diagnosis.confirm" : "diagnosis.correct", "incident",
+				  id_text(ID_INCIDENT, p->incident), AUDIT_DONE, reterr, "%s", p->cause);
 }
 
-/* ---- verdicts ---- */
-
-static enum err_code settle(struct turn *t, const struct actor *who, struct id incident, enum verdict_kind verdict,
-    const char *cause, struct past_incident *ret, struct err *reterr)
+static enum err_code settle(struct turn *t, const struct actor *who, struct id incident, const char *cause,
+    const struct cause_named *named, struct past_incident *ret, struct err *reterr)
 {
 	struct incident i;
 	struct diagnosis d;
-	struct list patterns;
 	bool found, diagnosed;
 	enum err_code rc = incident_get(t, incident, &i, &found, reterr);
 	if (rc == ERR_OK && !found)
 		rc = err_set(reterr, ERR_NOT_FOUND, "there is no incident %s", id_text(ID_INCIDENT, incident));
 	if (rc == ERR_OK)
 		rc = diagnosis_of_incident(t, incident, &d, &diagnosed, reterr);
-	if (rc == ERR_OK && verdict == VERDICT_CONFIRMED && (!diagnosed || d.abstained))
+	if (rc == ERR_OK && !cause && (!diagnosed || d.abstained))
 		rc = err_set(reterr, ERR_STATE,
 		    "INC-%llu has no diagnosis that names a cause: say what it was with `kedge diagnosis correct`",
 		    (unsigned long long)i.number);
-	if (rc == ERR_OK)
-		rc = patterns_then(t, &i, &patterns, reterr);
+	if (rc == ERR_OK && named)
+		rc = check_named(t, named, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	struct past_incident p = {.incident = incident,
@@ -129,117 +154,44 @@ static enum err_code settle(struct turn *t, const struct actor *who, struct id i
 	    .service = i.service,
 	    .fault_ms = i.fault_ms,
 	    .at_ms = turn_now_ms(t),
-	    .verdict = verdict,
-	    .cause = verdict == VERDICT_CONFIRMED ? d.root_cause : cause,
+	    .verdict = cause ? VERDICT_CORRECTED : VERDICT_CONFIRMED,
+	    .cause = cause ? cause : d.root_cause,
 	    .by = who->name ? who->name : "controller"};
 	if (diagnosed)
 		p.diagnosis = d.diagnosis;
-	if ((rc = signs_of(t, &i, &patterns, &p.signs, reterr)) != ERR_OK ||
-	    (rc = turn_put(t, &past_incident_table, &p, reterr)) != ERR_OK ||
-	    (rc = incident_tell(t, who, incident, 0, "verdict", reterr, "the cause is %s: %s",
-		 enum_name(&verdict_kind_enum, verdict), p.cause)) != ERR_OK)
+	if (named) {
+		p.about = named->service;
+		p.components = named->components;
+		p.action = named->action;
+	} else if (!cause && d.suspects.count && (rc = name_first(t, &d, &p, reterr)) != ERR_OK) {
+		return rc;
+	}
+	if ((rc = history_signs(t, &i, diagnosed ? &d.evidence : NULL, &p.signs, reterr)) != ERR_OK ||
+	    (rc = keep_verdict(t, who, &p, reterr)) != ERR_OK)
 		return rc;
 	*ret = p;
-	return audit_note(t, who, verdict == VERDICT_CONFIRMED ? "diagnosis.confirm" : "diagnosis.correct", "incident",
-	    id_text(ID_INCIDENT, incident), AUDIT_DONE, reterr, "%s", p.cause);
+	return ERR_OK;
 }
 
 enum err_code learning_confirm(
     struct turn *t, const struct actor *who, struct id incident, struct past_incident *ret, struct err *reterr)
 {
-	return settle(t, who, incident, VERDICT_CONFIRMED, NULL, ret, reterr);
+	return settle(t, who, incident, NULL, NULL, ret, reterr);
 }
 
 enum err_code learning_correct(struct turn *t, const struct actor *who, struct id incident, const char *cause,
-    struct past_incident *ret, struct err *reterr)
+    const struct cause_named *named, struct past_incident *ret, struct err *reterr)
 {
-	return settle(t, who, incident, VERDICT_CORRECTED, cause, ret, reterr);
+	return settle(t, who, incident, cause, named, ret, reterr);
 }
 
 /* ---- evidence ---- */
 
-static void add(
+void learned_add(
     struct learned *l, enum evidence_kind kind, const char *service, const char *text, double weight, uint64_t at_ms)
 {
 	if (text && l->evidence_count < LEARNING_EVIDENCE_MAX)
 		l->evidence[l->evidence_count++] = (struct evidence){kind, service, NULL, text, weight, at_ms};
-}
-
-static enum err_code put_signs(struct similar *s, const struct list *signs, struct err *reterr)
-{
-	enum err_code rc = ERR_OK;
-	for (size_t i = 0; rc == ERR_OK && i < signs->count; i++)
-		rc = similar_event(s, LIST_AT(*signs, const char *, i), 1, reterr);
-	return rc;
-}
-
-/* The share of the signs of both that they have in common. */
-static double in_common(const struct list *a, const struct list *b)
-{
-	size_t both = 0;
-	for (size_t i = 0; i < a->count; i++)
-		for (size_t k = 0; k < b->count; k++)
-			if (text_equal(LIST_AT(*a, const char *, i), LIST_AT(*b, const char *, k))) {
-				both++;
-				break;
-			}
-	size_t all = a->count + b->count - both;
-	return all ? (double)both / (double)all : 0;
-}
-
-static enum err_code rank_past(
-    struct turn *t, const struct list *past, const struct list *signs, struct learned *l, struct err *reterr)
-{
-	struct similar *s;
-	struct similar_hit hits[3];
-	size_t n = 0;
-	double confidence;
-	uint32_t row;
-	enum err_code rc = similar_new(&s, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	for (size_t i = 0; rc == ERR_OK && i < past->count; i++) {
-		const struct past_incident *p = &LIST_AT(*past, struct past_incident, i);
-		rc = similar_row(s, id_text(ID_INCIDENT, p->incident), NULL, p->cause, true, &row, reterr);
-		if (rc == ERR_OK)
-			rc = put_signs(s, &p->signs, reterr);
-	}
-	if (rc == ERR_OK)
-		rc = similar_row(s, "asked", NULL, NULL, false, &row, reterr);
-	if (rc == ERR_OK && (rc = put_signs(s, signs, reterr)) == ERR_OK && (rc = similar_ready(s, reterr)) == ERR_OK)
-		rc = similar_find(s, row, hits, 3, &n, &confidence, reterr);
-	similar_free(s);
-	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
-		const struct past_incident *p = &LIST_AT(*past, struct past_incident, hits[i].row);
-		double share = in_common(&p->signs, signs);
-		if (share >= alike_enough)
-			add(l, EVIDENCE_HISTORY, p->service,
-			    arena_printf(turn_arena(t),
-				"INC-%llu looked like this (%.0f %% of the signs); %s by %s: %s",
-				(unsigned long long)p->number, 100 * share, enum_name(&verdict_kind_enum, p->verdict),
-				p->by, p->cause),
-			    share, p->fault_ms);
-	}
-	return rc;
-}
-
-static enum err_code look_back(
-    struct turn *t, const struct incident *i, const struct list *patterns, struct learned *l, struct err *reterr)
-{
-	struct list past, signs, others = {0};
-	enum err_code rc = all_of(t, &past_incident_table, HISTORY_LOOKED_AT, &past, reterr);
-	if (rc == ERR_OK)
-		rc = signs_of(t, i, patterns, &signs, reterr);
-	if (rc != ERR_OK || past.count == 0 || signs.count == 0)
-		return rc;
-	struct past_incident *kept = arena_array(turn_arena(t), past.count, sizeof *kept);
-	if (!kept)
-		return err_set(reterr, ERR_NOMEM, "out of memory for a diagnosis");
-	others.items = kept;
-	for (size_t k = 0; k < past.count; k++)
-		if (!id_equal(LIST_AT(past, struct past_incident, k).incident, i->incident))
-			kept[others.count++] = LIST_AT(past, struct past_incident, k);
-	return others.count ? rank_past(t, &others, &signs, l, reterr) : ERR_OK;
 }
 
 /* An entry's action as something to do: restart the service, or look.  Rollbacks come from what changed, never from
@@ -284,7 +236,7 @@ static enum err_code look_up(
 	buf_done(&text);
 	for (size_t h = 0; rc == ERR_OK && h < n && hits[h].confidence >= known_enough; h++) {
 		const struct knowledge_entry *e = hits[h].entry;
-		add(l, EVIDENCE_KNOWLEDGE, i->service,
+		learned_add(l, EVIDENCE_KNOWLEDGE, i->service,
 		    arena_printf(turn_arena(t), "known as %s: %s; often %s (%s)", e->name, e->title,
 			LIST_AT(e->causes, const char *, 0), e->source),
 		    0.8 * hits[h].confidence, 0);
@@ -298,7 +250,7 @@ enum err_code learning_about(
     struct turn *t, const struct incident *i, const struct list *patterns, struct learned *ret, struct err *reterr)
 {
 	struct learned l = {0};
-	enum err_code rc = look_back(t, i, patterns, &l, reterr);
+	enum err_code rc = history_look_back(t, i, &l, reterr);
 	if (rc == ERR_OK)
 		rc = look_up(t, i, patterns, &l, reterr);
 	if (rc == ERR_OK)

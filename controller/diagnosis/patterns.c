@@ -83,7 +83,10 @@ enum err_code diagnosis_on_log_report(struct turn *t, const struct host *h, cons
 
 static uint64_t news_ms(const struct error_pattern *p) { return p->again_ms ? p->again_ms : p->first_ms; }
 
-enum err_code diagnosis_new_patterns(struct turn *t, const char *service, uint64_t since_ms, struct list *ret, struct err *reterr)
+static uint64_t last_ms(const struct error_pattern *p) { return p->severity >= LOG_SEVERITY_WARNING ? p->last_ms : 0; }
+
+static enum err_code patterns_since(struct turn *t, const char *service, uint64_t since_ms, uint64_t (*when_ms)(const struct error_pattern *), struct list *ret,
+    struct err *reterr)
 {
 	struct error_pattern key = { .service = service }, p;
 	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
@@ -93,14 +96,24 @@ enum err_code diagnosis_new_patterns(struct turn *t, const char *service, uint64
 	if (rc != ERR_OK)
 		return rc;
 	while (turn_scan_step(&scan, &p, &rc, reterr) && count < PATTERN_KEPT_MAX) {
-		if (news_ms(&p) < since_ms)
+		if (when_ms(&p) < since_ms)
 			continue;
 		size_t at = count++; /* newest first; there are few */
-		for (; at && news_ms(&all[at - 1]) < news_ms(&p); at--)
+		for (; at && when_ms(&all[at - 1]) < when_ms(&p); at--)
 			all[at] = all[at - 1];
 		all[at] = p;
 	}
 	if (rc == ERR_OK)
 		*ret = (struct list){ all, count };
 	return rc;
+}
+
+enum err_code diagnosis_new_patterns(struct turn *t, const char *service, uint64_t since_ms, struct list *ret, struct err *reterr)
+{
+	return patterns_since(t, service, since_ms, news_ms, ret, reterr);
+}
+
+enum err_code diagnosis_patterns_seen(struct turn *t, const char *service, uint64_t since_ms, struct list *ret, struct err *reterr)
+{
+	return patterns_since(t, service, since_ms ? since_ms : 1, last_ms, ret, reterr);
 }

@@ -143,6 +143,36 @@ def undone(w, founder, ada, grace):
           any(e["action"] == "change.approve" and e["actor_name"] == "ada" for e in w.api("audit?limit=1000")["items"]))
 
 
+def diagnosed(w, founder, wanted):
+    """The newest incident's cause, once its diagnosis names one that holds the word."""
+    def cause():
+        i = newest(founder, "incident")
+        d = founder.json("diagnosis", "list", "--incident", "INC-%d" % i["number"], "--limit", 1)["items"]
+        return d and wanted in d[0].get("root_cause", "") and i
+    w.wait(cause, "a diagnosis that says \"%s\"" % wanted, 40)
+    return newest(founder, "incident")
+
+
+def learned(w, founder):
+    """What a person corrected once is what the next one like it is diagnosed as."""
+    note = w.dir / "tree/note"
+    note.write_text("broken\n")
+    first = diagnosed(w, founder, "config of notes")
+    said = founder("diagnosis", "correct", "INC-%d" % first["number"], "--service", "notes", "the mirror had gone stale")
+    check("a diagnosis is corrected with one command", said.returncode == 0, said.stderr)
+    wrong = founder("diagnosis", "correct", "INC-%d" % first["number"], "--service", "nobody", "x")
+    check("not with a service that is not there", wrong.returncode == 4, wrong.stderr)
+    note.write_text("good\n")
+    w.wait(lambda: newest(founder, "incident")["state"] == "resolved", "the incident to be resolved", 30)
+    check("and closed with its review", founder("incident", "close", "INC-%d" % first["number"], "learned").returncode == 0)
+    note.write_text("broken\n")
+    w.wait(lambda: newest(founder, "incident")["number"] > first["number"], "another incident", 20)
+    second = diagnosed(w, founder, "the mirror had gone stale")
+    page = founder("incident", "show", "INC-%d" % second["number"]).stdout
+    check("the next one is diagnosed as corrected, and says where from", "as in INC-%d" % first["number"] in page and "looked like this" in page, page)
+    note.write_text("good\n")
+
+
 def main():
     if os.geteuid() != 0:
         print("skipped: needs root")
@@ -154,6 +184,7 @@ def main():
             set_up(w, founder)
             broken(w, founder, ada, guest)
             undone(w, founder, ada, grace)
+            learned(w, founder)
             w.agent.send_signal(signal.SIGTERM)
             check("SIGTERM ends the agent cleanly", w.agent.wait(90) == 0)
         finally:

@@ -152,7 +152,7 @@ static void test_a_corrected_incident_is_remembered(void **state)
 	struct diagnosis d = diagnosed(&w, &first);
 	assert_null(evidence_of(&d, EVIDENCE_HISTORY));
 	assert_int_equal(learning_confirm(w.turn, &person, first.incident, &p, NULL), ERR_STATE); /* it named nothing */
-	ok(learning_correct(w.turn, &person, first.incident, "the printer had no paper", &p, ERR_HERE));
+	ok(learning_correct(w.turn, &person, first.incident, "the printer had no paper", NULL, &p, ERR_HERE));
 	assert_int_equal(p.verdict, VERDICT_CORRECTED);
 	assert_string_equal(p.by, "ada");
 	heals(&w, &first);
@@ -164,7 +164,7 @@ static void test_a_corrected_incident_is_remembered(void **state)
 	d = diagnosed(&w, &second);
 	assert_non_null(evidence_of(&d, EVIDENCE_HISTORY));
 	assert_non_null(strstr(evidence_of(&d, EVIDENCE_HISTORY)->text, "no paper"));
-	assert_int_equal(learning_correct(w.turn, &person, (struct id){{9}}, "x", &p, NULL), ERR_NOT_FOUND);
+	assert_int_equal(learning_correct(w.turn, &person, (struct id){{9}}, "x", NULL, &p, NULL), ERR_NOT_FOUND);
 	world_close(&w);
 }
 
@@ -207,7 +207,7 @@ static void test_fixes_have_a_record(void **state)
 	assert_true(fix.success > 0.83 && fix.success < 0.84);
 	assert_true(fix.success_low > 0.6 && fix.success_low < fix.success && fix.success_high < 0.98);
 	ok(learning_correct(
-	    w.turn, &person, i.incident, "something else", &p, ERR_HERE)); /* then that one did not help */
+	    w.turn, &person, i.incident, "something else", NULL, &p, ERR_HERE)); /* then that one did not help */
 	ok(learning_success(w.turn, &fix, ERR_HERE));
 	assert_int_equal(fix.worked, 8);
 	struct fix other = {.action = FIX_ROLLBACK, .service = "portal", .components = {&code, 1}};

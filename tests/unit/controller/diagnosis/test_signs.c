@@ -161,6 +161,88 @@ static void test_silence_may_be_of_somebody_else(void **state)
 	world_close(&w);
 }
 
+static void over(struct world *w, const struct incident *i)
+{
+	struct incident now;
+	struct incident_config c = {0};
+	struct actor person = actor_operator("ada", "10.0.0.9");
+	http_says(w, "site", "web-1", PROBE_OK);
+	ok(incident_resolve(w->turn, &c, &person, i->incident, "over", &now, ERR_HERE));
+	ok(incident_close(w->turn, &person, i->incident, "reviewed", &now, ERR_HERE));
+	world_after(w, 2 * HOUR);
+}
+
+/* Diagnosed as a changed configuration; a person says that it was something else. */
+static struct incident misdiagnosed(struct world *w, const char *cause, const struct cause_named *named)
+{
+	struct actor person = actor_operator("ada", "10.0.0.9");
+	struct past_incident p;
+	bool kept;
+	struct incident i = fails_with(w, "the page took 31 s");
+	compared(w, 1);
+	struct diagnosis d = diagnosed(w, &i);
+	assert_true(LIST_AT(d.suspects, struct suspect, 0).has_component);
+	d.diagnosis = turn_id(w->turn);
+	ok(diagnosis_record(w->turn, &d, &kept, ERR_HERE));
+	ok(learning_correct(w->turn, &person, i.incident, cause, named, &p, ERR_HERE));
+	over(w, &i);
+	return i;
+}
+
+static void test_a_corrected_cause_is_named_the_next_time(void **state)
+{
+	(void)state;
+	struct world w;
+	struct cause_named sweep = {.service = "site", .action = "sweep"};
+	site_open(&w);
+	misdiagnosed(&w, "old uploads slow the page down", &sweep);
+	struct incident again = fails_with(&w, "the page took 47 s");
+	compared(&w, 1);
+	struct diagnosis d = diagnosed(&w, &again);
+	runs(&d, "site", "sweep");
+	assert_non_null(strstr(d.root_cause, "old uploads"));
+	struct incident other = again;
+	over(&w, &other);
+	again = fails_with(&w, "connection refused"); /* does not look like it */
+	compared(&w, 1);
+	d = diagnosed(&w, &again);
+	assert_true(LIST_AT(d.suspects, struct suspect, 0).has_component);
+	world_close(&w);
+}
+
+static void test_words_alone_correct_too(void **state)
+{
+	(void)state;
+	struct world w;
+	site_open(&w);
+	misdiagnosed(&w, "the provider's line was slow", NULL);
+	struct incident again = fails_with(&w, "the page took 47 s");
+	compared(&w, 1);
+	struct diagnosis d = diagnosed(&w, &again);
+	assert_false(d.abstained);
+	assert_non_null(strstr(d.root_cause, "the provider's line"));
+	assert_int_equal(LIST_AT(d.fixes, struct fix, 0).action, FIX_INVESTIGATE); /* words make no step */
+	world_close(&w);
+}
+
+static void test_a_corrected_cause_must_be_there(void **state)
+{
+	(void)state;
+	struct world w;
+	struct past_incident p;
+	struct actor person = actor_operator("ada", "10.0.0.9");
+	uint32_t data = COMPONENT_DATA;
+	struct cause_named nobody = {.service = "nobody"}, no_action = {.service = "site", .action = "format"},
+			   no_component = {.service = "site", .components = {&data, 1}}, alone = {.action = "sweep"};
+	site_open(&w);
+	struct incident i = fails_with(&w, "x");
+	assert_int_equal(learning_correct(w.turn, &person, i.incident, "c", &nobody, &p, NULL), ERR_NOT_FOUND);
+	assert_int_equal(learning_correct(w.turn, &person, i.incident, "c", &no_action, &p, NULL), ERR_NOT_FOUND);
+	assert_int_equal(learning_correct(w.turn, &person, i.incident, "c", &no_component, &p, NULL), ERR_NOT_FOUND);
+	assert_int_equal(learning_correct(w.turn, &person, i.incident, "c", &alone, &p, NULL), ERR_INVALID);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +252,9 @@ int main(void)
 	    cmocka_unit_test(test_the_remedy_that_is_asked_for),
 	    cmocka_unit_test(test_what_it_says_of_a_database_is_the_databases),
 	    cmocka_unit_test(test_silence_may_be_of_somebody_else),
+	    cmocka_unit_test(test_a_corrected_cause_is_named_the_next_time),
+	    cmocka_unit_test(test_words_alone_correct_too),
+	    cmocka_unit_test(test_a_corrected_cause_must_be_there),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
