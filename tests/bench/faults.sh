@@ -43,7 +43,8 @@ while [ "$i" -lt "$worlds" ]; do
 		--out "$out/results-$i.jsonl" &
 	pids="$pids $!"
 	i=$((i + 1))
-	[ "$i" = "$worlds" ] || sleep 10 # ports are looked for one after the other
+	# Ports are looked for one after the other: the next world begins when this one is up (or is not going to be).
+	until [ "$i" = "$worlds" ] || [ -e "$work/w$((i - 1))/reference.sum" ] || ! kill -0 $! 2>/dev/null; do sleep 0.2; done
 done
 code=0
 for pid in $pids; do wait "$pid" || code=1; done

@@ -144,3 +144,114 @@ fault_data_page() {
 	dd if=/dev/urandom of="$base/data/$file" bs=512 count=16 conv=notrunc status=none
 	"$base/ctl" start
 }
+
+# ---- the second set: kinds that were not looked at while weights and entries were made ----
+
+live() { # live MESSAGE: what was done to the desk goes live on the host
+	git_quiet -C "$services/desk" add -A
+	git_quiet -C "$services/desk" commit -m "$1"
+	git_quiet -C "$services/desk" push origin HEAD:main
+	site_deploy "$host"
+}
+in_site() { sed -i "/root /i $1" "$(site_conf)"; } # a line of configuration for the site
+in_records() { echo "$1" >>"$base/conf/records.conf"; }
+
+# limits of processes
+limit() { for pid in $1 $(pgrep -P "$1"); do prlimit --pid "$pid" "$2"; done; }
+fault_limits_file_size() { limit "$(nginx_pid)" --fsize=0:0; }
+fault_limits_memory() { limit "$(postmaster)" --as=1000000:1000000; }
+fault_limits_db_files() { limit "$(postmaster)" --nofile=6:6; }
+fault_limits_descriptors() { sed -i 's|^events|worker_rlimit_nofile 7;\nevents|' "$base/conf/nginx.conf"; again; }
+
+# names and addresses
+fault_names_upstream() { sed -i '/location/i location = / { proxy_pass http://records.invalid:8080; }' "$(site_conf)"; again; }
+fault_names_resolver() { in_site 'resolver 127.0.0.1:9; resolver_timeout 300ms; location = / { set $there records.invalid; proxy_pass http://$there:8080; }'; reread; }
+fault_names_protocol() { in_site "location = / { proxy_pass http://127.0.0.1:$operators_port; }"; reread; }
+fault_names_address() { in_records "listen_addresses = '192.0.2.1'"; again; }
+fault_names_server() { sed -i "s|127.0.0.1:|192.0.2.1:|" "$(site_conf)"; again; }
+
+# values of the environment
+fault_environment_path() { on_desk bin/healthz 's|^began=|PGOPTIONS=--search_path=archive; export PGOPTIONS; began=|' 'portal: read from the archive'; }
+fault_environment_encoding() { on_desk bin/healthz 's|^began=|PGCLIENTENCODING=KLINGON; export PGCLIENTENCODING; began=|' 'portal: another encoding'; }
+fault_environment_page() { iconv -f UTF-8 -t UTF-16 "$services/desk/public/index.html" -o "$services/desk/public/index.html.new" && mv "$services/desk/public/index.html.new" "$services/desk/public/index.html"; live 'portal: a page from another editor'; }
+fault_environment_locale() { in_records "lc_messages = 'tlh_QO.UTF-8'"; again; }
+fault_environment_zone() { in_records "timezone = 'Mars/Phobos'"; again; }
+fault_environment_library() { in_records "shared_preload_libraries = 'pg_stat_plans'"; again; }
+
+# sockets and files of process numbers
+fault_sockets_replaced() { rm -f "$base/run/.s.PGSQL.5432" && : >"$base/run/.s.PGSQL.5432"; }
+fault_sockets_moved() { mv "$base/run" "$base/run.old" && mkdir "$base/run"; }
+fault_sockets_pid_file() { rm -f "$base/run/nginx.pid"; }
+
+# locks
+holding() { keep /usr/bin/python3 "$here/tests/bench/faults/hold.py" lock "$base/run" "$1"; sleep 0.3; }
+fault_locks_migration() { holding 'BEGIN; ALTER TABLE pulse ADD COLUMN note text; SELECT pg_sleep(600)'; }
+fault_locks_rename() { holding 'BEGIN; ALTER TABLE records RENAME TO records_old; ALTER TABLE pulse RENAME TO pulse_old; SELECT 1'; }
+fault_locks_clients() { keep /usr/bin/python3 "$here/tests/bench/faults/hold.py" web "$([ "$host" = web-1 ] && echo "$web1_port" || echo "$web2_port")" ''; sleep 1; }
+
+# who may do what
+fault_access_read_only() { database 'ALTER DATABASE portal SET default_transaction_read_only = on'; }
+fault_access_role() { database 'ALTER ROLE kedge NOLOGIN'; }
+fault_access_closed() { database 'ALTER DATABASE portal ALLOW_CONNECTIONS false' postgres; }
+fault_access_renamed() { for _ in 1 2 3 4 5 6 7 8 9; do database 'ALTER DATABASE portal RENAME TO portal_old' postgres && break; done 2>/dev/null; }
+fault_access_password() { in_site 'auth_basic "portal"; auth_basic_user_file /etc/portal/people;'; reread; }
+fault_access_conf_read_only() { in_records 'default_transaction_read_only = on'; reread; }
+fault_access_user() { sed -i 's|^user nobody|user portal-web|' "$base/conf/nginx.conf"; again; }
+
+# a schema that went another way than the code
+fault_migration_not_null() { database "ALTER TABLE pulse ADD COLUMN reader text NOT NULL DEFAULT 'x'; ALTER TABLE pulse ALTER COLUMN reader DROP DEFAULT"; }
+fault_migration_schema() { database 'CREATE SCHEMA archive; ALTER TABLE records SET SCHEMA archive'; }
+fault_migration_trigger() { database "CREATE FUNCTION frozen() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''records are frozen for the migration''; END'; CREATE TRIGGER frozen BEFORE INSERT ON pulse EXECUTE FUNCTION frozen()"; }
+fault_migration_code() { on_desk bin/healthz 's|count(record_id)|count(record_id) FILTER (WHERE archived)|' 'portal: only what is archived'; }
+
+# files of the database that are torn
+torn() { "$base/ctl" stop; eval "$1"; "$base/ctl" start >/dev/null 2>&1 || :; }
+fault_wal_emptied() { torn 'for f in "$base"/data/pg_wal/0*; do : >"$f"; done'; }
+fault_wal_control() { torn 'head -c 100 "$base/data/global/pg_control" >"$base/c" && cat "$base/c" >"$base/data/global/pg_control"; rm "$base/c"'; }
+fault_wal_map() { torn 'rm -f "$base"/data/base/*/pg_filenode.map'; }
+fault_wal_version() { torn 'rm -f "$base/data/PG_VERSION"'; }
+fault_wal_transactions() { torn 'rm -f "$base"/data/pg_xact/*'; }
+
+# certificates that are valid and not believed
+fault_chain_intermediate() {
+	t=$(mktemp -d)
+	for who in root middle; do openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 -subj "/CN=$who" -keyout "$t/$who.key" -out "$t/$who.pem" 2>/dev/null; done
+	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=portal -keyout "$base/tls/site.key" -out "$t/site.csr" 2>/dev/null
+	printf 'subjectAltName=IP:127.0.0.1\n' >"$t/ext"
+	openssl x509 -req -in "$t/site.csr" -CA "$t/middle.pem" -CAkey "$t/middle.key" -CAcreateserial -days 90 -extfile "$t/ext" -out "$base/tls/site.pem" 2>/dev/null
+	rm -rf "$t"
+	reread
+}
+fault_chain_purpose() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 -subj /CN=portal -addext subjectAltName=IP:127.0.0.1 -addext extendedKeyUsage=clientAuth \
+		-keyout "$base/tls/site.key" -out "$base/tls/site.pem" 2>/dev/null
+	reread
+}
+fault_chain_weak() { openssl req -x509 -newkey rsa:1024 -nodes -days 90 -subj /CN=portal -addext subjectAltName=IP:127.0.0.1 -keyout "$base/tls/site.key" -out "$base/tls/site.pem" 2>/dev/null; again; }
+fault_chain_gone() { rm -f "$base/tls/site.pem"; again; }
+fault_chain_protocol() { in_site 'ssl_protocols SSLv3;'; reread; }
+
+# something else where a file was
+fault_filetypes_fifo() { rm "$base/uploads/upload-1.txt" && mkfifo "$base/uploads/upload-1.txt"; }
+fault_filetypes_loop() { rm "$base/site/public/index.html" && ln -s index.html "$base/site/public/index.html"; }
+fault_filetypes_folder() { rm "$base/site/public/index.html" && mkdir "$base/site/public/index.html"; }
+fault_filetypes_dangling() { mv "$base/uploads" "$base/uploads.old" && ln -s /srv/uploads "$base/uploads"; }
+
+# releases
+fault_release_program() { on_desk bin/healthz 's|psql -X|pgsql -X|' 'portal: the new client'; }
+fault_release_interpreter() { on_desk bin/healthz '1s|.*|#!/usr/bin/zsh5|' 'portal: a better shell'; }
+fault_release_mode() { chmod 644 "$services/desk/bin/healthz"; live 'portal: tidy modes'; }
+fault_release_conflict() { printf '<<<<<<< HEAD\nportal\n=======\nrecords\n>>>>>>> theirs\n' >"$services/desk/public/index.html"; live 'Merge branch theirs'; }
+fault_release_flags() {
+	printf 'new_counting=maybe (\n' >"$services/desk/bin/flags"
+	sed -i 's|^began=|. "$(dirname "$0")/flags"; began=|' "$services/desk/bin/healthz"
+	live 'portal: flags for features'
+}
+fault_release_threshold() { on_desk bin/healthz 's|"$rows" -gt 0|"$rows" -gt 100000|' 'portal: expect what production has'; }
+
+# limits of time and number that somebody set
+fault_throttle_requests() { sed -i '1i limit_req_zone $server_name zone=all:32k rate=1r/m;' "$(site_conf)"; in_site 'limit_req zone=all;'; reread; }
+fault_throttle_bytes() { in_site 'limit_rate 10;'; reread; }
+fault_throttle_loop() { in_site 'error_page 404 =200 /again; location /again { try_files /nowhere.html /again; } location = / { try_files /nowhere.html /again; }'; reread; }
+fault_throttle_statement() { in_records 'statement_timeout = 1'; reread; }
+fault_throttle_spill() { in_records 'temp_file_limit = 0'; reread; }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """report.py RESULTS.jsonl… [--fit FILE --version NAME] [--must PERCENT]: what the bench of faults found, as tables.
 
-By kind: how often the first fix worked, with Wilson's interval; how often the first suspect was the true cause.  Then what the
+By kind, and by set (first and second, as faults.tsv tells them apart): how often the first fix worked, with Wilson's interval; how often the first suspect was the true cause.  Then what the
 confidences are worth: in bins, the expected calibration error, the accuracy of those that are 0.95 or more.  The map from the share of a
 score to a confidence is fitted on half of the kinds and judged on the other half, and the other way round; --fit writes the one that is
 fitted on all of them, with these figures, as the file that the product is built with.
@@ -71,10 +71,13 @@ def main():
     p.add_argument("--must", type=float)
     a = p.parse_args()
     rows = [json.loads(line) for f in a.results for line in open(f) if line.strip()]
+    if not rows:
+        sys.exit("there are no results")
     kinds = sorted({r["kind"] for r in rows})
+    sets = sorted({r.get("set", "first") for r in rows})
     print("%-15s %7s %8s  %-13s %8s %10s %9s" % ("kind", "faults", "worked", "Wilson 95 %", "cause@1", "abstained", "seconds"))
-    for kind in kinds + ["all"]:
-        mine = [r for r in rows if kind in (r["kind"], "all")]
+    for kind in kinds + (sets if len(sets) > 1 else []) + ["all"]:
+        mine = [r for r in rows if kind in (r["kind"], r.get("set"), "all")]
         good, first = sum(r["worked"] for r in mine), sum(r["rank"] == 1 for r in mine)
         low, high = wilson(good, len(mine))
         print("%-15s %7d %7.1f%%  %4.1f to %5.1f %7.1f%% %10d %9.1f" % (kind, len(mine), 100 * good / len(mine), 100 * low, 100 * high, 100 * first / len(mine),

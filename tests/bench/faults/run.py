@@ -191,7 +191,7 @@ def tidy(w, fault):
     """Back to the beginning, outside of the score."""
     w.sh("end")
     until(lambda: not any(r["state"] != "ended" for r in w.newest("rollback", 3)), 60)
-    if not until(w.healthy, 3) or w.sh("sum").stdout != w.reference or fault["kind"] in ("code", "disk"):
+    if not until(w.healthy, 3) or w.sh("sum").stdout != w.reference or fault["component"] == "code" or fault["kind"] in ("disk", "sockets", "locks"):
         w.kedge("founder", "halt", "the bench puts the world back")
         hosts = {fault["host"], "db-1"} if fault["component"] == "code" or fault["service"] == "records-db" else {fault["host"]}
         w.sh("restore", *sorted(hosts))
@@ -211,9 +211,9 @@ def load(only, seed):
     faults = []
     for line in (HERE / "faults.tsv").read_text().splitlines():
         if line and not line.startswith("#"):
-            faults.append(dict(zip(("kind", "fault", "host", "service", "component", "text"), line.split("\t"))))
+            faults.append(dict(zip(("set", "kind", "fault", "host", "service", "component", "text"), line.split("\t"))))
     if only:
-        faults = [f for f in faults if any(o in (f["kind"], f["fault"]) for o in only)]
+        faults = [f for f in faults if any(o in (f["set"], f["kind"], f["fault"]) for o in only)]
     random.Random(seed).shuffle(faults)
     return faults
 
