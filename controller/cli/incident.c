@@ -188,6 +188,9 @@ static void diagnosis(struct cli *c, struct buf *out, const struct diagnosis *d)
 	buf_text(out, "  ");
 	out_text(out, d->root_cause ? d->root_cause : "nothing was sure enough to be named");
 	buf_text(out, "\n");
+	if (d->has_error_class)
+		buf_printf(out, "  kind of error: %s (%.0f %% sure)\n", enum_name(&error_class_enum, d->error_class),
+		    100 * d->error_class_confidence);
 	if (d->suspects.count)
 		out_list(c, out, &suspect_type, &d->suspects, suspects, 4);
 	if (d->evidence.count) {

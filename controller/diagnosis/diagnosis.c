@@ -169,7 +169,7 @@ static enum err_code examine_service(struct inquiry *q, const struct ranked_serv
 	struct list places, patterns;
 	enum err_code rc = fleet_placements(q->t, s->name, &places, reterr);
 	if (rc != ERR_OK || (rc = patterns_of(q, s->name, &patterns, reterr)) != ERR_OK ||
-	    (rc = note_service(q, s, own, &patterns, reterr)) != ERR_OK || (own && (rc = learn(q, &patterns, reterr)) != ERR_OK))
+	    (rc = note_service(q, s, own, &patterns, reterr)) != ERR_OK || (rc = classes_of(q, s->name, own, &patterns, reterr)) != ERR_OK || (own && (rc = learn(q, &patterns, reterr)) != ERR_OK))
 		return rc;
 	for (size_t i = 0; rc == ERR_OK && i < places.count; i++) {
 		const char *host = LIST_AT(places, struct placement, i).host;
@@ -339,6 +339,7 @@ static enum err_code conclude(struct inquiry *q, struct diagnosis *d, struct err
 	d->abstained = confidence < least_confidence;
 	d->suspects = (struct list){ arena_dup(a, q->suspects, q->suspect_count * sizeof q->suspects[0]), q->suspect_count };
 	d->evidence = (struct list){ arena_dup(a, q->evidence, q->evidence_count * sizeof q->evidence[0]), q->evidence_count };
+	classes_conclude(q, d->abstained ? NULL : q->suspects[0].service, d);
 	if (d->abstained) {
 		d->root_cause = "unknown: nothing that was seen to change explains it";
 		return fleet_dependents(q->t, q->incident.service, &d->affected, reterr);

@@ -65,6 +65,9 @@ struct diagnosis {
 	bool abstained;
 	double share;              /* of the first suspect, of 1 */
 	double confidence;         /* how often a first suspect with such a share is the true cause: knowledge/calibration.h */
+	bool has_error_class;      /* error lines were there, and it is rather this than not */
+	uint32_t error_class;      /* enum error_class: what kind of error the cause's lines tell of */
+	double error_class_confidence; /* that the line is of that class: knowledge/model.h */
 	struct list suspects;      /* best first */
 	struct list alternatives;  /* struct suspect: those of other causes than the first's */
 	struct list affected;      /* names of services that depend on the cause */

@@ -12,6 +12,11 @@ enum {
 	DIAGNOSIS_CHANGES_MAX = 64,  /* newest changes that are looked at */
 };
 
+struct told_class { /* what kind of error the new lines of a service tell of, the surest of them */
+	const char *service;
+	uint32_t class; /* enum error_class */
+	double confidence;
+};
 struct inquiry {
 	struct turn *t;
 	struct incident incident;
@@ -25,6 +30,8 @@ struct inquiry {
 	    remembered[LEARNING_REMEMBERED_MAX]; /* past incidents that looked like this one, the likest first */
 	size_t remembered_count;
 	struct list entries; /* struct knowledge_entry */
+	struct told_class told[DIAGNOSIS_SERVICES_MAX + 1];
+	size_t told_count;
 	uint64_t since_ms;   /* lines that fell silent before belong to an earlier fault */
 	/* Of the services that the failing one leans on: one is unwell; all have shown to be well since it failed. */
 	bool dependency_unwell, dependencies_well;
@@ -62,6 +69,14 @@ ERR_CHECK enum err_code changed_by_plan(struct inquiry *q, const char *service, 
 ERR_CHECK enum err_code signs_at(struct inquiry *q, const struct place *p, bool own, struct err *reterr);
 /* Before which nothing is news for an incident: its window, and the end of the incident before it. */
 ERR_CHECK enum err_code signs_since(struct turn *t, const struct incident *i, uint64_t *ret, struct err *reterr);
+
+/* ---- what kind of error it is (classes.c) ---- */
+
+/* Classifies the new error lines of a service: evidence, and q->told.  own: of the failing service. */
+ERR_CHECK enum err_code classes_of(
+    struct inquiry *q, const char *service, bool own, const struct list *patterns, struct err *reterr);
+/* Which of them the diagnosis says.  cause: the first suspect's service, or NULL. */
+void classes_conclude(const struct inquiry *q, const char *cause, struct diagnosis *d);
 
 /* ---- which service (services.c) ---- */
 
