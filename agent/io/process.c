@@ -298,7 +298,7 @@ static void on_done(void *ctx, const struct process_result *r)
 }
 
 enum err_code process_run(
-    const struct process_spec *spec, const volatile bool *cancel, struct process_result *ret, struct err *reterr)
+    const struct process_spec *spec, const atomic_bool *cancel, struct process_result *ret, struct err *reterr)
 {
 	struct loop *l;
 	struct process *p;
@@ -309,7 +309,7 @@ enum err_code process_run(
 		return rc;
 	rc = process_start(l, spec, on_done, &w, &p, reterr);
 	while (rc == ERR_OK && !w.done) {
-		if (cancel && *cancel && !p->killed)
+		if (cancel && atomic_load(cancel) && !p->killed)
 			kill_as(p, PROCESS_CANCELLED);
 		rc = loop_turn(l, cancel ? CANCEL_POLL_MS : -1, reterr);
 		if (rc != ERR_OK && !w.done)
@@ -324,22 +324,46 @@ enum err_code process_run(
 	return ERR_OK;
 }
 
+/* The first line; of a program that talks much, the last one that tells. */
+static const char *telling_line(const char *all, const char *const *words)
+{
+	const char *told = all, *last = all;
+	bool found = false;
+	for (const char *line = all; words && *line;
+	     line += strcspn(line, "\n") + (line[strcspn(line, "\n")] != '\0')) {
+		last = line;
+		for (size_t i = 0; words[i]; i++) {
+			const char *at = strstr(line, words[i]);
+			if (at && at < line + strcspn(line, "\n")) {
+				told = line;
+				found = true;
+			}
+		}
+	}
+	return found ? told : last;
+}
+
 /* What it said is its own words, perhaps about people, and errors go to logs and to the controller. */
-static enum err_code failed_error(const struct process_spec *spec, const struct process_result *r, struct err *reterr)
+static enum err_code failed_error(
+    const struct process_spec *spec, const struct process_result *r, const char *const *words, struct err *reterr)
 {
 	char end[64];
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(SAID_ARENA);
-	const char *all = buf_str(r->errors.size ? &r->errors : &r->output);
-	const char *first = arena ? arena_strndup(arena, all, strcspn(all, "\n")) : NULL;
-	const char *said = first ? redact_leaving_text(arena, first, ERR_MSG_MAX) : NULL;
-	return err_set(reterr, r->end == PROCESS_TIMED_OUT ? ERR_TIMEOUT : ERR_IO, "%s: %s%s%s", spec->argv[0],
-	    process_result_text(r, end, sizeof end), said && said[0] ? ": " : "", said ? said : "");
+	const char *line = telling_line(buf_str(r->errors.size ? &r->errors : &r->output), words);
+	const char *cut = arena ? arena_strndup(arena, line, strcspn(line, "\n")) : NULL;
+	const char *said = cut ? redact_leaving_text(arena, cut, ERR_MSG_MAX) : NULL;
+	enum err_code rc = r->end == PROCESS_TIMED_OUT   ? ERR_TIMEOUT
+			   : r->end == PROCESS_CANCELLED ? ERR_CANCELLED
+							 : ERR_IO;
+	return err_set(reterr, rc, "%s: %s%s%s", spec->argv[0], process_result_text(r, end, sizeof end),
+	    said && said[0] ? ": " : "", said ? said : "");
 }
 
-enum err_code process_run_ok(const struct process_spec *spec, struct buf *output, struct err *reterr)
+enum err_code process_run_long(const struct process_spec *spec, const atomic_bool *cancel, const char *const *words,
+    struct buf *output, struct err *reterr)
 {
 	struct process_result r;
-	enum err_code rc = process_run(spec, NULL, &r, reterr);
+	enum err_code rc = process_run(spec, cancel, &r, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	if (r.end == PROCESS_EXITED && r.code == 0) {
@@ -350,7 +374,12 @@ enum err_code process_run_ok(const struct process_spec *spec, struct buf *output
 			   ? err_set(reterr, ERR_NOMEM, "no memory for the output of %s", spec->argv[0])
 			   : ERR_OK;
 	}
-	rc = failed_error(spec, &r, reterr);
+	rc = failed_error(spec, &r, words, reterr);
 	process_result_done(&r);
 	return rc;
+}
+
+enum err_code process_run_ok(const struct process_spec *spec, struct buf *output, struct err *reterr)
+{
+	return process_run_long(spec, NULL, NULL, output, reterr);
 }

@@ -7,6 +7,7 @@
 #ifndef KEDGE_AGENT_IO_PROCESS_H
 #define KEDGE_AGENT_IO_PROCESS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -75,9 +76,13 @@ ERR_CHECK enum err_code process_start_call(struct loop *l, int (*fn)(const void 
 
 /* Blocking form.  *ret is filled on ERR_OK whatever the program's own end was.  cancel (NULL: none) is polled. */
 ERR_CHECK enum err_code process_run(
-    const struct process_spec *spec, const volatile bool *cancel, struct process_result *ret, struct err *reterr);
+    const struct process_spec *spec, const atomic_bool *cancel, struct process_result *ret, struct err *reterr);
 /* As process_run, but anything except exit 0 is an error whose message holds the first line of what it said,
  * redacted. */
 ERR_CHECK enum err_code process_run_ok(const struct process_spec *spec, struct buf *output, struct err *reterr);
+/* The same of a program that talks much before it says what is wrong: the last line that holds one of the words
+ * (NULL-ended; none does: the last line).  ERR_CANCELLED when *cancel (NULL: none) ended it. */
+ERR_CHECK enum err_code process_run_long(const struct process_spec *spec, const atomic_bool *cancel,
+    const char *const *words, struct buf *output, struct err *reterr);
 
 #endif

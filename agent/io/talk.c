@@ -139,6 +139,12 @@ static bool reap(struct talk *t, uint64_t grace_ms)
 	}
 }
 
+bool talk_over(const struct talk *t)
+{
+	siginfo_t info = {.si_pid = 0};
+	return waitid(P_PID, (id_t)t->spawned.pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != 0;
+}
+
 void talk_end(struct talk *t, uint64_t grace_ms)
 {
 	enum { KILL_GRACE_MS = 2000 };

@@ -16,6 +16,8 @@ ERR_CHECK enum err_code talk_start(const struct process_spec *spec, struct talk 
  * the message holds the first line that it said; ERR_TIMEOUT. */
 ERR_CHECK enum err_code talk_ask(
     struct talk *t, const char *text, const char *last, uint64_t timeout_ms, struct buf *answer, struct err *reterr);
+/* Has it ended?  For a program that is not asked anything. */
+bool talk_over(const struct talk *t);
 /* Closes its input, gives it grace_ms to end by itself, then kills what is left.  NULL is a no-op. */
 void talk_end(struct talk *t, uint64_t grace_ms);
 

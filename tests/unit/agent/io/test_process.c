@@ -249,7 +249,7 @@ static void another_user_can_be_set(void **state)
 static void cancelling_the_blocking_form_ends_it(void **state)
 {
 	(void)state;
-	volatile bool cancel = true;
+	atomic_bool cancel = true;
 	struct process_result r;
 	struct err err;
 	const struct process_spec spec = {.argv = ARGV("sleep", "100"), .timeout_ms = 100000};
@@ -258,6 +258,28 @@ static void cancelling_the_blocking_form_ends_it(void **state)
 	assert_int_equal(r.end, PROCESS_CANCELLED);
 	assert_true(clock_mono_ms() - began < 3000);
 	process_result_done(&r);
+}
+
+static void of_a_long_talk_the_line_that_tells_is_told(void **state)
+{
+	(void)state;
+	static const char *const words[] = {"rror", NULL};
+	struct err err;
+	atomic_bool cancel = false;
+	struct process_spec spec = {
+	    .argv = ARGV(
+		"sh", "-c", "echo begun; echo an Error: no room; echo Error: the disk is full; echo ended; exit 1"),
+	    .timeout_ms = 5000};
+	assert_int_equal(process_run_long(&spec, NULL, words, NULL, &err), ERR_IO);
+	assert_non_null(strstr(err.msg, "exit 1: Error: the disk is full"));
+	spec.argv = ARGV("sh", "-c", "echo begun; echo gave up; exit 1"); /* none tells: the last one */
+	assert_int_equal(process_run_long(&spec, NULL, words, NULL, &err), ERR_IO);
+	assert_non_null(strstr(err.msg, "exit 1: gave up"));
+	spec.argv = ARGV("sh", "-c", "exit 1");
+	assert_int_equal(process_run_long(&spec, NULL, words, NULL, &err), ERR_IO);
+	spec.argv = ARGV("sleep", "100");
+	atomic_store(&cancel, true);
+	assert_int_equal(process_run_long(&spec, &cancel, words, NULL, &err), ERR_CANCELLED);
 }
 
 static void an_error_tells_what_the_program_said(void **state)
@@ -363,6 +385,7 @@ int main(void)
 	    cmocka_unit_test(what_a_start_step_left_behind_stays),
 	    cmocka_unit_test(another_user_can_be_set),
 	    cmocka_unit_test(cancelling_the_blocking_form_ends_it),
+	    cmocka_unit_test(of_a_long_talk_the_line_that_tells_is_told),
 	    cmocka_unit_test(an_error_tells_what_the_program_said),
 	    cmocka_unit_test(a_cancelled_process_calls_nobody),
 	    cmocka_unit_test(a_call_runs_in_a_child),
