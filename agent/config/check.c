@@ -179,6 +179,16 @@ enum err_code check_redis(const void *record, struct err *reterr)
 	return rc;
 }
 
+enum err_code check_mariadb(const void *record, struct err *reterr)
+{
+	const struct mariadb_config *m = record;
+	enum err_code rc = check_path("data_directory", m->data_directory, reterr);
+
+	if (rc == ERR_OK)
+		rc = check_path_there("socket", m->socket, reterr);
+	return rc == ERR_OK ? check_path("credentials_file", m->credentials_file, reterr) : rc;
+}
+
 enum err_code check_hooks(const void *record, struct err *reterr)
 {
 	const struct hooks_config *h = record;
@@ -191,11 +201,12 @@ enum err_code check_hooks(const void *record, struct err *reterr)
 
 const char *component_database_path(const struct component_config *c)
 {
-	return c->postgres ? c->postgres->data_directory
-	       : c->sqlite ? c->sqlite->file
-	       : c->redis  ? c->redis->data_directory
-	       : c->exec   ? c->exec->data_directory
-			   : NULL;
+	return c->postgres  ? c->postgres->data_directory
+	       : c->sqlite  ? c->sqlite->file
+	       : c->redis   ? c->redis->data_directory
+	       : c->mariadb ? c->mariadb->data_directory
+	       : c->exec    ? c->exec->data_directory
+			    : NULL;
 }
 
 /* A path to protect that lies outside of what is restored is a slip of the pen that would protect nothing. */
@@ -210,8 +221,7 @@ static enum err_code check_inside(
 		for (size_t k = 0; k < c->paths.count; k++)
 			below |= path_below(path, LIST_AT(c->paths, const char *, k));
 		if (!below)
-			rc = WRONG(
-			    "%s[%zu]: expected a path inside of this component, got \"%.200s\"", key, i, path);
+			rc = WRONG("%s[%zu]: expected a path inside of this component, got \"%.200s\"", key, i, path);
 	}
 	return rc;
 }
@@ -220,13 +230,14 @@ enum err_code check_component(const void *record, struct err *reterr)
 {
 	const struct component_config *c = record;
 	const char *database = component_database_path(c);
-	int kinds =
-	    (c->paths.count > 0) + !!c->git + !!c->release + !!c->postgres + !!c->sqlite + !!c->redis + !!c->exec;
+	int kinds = (c->paths.count > 0) + !!c->git + !!c->release + !!c->postgres + !!c->sqlite + !!c->redis +
+		    !!c->mariadb + !!c->exec;
 	enum err_code rc;
 
 	if (kinds != 1)
 		return WRONG(
-		    "expected exactly one of paths, git, release, postgres, sqlite, redis and exec, got %d", kinds);
+		    "expected exactly one of paths, git, release, postgres, sqlite, redis, mariadb and exec, got %d",
+		    kinds);
 	/* A database is copied and put back whole, by itself. */
 	if (database && (c->exclude.count || c->never_restore.count || c->refuse_open_writers))
 		return WRONG("%s: has no use for a database", c->exclude.count         ? "exclude"
@@ -287,7 +298,7 @@ enum err_code check_components(const void *record, struct err *reterr)
 	if (c->data && !c->data->paths.count)
 		return WRONG("data: expected paths");
 	if (c->database && !component_database_path(c->database))
-		return WRONG("database: expected one of postgres, sqlite, redis and exec");
+		return WRONG("database: expected one of postgres, sqlite, redis, mariadb and exec");
 	return ERR_OK;
 }
 
@@ -516,6 +527,7 @@ static const char *component_path(const struct component_config *c, size_t i, co
 		   : c->release ? "release"
 		   : c->sqlite  ? "sqlite.file"
 		   : c->redis   ? "redis.data_directory"
+		   : c->mariadb ? "mariadb.data_directory"
 		   : c->exec    ? "exec.data_directory"
 				: "postgres.data_directory";
 	const char *single = c->git ? c->git : c->release ? c->release : component_database_path(c);

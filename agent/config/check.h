@@ -8,6 +8,7 @@
 ERR_CHECK enum err_code check_postgres(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_hooks(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_redis(const void *record, struct err *reterr);
+ERR_CHECK enum err_code check_mariadb(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_sqlite(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_component(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_components(const void *record, struct err *reterr);

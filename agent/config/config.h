@@ -58,6 +58,15 @@ struct redis_config {
 	const char *password_file;  /* one line; NULL: none is asked for */
 	const char *file;           /* its `dbfilename` */
 };
+/* How a copy of a MariaDB server is made. */
+enum mariadb_method { MARIADB_PHYSICAL, MARIADB_DUMP, MARIADB_METHOD_COUNT };
+struct mariadb_config {
+	const char *data_directory; /* its owner is the system user that the server's programs run as */
+	const char *socket;
+	const char *credentials_file; /* an option file ([client] user, password); NULL: that user logs in by the socket */
+	uint32_t method;            /* enum mariadb_method */
+	struct list prove;          /* as postgres_config's */
+};
 struct hooks_config { /* any other database whose files stand still on demand */
 	const char *data_directory;
 	struct list freeze, thaw;   /* argv */
@@ -71,6 +80,7 @@ struct component_config {
 	const struct postgres_config *postgres;
 	const struct sqlite_config *sqlite;
 	const struct redis_config *redis;
+	const struct mariadb_config *mariadb;
 	const struct hooks_config *exec;
 	struct list exclude;       /* globs below the paths */
 	struct list never_restore; /* absolute paths that are snapshotted but never put back */

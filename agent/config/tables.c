@@ -41,6 +41,25 @@ static const struct field redis_fields[] = {
 static const struct record_type redis_config_type =
     RECORD_TYPE("redis_config", struct redis_config, redis_fields, "a Redis server", .check = check_redis);
 
+static const char *const mariadb_methods[] = {"physical", "dump"};
+static const struct enum_type mariadb_method_enum = ENUM_TYPE("mariadb_method", mariadb_methods);
+static const struct field mariadb_fields[] = {
+    F_STRING(struct mariadb_config, data_directory, PATH_LIMIT, FIELD_REQUIRED | FIELD_COLUMN,
+	"the server's data directory; the programs run as its owner"),
+    F_STRING(struct mariadb_config, socket, PATH_LIMIT, FIELD_COLUMN, "the server's socket",
+	.default_text = "/run/mysqld/mysqld.sock"),
+    F_STRING(struct mariadb_config, credentials_file, PATH_LIMIT, 0,
+	"an option file with [client], user and password, that the owner may read and others may not; none: the owner "
+	"logs in by the socket"),
+    F_ENUM(struct mariadb_config, method, &mariadb_method_enum, FIELD_COLUMN,
+	"physical: mariadb-backup, by pages; dump: mariadb-dump, for InnoDB alone", .default_text = "physical"),
+    F_STRINGS(struct mariadb_config, prove, CONFIG_ARGV_MAX, FIELD_SCALAR_OK,
+	"SQL that a restored database must answer in a drill: an error, no row, an empty, NULL or 0 first column is a "
+	"fault"),
+};
+static const struct record_type mariadb_config_type =
+    RECORD_TYPE("mariadb_config", struct mariadb_config, mariadb_fields, "a MariaDB server", .check = check_mariadb);
+
 static const struct field hooks_fields[] = {
     F_STRING(struct hooks_config, data_directory, PATH_LIMIT, FIELD_REQUIRED | FIELD_COLUMN,
 	"the folder that holds all of it and nothing else"),
@@ -67,6 +86,8 @@ static const struct field component_fields[] = {
 	"a SQLite database"),
     F_RECORD(
 	struct component_config, redis, struct redis_config, &redis_config_type, FIELD_SCALAR_OK, "a Redis server"),
+    F_RECORD(struct component_config, mariadb, struct mariadb_config, &mariadb_config_type, FIELD_SCALAR_OK,
+	"a MariaDB server"),
     F_RECORD(struct component_config, exec, struct hooks_config, &hooks_config_type, 0,
 	"any database that stands still on demand"),
     F_STRINGS(
@@ -90,7 +111,7 @@ static const struct field components_fields[] = {
     COMPONENT(config, "its configuration: paths"),
     COMPONENT(code, "its program: one of git, release and paths"),
     COMPONENT(data, "its files: paths"),
-    COMPONENT(database, "its database: one of postgres, sqlite, redis and exec"),
+    COMPONENT(database, "its database: one of postgres, sqlite, redis, mariadb and exec"),
 };
 static const struct record_type components_config_type = RECORD_TYPE("components_config", struct components_config,
     components_fields, "what a service consists of", .check = check_components);
@@ -367,6 +388,7 @@ const struct record_type *const agent_config_types[] = {
     &postgres_config_type,
     &sqlite_config_type,
     &redis_config_type,
+    &mariadb_config_type,
     &hooks_config_type,
     &steps_config_type,
     &action_config_type,

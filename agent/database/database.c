@@ -26,6 +26,7 @@ const struct adapter *adapter_of(const struct service_config *s)
 	       : c->postgres ? &adapter_postgres
 	       : c->sqlite   ? &adapter_sqlite
 	       : c->redis    ? &adapter_redis
+	       : c->mariadb  ? &adapter_mariadb
 	       : c->exec     ? &adapter_exec
 			     : NULL;
 }

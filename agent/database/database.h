@@ -1,6 +1,6 @@
 /* agent/database/database.h: restore points of databases by the database's own means, and the way back.
  *
- * PostgreSQL, SQLite, Redis, and any other by hooks: one adapter a kind (internal.h).  A copy is read in a state that the database can be
+ * PostgreSQL, SQLite, Redis, MariaDB, and any other by hooks: one adapter a kind (internal.h).  A copy is read in a state that the database can be
  * started from, without stopping it.  The way back puts the copy beside the live files, whole and durable, and exchanges the two while
  * nothing runs; what was there stays beside until it is saved or put back.  A PostgreSQL cluster whose log is archived (wal.h) can be
  * brought to any moment between.  Blocking; the worker's thread.  Every program and every question has a deadline. */

@@ -46,7 +46,7 @@ struct adapter {
 	/* Removes what goes with what was set aside; NULL: nothing. */
 	enum err_code (*discard)(const char *other, struct err *reterr);
 };
-extern const struct adapter adapter_postgres, adapter_sqlite, adapter_redis, adapter_exec;
+extern const struct adapter adapter_postgres, adapter_sqlite, adapter_redis, adapter_mariadb, adapter_exec;
 /* NULL: this service has no database. */
 const struct adapter *adapter_of(const struct service_config *s);
 

@@ -122,10 +122,10 @@ static const struct {
     {"services:\n  portal:\n    components: { cache: { paths: [/x] } }\n",
 	"agent.yaml:3: services.portal.components: unknown key \"cache\""},
     {"services:\n  portal:\n    components: { config: {} }\n",
-	"agent.yaml:3: services.portal.components.config: expected exactly one of paths, git, release, postgres, sqlite, redis and exec, "
+	"agent.yaml:3: services.portal.components.config: expected exactly one of paths, git, release, postgres, sqlite, redis, mariadb and exec, "
 	"got 0"},
     {"services:\n  portal:\n    components: { code: { git: /srv/x, paths: [/srv/x] } }\n",
-	"agent.yaml:3: services.portal.components.code: expected exactly one of paths, git, release, postgres, sqlite, redis and exec, got "
+	"agent.yaml:3: services.portal.components.code: expected exactly one of paths, git, release, postgres, sqlite, redis, mariadb and exec, got "
 	"2"},
     {"services:\n  portal:\n    components: { config: { git: /srv/x } }\n",
 	"agent.yaml:3: services.portal.components.config: expected paths"},
@@ -134,7 +134,7 @@ static const struct {
     {"services:\n  portal:\n    components: { code: { postgres: { data_directory: /x } } }\n",
 	"agent.yaml:3: services.portal.components.code: expected one of git, release and paths"},
     {"services:\n  portal:\n    components: { database: { paths: [/x] } }\n",
-	"agent.yaml:3: services.portal.components.database: expected one of postgres, sqlite, redis and exec"},
+	"agent.yaml:3: services.portal.components.database: expected one of postgres, sqlite, redis, mariadb and exec"},
     {"services:\n  portal:\n    components: { config: { paths: [etc/nginx] } }\n",
 	"agent.yaml:3: services.portal.components.config.paths[0]: expected an absolute path without \"..\", \"//\" or "
 	"a slash at its end, got \"etc/nginx\""},
@@ -178,11 +178,16 @@ static const struct {
 	"\"here\""},
     {"services:\n  portal:\n    components: { database: { redis: { data_directory: /x, file: ../y } } }\n",
 	"agent.yaml:3: services.portal.components.database.redis.file: expected the name of a file, got \"../y\""},
+    {"services:\n  portal:\n    components: { database: { mariadb: { data_directory: /x, socket: here } } }\n",
+	"agent.yaml:3: services.portal.components.database.mariadb.socket: expected an absolute path without \"..\", "
+	"\"//\" or a slash at its end, got \"here\""},
+    {"services:\n  portal:\n    components: { database: { mariadb: { data_directory: /x, method: copy } } }\n",
+	"agent.yaml:3: services.portal.components.database.mariadb.method: expected one of physical, dump, got copy"},
     {"services:\n  portal:\n    components: { database: { exec: { data_directory: /x, freeze: [a] } } }\n",
 	"agent.yaml:3: services.portal.components.database.exec.thaw: is required"},
     {"services:\n  portal:\n    components: { database: { sqlite: /x, redis: /y } }\n",
-	"agent.yaml:3: services.portal.components.database: expected exactly one of paths, git, release, postgres, sqlite, redis "
-	"and exec, got 2"},
+	"agent.yaml:3: services.portal.components.database: expected exactly one of paths, git, release, postgres, sqlite, redis, "
+	"mariadb and exec, got 2"},
     {"services:\n  portal:\n    components: { database: { postgres: { port: 5432 } } }\n",
 	"agent.yaml:3: services.portal.components.database.postgres.data_directory: is required"},
     {"services:\n  portal:\n    components: { database: { postgres: { data_directory: /x, port: 70000 } } }\n",
