@@ -90,16 +90,6 @@ void base_free(struct base *b)
 
 /* ---- pages; with the mutex held ---- */
 
-static enum err_code fetch(struct base *b, size_t page, struct tree *ret, struct err *reterr)
-{
-	struct chunk_id id;
-	const uint8_t *reference = b->pages.data + page * REFERENCE_SIZE, *data;
-	uint32_t size = reference_size(reference);
-	memcpy(id.b, reference, CHUNK_ID_SIZE);
-	enum err_code rc = reader_chunk(b->reader, &id, size, &data, reterr);
-	return rc ? rc : tree_add_loose_page(ret, data, size, reterr);
-}
-
 static bool remember_key(struct page_key *k, const struct tree_block *first)
 {
 	if (k->known)
@@ -129,7 +119,7 @@ static struct base_slot *load(struct base *b, size_t page)
 	}
 	if (!oldest || b->keys[page].bad)
 		return NULL;
-	if (fetch(b, page, &tree, &err) || !remember_key(&b->keys[page], &tree.blocks[0])) {
+	if (reader_page(b->reader, b->pages.data + page * REFERENCE_SIZE, &tree, &err) || !remember_key(&b->keys[page], &tree.blocks[0])) {
 		log_warn("snapshot", "reading anew what an unreadable page of the last tree held: %s", err.msg);
 		tree_done(&tree);
 		b->keys[page].bad = true;

@@ -23,7 +23,8 @@ struct checking {
 	size_t pack_count;
 	uint8_t *good; /* by number: the file is there and sound */
 	size_t good_count;
-	struct needs indexed; /* every chunk of the index, by place */
+	uint32_t *placed; /* by number: chunks that the index places there */
+	struct reader *reader;
 };
 
 static bool cancelled(const struct checking *c)
@@ -31,48 +32,31 @@ static bool cancelled(const struct checking *c)
 	return c->o->cancel && atomic_load(c->o->cancel);
 }
 
-/* ---- the index into memory ---- */
+/* ---- the index ---- */
 
-struct collecting {
-	struct needs *n;
-	bool failed;
-};
-
-static bool collect(void *ctx, const struct chunk_id *id, const struct place *place)
+static bool count_place(void *ctx, const struct chunk_id *id, const struct place *place)
 {
-	struct collecting *c = ctx;
-	struct needs *n = c->n;
-	if (n->count == n->room) {
-		size_t room = n->room ? n->room * 2 : 1024;
-		struct need *more = realloc(n->all, room * sizeof *more);
-		if (!more) {
-			c->failed = true;
-			return false;
-		}
-		n->all = more;
-		n->room = room;
-	}
-	n->all[n->count++] = (struct need){*place, *id};
+	struct checking *c = ctx;
+	(void)id;
+	c->result.chunks++;
+	if (place->pack < c->good_count)
+		c->placed[place->pack]++;
 	return true;
 }
 
 static enum err_code load_index(struct checking *c, struct err *reterr)
 {
-	CLEANUP(index_reader_cleanup) struct index_reader *reader = NULL;
-	struct collecting l = {&c->indexed, false};
-	enum err_code rc = index_reader_new(c->repo->index, &reader, reterr);
+	enum err_code rc = reader_new(c->repo, &c->reader, reterr);
 	if (!rc)
-		rc = index_packs(reader, &c->packs, &c->pack_count, reterr);
-	if (!rc)
-		rc = index_each(reader, collect, &l, reterr);
-	if (!rc && l.failed)
-		rc = err_set(reterr, ERR_NOMEM, "out of memory");
+		rc = index_packs(reader_index(c->reader), &c->packs, &c->pack_count, reterr);
 	if (rc)
 		return rc;
-	needs_sort(&c->indexed);
 	c->good_count = c->pack_count ? c->packs[c->pack_count - 1].number + 1u : 0;
-	c->good = calloc(c->good_count + 1, 1);
-	return c->good ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory");
+	c->good = calloc(c->good_count + 1, sizeof *c->good);
+	c->placed = calloc(c->good_count + 1, sizeof *c->placed);
+	if (!c->good || !c->placed)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	return index_each(reader_index(c->reader), count_place, c, reterr);
 }
 
 static const struct index_pack *known_pack(const struct checking *c, const struct pack_id *id)
@@ -85,37 +69,28 @@ static const struct index_pack *known_pack(const struct checking *c, const struc
 
 /* ---- packs ---- */
 
+static bool is_placed(
+    struct checking *c, uint32_t number, const struct pack_segment *s, uint32_t at, const struct pack_chunk *chunk)
+{
+	struct place p;
+	return reader_place(c->reader, &chunk->id, &p) && p.pack == number && p.offset == s->offset && p.at == at &&
+	       p.size == chunk->size && p.sealed_size == s->sealed_size && p.raw_size == s->raw_size;
+}
+
 /* Every chunk of the pack as the index has it, or elsewhere: a chunk may be stored twice, but what the index says of
  * this pack is true. */
 static void compare_with_index(struct checking *c, const struct index_pack *known, const struct pack_index *x)
 {
-	size_t low = 0, high = c->indexed.count, chunk = 0, matched = 0, of_pack = 0;
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		if (c->indexed.all[middle].place.pack < known->number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	size_t at = low;
-	while (at + of_pack < c->indexed.count && c->indexed.all[at + of_pack].place.pack == known->number)
-		of_pack++;
+	size_t chunk = 0;
+	uint32_t matched = 0, placed = c->placed[known->number];
 	for (uint32_t i = 0; i < x->segment_count; i++) {
-		uint32_t offset = 0;
-		for (uint32_t j = 0; j < x->segments[i].chunk_count; j++, chunk++) {
-			const struct need *n = at + matched < c->indexed.count ? &c->indexed.all[at + matched] : NULL;
-			bool same = n && matched < of_pack && n->place.offset == x->segments[i].offset &&
-				    n->place.at == offset && n->place.size == x->chunks[chunk].size &&
-				    n->place.sealed_size == x->segments[i].sealed_size &&
-				    n->place.raw_size == x->segments[i].raw_size &&
-				    !memcmp(n->id.b, x->chunks[chunk].id.b, CHUNK_ID_SIZE);
-			matched += same;
-			offset += x->chunks[chunk].size;
-		}
+		uint32_t at = 0;
+		for (uint32_t j = 0; j < x->segments[i].chunk_count; at += x->chunks[chunk++].size, j++)
+			matched += is_placed(c, known->number, &x->segments[i], at, &x->chunks[chunk]);
 	}
-	if (matched != of_pack)
+	if (matched != placed)
 		findings_add(&c->findings,
-		    "index: %zu places in pack %u are wrong; run `kedge-agent repo rebuild-index`", of_pack - matched,
+		    "index: %u places in pack %u are wrong; run `kedge-agent repo rebuild-index`", placed - matched,
 		    known->number);
 }
 
@@ -248,33 +223,40 @@ static void check_names(struct checking *c, int folder_fd, const char *folder, c
 
 /* ---- restore points ---- */
 
-static enum err_code check_trees(
-    struct checking *c, struct reader *rd, const struct manifest *m, const char *name, struct err *reterr)
+/* Only whether each is there counts here, so none is remembered. */
+static enum err_code check_page(struct checking *c, const struct tree *tree, const char *name, struct err *reterr)
 {
 	struct needs needs = {0};
-	enum err_code rc = ERR_OK;
-	for (size_t i = 0; i < m->trees.count && !rc; i++) {
-		const struct manifest_tree *t = &LIST_AT(m->trees, struct manifest_tree, i);
-		struct tree tree = {0};
-		struct err why = ERR_INIT;
-		rc = reader_tree(rd, t->pages, &tree, &why);
-		if (rc == ERR_CORRUPT) {
-			findings_add(
-			    &c->findings, "%s: %s: %s", name, enum_name(&component_enum, t->component), why.msg);
-			rc = ERR_OK;
-		} else if (rc) {
-			rc = err_set(reterr, rc, "%s", why.msg);
-		} else {
-			rc = needs_add_tree(&needs, rd, &tree, c->good, c->good_count, name, &c->findings, reterr);
-		}
-		tree_done(&tree);
-	}
+	enum err_code rc = needs_add_tree(&needs, c->reader, tree, c->good, c->good_count, name, &c->findings, reterr);
 	needs_done(&needs);
 	return rc;
 }
 
-static enum err_code check_snapshot(
-    struct checking *c, struct reader *rd, struct id id, struct arena *arena, struct err *reterr)
+static enum err_code check_tree(struct checking *c, const struct manifest_tree *t, const char *name, struct err *reterr)
+{
+	struct reader_pages pages = READER_PAGES(t->pages);
+	struct err why = ERR_INIT;
+	bool more = true;
+	enum err_code rc = ERR_OK;
+	while (!rc && (rc = reader_next_page(c->reader, &pages, &more, &why)) == ERR_OK && more)
+		rc = check_page(c, &pages.tree, name, &why);
+	reader_pages_done(&pages);
+	if (rc == ERR_CORRUPT) {
+		findings_add(&c->findings, "%s: %s: %s", name, enum_name(&component_enum, t->component), why.msg);
+		return ERR_OK;
+	}
+	return rc ? err_set(reterr, rc, "%s", why.msg) : ERR_OK;
+}
+
+static enum err_code check_trees(struct checking *c, const struct manifest *m, const char *name, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; i < m->trees.count && !rc; i++)
+		rc = check_tree(c, &LIST_AT(m->trees, struct manifest_tree, i), name, reterr);
+	return rc;
+}
+
+static enum err_code check_snapshot(struct checking *c, struct id id, struct arena *arena, struct err *reterr)
 {
 	char name[ID_TEXT_MAX];
 	struct manifest m;
@@ -289,7 +271,7 @@ static enum err_code check_snapshot(
 		findings_add(&c->findings, "%s", why.msg);
 	else if (rc)
 		return err_set(reterr, rc, "%s", why.msg);
-	else if ((rc = check_trees(c, rd, &m, id_format(ID_SNAPSHOT, id, name), reterr)))
+	else if ((rc = check_trees(c, &m, id_format(ID_SNAPSHOT, id, name), reterr)))
 		return rc;
 	else if (m.summary.marks.damage)
 		findings_add(&c->findings, "%s: %s", id_format(ID_SNAPSHOT, id, name), m.summary.marks.damage);
@@ -328,15 +310,12 @@ static enum err_code check_snapshots(struct checking *c, struct err *reterr)
 {
 	CLEANUP(cleanup_free) struct id *ids = NULL;
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(ARENA_LIMIT);
-	CLEANUP(reader_cleanup) struct reader *rd = NULL;
 	size_t count = 0;
 	if (!arena)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	enum err_code rc = manifest_ids(c->repo, &ids, &count, reterr);
-	if (!rc)
-		rc = reader_new(c->repo, &rd, reterr);
 	for (size_t i = 0; i < count && !rc && !cancelled(c); i++) {
-		rc = check_snapshot(c, rd, ids[i], arena, reterr);
+		rc = check_snapshot(c, ids[i], arena, reterr);
 		findings_tell(&c->findings, c->o->on_finding, c->o->ctx);
 	}
 	return rc;
@@ -350,7 +329,6 @@ enum err_code repo_check(
 	struct checking c = {.repo = r, .o = o};
 	findings_init(&c.findings);
 	enum err_code rc = load_index(&c, reterr);
-	c.result.chunks = c.indexed.count;
 	if (!rc)
 		rc = check_packs(&c, reterr);
 	if (!rc) {
@@ -367,7 +345,8 @@ enum err_code repo_check(
 	if (!rc)
 		*ret = c.result;
 	findings_done(&c.findings);
-	needs_done(&c.indexed);
+	reader_free(c.reader);
+	free(c.placed);
 	free(c.packs);
 	free(c.good);
 	return rc;

@@ -28,13 +28,12 @@ static enum err_code gather(const struct manifest *m, struct reader *rd, struct 
 	for (size_t i = 0; i < m->trees.count && !rc; i++) {
 		const struct manifest_tree *t = &LIST_AT(m->trees, struct manifest_tree, i);
 		const char *name = enum_name(&component_enum, t->component);
-		struct tree tree = {0};
+		struct reader_pages pages = READER_PAGES(t->pages);
+		bool more = true;
 		rc = needs_add_pages(n, rd, t->pages, NULL, 0, name, &f, reterr);
-		if (!rc)
-			rc = reader_tree(rd, t->pages, &tree, reterr);
-		if (!rc)
-			rc = needs_add_tree(n, rd, &tree, NULL, 0, name, &f, reterr);
-		tree_done(&tree);
+		while (!rc && (rc = reader_next_page(rd, &pages, &more, reterr)) == ERR_OK && more)
+			rc = needs_add_tree(n, rd, &pages.tree, NULL, 0, name, &f, reterr);
+		reader_pages_done(&pages);
 	}
 	if (!rc && f.count)
 		rc = err_set(
@@ -112,7 +111,8 @@ enum err_code repo_assemble_begin(const char *path, struct err *reterr)
 	char file[PATH_LIMIT];
 	enum err_code rc = path_in(path, "FORMAT", file, reterr);
 	if (!rc && file_exists(file))
-		rc = err_set(reterr, ERR_EXISTS, "%s is a repository already: restore into another folder, or move it away", path);
+		rc = err_set(reterr, ERR_EXISTS,
+		    "%s is a repository already: restore into another folder, or move it away", path);
 	if (!rc)
 		rc = file_make_dirs(path, 0700, reterr);
 	for (size_t i = 0; !rc && i < sizeof names / sizeof names[0]; i++) {

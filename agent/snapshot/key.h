@@ -9,7 +9,8 @@
  *
  * Derived (HKDF-SHA-256, RFC 5869; salt: repository id; info: purpose, NUL, context):
  *   naming  "chunk name" -> HMAC-SHA-256 key of chunk ids      "chunk cut" -> gear table      "tree cut" -> SipHash key of page ends
- *   master  "pack" + pack id -> AES-256-GCM key of one pack     "manifest" + snapshot id -> of one manifest     "index" -> GMAC of the index
+ *           "index" -> GMAC key of the index
+ *   master  "pack" + pack id -> AES-256-GCM key of one pack     "manifest" + snapshot id -> of one manifest
  * Each AES key seals one object whose nonces are counted, so no nonce ever comes twice under one key.
  *
  * A struct keys is immutable and shared by threads; struct namer and struct sealer belong to one thread. */

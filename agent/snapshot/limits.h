@@ -32,8 +32,10 @@ enum {
 	PACK_CHUNKS_MAX = 1 << 18,
 	PACK_CHUNKS_TARGET = 1 << 15,       /* a pack of so many chunks ends too: what a run remembers of it is given up with its commit */
 	RUN_CHUNKS_MAX = 96 << 10,          /* chunks in finished packs after which a run commits them: some 100 bytes of memory each */
-	INDEX_SLICE = 48 << 10,             /* one transaction of the index for so many chunks in it: it holds every page that it changes */
-	INDEX_REST_FINDS = 64,              /* look-ups in a large index after which its pages are let go */
+	INDEX_RESIDENT = 64 << 10,          /* a run of the index of up to so many chunks is in memory whole: 3 MiB */
+	INDEX_FOLD_ALWAYS = 4 << 10,        /* one of so many is written anew with what comes next: less than a file of its own costs */
+	INDEX_FILTER_WORDS = 1 << 20,       /* 8 MiB for a run's filter; beyond some 5 million chunks it lets more through */
+	INDEX_CHUNKS_MAX = 1 << 30,         /* of one run: 128 TiB */
 	PACK_SIZE_MAX = 1 << 30,            /* offsets fit 32 bits with room */
 	PACK_LEAD = 8 << 20,                /* bytes written before the kernel is asked to begin writing back */
 
@@ -44,7 +46,7 @@ enum {
 	MANIFEST_SIZE_MAX = 64 << 20,       /* 24 bytes a tree page: 100 million files */
 	KEY_FILE_SIZE_MAX = 64 << 10,
 	VERIFY_SAMPLE_CHUNKS = 4603,        /* ln 0.01 / ln 0.999: 99 % sure that fewer than 0.1 % of chunks are bad */
-	VERIFY_BATCH = 256 << 10,           /* chunks that are checked together in the order of the packs: 44 bytes each */
+	VERIFY_BATCH = 96 << 10,            /* chunks that are checked together in the order of the packs: 44 bytes each */
 	PRUNE_GRACE_MS = 24 * 60 * 60 * 1000, /* longer than the longest snapshot that may still refer to a condemned pack */
 	SAFETY_KEEP_MS = 7 * 24 * 60 * 60 * 1000, /* a rollback can be undone for a day at least; a week is how long its order is remembered */
 	PRUNE_CLOCK_SLACK_MS = 60 * 60 * 1000, /* a restore point from further in the future means that a clock is wrong */

@@ -11,7 +11,7 @@ enum { LEVEL = 1, SEALED_ROOM = SEGMENT_SEALED_MAX - SEGMENT_HEADER_SIZE - SEAL_
 struct packer {
 	struct store_run *run;
 	struct namer *namer;
-	struct index_reader *index; /* NULL: nothing counts as stored */
+	struct index_reader *index; /* NULL: chunks are only named */
 	unsigned commits;           /* of the run that index shows */
 	uint8_t *raw, *sealed;
 	size_t used;
@@ -118,8 +118,8 @@ static bool is_stored(struct packer *p, const struct chunk_id *id)
 {
 	struct place place;
 	unsigned commits = atomic_load(&p->run->commits);
-	if (commits != p->commits && p->index && !index_reader_renew(p->index))
-		index_reader_free(TAKE_PTR(p->index));
+	if (commits != p->commits && p->index)
+		index_reader_renew(p->index);
 	p->commits = commits;
 	return p->index && index_find(p->index, id, &place) && store_run_may_use(p->run, place.pack);
 }

@@ -247,7 +247,8 @@ enum err_code repo_prune(
 	free(p.live_bytes);
 	free(p.all_bytes);
 	free(p.repacked);
-	free(p.live.slots);
+	free(p.live);
+	reader_free(p.reader);
 	if (!rc)
 		*ret = p.result;
 	return rc;

@@ -7,16 +7,6 @@
 #include "agent/snapshot/reader.h"
 #include "shared/base/map.h"
 
-/* Chunks that some restore point needs, by the first 64 bits of their ids, which are as good as random: 16 bytes a chunk.  Two ids that
- * begin alike make a dead chunk look needed, never the other way. */
-struct live {
-	uint64_t *slots; /* 0: empty */
-	size_t count, room;
-};
-/* True: it was not there yet.  *failed: out of memory. */
-bool live_add(struct live *l, const struct chunk_id *id, bool *failed);
-bool live_has(const struct live *l, const struct chunk_id *id);
-
 struct pruning {
 	struct repo *repo;
 	const struct prune_options *o;
@@ -29,13 +19,16 @@ struct pruning {
 	uint64_t *live_bytes;    /* by pack number: raw bytes of needed chunks */
 	uint64_t *all_bytes;     /* raw bytes of chunks that the index places there */
 	bool *repacked;          /* its needed chunks were written anew in this run */
-	struct live live;
+	struct reader *reader;   /* sees the index as it was at the beginning */
+	uint8_t *live;           /* a bit for each chunk of the index that some restore point needs */
 	struct map *pages;       /* tree pages whose entries were counted already */
 	struct prune_result result;
 };
 
+/* Does some restore point need it?  A look-up that fails (index_reader_check()) says no. */
+bool prune_is_live(const struct pruning *p, const struct chunk_id *id);
 bool prune_cancelled(const struct pruning *p);
-/* Fills packs, live and the numbers.  ERR_CORRUPT: some need cannot be met, so nothing may be judged. */
+/* Fills reader, packs, live and the numbers.  ERR_CORRUPT: some need cannot be met, so nothing may be judged. */
 ERR_CHECK enum err_code prune_find_needs(struct pruning *p, struct err *reterr); /* prune_needs.c */
 /* Writes what is needed of mostly dead packs, and of many tiny ones, anew, and commits that; the old ones are then marked repacked.  With
  * apply false it only counts. */

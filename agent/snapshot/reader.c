@@ -215,19 +215,54 @@ enum err_code reader_references(struct reader *rd, const uint8_t *entry, reader_
 	    entry_depth(entry), reterr);
 }
 
+static enum err_code get_page(struct reader *rd, const uint8_t *reference, const uint8_t **ret, struct err *reterr)
+{
+	struct chunk_id id;
+	memcpy(id.b, reference, CHUNK_ID_SIZE);
+	return reader_chunk(rd, &id, reference_size(reference), ret, reterr);
+}
+
+enum err_code reader_page(struct reader *rd, const uint8_t *reference, struct tree *ret, struct err *reterr)
+{
+	const uint8_t *page;
+	enum err_code rc = get_page(rd, reference, &page, reterr);
+	return rc ? rc : tree_add_loose_page(ret, page, reference_size(reference), reterr);
+}
+
+static enum err_code add_page(struct reader *rd, const uint8_t *reference, struct tree *t, struct err *reterr)
+{
+	const uint8_t *page;
+	enum err_code rc = get_page(rd, reference, &page, reterr);
+	return rc ? rc : tree_add_page(t, page, reference_size(reference), reterr);
+}
+
+enum err_code reader_next_page(struct reader *rd, struct reader_pages *p, bool *ret_more, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	bool more = p->at < p->pages.size;
+	if (more) {
+		rc = add_page(rd, p->pages.data + p->at, &p->tree, reterr);
+		p->at += REFERENCE_SIZE;
+	}
+	if (rc)
+		return rc;
+	if (more)
+		tree_keep_last(&p->tree);
+	*ret_more = more;
+	return ERR_OK;
+}
+
+void reader_pages_done(struct reader_pages *p)
+{
+	tree_done(&p->tree);
+}
+
 enum err_code reader_tree(struct reader *rd, struct bytes pages, struct tree *ret, struct err *reterr)
 {
 	struct tree t = {0};
 	enum err_code rc = ERR_OK;
-	for (size_t at = 0; at < pages.size && !rc; at += REFERENCE_SIZE) {
-		struct chunk_id id;
-		const uint8_t *page;
-		uint32_t size = reference_size(pages.data + at);
-		memcpy(id.b, pages.data + at, CHUNK_ID_SIZE);
-		rc = reader_chunk(rd, &id, size, &page, reterr);
-		if (!rc)
-			rc = tree_add_page(&t, page, size, reterr);
-	}
+	for (size_t at = 0; at < pages.size && !rc; at += REFERENCE_SIZE)
+		rc = add_page(rd, pages.data + at, &t, reterr);
 	if (rc) {
 		tree_done(&t);
 		return rc;

@@ -30,7 +30,19 @@ typedef enum err_code reader_reference_fn(void *ctx, const struct chunk_id *id, 
 ERR_CHECK enum err_code reader_references(struct reader *rd, const uint8_t *entry, reader_reference_fn *visit, reader_reference_fn *on_list,
     void *ctx, struct err *reterr);
 
-/* A component's tree from the list of its pages. */
+/* A component's tree, page after page, each held against the one before. */
+struct reader_pages {
+	struct bytes pages; /* as in a manifest; borrowed */
+	size_t at;
+	struct tree tree;   /* the page at hand */
+};
+#define READER_PAGES(PAGES) ((struct reader_pages){ .pages = (PAGES) })
+/* *ret_more false: there was none.  ERR_CORRUPT: nothing behind this page can be read either. */
+ERR_CHECK enum err_code reader_next_page(struct reader *rd, struct reader_pages *p, bool *ret_more, struct err *reterr);
+void reader_pages_done(struct reader_pages *p);
+/* One page from anywhere in a tree (tree_add_loose_page()) into an empty *ret. */
+ERR_CHECK enum err_code reader_page(struct reader *rd, const uint8_t *reference, struct tree *ret, struct err *reterr);
+/* All of it. */
 ERR_CHECK enum err_code reader_tree(struct reader *rd, struct bytes pages, struct tree *ret, struct err *reterr);
 
 #endif

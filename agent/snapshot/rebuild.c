@@ -1,65 +1,42 @@
 /* The index anew from the packs' own. */
 #include "agent/snapshot/catalogue.h"
 
-static void additions_done(struct index_addition *all, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		pack_index_done(&all[i].content);
-	free(all);
-}
-
-static enum err_code read_all(struct repo *r, const struct pack_id *ids, size_t id_count, repo_finding_fn *on_finding,
-    void *ctx, struct index_addition *all, size_t *ret_count, uint64_t *ret_chunks, struct err *reterr)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < id_count; i++) {
-		CLEANUP(pack_cleanup) struct pack *pack = NULL;
-		struct err why = ERR_INIT;
-		struct index_addition *a = &all[count];
-		enum err_code rc = pack_open(r->packs_fd, ids[i], r->keys, &pack, &why);
-		if (!rc)
-			rc = pack_read_index(pack, &a->content, &why);
-		if (rc == ERR_NOMEM) {
-			*ret_count = count;
-			return err_set(reterr, rc, "out of memory");
-		}
-		if (rc) {
-			if (on_finding)
-				on_finding(ctx, why.msg);
-			continue;
-		}
-		a->id = ids[i];
-		a->size = pack_size(pack);
-		*ret_chunks += a->content.chunk_count;
-		count++;
-	}
-	*ret_count = count;
-	return ERR_OK;
-}
-
 struct rebuilding {
 	struct repo *repo;
 	repo_finding_fn *on_finding;
 	void *ctx;
-	struct index_addition *all;
-	size_t count;
+	struct pack_id *ids; /* NULL: not looked for yet */
+	size_t count, next;
 	uint64_t chunks;
 };
 
-static enum err_code gather(void *ctx, const struct index_addition **ret, size_t *ret_count, struct err *reterr)
+/* ERR_OK with a size of 0: it was named, and is left out. */
+static enum err_code read_pack(struct rebuilding *b, struct pack_id id, struct index_addition *ret, struct err *reterr)
+{
+	CLEANUP(pack_cleanup) struct pack *pack = NULL;
+	struct err why = ERR_INIT;
+	*ret = (struct index_addition){.id = id};
+	enum err_code rc = pack_open(b->repo->packs_fd, id, b->repo->keys, &pack, &why);
+	if (!rc)
+		rc = pack_read_index(pack, &ret->content, &why);
+	if (rc == ERR_NOMEM)
+		return err_set(reterr, rc, "out of memory");
+	if (rc && b->on_finding)
+		b->on_finding(b->ctx, why.msg);
+	if (!rc) {
+		ret->size = pack_size(pack);
+		b->chunks += ret->content.chunk_count;
+	}
+	return ERR_OK;
+}
+
+static enum err_code next_pack(void *ctx, struct index_addition *ret, bool *ret_end, struct err *reterr)
 {
 	struct rebuilding *b = ctx;
-	CLEANUP(cleanup_free) struct pack_id *ids = NULL;
-	size_t id_count = 0;
-	enum err_code rc = repo_pack_files(b->repo, &ids, &id_count, reterr);
-	if (rc)
-		return rc;
-	b->all = calloc(id_count + 1, sizeof *b->all);
-	if (!b->all)
-		return err_set(reterr, ERR_NOMEM, "out of memory");
-	rc = read_all(b->repo, ids, id_count, b->on_finding, b->ctx, b->all, &b->count, &b->chunks, reterr);
-	*ret = b->all;
-	*ret_count = b->count;
+	enum err_code rc = b->ids ? ERR_OK : repo_pack_files(b->repo, &b->ids, &b->count, reterr);
+	for (ret->size = 0; !rc && !ret->size && b->next < b->count;)
+		rc = read_pack(b, b->ids[b->next++], ret, reterr);
+	*ret_end = !ret->size;
 	return rc;
 }
 
@@ -67,8 +44,8 @@ enum err_code repo_fill_index(
     struct repo *r, repo_finding_fn *on_finding, void *ctx, uint64_t *ret_chunks, struct err *reterr)
 {
 	struct rebuilding b = {.repo = r, .on_finding = on_finding, .ctx = ctx};
-	enum err_code rc = index_replace(r->index, gather, &b, reterr);
-	additions_done(b.all, b.count);
+	enum err_code rc = index_replace(r->index, next_pack, &b, reterr);
+	free(b.ids);
 	if (!rc)
 		*ret_chunks = b.chunks;
 	return rc;

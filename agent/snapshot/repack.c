@@ -77,7 +77,7 @@ static bool has_room(const struct pruning *p, uint64_t bytes)
 static bool is_needed_here(const struct repacking *x, uint32_t number, const struct chunk_id *id)
 {
 	struct place place;
-	return live_has(&x->p->live, id) && index_find(x->index, id, &place) && place.pack == number;
+	return prune_is_live(x->p, id) && index_find(x->index, id, &place) && place.pack == number;
 }
 
 static enum err_code move_segment(struct repacking *x, struct pack *pack, uint32_t number, const struct pack_segment *s,
@@ -139,6 +139,10 @@ static enum err_code move_all(struct repacking *x, const size_t *chosen, size_t 
 		rc = packer_new(x->run, &x->packer, reterr);
 	for (size_t i = 0; i < count && !rc; i++)
 		rc = move_pack(x, &p->packs[chosen[i]], reterr);
+	if (!rc) /* a look-up that failed made what is needed look dead */
+		rc = index_reader_check(x->index, reterr);
+	if (!rc)
+		rc = index_reader_check(reader_index(p->reader), reterr);
 	if (!rc)
 		rc = packer_finish(x->packer, reterr);
 	return rc ? rc : store_run_commit(x->run, reterr);

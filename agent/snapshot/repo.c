@@ -136,22 +136,6 @@ static enum err_code open_keys(struct repo *r, const char *host, struct err *ret
 	return rc;
 }
 
-/* The key file may have been turned, and the index sealed with the new key, between our two looks. */
-static bool reload_keys(struct repo *r)
-{
-	char file[PATH_LIMIT];
-	struct keys *keys = NULL;
-	if (path_in(r->path, "keys/repository", file, NULL) || keys_load(file, &keys, NULL))
-		return false;
-	if (keys_newest(keys) == keys_newest(r->keys)) {
-		keys_free(keys);
-		return false;
-	}
-	keys_free(r->keys);
-	r->keys = keys;
-	return true;
-}
-
 static void log_finding(void *ctx, const char *text)
 {
 	(void)ctx;
@@ -168,8 +152,6 @@ static enum err_code open_index(struct repo *r, struct err *reterr)
 	if (rc)
 		return rc;
 	rc = index_open(folder, r->keys, &r->index, &why);
-	if (rc == ERR_CORRUPT && reload_keys(r))
-		rc = index_open(folder, r->keys, &r->index, &why);
 	if (rc == ERR_OK)
 		return ERR_OK;
 	if (rc != ERR_CORRUPT) {

@@ -5,7 +5,7 @@
  *   keys/repository         0600: the master secret and the host's signing key (key.h says how)
  *   keys/recovery           the same, wrapped to recovery public keys (recovery.h); copy it with the rest, without keys/repository
  *   packs/PACK.pack         append-only: sealed, compressed chunks and a sealed index of them (pack.h)
- *   index/data.mdb          LMDB: chunk id -> place; can be rebuilt from the packs at any time
+ *   index/list, NAME.run    chunk id -> place (index.h); can be rebuilt from the packs at any time
  *   snapshots/ID.manifest   sealed and signed; a restore point exists when this file does (manifest.h)
  *   snapshots/catalogue     which restore points there ought to be (catalogue.h)
  *   snapshots/ID.marks      authenticated, too: what was learnt about it since: verified, healthy since, suspect, hold
@@ -14,7 +14,7 @@
  * fsync, rename, fsync of snapshots/.  A crash anywhere leaves at most packs that nothing refers to; prune takes them away.  Creating and
  * restoring take no lock that could go stale.
  *
- * Everything here blocks and may be called from any thread; one struct repo per folder and process (LMDB's rule), shared by threads.
+ * Everything here blocks and may be called from any thread; one struct repo is shared by threads.
  * Errors are for operators: they name the path and say what to do.  ERR_FULL: no room, nothing changed.  ERR_CORRUPT: stored bytes are
  * not what was stored, and which. */
 #ifndef KEDGE_AGENT_SNAPSHOT_REPO_H

@@ -6,10 +6,12 @@
 #include "agent/snapshot/manifest.h"
 #include "shared/base/text.h"
 
-static bool add_raw(void *ctx, const struct chunk_id *id, const struct place *place)
+static bool add_chunk(void *ctx, const struct chunk_id *id, const struct place *place)
 {
+	struct repo_stats *s = ctx;
 	(void)id;
-	*(uint64_t *)ctx += place->size;
+	s->chunks++;
+	s->raw_bytes += place->size;
 	return true;
 }
 
@@ -36,14 +38,12 @@ enum err_code repo_stats(struct repo *r, struct repo_stats *ret, struct err *ret
 	CLEANUP(cleanup_free) struct index_pack *packs = NULL;
 	CLEANUP(cleanup_free) struct id *ids = NULL;
 	size_t pack_count = 0, id_count = 0;
-	char path[PATH_LIMIT];
 	struct statvfs fs;
-	struct stat st;
 	enum err_code rc = index_reader_new(r->index, &reader, reterr);
 	if (!rc)
 		rc = index_packs(reader, &packs, &pack_count, reterr);
 	if (!rc)
-		rc = index_each(reader, add_raw, &s.raw_bytes, reterr);
+		rc = index_each(reader, add_chunk, &s, reterr);
 	if (!rc)
 		rc = manifest_ids(r, &ids, &id_count, reterr);
 	if (rc)
@@ -51,10 +51,8 @@ enum err_code repo_stats(struct repo *r, struct repo_stats *ret, struct err *ret
 	for (size_t i = 0; i < pack_count; i++)
 		s.packed_bytes += packs[i].size;
 	s.packs = pack_count;
-	s.chunks = index_chunk_count(reader);
 	add_manifests(r, ids, id_count, &s);
-	if (text_format(path, sizeof path, "%s/index/data.mdb", r->path) && !stat(path, &st))
-		s.index_bytes = (uint64_t)st.st_blocks * 512;
+	s.index_bytes = index_bytes(r->index);
 	if (!statvfs(r->path, &fs))
 		s.free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	*ret = s;

@@ -2,8 +2,8 @@
 #include "agent/snapshot/findings.h"
 #include "agent/snapshot/needs.h"
 #include "agent/snapshot/opened.h"
+#include "agent/snapshot/sample.h"
 #include "agent/snapshot/scan.h"
-#include "shared/base/random.h"
 #include "shared/base/text.h"
 
 enum { ARENA_LIMIT = 256 << 20, PROGRESS_MS = 100 };
@@ -13,6 +13,7 @@ struct verifying {
 	const struct verify_options *o;
 	struct findings findings;
 	struct needs needs;
+	struct sample sample;
 	pthread_mutex_t mutex;
 	pthread_cond_t done;
 	size_t next;      /* need to take next */
@@ -143,23 +144,6 @@ static enum err_code check_chunks(struct verifying *v, struct err *reterr)
 	return v->rc;
 }
 
-/* By chance, and then in the order of the packs. */
-static void choose_sample(struct needs *n)
-{
-	struct random random;
-	random_init_system(&random);
-	if (n->count <= VERIFY_SAMPLE_CHUNKS)
-		return;
-	for (size_t i = 0; i < VERIFY_SAMPLE_CHUNKS; i++) {
-		size_t j = i + (size_t)random_below(&random, n->count - i);
-		struct need swap = n->all[i];
-		n->all[i] = n->all[j];
-		n->all[j] = swap;
-	}
-	n->count = VERIFY_SAMPLE_CHUNKS;
-	needs_sort(n);
-}
-
 /* ---- trees ---- */
 
 /* All that has gathered: the order of a tree is mostly that of the packs, so that batches of it hardly overlap. */
@@ -172,27 +156,26 @@ static enum err_code check_batch(struct verifying *v, struct err *reterr)
 	return rc;
 }
 
-/* One page after the other, each against the one before. */
-static enum err_code check_pages(struct verifying *v, struct reader *rd, struct bytes pages, const char *name,
-    struct tree *tree, struct tree_digest *digest, struct err *why)
+static enum err_code check_page(
+    struct verifying *v, struct reader *rd, const struct tree *page, const char *name, struct err *reterr)
 {
+	enum err_code rc = needs_add_tree(&v->needs, rd, page, NULL, 0, name, &v->findings, reterr);
+	if (!rc && v->o->sample)
+		sample_take(&v->sample, &v->needs);
+	return !rc && v->needs.count >= VERIFY_BATCH ? check_batch(v, reterr) : rc;
+}
+
+static enum err_code check_pages(struct verifying *v, struct reader *rd, struct bytes references, const char *name,
+    struct tree_digest *digest, struct err *why)
+{
+	struct reader_pages pages = READER_PAGES(references);
+	bool more = true;
 	enum err_code rc = ERR_OK;
-	for (size_t at = 0; at < pages.size && !rc; at += REFERENCE_SIZE) {
-		struct chunk_id id;
-		const uint8_t *page;
-		uint32_t size = reference_size(pages.data + at);
-		memcpy(id.b, pages.data + at, CHUNK_ID_SIZE);
-		rc = reader_chunk(rd, &id, size, &page, why);
-		if (!rc)
-			rc = tree_add_page(tree, page, size, why);
-		if (rc)
-			return rc;
-		tree_keep_last(tree);
-		tree_digest_blocks(digest, tree, 0);
-		rc = needs_add_tree(&v->needs, rd, tree, NULL, 0, name, &v->findings, why);
-		if (!rc && !v->o->sample && v->needs.count >= VERIFY_BATCH)
-			rc = check_batch(v, why);
+	while (!rc && (rc = reader_next_page(rd, &pages, &more, why)) == ERR_OK && more) {
+		tree_digest_blocks(digest, &pages.tree, 0);
+		rc = check_page(v, rd, &pages.tree, name, why);
 	}
+	reader_pages_done(&pages);
 	return rc;
 }
 
@@ -200,7 +183,6 @@ static enum err_code check_tree(struct verifying *v, struct reader *rd, const st
     const struct manifest_tree *t, struct err *reterr)
 {
 	const char *name = enum_name(&component_enum, c->component);
-	struct tree tree = {0};
 	struct digest digest;
 	struct err why = ERR_INIT;
 	CLEANUP(tree_digest_cleanup) struct tree_digest *d = tree_digest_new();
@@ -209,8 +191,7 @@ static enum err_code check_tree(struct verifying *v, struct reader *rd, const st
 	enum err_code rc = needs_add_pages(&v->needs, rd, t->pages, NULL, 0, name, &v->findings, reterr);
 	if (rc)
 		return rc;
-	rc = check_pages(v, rd, t->pages, name, &tree, d, &why);
-	tree_done(&tree);
+	rc = check_pages(v, rd, t->pages, name, d, &why);
 	if (rc == ERR_CORRUPT) {
 		findings_add(&v->findings, "%s: %s", name, why.msg);
 		return ERR_OK;
@@ -268,11 +249,14 @@ static enum err_code verify(
 	}
 	if (rc)
 		return err_set(reterr, rc, "%s", why.msg);
+	sample_begin(&v->sample);
 	rc = check_trees(v, &m, reterr);
-	needs_sort(&v->needs);
-	*ret_total = v->earlier + v->needs.count;
-	if (v->o->sample)
-		choose_sample(&v->needs);
+	if (v->o->sample) {
+		sample_end(&v->sample, &v->needs, ret_total);
+	} else {
+		needs_sort(&v->needs);
+		*ret_total = v->earlier + v->needs.count;
+	}
 	return rc ? rc : check_chunks(v, reterr);
 }
 

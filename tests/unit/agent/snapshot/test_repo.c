@@ -331,7 +331,7 @@ static void test_rebuild(void **state)
 	assert_true(chunks >= 3);
 	WORLD_OK(&w, world_verify(&w, s.snapshot, &v));
 	world_close(&w);
-	in_repo("index/data.mdb", path);
+	in_repo("index/list", path);
 	assert_int_equal(unlink(path), 0);
 	world_open(&w);
 	WORLD_OK(&w, world_verify(&w, s.snapshot, &v));
@@ -351,7 +351,7 @@ static void test_index_replaced_under_us(void **state)
 	WORLD_OK(&w, world_create(&w, &s));
 	pid_t pid = fork();
 	if (pid == 0) {
-		world_text(w.repo_path, "index/seal", "not a seal");
+		world_text(w.repo_path, "index/list", "not a list");
 		struct repo *r;
 		_exit(repo_open(w.repo_path, WORLD_HOST, &r, &w.err) != ERR_OK);
 	}
