@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/lib/disk.h"
+
 static struct {
 	enum fault_kind kind;
 	int sys_errno;
@@ -20,6 +22,7 @@ static struct {
 	atomic_ullong count;
 	const char *only; /* calls of this name; NULL: all */
 	const char *name;
+	int disk;
 } armed;
 
 void faults_arm(enum fault_kind kind, int sys_errno, uint64_t at)
@@ -31,6 +34,12 @@ void faults_arm(enum fault_kind kind, int sys_errno, uint64_t at)
 	armed.only = NULL;
 	armed.name = "none";
 	atomic_store(&armed.count, 0);
+}
+
+void faults_arm_power(int fd, uint64_t at)
+{
+	faults_arm(FAULT_POWER, 0, at);
+	armed.disk = fd;
 }
 
 void faults_arm_call(enum fault_kind kind, int sys_errno, const char *name, uint64_t at)
@@ -64,7 +73,9 @@ static bool hit(const char *name)
 		armed.name = name;
 	if (armed.kind == FAULT_NONE || armed.kind == FAULT_KILL_AFTER || n != armed.at)
 		return false;
-	if (armed.kind == FAULT_KILL)
+	if (armed.kind == FAULT_POWER && !disk_cut(armed.disk))
+		abort();
+	if (armed.kind == FAULT_KILL || armed.kind == FAULT_POWER)
 		kill(getpid(), SIGKILL);
 	errno = armed.sys_errno;
 	return true;

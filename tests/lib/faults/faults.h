@@ -11,10 +11,13 @@ enum fault_kind {
 	FAULT_KILL,       /* SIGKILL instead of the call */
 	FAULT_KILL_AFTER, /* SIGKILL after the call */
 	FAULT_ERRNO,      /* -1 and this errno */
+	FAULT_POWER,      /* the power of a file system goes (tests/lib/disk.h), and SIGKILL, instead of the call */
 };
 
 /* From now on; at counts from 1. */
 void faults_arm(enum fault_kind kind, int sys_errno, uint64_t at);
+/* FAULT_POWER: of the file system that fd lies on. */
+void faults_arm_power(int fd, uint64_t at);
 /* Counts calls of this name alone ("renameat2"). */
 void faults_arm_call(enum fault_kind kind, int sys_errno, const char *name, uint64_t at);
 void faults_disarm(void);

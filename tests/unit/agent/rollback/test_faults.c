@@ -2,12 +2,12 @@
  * ones or the new ones, whole.  KEDGE_FAULTS=all goes through all of them; without it some forty of each kind. */
 #include "tests/unit/agent/rollback/service.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#include "tests/lib/disk.h"
 #include "tests/lib/faults/faults.h"
 
 enum { SOME = 24, EDGE = 12, EXIT_RC = 100 };
@@ -18,6 +18,7 @@ struct arena_world {
 	struct prints a_is, b_is;
 	bool unwell; /* nothing can be proven */
 	const char *yaml;
+	const struct disk *disk; /* all of it lies there; NULL: on a file system in memory */
 };
 
 static const char *const restless_yaml = "    components:\n"
@@ -43,11 +44,12 @@ static void count_at_step(struct world *w, const struct order_step *s)
 		counted.restored = faults_count();
 }
 
-/* On a file system of its own in memory: what is tested is the order of calls, not the disk. */
-static void fast_disk(struct world *w)
+/* In memory where what is tested is the order of calls, not the disk. */
+static void mount_disk(struct arena_world *s)
 {
-	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-	    mount("none", w->dir, "tmpfs", 0, "size=256m") != 0)
+	if (s->disk)
+		assert_true(disk_mount(s->disk, s->w.dir));
+	else if (!disk_private_mounts() || mount("none", s->w.dir, "tmpfs", 0, "size=256m") != 0)
 		printf("no file system in memory: this takes longer\n");
 }
 
@@ -68,11 +70,11 @@ static void large_file(const struct world *w, unsigned generation)
 	assert_int_equal(close(fd), 0);
 }
 
-static void begin(struct arena_world *s, const char *yaml)
+static void begin_on(struct arena_world *s, const char *yaml, const struct disk *disk)
 {
-	*s = (struct arena_world){.w = {.now_ms = clock_wall_ms()}, .yaml = yaml};
+	*s = (struct arena_world){.w = {.now_ms = clock_wall_ms()}, .yaml = yaml, .disk = disk};
 	scratch_make(s->w.dir);
-	fast_disk(&s->w);
+	mount_disk(s);
 	world_path(&s->w, "repo", s->w.repo_path);
 	world_path(&s->w, "state", s->w.state);
 	world_path(&s->w, "live", s->w.live);
@@ -90,6 +92,11 @@ static void begin(struct arena_world *s, const char *yaml)
 	s->b_is = prints_of(&s->w);
 	repo_close(s->w.repo); /* a child must not inherit it */
 	s->w.repo = NULL;
+}
+
+static void begin(struct arena_world *s, const char *yaml)
+{
+	begin_on(s, yaml, NULL);
 }
 
 static void end(struct arena_world *s)
@@ -119,7 +126,10 @@ static int attempt(struct arena_world *s, const struct rollback_request *r, bool
 		struct err why = ERR_INIT;
 		if (repo_open(s->w.repo_path, "h1", &s->w.repo, &why) != ERR_OK)
 			_exit(99);
-		faults_arm(kind, code, at);
+		if (kind == FAULT_POWER)
+			faults_arm_power(open(s->w.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), at);
+		else
+			faults_arm(kind, code, at);
 		enum err_code rc =
 		    (recover ? rollback_recover : rollback_run)(s->w.repo, s->w.state, r, &io, s->w.arena, &done, &why);
 		faults_disarm();
@@ -296,6 +306,49 @@ static void killed_again_and_again(void **state)
 	end(&s);
 }
 
+/* ---- the power goes ---- */
+
+/* The journal of the file system is replayed, and whoever starts services starts this one. */
+static void boot(struct arena_world *s)
+{
+	assert_int_equal(umount(s->w.dir), 0);
+	mount_disk(s);
+	world_write(&s->w, "running", "");
+}
+
+/* What was not durable is lost, whatever the order in which it was written.  What a rollback that has ended left is
+ * not made durable by anybody else. */
+static void the_power_goes_anywhere(void **state)
+{
+	(void)state;
+	struct disk disk;
+	struct arena_world s;
+	unsigned forward = 0, back = 0;
+	if (!disk_make(&disk, 512 << 20))
+		skip();
+	begin_on(&s, service_yaml, &disk);
+	sync();
+	struct calls calls = calls_of(&s, ORDER_OK);
+	for (uint64_t at = 1; at <= calls.all; at++) {
+		if (!all_of_them() && at > 3 && at + 3 < calls.all && at % (calls.all / SOME + 1) != 0)
+			continue;
+		fresh(&s);
+		go_to(&s, 'b');
+		struct rollback_request request = service_request(&s.w, s.a);
+		if (attempt(&s, &request, false, FAULT_POWER, 0, at, NULL) != -1)
+			break;
+		boot(&s);
+		finish_after_kill(&s, &request, at);
+		forward += state_of(&s) == 'a';
+		back += state_of(&s) == 'b';
+	}
+	printf(
+	    "%llu calls; after a power cut %u went on, %u went back\n", (unsigned long long)calls.all, forward, back);
+	assert_true(forward > 0 && back > 0);
+	end(&s);
+	disk_done(&disk);
+}
+
 /* ---- told no ---- */
 
 static void told(struct arena_world *s, const char *name, int code)
@@ -357,6 +410,7 @@ int main(void)
 	    cmocka_unit_test(killed_where_nothing_is_stopped),
 	    cmocka_unit_test(killed_while_it_is_undone),
 	    cmocka_unit_test(killed_again_and_again),
+	    cmocka_unit_test(the_power_goes_anywhere),
 	    cmocka_unit_test(told_no_anywhere),
 	};
 	if (!tree_can_compare())

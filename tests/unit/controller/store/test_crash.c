@@ -1,19 +1,14 @@
 /* What was acknowledged is there: after kill -9 at any moment, after a power cut, on a full disk. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/loop.h>
-#include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "numbered.h"
-#include "tests/lib/scratch.h"
-
-extern char **environ;
+#include "tests/lib/disk.h"
 
 static void open_store(const char *folder, struct store **ret)
 {
@@ -116,68 +111,18 @@ static void acknowledged_commits_survive_kill_9(void **state)
 
 /* ---- a file system of our own ---- */
 
-static bool private_mounts(void)
-{
-	static int done = -1;
-	if (done < 0)
-		done = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
-		       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
-	if (!done)
-		print_message("needs root and mount namespaces: skipped\n");
-	return done;
-}
-
-static bool run(const char *const argv[])
-{
-	pid_t pid;
-	int status;
-	posix_spawn_file_actions_t quiet;
-	posix_spawn_file_actions_init(&quiet);
-	posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
-	posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
-	bool ok = posix_spawn(&pid, argv[0], &quiet, NULL, (char *const *)(uintptr_t)argv, environ) == 0 &&
-		  waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	posix_spawn_file_actions_destroy(&quiet);
-	return ok;
-}
-
-/* An ext4 image on a loop device; -1: not possible here. */
-static int loop_of(const char *image, char device[32])
-{
-	int file = open(image, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	assert_true(file >= 0 && ftruncate(file, 64 << 20) == 0);
-	const char *const mkfs[] = {"/sbin/mkfs.ext4", "-q", "-F", image, NULL};
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	int number = control < 0 || !run(mkfs) ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
-	snprintf(device, 32, "/dev/loop%d", number);
-	int loop = number < 0 ? -1 : open(device, O_RDWR | O_CLOEXEC);
-	struct loop_info64 info = {.lo_flags = LO_FLAGS_AUTOCLEAR};
-	if (loop >= 0 && (ioctl(loop, LOOP_SET_FD, file) != 0 || ioctl(loop, LOOP_SET_STATUS64, &info) != 0)) {
-		close(loop);
-		loop = -1;
-	}
-	if (control >= 0)
-		close(control);
-	close(file);
-	return loop;
-}
-
-enum { GOING_DOWN_NO_LOG_FLUSH = 2 };
-#define EXT4_GOING_DOWN 0x8004587dul /* EXT4_IOC_SHUTDOWN: the journal stops here, as when the power goes */
-
 static void cut_power(const char *mounted)
 {
-	uint32_t how = GOING_DOWN_NO_LOG_FLUSH;
 	int fd = open(mounted, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(fd >= 0);
-	assert_int_equal(ioctl(fd, EXT4_GOING_DOWN, &how), 0);
+	assert_true(disk_cut(fd));
 	close(fd);
 }
 
 /* quiet: the power goes while nothing is written, so that what only the next commit would have synced is lost. */
-static uint64_t power_round(const char *device, const char *mounted, const char *folder, uint64_t acks, bool quiet)
+static uint64_t power_round(const struct disk *disk, const char *mounted, const char *folder, uint64_t acks, bool quiet)
 {
-	assert_int_equal(mount(device, mounted, "ext4", 0, NULL), 0);
+	assert_true(disk_mount(disk, mounted));
 	struct child c = child_start(folder, quiet ? acks : 0);
 	while (acks-- && child_ack(&c))
 		;
@@ -185,7 +130,7 @@ static uint64_t power_round(const char *device, const char *mounted, const char 
 	int status = child_end(&c, quiet ? SIGKILL : 0); /* else its next commit fails, and it ends by itself */
 	assert_true(quiet || (WIFEXITED(status) && WEXITSTATUS(status) == COMMIT_REFUSED));
 	assert_int_equal(umount(mounted), 0);
-	assert_int_equal(mount(device, mounted, "ext4", 0, NULL), 0); /* replays the journal */
+	assert_true(disk_mount(disk, mounted)); /* replays the journal */
 	struct store *s;
 	open_store(folder, &s);
 	uint64_t now = numbered_check(s);
@@ -201,30 +146,21 @@ static uint64_t power_round(const char *device, const char *mounted, const char 
 static void acknowledged_commits_survive_a_power_cut(void **state)
 {
 	(void)state;
-	char folder[SCRATCH_PATH], image[128], mounted[128], store[160], device[32];
+	char mounted[SCRATCH_PATH], store[SCRATCH_PATH + 8];
+	struct disk disk;
 	struct random random;
-	if (!private_mounts())
+	if (!disk_make(&disk, 64 << 20))
 		skip();
-	scratch_make(folder);
-	snprintf(image, sizeof(image), "%s/image", folder);
-	snprintf(mounted, sizeof(mounted), "%s/mounted", folder);
-	snprintf(store, sizeof(store), "%s/store", mounted);
-	assert_int_equal(mkdir(mounted, 0700), 0);
-	int loop = loop_of(image, device);
-	if (loop < 0) {
-		print_message("needs loop devices and mkfs.ext4: skipped\n");
-		scratch_remove(folder);
-		skip();
-	}
+	snprintf(store, sizeof(store), "%s/store", scratch_make(mounted));
 	random_init_seed(&random, 10);
 	uint64_t last = 0;
 	for (int round = 0; round < 12; round++) {
-		uint64_t now = power_round(device, mounted, store, 1 + random_below(&random, 40), round % 2);
+		uint64_t now = power_round(&disk, mounted, store, 1 + random_below(&random, 40), round % 2);
 		assert_true(now > last);
 		last = now;
 	}
-	close(loop);
-	scratch_remove(folder);
+	disk_done(&disk);
+	scratch_remove(mounted);
 }
 
 /* ---- a full disk ---- */
@@ -277,7 +213,7 @@ static void a_full_disk_is_a_clear_error_and_the_old_state_whole(void **state)
 {
 	(void)state;
 	char folder[SCRATCH_PATH];
-	if (!private_mounts())
+	if (!disk_private_mounts())
 		skip();
 	scratch_make(folder);
 	for (off_t spare = 0; spare < 5; spare++) {
@@ -296,7 +232,7 @@ static void readers_need_no_room(void **state)
 	char folder[SCRATCH_PATH], path[128];
 	struct store *s;
 	struct store_view *views[READERS];
-	if (!private_mounts())
+	if (!disk_private_mounts())
 		skip();
 	scratch_make(folder);
 	assert_int_equal(mount("tmpfs", folder, "tmpfs", 0, "size=2m"), 0);
@@ -316,7 +252,7 @@ static void a_new_store_on_a_full_disk_is_a_clear_error(void **state)
 {
 	(void)state;
 	char folder[SCRATCH_PATH], store[128];
-	if (!private_mounts())
+	if (!disk_private_mounts())
 		skip();
 	scratch_make(folder);
 	assert_int_equal(mount("tmpfs", folder, "tmpfs", 0, "size=1m"), 0);
