@@ -70,7 +70,7 @@ size_t match_coordinates(const struct scan *s, size_t at)
 	struct angle first = angle_at(s, at);
 	if (!first.end)
 		return 0;
-	bool labelled = s->words[0].hash && lexicon_exact(s->words[0].hash) & LEX_TO_ANGLE;
+	bool labelled = lexicon_exact(recent_hash(s, 0)) & LEX_TO_ANGLE;
 	size_t next = first.end;
 	next = skip_spaces(s, next + (byte_at(s, next) == ',' || byte_at(s, next) == ';' || byte_at(s, next) == '/'));
 	struct angle second = next > first.end || first.hemisphere ? angle_at(s, next) : (struct angle){0};

@@ -443,7 +443,7 @@ static bool ends_in_id(const struct scan *s, struct chunk c)
 static size_t label_start(const struct scan *s, struct chunk c)
 {
 	const struct recent *w = &s->words[1];
-	return w->hash && w->end + 1 == c.start && w->letters < w->end ? w->end - w->letters : c.start;
+	return w->letters && w->end + 1 == c.start && w->letters < w->end ? w->end - w->letters : c.start;
 }
 
 /* X7K2PQ */

@@ -38,6 +38,12 @@ static size_t add(word_hash h, unsigned kinds)
 	return fresh;
 }
 
+static void add_given(word_hash h, const char *word, size_t letters)
+{
+	lexicon_given_bits[h >> (70 - LEXICON_GIVEN_BITS)] |= 1ull << (h >> (64 - LEXICON_GIVEN_BITS) & 63);
+	small_add(&small_words[REDACT_CLINICAL], word, letters);
+}
+
 /* Words behind which a name, a place, a weekday or month, a date often stands. */
 static const char
     to_name[] = "named name called patient pt client by mother father son daughter wife husband brother sister "
@@ -104,15 +110,16 @@ static void fill(void)
 	size_t count = 0;
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
 		word_hash h = 0;
-		for (const char *p = lists[i].words;; p++) {
+		const char *word = lists[i].words;
+		for (const char *p = word;; p++) {
 			if (is_alpha((uint8_t)*p)) {
 				h = word_hash_add(h, (uint8_t)*p);
 			} else if (*p == ' ' || !*p) {
 				count += h ? add(h, lists[i].kinds) : 0;
-				if (lists[i].kinds == LEX_GIVEN)
-					lexicon_given_bits[h >> (70 - LEXICON_GIVEN_BITS)] |=
-					    1ull << (h >> (64 - LEXICON_GIVEN_BITS) & 63);
+				if (lists[i].kinds == LEX_GIVEN && h)
+					add_given(h, word, (size_t)(p - word));
 				h = 0;
+				word = p + 1;
 			}
 			if (!*p)
 				break;
@@ -122,10 +129,13 @@ static void fill(void)
 }
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static _Thread_local bool ready; /* on this thread: asked at each text, most of which are a line */
 
 void lexicon_ready(void)
 {
-	(void)pthread_once(&once, fill);
+	if (!ready)
+		(void)pthread_once(&once, fill);
+	ready = true;
 }
 
 static word_hash hash_of(const uint8_t *p, size_t n)

@@ -175,7 +175,7 @@ static bool very_old(const struct scan *s, size_t at)
 	if (v < 90 || v > 125)
 		return false;
 	size_t next = at + n;
-	if (s->words[0].hash && word_kinds(s->words[0].hash) & WORD_AGE && !is_alnum(byte_at(s, next)))
+	if (word_kinds(recent_hash(s, 0)) & WORD_AGE && !is_alnum(byte_at(s, next)))
 		return true;
 	while (byte_at(s, next) == ' ' || byte_at(s, next) == '-')
 		next++;
@@ -250,8 +250,7 @@ static bool is_code(const struct scan *s, struct chunk c)
 {
 	if (byte_at(s, c.start) == '0' && byte_at(s, c.start + 1) == 'x' && c.end - c.start <= 18)
 		return true;
-	const struct recent *before = &s->words[c.letters > 0];
-	return (before->hash && lexicon_exact(before->hash) & LEX_CODE) ||
+	return lexicon_exact(recent_hash(s, c.letters > 0)) & LEX_CODE ||
 	       (c.letters && lexicon_exact(c.hash) & LEX_CODE);
 }
 

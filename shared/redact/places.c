@@ -397,7 +397,7 @@ size_t match_street_first(const struct scan *s, size_t start, size_t end)
 		return 0;
 	size_t number = house_number(s, next);
 	struct street street = number && number - next <= 5 ? street_words(s, start) : (struct street){0};
-	bool known = street.known || (s->words[1].hash && lexicon_exact(s->words[1].hash) & LEX_TO_STREET);
+	bool known = street.known || lexicon_exact(recent_hash(s, 1)) & LEX_TO_STREET;
 	return known && street.named && street.end >= end ? tail(s, number) : 0;
 }
 

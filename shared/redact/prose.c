@@ -123,7 +123,8 @@ static bool is_term(const struct scan *s, const struct run *r, size_t last)
 /* What the n-th word back leads to. */
 static bool leads_to(const struct scan *s, size_t n, unsigned what)
 {
-	return s->words[n].hash && lexicon_exact(s->words[n].hash) & what;
+	word_hash h = recent_hash(s, n);
+	return h && lexicon_exact(h) & what;
 }
 
 static unsigned lexicon_word_at(const struct scan *s, size_t at)
@@ -526,7 +527,7 @@ static bool is_lone_word(const struct scan *s, struct chunk c, unsigned kinds)
 /* "maria lopez", "named maria": names that are nothing else. */
 static size_t rule_small(struct scan *s, struct chunk c)
 {
-	unsigned lex = lexicon_exact(s->words[0].hash);
+	unsigned lex = lexicon_exact(recent_hash(s, 0));
 	size_t end = prose_word_end(s, c.start);
 	if (!(lex & LEX_GIVEN) || lex & (LEX_PLAIN | LEX_MEDICAL) || end - c.start < 3)
 		return 0;
@@ -550,7 +551,7 @@ static size_t rule_small(struct scan *s, struct chunk c)
 static size_t rule_site(struct scan *s, struct chunk c)
 {
 	const struct recent *before = &s->words[1];
-	if (!before->hash || before->letters < 4 || before->end < before->letters || before->end + 1 != c.start ||
+	if (before->letters < 4 || before->end < before->letters || before->end + 1 != c.start ||
 	    !leads_to(s, 2, LEX_TO_HOUSE))
 		return 0;
 	size_t start = before->end - before->letters;
@@ -574,7 +575,7 @@ size_t rule_prose(struct scan *s, struct chunk c, unsigned kinds)
 		return emit(s, c.start, end, REDACT_NAME);
 	if (!is_lower(s->text[c.start]) || s->words[0].letters < 3)
 		return 0;
-	return kinds & WORD_GIVEN || lexicon_may_be_given(s->words[0].hash) ? rule_small(s, c) : 0;
+	return kinds & WORD_GIVEN || lexicon_may_be_given(recent_hash(s, 0)) ? rule_small(s, c) : 0;
 }
 
 bool speaks_of_things(const struct scan *s)

@@ -81,6 +81,11 @@ static const char *const placeholders[] = {
     REDACT_TYPES(X)
 #undef X
 };
+static const uint8_t placeholder_sizes[] = {
+#define X(NAME, placeholder) sizeof placeholder - 1,
+    REDACT_TYPES(X)
+#undef X
+};
 
 const char *redact_type_name(enum redact_type type)
 {
@@ -134,8 +139,7 @@ size_t placeholder_at(const struct scan *s, size_t at)
 	if (byte_at(s, end++) != ']')
 		return 0;
 	for (size_t i = 0; i < REDACT_TYPE_COUNT; i++)
-		if ((uint8_t)placeholders[i][1] == s->text[at + 1] && (uint8_t)placeholders[i][2] == s->text[at + 2] &&
-		    strlen(placeholders[i]) == end - at && memcmp(s->text + at, placeholders[i], end - at) == 0)
+		if (placeholder_sizes[i] == end - at && memcmp(s->text + at, placeholders[i], end - at) == 0)
 			return end - at;
 	return 0;
 }
@@ -166,6 +170,7 @@ static bool colon_ends(const struct scan *s, size_t at, size_t start, unsigned s
 
 struct chunk chunk_at(const struct scan *s, size_t at)
 {
+
 	const uint8_t *text = s->text;
 	size_t start = at, size = s->size, letters = 0;
 	unsigned seen = 0, before = 0, inner = 0;
@@ -228,10 +233,11 @@ static unsigned kinds_with_recent(const struct scan *s, struct recent word, size
 	size_t letters = word.letters, at = start;
 	for (size_t i = 0; i < 2; i++) {
 		const struct recent *before = &s->words[i];
+		word_hash first = recent_hash(s, i);
 		bool blank = before->end + 1 == at && s->text[before->end] == ' ';
-		if (!before->hash || (!blank && (start - before->end > 8 || !adjacent(s, before->end, at))))
+		if (!first || (!blank && (start - before->end > 8 || !adjacent(s, before->end, at))))
 			break;
-		h = word_hash_join(before->hash, h, letters);
+		h = word_hash_join(first, h, letters);
 		letters += before->letters;
 		at = before->end - (before->letters < before->end ? before->letters : before->end);
 		unsigned joined = word_kinds(h);
@@ -285,43 +291,6 @@ static unsigned chunk_kinds(struct scan *s, const struct chunk *c)
 
 /* ---- the walk ---- */
 
-/* What a word in small letters needs to be looked at by any rule. */
-enum {
-	SMALL_KINDS = WORD_LABELS | WORD_SCHEME | WORD_TITLE | WORD_MONTH | WORD_SITE | WORD_CARE | WORD_GIVEN,
-};
-
-/* Most of prose: words in small letters between blanks that no rule takes an interest in.  Where the walk goes on
- * behind the one at `at`; 0: the rules have to look.  What it decides on_chunk() would decide as well. */
-static size_t pass_small(struct scan *s, size_t at)
-{
-	const uint8_t *text = s->text;
-	size_t end = at, size = s->size;
-	word_hash h = 0;
-	for (; end < size && is_lower(text[end]); end++)
-		h = word_hash_add(h, text[end]);
-	if (end == size || text[end] != ' ' || end - at > REDACT_WORD_MAX || word_kinds(h) & SMALL_KINDS)
-		return 0;
-	struct recent word = {.hash = h, .letters = end - at, .end = end};
-	if (clinical(s) && (lexicon_may_be_given(h) || (word.letters == 2 && is_digit(byte_at(s, end + 1)))))
-		return 0;
-	const struct recent *last = &s->words[0], *before = &s->words[1];
-	if (last->hash && at - last->end <= 8) { /* "date of birth" */
-		if (last->end + 1 != at || text[last->end] != ' ')
-			return 0;
-		word_hash two = word_hash_join(last->hash, h, word.letters);
-		if (word_kinds(two) & WORD_LABELS)
-			return 0;
-		size_t start = last->end - (last->letters < last->end ? last->letters : last->end);
-		if (before->hash && at - before->end <= 8 + last->letters) {
-			word_hash three = word_hash_join(before->hash, two, word.letters + last->letters);
-			if (word_kinds(three) & WORD_LABELS && before->end <= start)
-				return 0;
-		}
-	}
-	remember(s, word);
-	return end + 1;
-}
-
 static size_t on_chunk(struct scan *s, const struct chunk *c)
 {
 	size_t next;
@@ -371,7 +340,7 @@ static size_t on_delimiter(struct scan *s, size_t at)
 	if (b == '(' && is_digit(byte_at(s, at + 1)) && (next = rule_phone_paren(s, at)))
 		return next;
 	if (b == '\n')
-		s->words[0].hash = s->words[1].hash = s->words[2].hash = 0;
+		memset(s->words, 0, sizeof s->words);
 	return at + 1;
 }
 
@@ -413,7 +382,7 @@ size_t redact_find(const struct redact_options *o, struct redact_stream *stream,
 			at++;
 			continue;
 		}
-		if (k & BYTE_LOWER && (next = pass_small(&s, at))) {
+		if (k & BYTE_LOWER && (next = pass_small_words(&s, at)) > at) {
 			at = next;
 			continue;
 		}

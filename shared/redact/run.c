@@ -31,6 +31,10 @@ static size_t inner_mark(const struct scan *s, size_t at)
 size_t prose_word_end(const struct scan *s, size_t at)
 {
 	size_t stop = left(s, at) > 48 ? at + 48 : s->size, end = at;
+	end += is_upper(byte_at(s, at));
+	end += small_letters(s, end);
+	if (end > stop)
+		end = stop;
 	while (end < stop) {
 		if (is_alpha(s->text[end])) {
 			end++;
@@ -123,8 +127,12 @@ enum { INSIDE_HIGH = 1, INSIDE_HYPHEN = 2 };
 /* What its letters are like; ret_hash: of the letters, in small. */
 static unsigned look_inside(const struct scan *s, struct piece *p, word_hash *ret_hash)
 {
-	size_t capitals = 0, smalls = 0;
+	size_t capitals = 0, smalls = 0, n = p->end - p->start;
 	unsigned inside = 0, before = 0, second = 0;
+	if (n < WORD_POWERS && is_upper(s->text[p->start]) && small_letters(s, p->start + 1) >= n - 1) {
+		*ret_hash = word_hash_of(s->text + p->start, n);
+		return 0; /* most names */
+	}
 	bool mixed = false;
 	word_hash h = 0;
 	for (size_t i = p->start; i < p->end; i++) {

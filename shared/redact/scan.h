@@ -111,6 +111,11 @@ enum {
 		      WORD_PHONE | WORD_ADDRESS | WORD_USER | WORD_EMAIL
 };
 
+/* What a word in small letters needs to be looked at by any rule. */
+enum {
+	WORD_SMALL = WORD_LABELS | WORD_SCHEME | WORD_TITLE | WORD_MONTH | WORD_SITE | WORD_CARE | WORD_GIVEN,
+};
+
 typedef uint64_t word_hash;
 #define WORD_HASH_STEP 0x9e3779b97f4a7c15ull
 static inline word_hash word_hash_add(word_hash h, uint8_t c)
@@ -134,8 +139,36 @@ static inline unsigned word_kinds(word_hash h) /* 0: not in the tables */
 }
 unsigned word_kinds_of(const uint8_t *s, size_t n); /* of a word's letters, any case; other bytes skipped */
 
-struct recent { /* a word that was walked past */
-	word_hash hash;
+/* Eight bytes at once, the first one lowest. */
+static inline uint64_t load_eight(const uint8_t *p)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof v);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	return v;
+}
+/* How many of the eight, from the first on, are small letters. */
+static inline size_t small_of_eight(uint64_t v)
+{
+	const uint64_t each = 0x0101010101010101ull;
+	uint64_t low = v & 0x7f * each;
+	uint64_t from_a = low + (0x80 - 'a') * each, past_z = low + (0x80 - 'z' - 1) * each;
+	uint64_t others = ~(from_a & ~past_z & ~v) & 0x80 * each;
+	return others ? (size_t)__builtin_ctzll(others) / 8 : 8;
+}
+
+/* small.c: words in small letters that no rule takes an interest in, which are most of any text, told by a bit. */
+enum { SMALL_BITS = 11, SMALL_LETTERS_MOST = 16 };
+struct small_words {
+	uint64_t bits[1 << SMALL_BITS]; /* of those that some rule may want to see */
+};
+extern struct small_words small_words[2]; /* by mode; filled by words.c and lexicon.c */
+void small_add(struct small_words *w, const char *word, size_t letters);
+
+struct recent {         /* a word that was walked past */
+	word_hash hash; /* 0, and letters: not looked at yet (recent_hash()); 0 and none: no word */
 	size_t letters, end;
 };
 
@@ -146,7 +179,7 @@ struct scan {
 	struct redact_stream *stream;
 	struct redact_span *spans;
 	size_t count, max;
-	struct recent words[3]; /* the last ones, newest first; hash 0: none */
+	struct recent words[3]; /* the last ones, newest first */
 	bool full;
 	bool firm;      /* clinical: an identifier that leaves no doubt was found, here or before in the stream */
 	bool weak_next; /* the next span is not one */
@@ -164,6 +197,16 @@ struct chunk {
 	bool camel;     /* a capital right behind a small letter */
 };
 
+/* Of the n-th word back; 0: there is none. */
+static inline word_hash recent_hash(const struct scan *s, size_t n)
+{
+	const struct recent *w = &s->words[n];
+	word_hash h = w->hash;
+	if (!h)
+		for (size_t i = 0; i < w->letters; i++)
+			h += s->text[w->end - w->letters + i] * word_powers[w->letters - i];
+	return h;
+}
 static inline bool clinical(const struct scan *s)
 {
 	return s->options->mode == REDACT_CLINICAL;
@@ -180,6 +223,30 @@ static inline uint8_t byte_at(const struct scan *s, size_t at)
 {
 	return at < s->size ? s->text[at] : 0;
 }
+
+/* Of ASCII letters alone, at most WORD_POWERS - 1; as word_hash_add() letter by letter. */
+static inline word_hash word_hash_of(const uint8_t *p, size_t n)
+{
+	word_hash h = 0;
+	for (size_t i = 0; i < n; i++)
+		h += (p[i] | 32u) * word_powers[n - i];
+	return h;
+}
+/* Small letters from `at` on. */
+static inline size_t small_letters(const struct scan *s, size_t at)
+{
+	size_t end = at, n = 8;
+	while (n == 8 && end + 8 <= s->size) {
+		n = small_of_eight(load_eight(s->text + end));
+		end += n;
+	}
+	if (n == 8)
+		while (end < s->size && is_lower(s->text[end]))
+			end++;
+	return end - at;
+}
+/* Walks past such words from `at` on; where the walk goes on, which is `at` if there is none. */
+size_t pass_small_words(struct scan *s, size_t at);
 
 /* Emits [start, end) and returns end (or the text's end, once full). */
 size_t emit(struct scan *s, size_t start, size_t end, enum redact_type type);

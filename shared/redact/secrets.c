@@ -195,13 +195,13 @@ size_t rule_option(struct scan *s, struct chunk c)
 	static const char accounts[] = "root admin mysql mysqldump mysqladmin mariadb uroot uadmin";
 	if (n < 6 || p[1] != 'p' || !(c.seen & BYTE_DIGIT) || c.letters < 4 || c.seen & BYTE_DOT)
 		return 0;
-	word_hash h = 0;
+	word_hash h = 0, before = recent_hash(s, 1);
 	for (const char *w = accounts;; w++) {
 		if (is_alpha((uint8_t)*w)) {
 			h = word_hash_add(h, (uint8_t)*w);
 			continue;
 		}
-		if (s->words[1].hash == h)
+		if (before == h)
 			return emit(s, c.start + 2, option_end(s, c.start), REDACT_PASSWORD);
 		if (!*w)
 			return 0;

@@ -281,6 +281,15 @@ unsigned word_kinds_of(const uint8_t *s, size_t n)
 
 uint64_t word_bits[1 << (WORD_BITS - 6)];
 
+/* A label may be written as two or three words, of which the last one, of two letters at least, is looked at. */
+static void add_small(const char *word, size_t letters, unsigned kinds)
+{
+	for (size_t i = 0; i == 0 || (i + 2 <= letters && kinds & WORD_LABELS); i++) {
+		small_add(&small_words[REDACT_LOG], word + i, letters - i);
+		small_add(&small_words[REDACT_CLINICAL], word + i, letters - i);
+	}
+}
+
 static void add(word_hash h, unsigned kinds)
 {
 	word_bits[h >> (70 - WORD_BITS)] |= 1ull << (h >> (64 - WORD_BITS) & 63);
@@ -300,7 +309,8 @@ __attribute__((constructor)) static void fill(void)
 		word_powers[i] = word_powers[i - 1] * WORD_HASH_STEP;
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
 		word_hash h = 0;
-		for (const char *p = lists[i].words;; p++) {
+		const char *word = lists[i].words;
+		for (const char *p = word;; p++) {
 			if (*p && *p != ' ') {
 				h = word_hash_add(h, (uint8_t)*p);
 				continue;
@@ -308,8 +318,11 @@ __attribute__((constructor)) static void fill(void)
 			if (h) {
 				add(h, lists[i].kinds);
 				count++;
+				if (lists[i].kinds & WORD_SMALL)
+					add_small(word, (size_t)(p - word), lists[i].kinds);
 			}
 			h = 0;
+			word = p + 1;
 			if (!*p)
 				break;
 		}
