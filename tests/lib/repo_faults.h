@@ -1,7 +1,7 @@
 /* tests/lib/repo_faults.h: killed, or refused by the kernel, at every call that changes a repository.
  *
- * The calls are counted by standing in for them: definitions in the program come before those of the C library, for liblmdb as well.
- * For one source file of a test program. */
+ * The calls are counted by standing in for them: definitions in the program come before those of the C library, for
+ * liblmdb as well. For one source file of a test program. */
 #ifndef KEDGE_TESTS_LIB_REPO_FAULTS_H
 #define KEDGE_TESTS_LIB_REPO_FAULTS_H
 
@@ -12,11 +12,13 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include "tests/lib/disk.h"
 #include "tests/lib/snapshot_world.h"
 
-enum fault { FAULT_NONE, FAULT_KILL_BEFORE, FAULT_KILL_HALF, FAULT_ERROR };
+/* FAULT_POWER: the power of the repository's own disk goes, and the process with it, instead of the call. */
+enum fault { FAULT_NONE, FAULT_KILL_BEFORE, FAULT_KILL_HALF, FAULT_ERROR, FAULT_POWER };
 static enum fault fault;
-static int fault_errno;
+static int fault_errno, fault_disk = -1;
 static atomic_int calls, fault_at;
 static volatile bool armed; /* only what the child does is counted */
 
@@ -27,6 +29,11 @@ static bool strike(size_t *size)
 		return false;
 	switch (fault) {
 	case FAULT_KILL_BEFORE:
+		kill(getpid(), SIGKILL);
+		break;
+	case FAULT_POWER:
+		if (!disk_cut(fault_disk))
+			abort();
 		kill(getpid(), SIGKILL);
 		break;
 	case FAULT_KILL_HALF:

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <sys/mount.h>
 
-#include "tests/lib/disk.h"
 #include "tests/lib/repo_faults.h"
 
 /* ---- */
@@ -33,6 +32,8 @@ static enum err_code snapshot_in_child(struct world *w, int *ret_calls)
 	pid_t pid = fork();
 	if (pid == 0) {
 		struct snapshot_summary s;
+		if (fault == FAULT_POWER)
+			fault_disk = open(w->repo_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		armed = true;
 		answer.rc = repo_open(w->repo_path, WORLD_HOST, &w->repo, &w->err);
 		if (!answer.rc)
@@ -70,14 +71,36 @@ static size_t stray_files(const struct world *w)
 	return n;
 }
 
-/* k = 1, 2, … until a run is untouched. */
-static void every_call(enum fault kind, int code)
+/* The repository lies on a disk of its own from now on. */
+static void move_to(struct world *w, const struct disk *disk)
+{
+	char where[WORLD_PATH];
+	(void)text_format(where, sizeof where, "%s/disk", w->dir);
+	assert_int_equal(mkdir(where, 0700), 0);
+	assert_true(disk_mount(disk, where));
+	(void)text_format(w->repo_path, WORLD_PATH, "%s/repo", where);
+	WORLD_OK(w, repo_init(w->repo_path, WORLD_HOST, &w->err));
+}
+
+/* The journal of the file system is replayed. */
+static void boot(struct world *w, const struct disk *disk)
+{
+	char where[WORLD_PATH];
+	(void)text_format(where, sizeof where, "%s/disk", w->dir);
+	assert_int_equal(umount(where), 0);
+	assert_true(disk_mount(disk, where));
+}
+
+/* k = 1, 2, … until a run is untouched.  disk: of FAULT_POWER, else NULL. */
+static void every_call(enum fault kind, int code, const struct disk *disk)
 {
 	struct world w;
 	size_t count = 1;
 	int at = 1, whole_calls = 0;
 	world_init(&w);
 	world_close(&w);
+	if (disk)
+		move_to(&w, disk);
 	fill(&w, 1);
 	arm(FAULT_NONE, 0, 0);
 	assert_int_equal(snapshot_in_child(&w, NULL), ERR_OK);
@@ -87,6 +110,8 @@ static void every_call(enum fault kind, int code)
 		arm(kind, at, code);
 		enum err_code rc = snapshot_in_child(&w, &whole_calls);
 		arm(FAULT_NONE, 0, 0);
+		if (disk && rc == ERR_CODE_COUNT)
+			boot(&w, disk);
 		if (rc == ERR_OK && whole_calls < at)
 			break;
 		if (kind == FAULT_ERROR && rc != ERR_OK)
@@ -102,31 +127,46 @@ static void every_call(enum fault kind, int code)
 	assert_int_equal(stray_files(&w), 0); /* the last run swept what the killed ones left */
 	print_message("%d calls\n", at - 1);
 	assert_true(at > 15);
+	if (disk) {
+		char where[WORLD_PATH];
+		(void)text_format(where, sizeof where, "%s/disk", w.dir);
+		assert_int_equal(umount(where), 0);
+	}
 	world_done(&w);
 }
 
 static void test_killed_before_every_call(void **state)
 {
 	(void)state;
-	every_call(FAULT_KILL_BEFORE, 0);
+	every_call(FAULT_KILL_BEFORE, 0, NULL);
 }
 
 static void test_killed_within_every_call(void **state)
 {
 	(void)state;
-	every_call(FAULT_KILL_HALF, 0);
+	every_call(FAULT_KILL_HALF, 0, NULL);
 }
 
 static void test_disk_full_at_every_call(void **state)
 {
 	(void)state;
-	every_call(FAULT_ERROR, ENOSPC);
+	every_call(FAULT_ERROR, ENOSPC, NULL);
 }
 
 static void test_io_error_at_every_call(void **state)
 {
 	(void)state;
-	every_call(FAULT_ERROR, EIO);
+	every_call(FAULT_ERROR, EIO, NULL);
+}
+
+static void test_power_cut_at_every_call(void **state)
+{
+	(void)state;
+	struct disk disk;
+	if (!disk_make(&disk, 256 << 20))
+		skip();
+	every_call(FAULT_POWER, 0, &disk);
+	disk_done(&disk);
 }
 
 /* By the clock instead of by the call. */
@@ -207,6 +247,7 @@ int main(void)
 	    cmocka_unit_test(test_killed_within_every_call),
 	    cmocka_unit_test(test_disk_full_at_every_call),
 	    cmocka_unit_test(test_io_error_at_every_call),
+	    cmocka_unit_test(test_power_cut_at_every_call),
 	    cmocka_unit_test(test_killed_at_random),
 	    cmocka_unit_test(test_full_file_system),
 	};
