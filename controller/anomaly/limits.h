@@ -12,9 +12,11 @@ enum {
 	RELATIONS_KINDS = 256,        /* commonest kinds, whose relations are learnt: 1 MiB */
 	SEQUENCE_ODDS = 1000,         /* one normal session in so many may be called an anomaly */
 	SEQUENCE_BATCH_LEAST = 50,    /* sessions whose distribution tells anything */
-	SEQUENCE_BATCH_MAX = 1 << 20, /* sessions judged together: 8 MiB of scores */
+	SEQUENCE_BATCH_MAX = 1 << 20, /* sessions judged together: 64 MiB of rows and scores */
 	SEQUENCE_BATCH_EVENTS_MAX = 1 << 23, /* of those: 64 MiB */
 	SEQUENCE_FEATURES_MAX = 1 << 22,     /* of normal and judged sessions together: 128 MiB at worst */
+	CONTRAST_ROWS = 1 << 13,             /* of each of two sets that curves are fitted to: 3 MiB at 51 terms */
+	CONTRAST_FOLDS = 4,                  /* a row is judged by curves of the others */
 	SEQUENCE_FOLDS = 20,                 /* the normal sessions are scored by models of the others */
 };
 

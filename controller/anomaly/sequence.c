@@ -43,6 +43,7 @@ void sequence_model_free(struct sequence_model *m)
 	part_done(&m->whole);
 	relations_done(&m->relations);
 	spreads_done(&m->kind_amounts);
+	spreads_done(&m->kind_runs);
 	spreads_done(&m->pair_amounts);
 	grams_done(&m->kinds);
 	grams_done(&m->strangers);
@@ -58,6 +59,7 @@ void sequence_model_free(struct sequence_model *m)
 	for (size_t v = 0; v < VIEW_COUNT; v++)
 		free(m->usual[v]);
 	free(m->totals);
+	free(m->views);
 	free(m);
 }
 
@@ -135,10 +137,12 @@ enum err_code sequence_model_fit(struct sequence_model *m, struct err *reterr)
 	m->weights = calloc(m->kind_count + 1, sizeof *m->weights);
 	m->habits = calloc(m->kind_count + 1, sizeof *m->habits);
 	m->totals = calloc(m->session_count, sizeof *m->totals);
-	bool ok = m->weights && m->habits && m->totals;
+	m->views = calloc(m->session_count * VIEW_COUNT, sizeof *m->views);
+	bool ok = m->weights && m->habits && m->totals && m->views;
 	for (size_t v = 0; v < VIEW_COUNT; v++)
 		ok = (m->usual[v] = calloc(m->session_count, sizeof *m->usual[v])) && ok;
 	spreads_init(&m->kind_amounts, SEQUENCE_KINDS_MAX);
+	spreads_init(&m->kind_runs, SEQUENCE_KINDS_MAX);
 	spreads_init(&m->pair_amounts, SEQUENCE_GRAMS_MAX);
 	ok = ok && part_build(&m->whole, m, SEQUENCE_FOLDS) &&
 	     relations_init(&m->relations, m->whole.kinds, m->kind_count) && usual_learn(m);
@@ -171,19 +175,24 @@ bool sequence_translate(struct sequence_model *m, const uint64_t *events, size_t
 	return ok;
 }
 
+bool sequence_measure(struct sequence_model *m, const uint64_t *events, size_t count, struct measure *ret)
+{
+	if (!sequence_translate(m, events, count))
+		return false;
+	part_measure(&m->whole, m, m->session, count, ret);
+	ret->nats[VIEW_COUNTS] = sequence_differences_nats(m, part_differences(&m->whole, m, m->session, count));
+	quantities_measure(m, m->session, count, ret);
+	return true;
+}
+
 enum err_code sequence_model_measure(
     struct sequence_model *m, const uint64_t *events, size_t count, double *ret_nats, struct err *reterr)
 {
 	if (!m->fitted)
 		return err_set(reterr, ERR_STATE, "this model has not been fitted");
-	if (count > SEQUENCE_EVENTS_MAX)
-		count = SEQUENCE_EVENTS_MAX;
 	struct measure x;
-	if (!sequence_translate(m, events, count))
+	if (!sequence_measure(m, events, count < SEQUENCE_EVENTS_MAX ? count : SEQUENCE_EVENTS_MAX, &x))
 		return err_set(reterr, ERR_NOMEM, "out of memory");
-	part_measure(&m->whole, m, m->session, count, &x);
-	x.nats[VIEW_COUNTS] = sequence_differences_nats(m, part_differences(&m->whole, m, m->session, count));
-	quantities_measure(m, m->session, count, &x);
 	*ret_nats = usual_total(m, &x);
 	return ERR_OK;
 }

@@ -2,10 +2,10 @@
  *
  * Learns from normal sessions alone.  A session is judged by kinds of events never seen, pairs and triples of
  * successive events never seen, how far its counts of events lie from those of the nearest normal session, how far the
- * count of any one kind or pair lies from that of other sessions, and by relations between two kinds that it breaks
- * (always before, always after, as many).  What is usual for each of these is measured on normal sessions by models
- * that had not seen them (cross-validation), so that there is no threshold to set: the score is 0.5 where about one
- * normal session in SEQUENCE_ODDS would be.
+ * count of any one kind, pair or run lies from that of other sessions, and by relations between two kinds that it
+ * breaks (always before, always after, as many).  What is usual for each of these is measured on normal sessions by
+ * models that had not seen them (cross-validation), so that there is no threshold to set: the score is 0.5 where about
+ * one normal session in SEQUENCE_ODDS would be.
  *
  * Pure.  One model belongs to one thread.  Memory is bounded by limits.h whatever is learnt.  An event is any 64-bit
  * number; equal numbers are equal kinds (sequence_event() makes one of a word). */
@@ -38,10 +38,11 @@ ERR_CHECK enum err_code sequence_model_measure(
 double sequence_model_score(const struct sequence_model *m, double nats);
 
 /* Many sessions at once tell more than one; ends: of each session, in events.  What hardly any normal session has and
- * many of these do marks those that have it.  Where strange ones are more frequent than normal sessions explain, the
- * limit goes where the excess is told best (the highest F1 that the two distributions let expect).  Without an excess,
- * and with fewer than SEQUENCE_BATCH_LEAST sessions, each is judged as alone.  The model stays as it was.  *ret_scores
- * as of sequence_model_score().  ERR_STATE before the fit; ERR_NOMEM. */
+ * many of these do marks those that have it, and each way of looking weighs as it sets these apart from the learnt
+ * ones. Where strange ones are more frequent than normal sessions explain, the limit goes where the excess is told best
+ * (the highest F1 that the two distributions let expect).  Without an excess, and with fewer than SEQUENCE_BATCH_LEAST
+ * sessions, each is judged as alone.  The model stays as it was.  *ret_scores as of sequence_model_score().  ERR_STATE
+ * before the fit; ERR_NOMEM. */
 ERR_CHECK enum err_code sequence_model_judge(struct sequence_model *m, const uint64_t *events, const size_t *ends,
     size_t count, double *ret_scores, struct err *reterr);
 

@@ -2,31 +2,42 @@
  *
  * What occurs in hardly any normal session and in many of the batch marks those of it: the lift of a feature is how
  * many times as often it is there as normal sessions explain, and a session's is the highest of its features'. Features
- * that normal sessions have more often say nothing, however much more frequent they are now: work drifts. */
+ * that normal sessions have more often say nothing, however much more frequent they are now: work drifts.
+ *
+ * What a nat of a view or of a lift is worth differs from system to system, and the batch shows it: what the learnt
+ * sessions reach as often as those of the batch is worth nothing (contrast.h). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/anomaly/contrast.h"
 #include "controller/anomaly/sequence_internal.h"
+
+enum { COLUMN_TOTAL = VIEW_COUNT, COLUMN_LIFT, COLUMNS }; /* of a row, behind its views */
 
 static const double sure_tail = 0.1;      /* a batch is compared with the strangest tenth of normal sessions */
 static const double most_anomalies = 0.1; /* of all sessions in nature, however many a batch has been given */
 static const double least_normal = 0.02;  /* of any batch */
-static const double least_limit = 1;      /* nats of what is hardly strange at all */
 static const double rare_share = 0.005;   /* of normal sessions that may have a feature that marks a strange one */
-static const double low_odds = 1.5;       /* standard deviations: a count may be that much too high by chance … */
-static const double high_odds = 2;        /* … or too low */
-enum { FEATURES_MAX = 4 * SEQUENCE_EVENTS_MAX + 2 };
-enum { OF_EDGE = 1, OF_PAIR, OF_AMOUNT };
+static const double slopes[] = {[COLUMN_TOTAL] = 0.5, [COLUMN_LIFT] = 0.5}; /* until the sessions tell better */
+/* A session that was learnt is measured without itself: what is the same differs by so much. */
+static const double same_odds = 0.1;
+static const double low_odds = 1.5; /* standard deviations: a count may be that much too high by chance … */
+static const double high_odds = 2;  /* … or too low */
+enum { FEATURES_MAX = 5 * SEQUENCE_EVENTS_MAX + 2 };
+enum { OF_EDGE = 1, OF_PAIR, OF_AMOUNT, OF_RUN, OF_ABSENCE };
 
 struct batch {
 	struct sequence_model *m;
 	const uint64_t *events;
 	const size_t *ends;
 	size_t count;
+	uint32_t *always; /* ascending: kinds that all but a few normal sessions have */
+	size_t always_count;
 	struct grams features; /* how many normal sessions << 32 | how many of the batch have it */
 	uint64_t *found;       /* features of one session, each once, ascending */
 	uint64_t *kinds;       /* scratch: what its events are */
+	float *rows, *learnt;  /* of each session of the batch, and of each that was learnt: what contrast.h compares */
 	double *nats;          /* of each session of the batch */
 	double *usual, *batch; /* ascending: of the normal sessions, of the batch */
 	double ratio;          /* normal sessions of the batch for each that was learnt */
@@ -43,16 +54,20 @@ static uint64_t feature(uint64_t a, uint64_t b, uint64_t of)
 	return gram_mix(gram_mix(a, b), of);
 }
 
-/* The features of m->session: its pairs, its kinds, and that a kind occurs 2, 4, 8, … times.  raw: the events that it
- * was made of, by which kinds never learnt are known; NULL: there are none. */
+/* The features of m->session: its pairs, its kinds, that a kind occurs 2, 4, 8, … times or in a row, and that one does
+ * not which nearly always does.  raw: the events that it was made of, by which kinds never learnt are known; NULL: there
+ * are none. */
 static size_t features_of(struct batch *b, const uint64_t *raw, size_t count)
 {
 	const struct sequence_model *m = b->m;
 	uint64_t *f = b->found, *k = b->kinds, before = UINT32_MAX;
-	size_t n = 0, kept = 0;
+	size_t n = 0, kept = 0, always = 0, run_of = 0;
 	for (size_t i = 0; i < count; i++) {
+		run_of = i && m->session[i] == m->session[i - 1] ? run_of + 1 : 1;
 		k[i] = m->session[i] < m->kind_count || !raw ? m->session[i] : raw[i] | 1ull << 63;
 		f[n++] = feature(before, k[i], OF_PAIR);
+		if (run_of > 1 && (run_of & (run_of - 1)) == 0)
+			f[n++] = feature(k[i], run_of, OF_RUN);
 		before = k[i];
 	}
 	f[n++] = feature(before, 0, OF_EDGE);
@@ -62,7 +77,12 @@ static size_t features_of(struct batch *b, const uint64_t *raw, size_t count)
 			run++;
 		for (size_t least = 1; least <= run; least *= 2)
 			f[n++] = feature(k[i], least, OF_AMOUNT);
+		while (always < b->always_count && b->always[always] < k[i])
+			f[n++] = feature(b->always[always++], 0, OF_ABSENCE);
+		always += always < b->always_count && b->always[always] == k[i];
 	}
+	while (always < b->always_count)
+		f[n++] = feature(b->always[always++], 0, OF_ABSENCE);
 	qsort(f, n, sizeof *f, by_key);
 	for (size_t i = 0; i < n; i++)
 		if (!kept || f[i] != f[kept - 1])
@@ -110,6 +130,10 @@ static bool features_count(struct batch *b, size_t n, uint64_t by)
 
 static bool count_all(struct batch *b)
 {
+	double most = (1 - rare_share) * (double)b->m->session_count;
+	for (size_t k = 0; k < b->m->kind_count; k++)
+		if ((double)b->m->whole.kinds[k] >= most)
+			b->always[b->always_count++] = (uint32_t)k;
 	bool ok = true;
 	size_t n = 0;
 	for (size_t i = 0; i < b->m->session_count && ok; i++)
@@ -119,31 +143,37 @@ static bool count_all(struct batch *b)
 	return ok;
 }
 
-/* In nats, the highest of the features found.  learnt: the session is one of those that were learnt, and does not vouch
- * for itself. */
-static double lift(const struct batch *b, size_t n, bool learnt)
+/* Of one feature, in nats; 0: it says nothing.  learnt: the session is one of those that were learnt.  None vouches for
+ * itself. */
+static double lift(const struct batch *b, uint64_t feature, bool learnt)
 {
-	double most = 0, rare = rare_share * (double)b->m->session_count;
-	for (size_t i = 0; i < n; i++) {
-		uint64_t v = grams_get(&b->features, b->found[i]);
-		double normal = (double)(v >> 32) - learnt, told = (double)(v & UINT32_MAX);
-		double surely = told - low_odds * sqrt(told);
-		if (normal <= rare && surely > 0)
-			most = fmax(most, log(surely / ((normal + high_odds * sqrt(normal) + 1) * b->ratio)));
-	}
-	return most;
+	uint64_t v = grams_get(&b->features, feature);
+	double normal = (double)(v >> 32) - learnt, told = (double)(v & UINT32_MAX) - !learnt;
+	double surely = told - low_odds * sqrt(fmax(0, told));
+	if (normal > rare_share * (double)b->m->session_count || surely <= 0)
+		return 0;
+	return fmax(0, log(surely / ((normal + high_odds * sqrt(normal) + 1) * b->ratio)));
 }
 
-static bool add_lifts(struct batch *b)
+/* The highest of its features'. */
+static void add_lifts(const struct batch *b, size_t n, bool learnt, float *row)
+{
+	double most = 0;
+	for (size_t i = 0; i < n; i++)
+		most = fmax(most, lift(b, b->found[i], learnt));
+	row[COLUMN_LIFT] = (float)most;
+}
+
+static bool add_all_lifts(struct batch *b)
 {
 	bool ok = true;
 	size_t n = 0;
 	for (size_t i = 0; i < b->m->session_count; i++)
-		b->usual[i] = b->m->totals[i] + lift(b, features_of_learnt(b, i), true);
+		add_lifts(b, features_of_learnt(b, i), true, b->learnt + i * COLUMNS);
 	for (size_t i = 0; i < b->count && ok; i++) {
 		ok = features_of_session(b, i, &n);
 		if (ok)
-			b->nats[i] += lift(b, n, false);
+			add_lifts(b, n, false, b->rows + i * COLUMNS);
 	}
 	return ok;
 }
@@ -168,7 +198,7 @@ static struct excess excess_of(const struct batch *b)
 	double learnt = (double)b->m->session_count, count = (double)b->count;
 	for (size_t i = 0; i < b->count; i++) {
 		double told = (count - (double)i) / count,
-		       usual = usual_share(b->usual, b->m->session_count, b->batch[i]);
+		       usual = usual_share(b->usual, b->m->session_count, b->batch[i] - same_odds);
 		double error = sqrt(usual * (1 - usual) * (1 / count + 1 / learnt));
 		if (usual < sure_tail && (i == 0 || b->batch[i] > b->batch[i - 1])) {
 			r.likely = fmax(r.likely, (told - usual) / (1 - usual));
@@ -178,50 +208,83 @@ static struct excess excess_of(const struct batch *b)
 	return r;
 }
 
-/* Without an excess the limit is that of the normal sessions; with one it goes where the two distributions let expect
- * the highest F1. */
-static double limit_of(const struct batch *b)
+/* The limit that the two distributions let expect the highest F1 of.  False: there is no excess. */
+static bool limit_of(const struct batch *b, double *ret)
 {
-	double limit = usual_limit(b->usual, b->m->session_count), best = 0;
+	double best = 0;
 	struct excess excess = excess_of(b);
-	if (b->count < SEQUENCE_BATCH_LEAST || excess.sure <= 0)
-		return limit;
+	if (excess.sure <= 0)
+		return false;
 	double share = fmin(excess.likely, most_anomalies);
 	for (size_t i = 1; i < b->count; i++) {
 		double told = (double)(b->count - i) / (double)b->count,
-		       wrong = usual_share(b->usual, b->m->session_count, b->batch[i]);
+		       wrong = usual_share(b->usual, b->m->session_count, b->batch[i] - same_odds);
 		wrong += sqrt(wrong / (double)b->m->session_count); /* so few have shown it that it may be more */
 		double found = fmin(1, (told - wrong * (1 - excess.likely)) / excess.likely);
 		double f1 = 2 * share * found / (share + share * found + (1 - share) * wrong);
 		if (wrong < sure_tail && b->batch[i] > b->batch[i - 1] && f1 > best) {
 			best = f1;
-			limit = b->batch[i - 1] + (b->batch[i] - b->batch[i - 1]) / 2;
+			*ret = b->batch[i - 1] + (b->batch[i] - b->batch[i - 1]) / 2;
 		}
 	}
-	return fmax(limit, least_limit);
+	return best > 0;
 }
 
-static enum err_code judge(struct batch *b, double *ret_scores, struct err *reterr)
+static bool measure_all(struct batch *b)
 {
 	struct sequence_model *m = b->m;
-	enum err_code rc = ERR_OK;
-	for (size_t i = 0; i < b->count && rc == ERR_OK; i++) {
+	for (size_t i = 0; i < m->session_count; i++) {
+		memcpy(b->learnt + i * COLUMNS, m->views + i * VIEW_COUNT, VIEW_COUNT * sizeof *b->learnt);
+		b->learnt[i * COLUMNS + COLUMN_TOTAL] = (float)m->totals[i];
+	}
+	for (size_t i = 0; i < b->count; i++) {
+		struct measure x;
 		size_t count;
 		const uint64_t *events = session_at(b, i, &count);
-		rc = sequence_model_measure(m, events, count, &b->nats[i], reterr);
+		float *row = b->rows + i * COLUMNS;
+		if (!sequence_measure(m, events, count, &x))
+			return false;
+		for (size_t v = 0; v < VIEW_COUNT; v++)
+			row[v] = (float)usual_view(m, &x, v);
+		b->nats[i] = usual_total(m, &x);
+		row[COLUMN_TOTAL] = (float)b->nats[i];
 	}
-	if (rc != ERR_OK)
-		return rc;
 	memcpy(b->usual, m->totals, m->session_count * sizeof *b->usual);
+	return true;
+}
+
+/* Replaces nats and usual by the odds of being of what only the batch has. */
+static bool compare(struct batch *b)
+{
+	struct contrast *c = contrast_new(slopes, COLUMNS);
+	bool ok = c && contrast_fit(c, b->learnt, b->m->session_count, b->rows, b->count);
+	for (size_t i = 0; i < b->m->session_count && ok; i++)
+		b->usual[i] = contrast_odds(c, b->learnt + i * COLUMNS, i);
+	for (size_t i = 0; i < b->count && ok; i++)
+		b->nats[i] = contrast_odds(c, b->rows + i * COLUMNS, i);
+	contrast_free(c);
+	return ok;
+}
+
+static bool judge(struct batch *b, double *ret_scores)
+{
+	struct sequence_model *m = b->m;
+	if (!measure_all(b))
+		return false;
+	for (size_t i = 0; i < b->count; i++)
+		ret_scores[i] = sequence_model_score(m, b->nats[i]);
 	sort_both(b);
 	b->ratio = (double)b->count * fmax(least_normal, 1 - excess_of(b).sure) / (double)m->session_count;
-	if (b->count >= SEQUENCE_BATCH_LEAST && (!count_all(b) || !add_lifts(b)))
-		return err_set(reterr, ERR_NOMEM, "out of memory");
+	if (b->count < SEQUENCE_BATCH_LEAST)
+		return true;
+	if (!count_all(b) || !add_all_lifts(b) || !compare(b))
+		return false;
 	sort_both(b);
-	double limit = limit_of(b);
-	for (size_t i = 0; i < b->count; i++)
-		ret_scores[i] = sequence_score(b->nats[i], limit);
-	return ERR_OK;
+	double limit;
+	if (limit_of(b, &limit))
+		for (size_t i = 0; i < b->count; i++)
+			ret_scores[i] = 1 / (1 + exp(limit - b->nats[i]));
+	return true;
 }
 
 enum err_code sequence_model_judge(struct sequence_model *m, const uint64_t *events, const size_t *ends, size_t count,
@@ -231,19 +294,24 @@ enum err_code sequence_model_judge(struct sequence_model *m, const uint64_t *eve
 		return err_set(reterr, ERR_STATE, "this model has not been fitted");
 	struct batch b = {.m = m, .events = events, .ends = ends, .count = count};
 	grams_init(&b.features, SEQUENCE_FEATURES_MAX);
-	b.found = calloc(FEATURES_MAX, sizeof *b.found);
+	b.found = calloc(FEATURES_MAX + m->kind_count, sizeof *b.found);
+	b.always = calloc(m->kind_count + 1, sizeof *b.always);
 	b.kinds = calloc(SEQUENCE_EVENTS_MAX, sizeof *b.kinds);
+	b.rows = calloc(count * COLUMNS + 1, sizeof *b.rows);
+	b.learnt = calloc(m->session_count * COLUMNS, sizeof *b.learnt);
 	b.nats = calloc(count + 1, sizeof *b.nats);
 	b.batch = calloc(count + 1, sizeof *b.batch);
 	b.usual = calloc(m->session_count, sizeof *b.usual);
-	enum err_code rc = b.found && b.kinds && b.nats && b.batch && b.usual
-			       ? judge(&b, ret_scores, reterr)
-			       : err_set(reterr, ERR_NOMEM, "out of memory");
+	bool ok = b.found && b.always && b.kinds && b.rows && b.learnt && b.nats && b.batch && b.usual &&
+		  judge(&b, ret_scores);
 	grams_done(&b.features);
 	free(b.found);
+	free(b.always);
 	free(b.kinds);
 	free(b.nats);
 	free(b.batch);
 	free(b.usual);
-	return rc;
+	free(b.rows);
+	free(b.learnt);
+	return ok ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory");
 }

@@ -4,7 +4,9 @@
  * view.  Novelty (kinds, pairs of known kinds, triples of known pairs that were not seen) is a rate: normal sessions
  * that a model has not seen bring some, too, the longer the more.  Counts are compared with the nearest profile: of
  * each kind that differs, how often normal sessions differ there, and by how much.  Amounts are those of single kinds,
- * repeats those of single pairs, each against its own spread; relations are what always holds of two kinds. */
+ * repeats those of single
+ * pairs, runs how often a kind comes in a row, each against its own spread; relations are what always holds of two
+ * kinds. */
 #ifndef KEDGE_CONTROLLER_ANOMALY_SEQUENCE_INTERNAL_H
 #define KEDGE_CONTROLLER_ANOMALY_SEQUENCE_INTERNAL_H
 
@@ -24,6 +26,7 @@ enum {
 	VIEW_COUNTS = NOVEL_COUNT,
 	VIEW_AMOUNTS,
 	VIEW_REPEATS,
+	VIEW_RUNS,
 	VIEW_RELATIONS,
 	VIEW_COUNT
 };
@@ -53,7 +56,7 @@ struct sequence_model {
 	bool fitted;
 	struct part whole;
 	struct relations relations;
-	struct spreads kind_amounts, pair_amounts;
+	struct spreads kind_amounts, kind_runs, pair_amounts;
 	float *weights; /* by kind */
 	struct habit *habits;
 	double rates[NOVEL_COUNT], limit;
@@ -61,6 +64,7 @@ struct sequence_model {
 	/* Nats of normal sessions by models that had not seen them; session_count each. */
 	double *usual[VIEW_COUNT]; /* ascending */
 	double *totals;            /* by session */
+	float *views;              /* [session][view] */
 	/* scratch of one session */
 	struct grams strangers;
 	uint32_t *session, *sorted;
@@ -95,9 +99,11 @@ void part_measure(
     const struct part *p, struct sequence_model *m, const uint32_t *events, size_t count, struct measure *ret);
 /* How far the session's counts lie from the nearest profile's; leaves the differences in m->differences. */
 size_t part_differences(const struct part *p, struct sequence_model *m, const uint32_t *events, size_t count);
+/* How often each kind comes in a row at most: fills m->amounts, ascending by kind, returns how many. */
+size_t sequence_runs(struct sequence_model *m, const uint32_t *events, size_t count);
 /* The surprise in m->differences by the habits as they stand. */
 double sequence_differences_nats(const struct sequence_model *m, size_t count);
-/* Amounts, repeats and relations: one session more (by = 1), or one taken back (by = -1).  False: no memory. */
+/* Amounts, runs, repeats and relations: one session more (by = 1), or one taken back (by = -1).  False: no memory. */
 bool quantities_learn(struct sequence_model *m, struct learnt session, int by);
 void quantities_measure(struct sequence_model *m, const uint32_t *events, size_t count, struct measure *ret);
 
@@ -105,6 +111,8 @@ void quantities_measure(struct sequence_model *m, const uint32_t *events, size_t
 
 /* Fills weights, habits, rates, usual, totals and limit; whole is there.  False: no memory. */
 bool usual_learn(struct sequence_model *m);
+/* One view by itself, no more than unseen normal sessions bear out. */
+double usual_view(const struct sequence_model *m, const struct measure *x, size_t view);
 /* All views together. */
 double usual_total(const struct sequence_model *m, const struct measure *x);
 /* Where one normal session in SEQUENCE_ODDS would be, or as far out as these show (ascending). */
@@ -118,5 +126,7 @@ double sequence_score(double nats, double limit);
 /* Fills m->session: kinds that were never learnt get numbers of their own behind the others, for this session.  False:
  * no memory. */
 bool sequence_translate(struct sequence_model *m, const uint64_t *events, size_t count);
+/* All views of a session that is to be judged; no more than SEQUENCE_EVENTS_MAX.  False: no memory. */
+bool sequence_measure(struct sequence_model *m, const uint64_t *events, size_t count, struct measure *ret);
 
 #endif

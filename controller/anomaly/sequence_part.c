@@ -180,6 +180,29 @@ static size_t count_of(struct amount a)
 	return (size_t)lround(expm1((double)a.amount));
 }
 
+static int by_kind(const void *a, const void *b)
+{
+	const struct amount *x = a, *y = b;
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	return x->amount < y->amount ? 1 : x->amount > y->amount ? -1 : 0;
+}
+
+size_t sequence_runs(struct sequence_model *m, const uint32_t *e, size_t count)
+{
+	size_t n = 0, kept = 0;
+	for (size_t i = 0, run; i < count; i += run) {
+		for (run = 1; i + run < count && e[i + run] == e[i];)
+			run++;
+		m->amounts[n++] = (struct amount){e[i], (float)log1p((double)run)};
+	}
+	qsort(m->amounts, n, sizeof *m->amounts, by_kind);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || m->amounts[kept - 1].kind != m->amounts[i].kind)
+			m->amounts[kept++] = m->amounts[i];
+	return kept;
+}
+
 static int by_key(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -210,6 +233,9 @@ bool quantities_learn(struct sequence_model *m, struct learnt s, int by)
 	bool ok = true;
 	for (size_t i = 0; i < n && ok; i++)
 		ok = spreads_learn(&m->kind_amounts, m->amounts[i].kind, count_of(m->amounts[i]), by);
+	n = sequence_runs(m, s.events, s.count);
+	for (size_t i = 0; i < n && ok; i++)
+		ok = spreads_learn(&m->kind_runs, m->amounts[i].kind, count_of(m->amounts[i]), by);
 	n = sorted_pairs(m, s.events, s.count);
 	for (size_t i = 0, run; i < n && ok; i += run) {
 		run = run_from(m->pairs, n, i);
@@ -218,19 +244,28 @@ bool quantities_learn(struct sequence_model *m, struct learnt s, int by)
 	return ok;
 }
 
+/* The greatest of those in m->amounts. */
+static double amounts_surprise(const struct sequence_model *m, const struct spreads *usual, size_t count)
+{
+	double most = 0;
+	for (size_t i = 0; i < count; i++)
+		most = fmax(most, spreads_surprise(usual, m->amounts[i].kind, count_of(m->amounts[i])));
+	return most;
+}
+
 void quantities_measure(struct sequence_model *m, const uint32_t *e, size_t count, struct measure *ret)
 {
-	double amounts = 0, repeats = 0;
 	size_t n = sequence_amounts(m, e, count);
-	for (size_t i = 0; i < n; i++)
-		amounts =
-		    fmax(amounts, spreads_surprise(&m->kind_amounts, m->amounts[i].kind, count_of(m->amounts[i])));
+	double amounts = amounts_surprise(m, &m->kind_amounts, n), repeats = 0;
+	n = sequence_runs(m, e, count);
+	double runs = amounts_surprise(m, &m->kind_runs, n);
 	n = sorted_pairs(m, e, count);
 	for (size_t i = 0, run; i < n; i += run) {
 		run = run_from(m->pairs, n, i);
 		repeats = fmax(repeats, spreads_surprise(&m->pair_amounts, m->pairs[i], run));
 	}
 	ret->nats[VIEW_AMOUNTS] = amounts;
+	ret->nats[VIEW_RUNS] = runs;
 	ret->nats[VIEW_REPEATS] = repeats;
 	ret->nats[VIEW_RELATIONS] = relations_broken(&m->relations, e, count);
 }

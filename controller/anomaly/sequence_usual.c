@@ -7,7 +7,8 @@
 
 static const double held_out_odds = 0.02;    /* of unseen normal sessions that may lie beyond the limit */
 static const double usual_difference = 0.05; /* a kind whose count differs this much on average weighs half */
-static const double rounding = 1e-9;
+/* A session that was learnt is measured without itself: what is the same differs by so much. */
+static const double same_share = 0.03, same_nats = 0.02;
 static const double first_strange = 0.7; /* as long as no new kind was seen: ln(1 + 1) */
 /* Views are combined by the norm of this power: what one of them alone is sure of counts nearly whole, and several that
  * are half sure add up a little.  A plain sum lets the noise of many views hide what one of them sees. */
@@ -52,13 +53,13 @@ double usual_share(const double *values, size_t count, double value)
 	return ((double)(count - place_of(values, count, value)) + 1) / ((double)count + 1);
 }
 
-/* No more than unseen normal sessions bear out: beyond the largest of them, as far as it lies in multiples of that. */
-static double view_nats(const struct sequence_model *m, const struct measure *x, size_t view)
+/* Beyond the largest of the normal sessions', as far as it lies in multiples of that. */
+double usual_view(const struct sequence_model *m, const struct measure *x, size_t view)
 {
 	double nats = assumed(m, x, view), largest = m->usual[view][m->session_count - 1];
 	if (nats <= 0)
 		return 0;
-	double seen = -log(usual_share(m->usual[view], m->session_count, nats - rounding));
+	double seen = -log(usual_share(m->usual[view], m->session_count, nats * (1 - same_share) - same_nats));
 	return fmin(nats, seen + fmax(0, nats - largest) / fmax(1, largest));
 }
 
@@ -66,7 +67,7 @@ double usual_total(const struct sequence_model *m, const struct measure *x)
 {
 	double sum = 0;
 	for (size_t v = 0; v < VIEW_COUNT; v++)
-		sum += pow(view_nats(m, x, v), agreement);
+		sum += pow(usual_view(m, x, v), agreement);
 	return pow(sum, 1 / agreement);
 }
 
@@ -148,8 +149,11 @@ static bool set_limit(struct sequence_model *m, const struct held_out *h)
 	double *sorted = calloc(n, sizeof *sorted);
 	if (!sorted)
 		return false;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		m->totals[i] = sorted[i] = usual_total(m, &h->measures[i]);
+		for (size_t v = 0; v < VIEW_COUNT; v++)
+			m->views[i * VIEW_COUNT + v] = (float)usual_view(m, &h->measures[i], v);
+	}
 	qsort(sorted, n, sizeof *sorted, usual_order);
 	m->limit = usual_limit(sorted, n);
 	free(sorted);

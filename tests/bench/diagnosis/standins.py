@@ -5,9 +5,10 @@ usage: standins.py DIR [SEED]     writes DIR/SYSTEM.train and DIR/SYSTEM.test (s
 A system is a random program of steps in order, choices, loops, steps that run beside each other and rare but normal
 branches, or a crowd of daemons with a long tail of rare lines.  What is strange is made as faults make it: a step is
 missing, two change places, an error of a known or of an unknown kind turns up (alone, repeated, with the rest cut off),
-a loop turns far too often, a session breaks off.
+a loop turns far too often, a session breaks off.  A fault that leaves no trace is none: what is strange must differ from
+thousands of normal sessions that no detector is shown (Witness).
 """
-import itertools, math, os, random, sys
+import collections, itertools, math, os, random, sys
 
 
 def poisson(r, mean):
@@ -262,6 +263,68 @@ SYSTEMS = {
 }
 
 
+class Witness:
+    """What thousands of normal sessions show: kinds, pairs and triples, how often each kind occurs (also not at all) and
+    how often in a row.  A session is told from them by more that is new than all but a few of them bring."""
+
+    HARDLY = .003  # of normal sessions may bring more
+
+    def __init__(self, sessions):
+        half = len(sessions) // 2
+        self.seen, self.least, self.most, self.run, self.count = [set(), set(), set()], {}, {}, {}, 0
+        for s in sessions[:half]:
+            self.learn(s)
+        broken = zip(*[self.broken(s) for s in sessions[half:]])
+        self.usual = [sorted(way)[-1 - int(self.HARDLY * half)] for way in broken]
+        for s in sessions[half:]:
+            self.learn(s)
+
+    @staticmethod
+    def grams(s, n):
+        s = ["<"] + s + [">"]
+        return {tuple(s[i:i + n]) for i in range(len(s) - n + 1)}
+
+    @staticmethod
+    def runs(s):
+        return [(e, len(list(g))) for e, g in itertools.groupby(s)]
+
+    def learn(self, s):
+        counts = collections.Counter(s)
+        for n in range(3):
+            self.seen[n] |= self.grams(s, n + 1)
+        for e, n in counts.items():
+            self.most[e] = max(n, self.most.get(e, 0))
+            self.least[e] = min(n, self.least.get(e, 0 if self.count else n))
+        for e in self.least:
+            if e not in counts:
+                self.least[e] = 0
+        for e, n in self.runs(s):
+            self.run[e] = max(n, self.run.get(e, 0))
+        self.count += 1
+
+    def broken(self, s):
+        """How much is new, in each of the ways that it can be."""
+        counts = collections.Counter(s)
+        return ([len(self.grams(s, n + 1) - self.seen[n]) for n in range(3)] +
+                [sum(n > self.most.get(e, n) for e, n in counts.items()),
+                 sum(counts[e] < n for e, n in self.least.items() if n),
+                 sum(n > self.run.get(e, n) for e, n in self.runs(s))])
+
+    def tells(self, s):
+        return any(n > usual for n, usual in zip(self.broken(s), self.usual))
+
+
+def traced(r, system, witness):
+    """A strange session with an event that the system has no word for when it is well, or one that a witness tells."""
+    while True:
+        kind, events = system.strange(r)
+        if kind in ("unknown", "alert") or witness.tells(events):
+            return kind, events
+
+
+WITNESSED = 6000  # normal sessions that a witness has seen
+
+
 def lines(rows):
     """A session is named by what is wrong with it: names are not read by what judges."""
     return ["%s-%d\t%d\t%s\n" % (kind, i, kind != "normal", " ".join(events)) for i, (kind, events) in enumerate(rows)]
@@ -272,7 +335,9 @@ def write(folder, name, seed):
     r = random.Random("%s/%d" % (name, seed))
     system = maker(r)
     learn = [("normal", system.normal(r)) for _ in range(train)]
-    test = [("normal", system.normal(r)) for _ in range(normal)] + [system.strange(r) for _ in range(strange)]
+    unseen = random.Random("%s/%d/unseen" % (name, seed))
+    witness = Witness([system.normal(unseen) for _ in range(WITNESSED)])
+    test = [("normal", system.normal(r)) for _ in range(normal)] + [traced(r, system, witness) for _ in range(strange)]
     r.shuffle(test)
     paths = [os.path.join(folder, name.replace(", ", "-").replace(" ", "-") + end) for end in (".train", ".test")]
     for path, rows in zip(paths, (learn, test)):

@@ -203,6 +203,63 @@ static void test_a_batch_tells_more_than_one(void **state)
 	sequence_model_free(m);
 }
 
+/* Sessions of very different lengths bring new words, the longer the more, and by that alone look strange; in a batch
+ * it shows that this sets nobody apart, and that a word that often comes with it does. */
+static void test_a_batch_shows_what_is_only_noise(void **state)
+{
+	(void)state;
+	enum { LEARN = 600, BATCH = 900, STRANGE = 6, LONGEST = 60 };
+	struct sequence_model *m = NULL;
+	uint64_t events[LONGEST + 1];
+	size_t missed = 0, wrong = 0;
+	random_init_seed(&rnd, 23);
+	assert_int_equal(sequence_model_new(&m, &err), ERR_OK);
+	for (size_t i = 0; i < LEARN + BATCH; i++) {
+		size_t n = 2 + random_below(&rnd, random_below(&rnd, 4) ? 8 : LONGEST - 2);
+		for (size_t k = 0; k < n; k++)
+			events[k] = random_below(&rnd, 15) ? random_below(&rnd, 6) : 10 + random_below(&rnd, 100000);
+		if (i >= LEARN && i % STRANGE == 0)
+			events[random_below(&rnd, n)] = 8 + random_below(&rnd, 2); /* words of no normal session */
+		if (i == LEARN)
+			assert_int_equal(sequence_model_fit(m, &err), ERR_OK);
+		if (i < LEARN)
+			assert_int_equal(sequence_model_learn(m, events, n, &err), ERR_OK);
+		else
+			batch_add(events, n);
+	}
+	const double *scores = judged(m);
+	for (size_t i = 0; i < BATCH; i++) {
+		missed += i % STRANGE == 0 && scores[i] < 0.5;
+		wrong += i % STRANGE && scores[i] >= 0.5;
+	}
+	assert_true(missed <= 3 && wrong <= 3);
+	sequence_model_free(m);
+}
+
+/* As often as always, but in a row. */
+static void test_a_run_is_told(void **state)
+{
+	(void)state;
+	struct sequence_model *m = NULL;
+	uint64_t events[64];
+	random_init_seed(&rnd, 24);
+	assert_int_equal(sequence_model_new(&m, &err), ERR_OK);
+	for (size_t i = 0; i < 1000; i++) {
+		size_t n = 30 + random_below(&rnd, 20);
+		for (size_t k = 0; k < n; k++)
+			events[k] = random_below(&rnd, 3);
+		assert_int_equal(sequence_model_learn(m, events, n, &err), ERR_OK);
+	}
+	assert_int_equal(sequence_model_fit(m, &err), ERR_OK);
+	for (size_t k = 0; k < 45; k++)
+		events[k] = k % 3;
+	assert_true(score_events(m, events, 45) < 0.5);
+	for (size_t k = 0; k < 45; k++)
+		events[k] = k < 14 ? 0 : 1 + k % 2 - (k % 11 == 0);
+	assert_true(score_events(m, events, 45) >= 0.5);
+	sequence_model_free(m);
+}
+
 /* What normal sessions have, too, may become as frequent as it likes. */
 static void test_drift_marks_nobody(void **state)
 {
@@ -284,6 +341,8 @@ int main(void)
 	    cmocka_unit_test(test_one_session_of_each),
 	    cmocka_unit_test(test_a_model_of_empty_sessions),
 	    cmocka_unit_test(test_a_batch_tells_more_than_one),
+	    cmocka_unit_test(test_a_batch_shows_what_is_only_noise),
+	    cmocka_unit_test(test_a_run_is_told),
 	    cmocka_unit_test(test_drift_marks_nobody),
 	    cmocka_unit_test(test_a_normal_batch_moves_nothing),
 	    cmocka_unit_test(test_limits_bound_what_is_kept),
