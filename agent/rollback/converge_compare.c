@@ -262,6 +262,8 @@ static bool complete_links(struct converge *c)
 			if (e.link && e.type != ENTRY_DIRECTORY &&
 			    map_get(groups, &(struct link_key){e.component, e.link}, sizeof(struct link_key)))
 				ok = add_name(c, &e);
+		snapshot_cursor_done(c->spec.snapshot, &cursor);
+		ok = ok && !cursor.failed;
 	}
 	map_free(groups);
 	return ok;

@@ -22,7 +22,7 @@ struct snapshot_taking {
 	const struct snapshot_options *o;
 	struct snapshot_options options; /* a copy, where the caller's are gone before the end */
 	uint64_t began_ms;
-	struct tree *live; /* of each component: what was read, to be compared with; NULL: not kept */
+	struct paged *live[COMPONENT_COUNT]; /* what was read, to be compared with; NULL: not kept */
 	struct arena *arena;
 	struct store_run *run;
 	struct scan_packers packers;
@@ -45,9 +45,8 @@ static void creating_done(struct snapshot_taking *c)
 	store_run_free(c->run);
 	arena_free(c->base_arena);
 	buf_done(&c->pages);
-	for (size_t i = 0; c->live && i < COMPONENT_COUNT; i++)
-		tree_done(&c->live[i]);
-	free(c->live);
+	for (size_t i = 0; i < COMPONENT_COUNT; i++)
+		paged_free(c->live[i]);
 }
 
 /* ---- the base: the newest restore point of this service ---- */
@@ -70,12 +69,12 @@ static enum err_code find_base(struct snapshot_taking *c, struct err *reterr)
 	return rc;
 }
 
-static enum err_code open_base(struct snapshot_taking *c, enum component which, struct base **ret, struct err *reterr)
+static enum err_code open_base(struct snapshot_taking *c, enum component which, struct paged **ret, struct err *reterr)
 {
 	for (size_t i = 0; c->has_base && i < c->base.trees.count; i++) {
 		const struct manifest_tree *t = &LIST_AT(c->base.trees, struct manifest_tree, i);
 		if (t->component == (uint32_t)which)
-			return base_new(c->repo, t->pages, ret, reterr);
+			return paged_of(c->repo, t->pages, PAGED_BASE_BYTES, ret, reterr);
 	}
 	return ERR_OK;
 }
@@ -93,7 +92,7 @@ static enum err_code put_page(void *ctx, struct packer *packer, const uint8_t *d
 	c->page_bytes += size;
 	if (c->pages.failed)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
-	return c->live ? tree_add_live_page(&c->live[c->which], data, size, reterr) : ERR_OK;
+	return c->live[c->which] ? paged_add(c->live[c->which], data, size, reterr) : ERR_OK;
 }
 
 /* A clean work tree that did not change needs no second look. */
@@ -153,7 +152,7 @@ static enum err_code take_component(struct snapshot_taking *c, enum component wh
 	struct component_roots roots;
 	struct scan_counts counts;
 	struct scan_totals totals;
-	CLEANUP(base_cleanup) struct base *base = NULL;
+	CLEANUP(paged_cleanup) struct paged *base = NULL;
 	const struct component_config *now = components_get(&c->service->components, which);
 	enum err_code rc =
 	    c->o->like ? roots_like(snapshot_about(c->o->like), which, c->o->sources, c->o->source_count, c->arena,
@@ -367,8 +366,11 @@ enum err_code snapshot_begin(struct repo *r, const struct service_config *servic
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	*c = (struct snapshot_taking){.repo = r, .service = service, .options = *o, .arena = arena};
 	c->o = &c->options;
-	c->live = calloc(COMPONENT_COUNT, sizeof *c->live);
-	enum err_code rc = c->live ? begin(c, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; i < COMPONENT_COUNT && !rc; i++)
+		rc = paged_made(r, PAGED_LIVE_BYTES, &c->live[i], reterr);
+	if (!rc)
+		rc = begin(c, reterr);
 	if (rc)
 		snapshot_taking_free(c);
 	else
@@ -393,9 +395,9 @@ void snapshot_taking_free(struct snapshot_taking *c)
 	free(c);
 }
 
-const struct tree *taking_tree(const struct snapshot_taking *c, enum component which)
+struct paged *taking_tree(const struct snapshot_taking *c, enum component which)
 {
-	return &c->live[which];
+	return c->live[which];
 }
 
 const struct snapshot_component *taking_about(const struct snapshot_taking *c, enum component which)
@@ -406,17 +408,6 @@ const struct snapshot_component *taking_about(const struct snapshot_taking *c, e
 	return NULL;
 }
 
-static const uint8_t *taken_entry(const struct tree *t, uint32_t root, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	const char *name = slash ? slash + 1 : path;
-	if (!*path)
-		return tree_root_entry(t, root);
-	return root < TREE_ROOTS
-		   ? tree_find(t, (uint16_t)root, path, slash ? (size_t)(slash - path) : 0, name, strlen(name))
-		   : NULL;
-}
-
 static int64_t nanoseconds(struct timespec t)
 {
 	return (int64_t)t.tv_sec * NANO + t.tv_nsec;
@@ -425,14 +416,14 @@ static int64_t nanoseconds(struct timespec t)
 bool snapshot_taking_lookup(const struct snapshot_taking *t, enum component component, uint32_t root, const char *path,
     struct snapshot_entry *ret)
 {
-	const uint8_t *e = taken_entry(&t->live[component], root, path);
+	const uint8_t *e = paged_lookup(t->live[component], root, path);
 	return e && snapshot_entry_fill(taking_about(t, component), component, root, path, e, ret);
 }
 
 bool snapshot_taking_still(const struct snapshot_taking *t, enum component component, uint32_t root, const char *path,
     int dirfd, const char *name)
 {
-	const uint8_t *e = taken_entry(&t->live[component], root, path);
+	const uint8_t *e = paged_lookup(t->live[component], root, path);
 	struct stat st;
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return !e && errno == ENOENT;

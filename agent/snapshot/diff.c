@@ -9,9 +9,8 @@ enum { NANO_PER_MS = 1000000 };
 
 /* One tree as a sequence of directories, each a run of blocks. */
 struct side {
-	const struct tree *tree;
+	struct paged_walk walk; /* block: where the next directory begins; NULL: no more */
 	const struct snapshot_component *about;
-	size_t block;
 	bool live;
 };
 struct comparing {
@@ -22,40 +21,48 @@ struct comparing {
 	struct diff_component *result;
 	uint16_t b_roots[SNAPSHOT_ROOTS_MAX + 1]; /* the first's index of each root of the second */
 	bool enough;
-	bool recut; /* a large file may be the same and only cut in another way */
+	bool recut;               /* a large file may be the same and only cut in another way */
+	uint8_t path[PATH_LIMIT]; /* of the directory at hand */
+	enum err_code rc;
+	struct err err; /* a page could not be read */
 };
 struct names { /* walks the entries of one directory */
-	const struct tree *tree;
-	size_t block, end;
+	struct comparing *c;
+	struct side *side; /* NULL: it is not there */
 	uint32_t at;
 	const uint8_t *entry; /* NULL: no more */
 };
 
-static void names_settle(struct names *n)
+static void next_block(struct comparing *c, struct side *s)
 {
-	while (n->entry && n->at == n->tree->blocks[n->block].count) {
-		n->at = 0;
-		n->entry = ++n->block < n->end ? n->tree->blocks[n->block].entries : NULL;
+	enum err_code rc = paged_walk_next(&s->walk, &c->err);
+	if (rc) {
+		c->rc = rc;
+		c->enough = true;
 	}
 }
 
-static void names_next(struct names *n)
+/* The side moves along, at last behind the directory. */
+static void names_settle(struct names *n, const struct tree_block *where)
+{
+	while (n->entry && n->at == n->side->walk.block->count) {
+		next_block(n->c, n->side);
+		const struct tree_block *b = n->side->walk.block;
+		n->at = 0;
+		n->entry = b && tree_same_directory(where, b) ? b->entries : NULL;
+	}
+}
+
+static void names_next(struct names *n, const struct tree_block *where)
 {
 	n->entry += entry_size(n->entry);
 	n->at++;
-	names_settle(n);
+	names_settle(n, where);
 }
 
-/* The directory at s->block; the side moves behind it. */
-static struct names take_directory(struct side *s)
+static struct names take_directory(struct comparing *c, struct side *s)
 {
-	size_t first = s->block;
-	while (
-	    s->block < s->tree->block_count && tree_same_directory(&s->tree->blocks[first], &s->tree->blocks[s->block]))
-		s->block++;
-	struct names n = {s->tree, first, s->block, 0, s->tree->blocks[first].entries};
-	names_settle(&n);
-	return n;
+	return (struct names){c, s, 0, s->walk.block->entries};
 }
 
 static int compare_names(const uint8_t *a, const uint8_t *b)
@@ -142,17 +149,18 @@ static uint16_t root_of(const struct comparing *c, const struct side *s, const s
 
 static int directory_order(const struct comparing *c)
 {
-	if (c->a.block == c->a.tree->block_count)
+	const struct tree_block *a = c->a.walk.block, *b = c->b.walk.block;
+	if (!a)
 		return 1;
-	if (c->b.block == c->b.tree->block_count)
+	if (!b)
 		return -1;
-	const struct tree_block *a = &c->a.tree->blocks[c->a.block], *b = &c->b.tree->blocks[c->b.block];
 	uint16_t x = (uint16_t)(root_of(c, &c->a, a) + 1), y = (uint16_t)(root_of(c, &c->b, b) + 1);
 	return x != y ? (x > y) - (x < y) : tree_path_compare(a->path, a->path_size, b->path, b->path_size);
 }
 
-static void compare_directory(
-    struct comparing *c, uint16_t root, const struct tree_block *where, struct names a, struct names b)
+/* where_a, where_b: the directory as each numbers it. */
+static void compare_directory(struct comparing *c, uint16_t root, struct names a, const struct tree_block *where_a,
+    struct names b, const struct tree_block *where_b)
 {
 	uint32_t number = 0;
 	char path[PATH_LIMIT];
@@ -164,41 +172,58 @@ static void compare_directory(
 		uint32_t root_number = root == TREE_ROOTS ? number : root;
 		if (one && root == TREE_ROOTS)
 			number++;
-		if (tree_entry_path(where, one ? one : other, path) && !(root == TREE_ROOTS && !one)) {
+		if (tree_entry_path(where_a, one ? one : other, path) && !(root == TREE_ROOTS && !one)) {
 			if (one && other)
 				compare_pair(c, root_number, path, one, other);
 			else
 				tell(c, one ? CHANGE_REMOVED : CHANGE_ADDED, root_number, path, one, other);
 		}
 		if (one)
-			names_next(&a);
+			names_next(&a, where_a);
 		if (other)
-			names_next(&b);
+			names_next(&b, where_b);
 	}
 }
 
 /* Roots that only the second has are no part of the comparison. */
 static void skip_unmatched(struct comparing *c)
 {
-	while (c->b.block < c->b.tree->block_count && c->b.tree->blocks[c->b.block].root != TREE_ROOTS &&
-	       root_of(c, &c->b, &c->b.tree->blocks[c->b.block]) == SNAPSHOT_ROOTS_MAX)
-		(void)take_directory(&c->b);
+	while (!c->enough && c->b.walk.block && c->b.walk.block->root != TREE_ROOTS &&
+	       root_of(c, &c->b, c->b.walk.block) == SNAPSHOT_ROOTS_MAX)
+		next_block(c, &c->b);
 }
 
-static void compare_trees(struct comparing *c)
+/* Its path is kept, for the page that it stands in may go while its entries are walked. */
+static void compare_next(struct comparing *c)
 {
+	static const struct names none;
+	int order = directory_order(c);
+	const struct side *s = order <= 0 ? &c->a : &c->b;
+	struct tree_block where_a = *s->walk.block, where_b = where_a;
+	memcpy(c->path, where_a.path, where_a.path_size);
+	where_a.path = where_b.path = c->path;
+	if (order >= 0)
+		where_b.root = c->b.walk.block->root;
+	struct names a = order <= 0 ? take_directory(c, &c->a) : none;
+	struct names b = order >= 0 ? take_directory(c, &c->b) : none;
+	compare_directory(c, root_of(c, s, &where_a), a, &where_a, b, &where_b);
+}
+
+static enum err_code compare_trees(struct comparing *c, struct err *reterr)
+{
+	next_block(c, &c->a);
+	if (!c->enough)
+		next_block(c, &c->b);
 	skip_unmatched(c);
-	while (!c->enough && (c->a.block < c->a.tree->block_count || c->b.block < c->b.tree->block_count)) {
-		static const struct names none;
-		int order = directory_order(c);
-		struct side *s = order <= 0 ? &c->a : &c->b;
-		const struct tree_block *where = &s->tree->blocks[s->block];
-		uint16_t root = root_of(c, s, where);
-		struct names a = order <= 0 ? take_directory(&c->a) : none;
-		struct names b = order >= 0 ? take_directory(&c->b) : none;
-		compare_directory(c, root, where, a, b);
+	while (!c->enough && (c->a.walk.block || c->b.walk.block)) {
+		compare_next(c);
 		skip_unmatched(c);
 	}
+	paged_walk_end(&c->a.walk);
+	paged_walk_end(&c->b.walk);
+	if (c->rc && reterr)
+		*reterr = c->err;
+	return c->rc;
 }
 
 /* Roots by path. */
@@ -234,8 +259,9 @@ enum err_code snapshot_diff(struct snapshot *first, struct snapshot *second, con
 		if (o->cancel && atomic_load(o->cancel))
 			return err_set(reterr, ERR_CANCELLED, "cancelled");
 		struct diff_component *r = &result.component[which];
-		struct comparing c = {{&first->trees[which], a, 0, false}, {&second->trees[which], b, 0, false},
-		    (enum component)which, on_change, ctx, r, {0}, false, false};
+		struct comparing c = {{PAGED_WALK(first->trees[which]), a, false},
+		    {PAGED_WALK(second->trees[which]), b, false}, (enum component)which, on_change, ctx, r, {0}, false,
+		    false, {0}, ERR_OK, ERR_INIT};
 		r->compared = true;
 		r->digest = b->digest;
 		r->entries = b->entries;
@@ -243,8 +269,10 @@ enum err_code snapshot_diff(struct snapshot *first, struct snapshot *second, con
 		text_copy(r->version_before, sizeof r->version_before, a->version ? a->version : "");
 		text_copy(r->version_now, sizeof r->version_now, b->version ? b->version : "");
 		match_roots(&c);
-		if (memcmp(a->digest.b, b->digest.b, sizeof a->digest.b))
-			compare_trees(&c);
+		enum err_code rc =
+		    memcmp(a->digest.b, b->digest.b, sizeof a->digest.b) ? compare_trees(&c, reterr) : ERR_OK;
+		if (rc)
+			return rc;
 		if (c.enough)
 			break;
 	}
@@ -285,13 +313,15 @@ static enum err_code diff_live_component(struct snapshot *s, const struct snapsh
 	    .workers = o->workers,
 	    .cancel = o->cancel,
 	};
-	struct tree live = {0};
+	CLEANUP(paged_cleanup) struct paged *live = NULL;
 	struct scan_totals totals;
 	struct diff_component *r = c->result;
 	bool by_digest = o->likely_same && !o->stat_only;
-	enum err_code rc = live_scan(s->repo, about, c->a.tree, &lo, by_digest ? NULL : &live, &totals, reterr);
+	enum err_code rc = paged_made(s->repo, PAGED_LIVE_BYTES, &live, reterr);
+	if (!rc)
+		rc = live_scan(s->repo, about, c->a.walk.paged, &lo, by_digest ? NULL : live, &totals, reterr);
 	if (!rc && by_digest && memcmp(totals.digest.b, about->digest.b, sizeof totals.digest.b))
-		rc = live_scan(s->repo, about, c->a.tree, &lo, &live, &totals, reterr);
+		rc = live_scan(s->repo, about, c->a.walk.paged, &lo, live, &totals, reterr);
 	if (rc)
 		return rc;
 	r->compared = true;
@@ -301,12 +331,11 @@ static enum err_code diff_live_component(struct snapshot *s, const struct snapsh
 		r->digest = totals.digest;
 	text_copy(r->version_before, sizeof r->version_before, about->version ? about->version : "");
 	roots_version_now(about, r->version_now);
-	c->b = (struct side){&live, about, 0, true};
+	c->b = (struct side){PAGED_WALK(live), about, true};
 	match_live_roots(c);
 	if (o->stat_only || memcmp(totals.digest.b, about->digest.b, sizeof totals.digest.b))
-		compare_trees(c);
-	tree_done(&live);
-	return ERR_OK;
+		rc = compare_trees(c, reterr);
+	return rc;
 }
 
 enum err_code snapshot_diff_live(struct snapshot *s, const struct service_config *service, const struct diff_options *o,
@@ -318,7 +347,7 @@ enum err_code snapshot_diff_live(struct snapshot *s, const struct service_config
 		    snapshot_summary_component(snapshot_about(s), (enum component)which);
 		if (!about || !is_chosen(o, which) || only_prepared(about))
 			continue;
-		struct comparing c = {.a = {&s->trees[which], about, 0, false},
+		struct comparing c = {.a = {PAGED_WALK(s->trees[which]), about, false},
 		    .component = (enum component)which,
 		    .on_change = on_change,
 		    .ctx = ctx,
@@ -347,7 +376,8 @@ static bool same_roots(const struct snapshot_component *a, const struct snapshot
 	return true;
 }
 
-static void compare_with(struct comparing *c, const struct snapshot_component *now, struct diff_component *r)
+static enum err_code compare_with(
+    struct comparing *c, const struct snapshot_component *now, struct diff_component *r, struct err *reterr)
 {
 	r->compared = true;
 	r->digest = now->digest;
@@ -356,14 +386,13 @@ static void compare_with(struct comparing *c, const struct snapshot_component *n
 	text_copy(r->version_before, sizeof r->version_before, c->a.about->version ? c->a.about->version : "");
 	text_copy(r->version_now, sizeof r->version_now, now->version ? now->version : "");
 	match_roots(c);
-	if (memcmp(c->a.about->digest.b, now->digest.b, sizeof now->digest.b))
-		compare_trees(c);
+	return memcmp(c->a.about->digest.b, now->digest.b, sizeof now->digest.b) ? compare_trees(c, reterr) : ERR_OK;
 }
 
-static bool diff_taking(struct snapshot *s, const struct snapshot_taking *taken, const struct diff_options *o,
-    snapshot_change_fn *on_change, void *ctx, struct diff_result *ret)
+static enum err_code diff_taking(struct snapshot *s, const struct snapshot_taking *taken, const struct diff_options *o,
+    snapshot_change_fn *on_change, void *ctx, bool *ret_comparable, struct diff_result *ret, struct err *reterr)
 {
-	*ret = (struct diff_result){0};
+	*ret_comparable = false;
 	for (uint32_t which = 0; which < COMPONENT_COUNT; which++) {
 		const struct snapshot_component *a =
 		    snapshot_summary_component(snapshot_about(s), (enum component)which);
@@ -371,33 +400,34 @@ static bool diff_taking(struct snapshot *s, const struct snapshot_taking *taken,
 		if ((!a && !b) || !is_chosen(o, which) || (a && only_prepared(a)))
 			continue;
 		if (!same_roots(a, b))
-			return false;
-		struct comparing c = {.a = {&s->trees[which], a, 0, false},
-		    .b = {taking_tree(taken, (enum component)which), b, 0, true},
+			return ERR_OK;
+		struct comparing c = {.a = {PAGED_WALK(s->trees[which]), a, false},
+		    .b = {PAGED_WALK(taking_tree(taken, (enum component)which)), b, true},
 		    .component = (enum component)which,
 		    .on_change = on_change,
 		    .ctx = ctx,
 		    .result = &ret->component[which]};
-		compare_with(&c, b, c.result);
-		if (c.recut)
-			return false;
+		enum err_code rc = compare_with(&c, b, c.result, reterr);
+		if (rc || c.recut)
+			return rc;
 		if (c.enough)
 			break;
 	}
-	return true;
+	*ret_comparable = true;
+	return ERR_OK;
 }
 
 enum err_code snapshot_diff_taking(struct snapshot *s, const struct snapshot_taking *taken,
     const struct diff_options *o, snapshot_change_fn *on_change, void *ctx, bool *ret_comparable,
     struct diff_result *ret, struct err *reterr)
 {
-	struct diff_result result;
+	struct diff_result result = {0};
 	if (o->cancel && atomic_load(o->cancel))
 		return err_set(reterr, ERR_CANCELLED, "cancelled");
-	*ret_comparable = diff_taking(s, taken, o, on_change, ctx, &result);
-	if (*ret_comparable)
+	enum err_code rc = diff_taking(s, taken, o, on_change, ctx, ret_comparable, &result, reterr);
+	if (!rc && *ret_comparable)
 		*ret = result;
-	return ERR_OK;
+	return rc;
 }
 
 enum err_code snapshot_digest_live(struct repo *r, const struct service_config *service, enum component component,
@@ -417,7 +447,7 @@ enum err_code snapshot_digest_live(struct repo *r, const struct service_config *
 	if (config)
 		about.exclude = config->exclude;
 	struct live_options o = {.mode = SCAN_READ, .trust = true};
-	rc = live_scan(r, &about, reference ? &reference->trees[component] : NULL, &o, NULL, &totals, reterr);
+	rc = live_scan(r, &about, reference ? reference->trees[component] : NULL, &o, NULL, &totals, reterr);
 	if (rc)
 		return rc;
 	*ret = totals.digest;

@@ -41,6 +41,9 @@ enum {
 
 	TREE_PAGE_MIN = 32 << 10,           /* pages end at a name whose hash says so, between these sizes, so that most pages of a */
 	TREE_PAGE_MAX = 256 << 10,          /* changed tree stay as they are; a single entry with large xattrs fits into the larger */
+	PAGED_BASE_BYTES = 1 << 20,         /* of the last tree's pages are held while the next one is walked: each worker's, and some more */
+	PAGED_OPEN_BYTES = 12 << 20,        /* of an opened restore point's: a tree of 75,000 files stays in memory whole */
+	PAGED_LIVE_BYTES = 8 << 20,         /* of a live tree that is to be compared */
 	TREE_DEPTH_MAX = 2048,              /* PATH_LIMIT of one-letter names */
 
 	MANIFEST_SIZE_MAX = 64 << 20,       /* 24 bytes a tree page: 100 million files */

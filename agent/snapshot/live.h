@@ -8,13 +8,13 @@
 struct live_options {
 	enum scan_mode mode;
 	bool trust;           /* what looks unchanged is */
-	const struct tree *known; /* NULL: unchanged against base; else against this, and base says how files were cut */
+	struct paged *known; /* NULL: unchanged against base; else against this, and base says how files were cut */
 	const struct list *exclude_too;
 	unsigned workers;
 	const atomic_bool *cancel;
 };
-/* At the component's recorded roots but prepared ones.  base: its tree, or NULL.  ret_tree may be NULL (only totals are wanted). */
-ERR_CHECK enum err_code live_scan(struct repo *r, const struct snapshot_component *about, const struct tree *base,
-    const struct live_options *o, struct tree *ret_tree, struct scan_totals *ret_totals, struct err *reterr);
+/* At the component's recorded roots but prepared ones.  base: its tree, or NULL.  Pages are added to tree, unless it is NULL (only totals are wanted). */
+ERR_CHECK enum err_code live_scan(struct repo *r, const struct snapshot_component *about, struct paged *base,
+    const struct live_options *o, struct paged *tree, struct scan_totals *ret_totals, struct err *reterr);
 
 #endif

@@ -5,13 +5,14 @@
 
 enum { ARENA_LIMIT = 256 << 20 };
 
-static enum err_code load_trees(struct snapshot *s, struct err *reterr)
+static enum err_code open_trees(struct snapshot *s, struct err *reterr)
 {
-	CLEANUP(reader_cleanup) struct reader *rd = NULL;
-	enum err_code rc = reader_new(s->repo, &rd, reterr);
+	enum err_code rc = ERR_OK;
 	for (size_t i = 0; i < s->manifest.trees.count && !rc; i++) {
 		const struct manifest_tree *t = &LIST_AT(s->manifest.trees, struct manifest_tree, i);
-		rc = reader_tree(rd, t->pages, &s->trees[t->component], reterr);
+		rc = paged_of(s->repo, t->pages, PAGED_OPEN_BYTES, &s->trees[t->component], reterr);
+		if (!rc)
+			rc = paged_check(s->trees[t->component], reterr);
 		if (rc)
 			rc = err_prefix(reterr, rc, "component %s", enum_name(&component_enum, t->component));
 	}
@@ -28,7 +29,7 @@ enum err_code snapshot_open(struct repo *r, struct id id, struct snapshot **ret,
 	s->arena = arena_new(ARENA_LIMIT);
 	enum err_code rc = s->arena ? manifest_read(r, id, s->arena, &s->manifest, reterr)
 				    : err_set(reterr, ERR_NOMEM, "out of memory");
-	if (!rc && (rc = load_trees(s, reterr)))
+	if (!rc && (rc = open_trees(s, reterr)))
 		rc = err_prefix(reterr, rc, "%s", id_format(ID_SNAPSHOT, id, name));
 	if (rc) {
 		snapshot_close(s);
@@ -43,7 +44,7 @@ void snapshot_close(struct snapshot *s)
 	if (!s)
 		return;
 	for (size_t i = 0; i < COMPONENT_COUNT; i++)
-		tree_done(&s->trees[i]);
+		paged_free(s->trees[i]);
 	arena_free(s->arena);
 	free(s);
 }
@@ -102,65 +103,58 @@ bool tree_entry_path(const struct tree_block *b, const uint8_t *e, char out[PATH
 	    b->path_size ? "/" : "", (int)entry_name_size(e), (const char *)entry_name(e));
 }
 
+/* On to the next block, if the one at hand has no more entries.  False: there is none. */
+static bool settle(struct paged *tree, struct snapshot_cursor *c)
+{
+	while (!c->left) {
+		struct paged_slot *slot = c->slot;
+		if (!slot || ++c->block == slot->tree.block_count) {
+			if (slot)
+				paged_let_go(tree, slot);
+			c->slot = slot = NULL;
+			if (c->page == paged_count(tree))
+				return false;
+			if (paged_hold(tree, c->page, &slot, NULL)) {
+				c->failed = true;
+				return false;
+			}
+			c->slot = slot;
+			c->page++;
+			c->block = 0;
+		}
+		c->entry = slot->tree.blocks[c->block].entries;
+		c->left = slot->tree.blocks[c->block].count;
+	}
+	return true;
+}
+
 bool snapshot_next(const struct snapshot *s, struct snapshot_cursor *c, struct snapshot_entry *ret)
 {
-	const struct tree *t = &s->trees[c->component];
-	if (!c->began) {
-		c->began = true;
-		c->block = c->at = c->left = 0;
-		c->left = t->block_count ? t->blocks[0].count : 0;
-	}
-	while (c->block < t->block_count) {
-		const struct tree_block *b = &t->blocks[c->block];
-		if (!c->left) {
-			c->block++;
-			c->at = 0;
-			c->left = c->block < t->block_count ? t->blocks[c->block].count : 0;
-			continue;
-		}
-		const uint8_t *e = b->entries + c->at;
-		uint32_t root = b->root;
-		if (b->root == TREE_ROOTS) /* its entries are the roots, in order; the block may be continued */
-			root = c->roots++;
-		c->at += entry_size(e);
+	const struct snapshot_component *about = snapshot_summary_component(&s->manifest.summary, c->component);
+	while (settle(s->trees[c->component], c)) {
+		const struct paged_slot *slot = c->slot;
+		const struct tree_block *b = &slot->tree.blocks[c->block];
+		const uint8_t *e = c->entry;
+		/* The entries of the first block, which may be continued, are the roots in order. */
+		uint32_t root = b->root == TREE_ROOTS ? c->roots++ : b->root;
+		c->entry += entry_size(e);
 		c->left--;
-		if (tree_entry_path(b, e, c->path) &&
-		    snapshot_entry_fill(snapshot_summary_component(&s->manifest.summary, c->component), c->component,
-			root, c->path, e, ret))
+		if (tree_entry_path(b, e, c->path) && snapshot_entry_fill(about, c->component, root, c->path, e, ret))
 			return true;
 	}
 	return false;
 }
 
-const uint8_t *tree_root_entry(const struct tree *t, uint32_t root)
+void snapshot_cursor_done(const struct snapshot *s, struct snapshot_cursor *c)
 {
-	for (size_t i = 0; i < t->block_count && t->blocks[i].root == TREE_ROOTS; i++) {
-		const struct tree_block *b = &t->blocks[i];
-		if (root < b->count) {
-			const uint8_t *e = b->entries;
-			while (root--)
-				e += entry_size(e);
-			return e;
-		}
-		root -= b->count;
-	}
-	return NULL;
+	paged_let_go(s->trees[c->component], c->slot);
+	c->slot = NULL;
 }
 
 bool snapshot_lookup(
     const struct snapshot *s, enum component component, uint32_t root, const char *path, struct snapshot_entry *ret)
 {
-	const struct tree *t = &s->trees[component];
-	const uint8_t *e;
-	if (!*path) {
-		e = tree_root_entry(t, root);
-	} else {
-		const char *slash = strrchr(path, '/');
-		const char *name = slash ? slash + 1 : path;
-		e = root < TREE_ROOTS
-			? tree_find(t, (uint16_t)root, path, slash ? (size_t)(slash - path) : 0, name, strlen(name))
-			: NULL;
-	}
+	const uint8_t *e = paged_lookup(s->trees[component], root, path);
 	return e && snapshot_entry_fill(
 			snapshot_summary_component(&s->manifest.summary, component), component, root, path, e, ret);
 }

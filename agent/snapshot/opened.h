@@ -3,13 +3,13 @@
 #define KEDGE_AGENT_SNAPSHOT_OPENED_H
 
 #include "agent/snapshot/manifest.h"
-#include "agent/snapshot/reader.h"
+#include "agent/snapshot/paged.h"
 
 struct snapshot {
 	struct repo *repo;
 	struct arena *arena;
 	struct manifest manifest;
-	struct tree trees[COMPONENT_COUNT]; /* empty where the component is not in it */
+	struct paged *trees[COMPONENT_COUNT]; /* NULL where the component is not in it */
 };
 
 /* Large files (RESTORE_SHARE_LEAST) are handed to share, all their references in a row, instead of being written by the reader's thread; share
@@ -25,6 +25,5 @@ bool snapshot_entry_fill(const struct snapshot_component *about, enum component 
     const uint8_t *e, struct snapshot_entry *ret);
 /* Below the root; "" for an entry of the roots' block.  False: longer than any path. */
 bool tree_entry_path(const struct tree_block *b, const uint8_t *e, char out[PATH_LIMIT]);
-const uint8_t *tree_root_entry(const struct tree *t, uint32_t root); /* NULL: none */
 
 #endif

@@ -226,7 +226,7 @@ enum err_code reader_page(struct reader *rd, const uint8_t *reference, struct tr
 {
 	const uint8_t *page;
 	enum err_code rc = get_page(rd, reference, &page, reterr);
-	return rc ? rc : tree_add_loose_page(ret, page, reference_size(reference), reterr);
+	return rc ? rc : tree_add_loose_page(ret, page, reference_size(reference), false, reterr);
 }
 
 static enum err_code add_page(struct reader *rd, const uint8_t *reference, struct tree *t, struct err *reterr)
@@ -255,18 +255,4 @@ enum err_code reader_next_page(struct reader *rd, struct reader_pages *p, bool *
 void reader_pages_done(struct reader_pages *p)
 {
 	tree_done(&p->tree);
-}
-
-enum err_code reader_tree(struct reader *rd, struct bytes pages, struct tree *ret, struct err *reterr)
-{
-	struct tree t = {0};
-	enum err_code rc = ERR_OK;
-	for (size_t at = 0; at < pages.size && !rc; at += REFERENCE_SIZE)
-		rc = add_page(rd, pages.data + at, &t, reterr);
-	if (rc) {
-		tree_done(&t);
-		return rc;
-	}
-	*ret = t;
-	return ERR_OK;
 }

@@ -42,7 +42,5 @@ ERR_CHECK enum err_code reader_next_page(struct reader *rd, struct reader_pages 
 void reader_pages_done(struct reader_pages *p);
 /* One page from anywhere in a tree (tree_add_loose_page()) into an empty *ret. */
 ERR_CHECK enum err_code reader_page(struct reader *rd, const uint8_t *reference, struct tree *ret, struct err *reterr);
-/* All of it. */
-ERR_CHECK enum err_code reader_tree(struct reader *rd, struct bytes pages, struct tree *ret, struct err *reterr);
 
 #endif

@@ -268,18 +268,18 @@ static void scan_free(struct scan *s)
 CLEANUP_DEFINE(struct scan, scan_cleanup, scan_free)
 
 /* Which root of a base is which of ours: by name. */
-static void match_roots(const struct scan *s, struct base *base, uint16_t ret[SNAPSHOT_ROOTS_MAX])
+static void match_roots(const struct scan *s, struct paged *base, uint16_t ret[SNAPSHOT_ROOTS_MAX])
 {
 	for (size_t i = 0; i < s->o.root_count; i++)
 		ret[i] = TREE_ROOTS;
-	struct base_cursor c;
+	struct paged_cursor c;
 	uint16_t number = 0;
-	for (base_begin(base, TREE_ROOTS, "", &c); c.entry; base_next(&c), number++)
+	for (paged_begin(base, TREE_ROOTS, "", &c); c.entry; paged_next(&c), number++)
 		for (size_t i = 0; i < s->o.root_count; i++)
 			if (strlen(s->o.roots[i].name) == entry_name_size(c.entry) &&
 			    !memcmp(s->o.roots[i].name, entry_name(c.entry), entry_name_size(c.entry)))
 				ret[i] = number;
-	base_end(&c);
+	paged_end(&c);
 }
 
 static enum err_code scan_new(const struct scan_options *o, struct scan **ret, struct err *reterr)

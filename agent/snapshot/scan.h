@@ -13,7 +13,7 @@
 #ifndef KEDGE_AGENT_SNAPSHOT_SCAN_H
 #define KEDGE_AGENT_SNAPSHOT_SCAN_H
 
-#include "agent/snapshot/base.h"
+#include "agent/snapshot/paged.h"
 #include "agent/snapshot/store.h"
 #include "agent/snapshot/tree.h"
 
@@ -37,8 +37,8 @@ struct scan_options {
 	const struct scan_root *roots;
 	size_t root_count;
 	const struct list *exclude, *exclude_too; /* globs (const char *) below each root; may be NULL */
-	struct base *base;         /* may be NULL */
-	struct base *cut;          /* tells how the files were cut that are read; the base, NULL, or another */
+	struct paged *base;         /* may be NULL */
+	struct paged *cut;          /* tells how the files were cut that are read; the base, NULL, or another */
 	bool trust_base;           /* false: the base only tells how files were cut */
 	bool missing_ok;           /* a root that is not there is left out */
 	scan_page_fn *put; /* NULL: only the totals are wanted */

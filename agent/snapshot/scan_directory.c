@@ -90,16 +90,16 @@ static enum err_code list_roots(struct scan_worker *w, size_t *ret_count, struct
 
 /* ---- the base's side of the merge ---- */
 
-static void begin_base(struct base_cursor *c, struct base *base, const uint16_t *roots, const struct scan_node *n)
+static void begin_base(struct paged_cursor *c, struct paged *base, const uint16_t *roots, const struct scan_node *n)
 {
 	uint16_t root = n->root == TREE_ROOTS ? TREE_ROOTS : roots[n->root];
 	bool none = root == TREE_ROOTS && n->root != TREE_ROOTS;
-	base_begin(none ? NULL : base, root, n->path, c);
+	paged_begin(none ? NULL : base, root, n->path, c);
 }
 
 /* What a directory's names are merged with. */
 struct merge {
-	struct base_cursor base, cut;
+	struct paged_cursor base, cut;
 	bool cut_begun; /* looked for only when something in the directory is not as in the base */
 };
 
@@ -112,7 +112,7 @@ static const uint8_t *cut_of(
 	if (!m->cut_begun)
 		begin_base(&m->cut, s->o.cut, s->cut_roots, n);
 	m->cut_begun = true;
-	return base_find(&m->cut, name, strlen(name));
+	return paged_find(&m->cut, name, strlen(name));
 }
 
 /* ---- one name ---- */
@@ -358,7 +358,7 @@ static enum err_code scan_name(struct scan_worker *w, struct scan_node *n, int d
     struct merge *m, struct err *reterr)
 {
 	const char *stored_name = n->root == TREE_ROOTS ? w->scan->o.roots[root].name : name;
-	const uint8_t *base = base_find(&m->base, stored_name, strlen(stored_name));
+	const uint8_t *base = paged_find(&m->base, stored_name, strlen(stored_name));
 	char target[PATH_LIMIT];
 	for (int tries = 0; tries < SNAPSHOT_READ_TRIES; tries++) { /* again when it turns into something else */
 		struct stat st;
@@ -441,9 +441,9 @@ static enum err_code scan_names(struct scan_worker *w, struct scan_node *n, int 
 		if (rc)
 			rc = scan_error(w, n, name, rc, reterr);
 	}
-	base_end(&m.base);
+	paged_end(&m.base);
 	if (m.cut_begun)
-		base_end(&m.cut);
+		paged_end(&m.cut);
 	return rc;
 }
 

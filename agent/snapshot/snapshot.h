@@ -4,8 +4,8 @@
  * text: paths here need not be UTF-8 (snapshot_path_text makes them printable).
  *
  * Blocking; any thread; work is spread over at most SNAPSHOT_WORKERS_MAX threads that are gone on return.  Memory: some 4 MiB a worker,
- * never by file sizes; taking and verifying walk the tree page by page, so that the number of files does not count either (the widest
- * folder and hard-linked names do); what opens a restore point, to restore or compare, holds its tree, about 130 bytes an entry.
+ * never by file sizes; trees are walked page by page, so that the number of files does not count either (the widest folder and hard-linked
+ * names do, and with a rollback what differs).
  * Times are unix milliseconds but for *_ns. */
 #ifndef KEDGE_AGENT_SNAPSHOT_SNAPSHOT_H
 #define KEDGE_AGENT_SNAPSHOT_SNAPSHOT_H
@@ -160,7 +160,7 @@ ERR_CHECK enum err_code snapshot_mark(struct repo *r, struct id id, snapshot_mar
 
 /* ---- looking into one ---- */
 
-struct snapshot; /* one restore point, opened: signature checked, trees authenticated and in memory */
+struct snapshot; /* one restore point, opened: signature checked, trees authenticated */
 ERR_CHECK enum err_code snapshot_open(struct repo *r, struct id id, struct snapshot **ret, struct err *reterr);
 void snapshot_close(struct snapshot *s); /* NULL is a no-op */
 const struct snapshot_summary *snapshot_about(const struct snapshot *s);
@@ -186,10 +186,20 @@ struct snapshot_entry {
 	const void *raw;        /* for this folder */
 };
 
-/* Tree order: a directory's children sorted by name bytes, each directory before what is in it. */
-struct snapshot_cursor { enum component component; bool began; size_t block, at; uint32_t left, roots; char path[PATH_LIMIT]; };
+/* Tree order: a directory's children sorted by name bytes, each directory before what is in it.  An entry is there until the cursor's next
+ * step, or its end; a cursor that is not walked to its end must be done with. */
+struct snapshot_cursor {
+	enum component component;
+	bool failed; /* a part of the tree could not be read any more: it ended early */
+	void *slot;
+	size_t page, block;
+	const uint8_t *entry;
+	uint32_t left, roots;
+	char path[PATH_LIMIT];
+};
 #define SNAPSHOT_CURSOR(COMPONENT) ((struct snapshot_cursor){ .component = (COMPONENT) })
 bool snapshot_next(const struct snapshot *s, struct snapshot_cursor *c, struct snapshot_entry *ret);
+void snapshot_cursor_done(const struct snapshot *s, struct snapshot_cursor *c);
 /* path below that root; "" is the root itself.  False: not there. */
 bool snapshot_lookup(const struct snapshot *s, enum component component, uint32_t root, const char *path, struct snapshot_entry *ret);
 

@@ -66,6 +66,26 @@ static enum err_code add_loose_block(void *ctx, const struct tree_block *b, stru
 	return append_block(ctx, b, reterr);
 }
 
+static bool block_follows(const struct tree_block *last, const struct tree_block *b)
+{
+	int order = tree_directory_compare(last->root, last->path, last->path_size, b->root, b->path, b->path_size);
+	return b->continued ? order == 0 && names_compare(last_entry(last), entry_name(b->entries),
+						entry_name_size(b->entries)) < 0
+			    : order < 0;
+}
+
+bool tree_page_follows(const struct tree *before, const struct tree *page)
+{
+	const struct tree_block *last = before ? &before->blocks[before->block_count - 1] : NULL;
+	for (size_t i = 0; i < page->block_count; i++) {
+		const struct tree_block *b = &page->blocks[i];
+		if (last ? !block_follows(last, b) : b->root != TREE_ROOTS)
+			return false;
+		last = b;
+	}
+	return true;
+}
+
 static enum err_code add_block(void *ctx, const struct tree_block *b, struct err *reterr)
 {
 	struct tree *t = ctx;
@@ -73,13 +93,9 @@ static enum err_code add_block(void *ctx, const struct tree_block *b, struct err
 		return b->root == TREE_ROOTS
 			   ? append_block(t, b, reterr)
 			   : err_set(reterr, ERR_CORRUPT, "malformed tree: it does not begin with its roots");
-	const struct tree_block *last = &t->blocks[t->block_count - 1];
-	int order = tree_directory_compare(last->root, last->path, last->path_size, b->root, b->path, b->path_size);
-	bool follows = b->continued ? order == 0 && names_compare(last_entry(last), entry_name(b->entries),
-							entry_name_size(b->entries)) < 0
-				    : order < 0;
-	return follows ? append_block(t, b, reterr)
-		       : err_set(reterr, ERR_CORRUPT, "malformed tree: folders out of order");
+	return block_follows(&t->blocks[t->block_count - 1], b)
+		   ? append_block(t, b, reterr)
+		   : err_set(reterr, ERR_CORRUPT, "malformed tree: folders out of order");
 }
 
 static enum err_code add_page(
@@ -120,14 +136,9 @@ enum err_code tree_add_page(struct tree *t, const uint8_t *data, size_t size, st
 	return add_page(t, data, size, false, add_block, reterr);
 }
 
-enum err_code tree_add_loose_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr)
+enum err_code tree_add_loose_page(struct tree *t, const uint8_t *data, size_t size, bool live, struct err *reterr)
 {
-	return add_page(t, data, size, false, add_loose_block, reterr);
-}
-
-enum err_code tree_add_live_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr)
-{
-	return add_page(t, data, size, true, add_block, reterr);
+	return add_page(t, data, size, live, add_loose_block, reterr);
 }
 
 size_t tree_find_block(const struct tree *t, uint16_t root, const char *path, size_t path_size)

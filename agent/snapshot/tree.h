@@ -157,10 +157,11 @@ struct tree {
 };
 /* Parses a copy of the page and adds its blocks, which must come after what is there.  ERR_CORRUPT. */
 ERR_CHECK enum err_code tree_add_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr);
-/* The same for a page that this process has just made of a live tree, where entries may be ENTRY_UNREAD. */
-ERR_CHECK enum err_code tree_add_live_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr);
-/* A single page from anywhere in a tree, into an empty t: its entries can be visited, nothing can be found. */
-ERR_CHECK enum err_code tree_add_loose_page(struct tree *t, const uint8_t *data, size_t size, struct err *reterr);
+/* A single page from anywhere in a tree, into an empty t.  live: this process has just made it of a live tree, where entries may be
+ * ENTRY_UNREAD. */
+ERR_CHECK enum err_code tree_add_loose_page(struct tree *t, const uint8_t *data, size_t size, bool live, struct err *reterr);
+/* Does the loose page follow that one (NULL: does it begin a tree), and are its folders in order? */
+bool tree_page_follows(const struct tree *before, const struct tree *page);
 /* Lets all pages but the last go, for who walks a tree page by page: the next one is held against it. */
 void tree_keep_last(struct tree *t);
 void tree_done(struct tree *t);

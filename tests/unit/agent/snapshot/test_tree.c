@@ -261,7 +261,7 @@ static enum err_code parse_with(struct entry_fields f, uint16_t root, const char
 	add(&entries, f);
 	assert_int_equal(tree_pager_block(&p, root, path, entries.data, entries.size, &err), ERR_OK);
 	assert_int_equal(tree_pager_end(&p, &err), ERR_OK);
-	enum err_code rc = tree_add_loose_page(&t, c.pages[0], c.sizes[0], &err);
+	enum err_code rc = tree_add_loose_page(&t, c.pages[0], c.sizes[0], false, &err);
 	tree_done(&t);
 	tree_pager_done(&p);
 	buf_done(&entries);
