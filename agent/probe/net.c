@@ -30,6 +30,7 @@ struct net {
 	SSL *ssl;                /* over two memory BIOs: sockets stay ours, and no write can raise SIGPIPE */
 	bool *freed;             /* set when a callback freed us */
 	char problem[160];
+	char refusal[160]; /* of a certificate, before it becomes the problem */
 };
 
 static void step(struct net *n);
@@ -127,11 +128,15 @@ void net_send(struct net *n, const void *data, size_t size)
 
 /* ---- TLS ---- */
 
-static const char *tls_problem(const struct net *n)
+/* In words of our own first: the library's change from version to version. */
+static const char *tls_problem(struct net *n)
 {
 	long verify = SSL_get_verify_result(n->ssl);
-	if (verify != X509_V_OK)
-		return X509_verify_cert_error_string(verify);
+	if (verify != X509_V_OK) {
+		text_format(n->refusal, sizeof n->refusal, "the server's certificate is not accepted: %s",
+		    X509_verify_cert_error_string(verify));
+		return n->refusal;
+	}
 	unsigned long code = ERR_peek_last_error();
 	const char *reason = code ? ERR_reason_error_string(code) : NULL;
 	return reason ? reason : "the peer speaks no TLS";

@@ -121,7 +121,8 @@ enum err_code probe_run_start(const struct probe_env *env, const struct probe_co
 	loop_arm(r->deadline, r->began_ms + probe_timeout_ms(config));
 	rc = begin ? begin(r, &problem) : err_set(&problem, ERR_INVALID, "the probe names nothing to look at");
 	if (rc != ERR_OK) {
-		outcome_say(&r->outcome, PROBE_UNKNOWN, "cannot probe: %s", problem.msg);
+		bool broken = config->exec.count && run_is_broken(&problem);
+		outcome_say(&r->outcome, broken ? run_unable(r) : PROBE_UNKNOWN, "cannot probe: %s", problem.msg);
 		run_finish(r);
 	}
 	*ret = r;

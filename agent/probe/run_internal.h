@@ -42,4 +42,9 @@ uint64_t run_took_ms(const struct probe_run *r);
 /* value against two limits: higher is worse. */
 enum probe_state run_compare(double value, double warn, double critical);
 
+/* A program that could not be executed because of what it is, not because the host is short of something. */
+bool run_is_broken(const struct err *e);
+/* What a check is that cannot be run or crashed: run.h. */
+enum probe_state run_unable(const struct probe_run *r);
+
 #endif

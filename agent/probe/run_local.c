@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,29 @@ static double either(double given, double otherwise)
 
 /* ---- exec ---- */
 
+bool run_is_broken(const struct err *e)
+{
+	static const int why[] = {ENOENT, EACCES, ENOEXEC, ENOTDIR, EISDIR, ELOOP, EPERM};
+	for (size_t i = 0; i < sizeof why / sizeof why[0]; i++)
+		if (e->sys_errno == why[i])
+			return true;
+	return e->code == ERR_NOT_FOUND;
+}
+
+enum probe_state run_unable(const struct probe_run *r)
+{
+	return r->memory->answered ? PROBE_CRITICAL : PROBE_UNKNOWN;
+}
+
+/* 126 and 127 are a shell's words for what cannot be executed or is not there (POSIX, Exit Status for Commands). */
+static bool has_crashed(const struct process_result *p)
+{
+	if (p->end == PROCESS_SIGNALLED)
+		return p->code == SIGSEGV || p->code == SIGABRT || p->code == SIGBUS || p->code == SIGILL ||
+		       p->code == SIGFPE;
+	return p->end == PROCESS_EXITED && (p->code == 126 || p->code == 127);
+}
+
 static void judge_exit(struct probe_run *r, const struct process_result *p)
 {
 	static const enum probe_state states[] = {PROBE_OK, PROBE_WARNING, PROBE_CRITICAL, PROBE_UNKNOWN};
@@ -44,12 +68,15 @@ static void judge_exit(struct probe_run *r, const struct process_result *p)
 	perfdata_parse(buf_str(said), said->size, &r->outcome);
 	if (p->end == PROCESS_EXITED && p->code <= 3) {
 		r->outcome.state = states[p->code];
+		r->memory->answered = r->memory->answered || r->outcome.state == PROBE_OK;
 		if (!r->outcome.text[0])
 			outcome_say(&r->outcome, r->outcome.state, "%s", process_result_text(p, end, sizeof end));
 		return;
 	}
 	struct probe_outcome told = r->outcome;
-	enum probe_state state = p->end == PROCESS_TIMED_OUT ? PROBE_CRITICAL : PROBE_UNKNOWN;
+	enum probe_state state = p->end == PROCESS_TIMED_OUT ? PROBE_CRITICAL
+				 : has_crashed(p)            ? run_unable(r)
+							     : PROBE_UNKNOWN;
 	outcome_say(
 	    &r->outcome, state, "%s%s%s", process_result_text(p, end, sizeof end), told.text[0] ? ": " : "", told.text);
 }

@@ -27,10 +27,11 @@ static const double of_remedy[REMEDY_COUNT] = {
     [REMEDY_CERTIFICATE] = 5.0,
     [REMEDY_PERMISSIONS] = 5.0,
 };
-static const double of_damage = 4.0;     /* a database that is said to be damaged */
-static const double of_silence = 0.9;    /* it is down, nothing changed, and nothing is known: as if from new */
+static const double of_damage = 4.0;  /* a database that is said to be damaged */
+static const double of_silence = 0.9; /* it is down, nothing changed, and nothing is known: as if from new */
+static const double answered = 0.3; /* … a service that answers, if with an error: what it holds is rather to blame */
 static const double not_compared = 0.04; /* what changed is not known yet */
-static const double changed_first = 0.3; /* a restart, where something changed just before */
+static const double changed_first = 0.3; /* a restart or what a database holds, where something changed just before */
 static const double explained = 0.1;     /* a service that it leans on is unwell */
 
 /* ---- what it says ---- */
@@ -114,7 +115,8 @@ static enum err_code is_compared(struct inquiry *q, const struct placement *here
 struct cure {
 	const struct placement *here;
 	double factor;
-	double doubt; /* of what may be said of a service that it leans on: 1 when those are seen to be well */
+	double doubt;       /* of what may be said of a service that it leans on: 1 when those are seen to be well */
+	bool asker_changed; /* what is said was said by a service that leans on it, and that one changed just before */
 };
 
 static void suspect_action(
@@ -178,7 +180,7 @@ static enum err_code hand_on(
 			*ret_any = true;
 			if ((rc = is_compared(q, there, &compared, reterr)) != ERR_OK)
 				break;
-			struct cure theirs = {there, compared ? 1 : not_compared, 1};
+			struct cure theirs = {there, compared ? 1 : not_compared, 1, has_changed(q, c->here)};
 			rc = take_hit(q, &theirs, hit, reterr);
 		}
 	}
@@ -217,16 +219,38 @@ static enum err_code take_hit(
 		return ERR_OK;
 	if (!has_component(&c->here->components, COMPONENT_DATABASE))
 		return ERR_OK;
-	suspect_damage(q, c->here, c->factor * of_damage * hit->confidence, why);
+	suspect_damage(q, c->here,
+	    c->factor * of_damage * hit->confidence * (c->asker_changed || has_changed(q, c->here) ? changed_first : 1),
+	    why);
 	return ERR_OK;
 }
 
-/* Down, and nothing that is known was said. */
-static void take_silence(struct inquiry *q, const struct cure *c)
+/* A word by which servers say that they understood and refuse; who hangs or is not there says none. */
+static bool is_answer(const char *text)
 {
+	static const char *const words[] = {"ERROR:", "FATAL:", "PANIC:", "ERROR ", "-ERR ", "denied"};
+	static const char *const nobody[] = {
+	    "could not connect", "refused", "No such file", "timed out", "unreachable"};
+	for (size_t i = 0; i < sizeof nobody / sizeof nobody[0]; i++)
+		if (strstr(text, nobody[i]))
+			return false;
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (strstr(text, words[i]))
+			return true;
+	return false;
+}
+
+/* It fails, and nothing that is known was said. */
+static void take_silence(struct inquiry *q, const struct cure *c, const char *text)
+{
+	static const char nothing[] = "it fails, and nothing of it was seen to change";
 	const struct declared_action *a = action_for(c->here, REMEDY_RESTART);
+	bool answers = is_answer(text), holds = has_component(&c->here->components, COMPONENT_DATABASE);
+	if (answers && holds && !has_changed(q, c->here))
+		suspect_damage(
+		    q, c->here, c->factor * of_silence, "it answers with errors, and nothing else was seen to change");
 	if (a)
-		suspect_action(q, c, a, c->doubt * of_silence, "it fails, and nothing of it was seen to change");
+		suspect_action(q, c, a, c->doubt * of_silence * (answers && holds ? answered : 1), nothing);
 }
 
 enum err_code signs_at(struct inquiry *q, const struct place *p, bool own, struct err *reterr)
@@ -240,8 +264,9 @@ enum err_code signs_at(struct inquiry *q, const struct place *p, bool own, struc
 		return rc;
 	struct cure c = {&here,
 	    p->factor * (compared ? 1 : not_compared) * (own && q->dependency_unwell ? explained : 1),
-	    own && !q->dependencies_well ? explained : 1};
+	    own && !q->dependencies_well ? explained : 1, false};
 	rc = add_probes(q, p, &text, &down, reterr);
+	const char *told = arena_strdup(turn_arena(q->t), buf_str(&text)); /* by its probes alone */
 	add_patterns(p, &text);
 	size_t n = rc == ERR_OK && text.size && !text.failed
 		       ? knowledge_recognise(&q->entries, buf_str(&text), hits, SIGNS_HITS_MAX)
@@ -249,7 +274,7 @@ enum err_code signs_at(struct inquiry *q, const struct place *p, bool own, struc
 	for (size_t i = 0; rc == ERR_OK && i < n; i++)
 		rc = take_hit(q, &c, &hits[i], reterr);
 	if (rc == ERR_OK && down && !n)
-		take_silence(q, &c);
+		take_silence(q, &c, told ? told : "");
 	buf_done(&text);
 	return rc;
 }

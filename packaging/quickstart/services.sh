@@ -102,14 +102,18 @@ web_ctl() { # the control program of one nginx
 		# ctl start|stop|reload|check, and what its agent.yaml declares as actions: renew (the certificate), free (space): the nginx of $1
 		base=$dir/services/$1
 		nginx() { $(command -v nginx) -p "\$base/run" -e "\$base/logs/error.log" -c "\$base/conf/nginx.conf" "\$@"; }
-		running() { [ -s "\$base/run/nginx.pid" ] && kill -0 "\$(cat "\$base/run/nginx.pid")" 2>/dev/null; }
+		# The file of its number may be lost; it is known by its command line, too.
+		master() {
+			[ -s "\$base/run/nginx.pid" ] && kill -0 "\$(cat "\$base/run/nginx.pid")" 2>/dev/null && cat "\$base/run/nginx.pid" && return
+			pgrep -o -f "^nginx: master process .*-c \$base/conf/nginx.conf"
+		}
+		running() { master >/dev/null; }
 		case \$1 in
 		start) running || nginx ;;
-		reload) nginx -t -q && if running; then kill -HUP "\$(cat "\$base/run/nginx.pid")"; else nginx; fi ;;
+		reload) nginx -t -q && if running; then kill -HUP "\$(master)"; else nginx; fi ;;
 		check) nginx -t -q ;;
 		stop)
-			running || exit 0
-			pid=\$(cat "\$base/run/nginx.pid")
+			pid=\$(master) || exit 0
 			workers=\$(pgrep -P "\$pid")
 			kill -TERM "\$pid"
 			kill -CONT "\$pid" \$workers 2>/dev/null # what stands still hears nothing
@@ -122,7 +126,7 @@ web_ctl() { # the control program of one nginx
 			openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 -subj /CN=portal -addext subjectAltName=IP:127.0.0.1 \\
 				-keyout "\$base/tls/site.key.new" -out "\$base/tls/site.pem.new" 2>>"\$base/logs/openssl.log" || exit 1
 			mv "\$base/tls/site.key.new" "\$base/tls/site.key" && mv "\$base/tls/site.pem.new" "\$base/tls/site.pem" || exit 1
-			if running; then kill -HUP "\$(cat "\$base/run/nginx.pid")"; elif [ -n "\$2" ]; then nginx; fi ;;
+			if running; then kill -HUP "\$(master)"; elif [ -n "\$2" ]; then nginx; fi ;;
 		free) rm -f "\$base"/spool/*.part "\$base"/logs/*.log.[0-9]* ;;
 		*) echo "usage: ctl start|stop|reload|check|renew|free" >&2; exit 2 ;;
 		esac

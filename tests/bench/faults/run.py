@@ -163,7 +163,8 @@ def one(w, fault):
     course = Course(w, fault)
     began = time.monotonic()
     result = dict(fault, rank=0, confidence=0, abstained=True, action="-", worked=False, why="", detected_s=None)
-    w.sh("inject", fault["fault"], fault["host"])
+    if w.sh("inject", fault["fault"], fault["host"]).returncode == 9:
+        return dict(result, why="not injected", seconds=0)
     if not until(course.look, DETECT_S):
         return dict(result, why="not detected", seconds=time.monotonic() - began)
     result["detected_s"] = round(time.monotonic() - began, 1)

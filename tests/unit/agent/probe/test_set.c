@@ -172,6 +172,44 @@ static void what_a_plugin_says_is_redacted(void **state)
 	arena_free(a);
 }
 
+static void script(const char *text, unsigned mode)
+{
+	struct err err;
+	assert_int_equal(file_replace(w.path, text, strlen(text), mode, &err), ERR_OK);
+}
+
+/* What a release did to its own check is news; a check that never worked is only declared wrongly. */
+static void a_check_that_cannot_be_run_any_more_fails(void **state)
+{
+	(void)state;
+	const char *argv[] = {w.path};
+	w.probes[0] = (struct probe_config){.name = "own", .every_ms = 200, .rise = 1, .fall = 2, .exec = {argv, 1}};
+	start(1);
+	turn_until(2);
+	assert_int_equal(w.last_settled, PROBE_UNKNOWN); /* not there, and never was */
+	script("#!/bin/sh\necho fine\n", 0755);
+	while (w.last_settled != PROBE_OK)
+		turn_until(w.results + 1);
+	script("#!/usr/bin/no-such-shell\n", 0755);
+	while (w.last_settled != PROBE_CRITICAL)
+		turn_until(w.results + 1);
+	script("#!/bin/sh\necho fine\n", 0755);
+	while (w.last_settled != PROBE_OK)
+		turn_until(w.results + 1);
+	script("#!/bin/sh\necho fine\n", 0644);
+	while (w.last_settled != PROBE_CRITICAL)
+		turn_until(w.results + 1);
+	assert_non_null(strstr(w.last_text, "Permission denied"));
+	script("#!/bin/sh\nkill -SEGV $$\n", 0755);
+	while (!strstr(w.last_text, "signal"))
+		turn_until(w.results + 1);
+	assert_int_equal(w.last_state, PROBE_CRITICAL);
+	script("#!/bin/sh\nexit 3\n", 0755); /* it says itself that it does not know */
+	while (w.last_state == PROBE_CRITICAL)
+		turn_until(w.results + 1);
+	assert_int_equal(w.last_state, PROBE_UNKNOWN);
+}
+
 static void on_check(void *ctx, const struct probe_check *c)
 {
 	(void)ctx;
@@ -243,7 +281,8 @@ static void after_a_hold_history_is_gone(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	const struct CMUnitTest tests[] = {T(a_service_fails_and_comes_back), T(our_own_lag_makes_it_unknown),
+	const struct CMUnitTest tests[] = {T(a_service_fails_and_comes_back),
+	    T(a_check_that_cannot_be_run_any_more_fails), T(our_own_lag_makes_it_unknown),
 	    T(what_a_plugin_says_is_redacted), T(a_check_runs_everything_now), T(after_a_hold_history_is_gone)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

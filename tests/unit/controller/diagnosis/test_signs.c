@@ -225,6 +225,46 @@ static void test_words_alone_correct_too(void **state)
 	world_close(&w);
 }
 
+/* A database that answers with an error that nobody has written down: what it holds, rather than a restart. */
+static bool blames_what_it_holds(const char *text)
+{
+	static uint32_t restart[] = {REMEDY_RESTART}, database[] = {COMPONENT_DATABASE};
+	static struct declared_action anew = {.name = "anew", .remedies = {restart, 1}};
+	struct world w;
+	struct declared_service records = {
+	    .name = "records", .components = {database, 1}, .actions = {&anew, 1}, .probes = 1};
+	struct health_transitions moved = {0};
+	struct incident i = {0};
+	enum incident_event event = INCIDENT_NOTHING;
+	world_open(&w);
+	health_up(&w, "web-1", 1, &records, 1);
+	http_says(&w, "records", "web-1", PROBE_OK);
+	world_after(&w, MINUTE);
+	struct probe_result one = probed(&w, "query", PROBE_CRITICAL);
+	one.text = text;
+	struct health_report r = {.service = "records", .results = {&one, 1}};
+	struct host h = host_now(&w, "web-1");
+	ok(health_on_report(w.turn, &health_rules, &h, w.now_ms, &r, &moved, ERR_HERE));
+	for (size_t k = 0; k < moved.count; k++)
+		ok(incident_on_transition(w.turn, &incident_rules, &moved.items[k], &i, &event, ERR_HERE));
+	world_after(&w, 2000);
+	struct diagnosis d = diagnosed(&w, &i);
+	assert_true(d.suspects.count > 0);
+	const struct suspect *s = &LIST_AT(d.suspects, struct suspect, 0);
+	bool holds = s->has_component && s->component == COMPONENT_DATABASE;
+	world_close(&w);
+	return holds;
+}
+
+static void test_who_answers_with_errors_is_not_restarted_first(void **state)
+{
+	(void)state;
+	assert_true(blames_what_it_holds("psql: error: FATAL:  something that nobody has seen"));
+	assert_true(blames_what_it_holds("ERROR:  the ledger is sealed"));
+	assert_false(blames_what_it_holds("psql: error: FATAL: could not connect: Connection refused"));
+	assert_false(blames_what_it_holds("no answer for 900 ms"));
+}
+
 static void test_a_corrected_cause_must_be_there(void **state)
 {
 	(void)state;
@@ -255,6 +295,7 @@ int main(void)
 	    cmocka_unit_test(test_a_corrected_cause_is_named_the_next_time),
 	    cmocka_unit_test(test_words_alone_correct_too),
 	    cmocka_unit_test(test_a_corrected_cause_must_be_there),
+	    cmocka_unit_test(test_who_answers_with_errors_is_not_restarted_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
