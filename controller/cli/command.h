@@ -168,6 +168,9 @@ int run_rollback_show(struct cli *c);
 int run_rollback_plan(struct cli *c);
 int run_rollback_start(struct cli *c); /* start, undo */
 int run_incident_show(struct cli *c);
+int run_diagnosis_show(struct cli *c);
+int run_runbook_list(struct cli *c);
+int run_runbook_show(struct cli *c);
 int run_change_show(struct cli *c);
 int run_change_approve(struct cli *c);
 int run_change_start(struct cli *c);

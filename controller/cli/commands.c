@@ -138,7 +138,7 @@ const struct command commands[] = {
 
     {"diagnosis", "list", .options = "incident" LIST, .reads = "diagnosis", .newest = true, .run = run_list,
 	.doc = "diagnoses", .examples = {"kedge diagnosis list --incident INC-3"}},
-    {"diagnosis", "show", .args = "diagnosis!", .reads = "diagnosis", .run = run_show,
+    {"diagnosis", "show", .args = "diagnosis!", .reads = "diagnosis", .run = run_diagnosis_show,
 	.doc = "one diagnosis; `kedge incident show` has it in its place",
 	.examples = {"kedge diagnosis show diag-01jdq3 -o yaml"}},
     {"diagnosis", "start", .args = "incident!", .posts = "diagnosis/start", .run = run_post,
@@ -158,6 +158,11 @@ const struct command commands[] = {
 		"model.",
 	.examples = {"kedge diagnosis model show root-cause", "kedge diagnosis model train examples.jsonl --out own.model",
 	    "kedge diagnosis model evaluate examples.jsonl --model own.model"}},
+
+    {"runbook", "list", .run = run_runbook_list, .doc = "the pages that tell the whole way, from the first look to the review",
+	.examples = {"kedge runbook list"}},
+    {"runbook", "show", .args = "name!", .run = run_runbook_show, .doc = "one of them; needs no controller",
+	.examples = {"kedge runbook show certificate"}},
 
     {"pattern", "list", .options = "service" LIST, .reads = "pattern", .run = run_list,
 	.doc = "kinds of log lines, and since when", .examples = {"kedge pattern list --service portal"}},

@@ -155,7 +155,8 @@ static void record_line(struct buf *out, const struct fix *f)
 		    (unsigned long long)f->tried);
 	else
 		buf_text(out, "       never tried here: ");
-	buf_printf(out, "expect %.0f %% (%.0f to %.0f)\n", 100 * f->success, 100 * f->success_low, 100 * f->success_high);
+	buf_printf(
+	    out, "expect %.0f %% (%.0f to %.0f)\n", 100 * f->success, 100 * f->success_low, 100 * f->success_high);
 }
 
 static void fix_lines(struct buf *out, const struct fix *f)
@@ -165,7 +166,8 @@ static void fix_lines(struct buf *out, const struct fix *f)
 	out_text(out, f->text ? f->text : enum_name(&fix_action_enum, f->action));
 	if (f->estimated_ms)
 		buf_printf(out, " (about %s, %s; risk %s)", text_duration_human(f->estimated_ms, took),
-		    f->estimate < ESTIMATE_COUNT ? estimated_from[f->estimate] : "", enum_name(&severity_enum, f->risk));
+		    f->estimate < ESTIMATE_COUNT ? estimated_from[f->estimate] : "",
+		    enum_name(&severity_enum, f->risk));
 	buf_text(out, "\n");
 	record_line(out, f);
 	for (size_t i = 0; i < f->commands.count; i++) {
@@ -173,6 +175,15 @@ static void fix_lines(struct buf *out, const struct fix *f)
 		out_text(out, LIST_AT(f->commands, const char *, i));
 		buf_text(out, "\n");
 	}
+}
+
+/* A host that is silent is not diagnosed: where it is wrong is known, and what to do stands in the runbook. */
+static void host_runbook(struct cli *c, struct buf *out, const struct incident *i)
+{
+	if (!incident_is_of_hosts(i))
+		return;
+	out_heading(out, c, "What to do");
+	buf_text(out, "  runbook: host-silent (kedge runbook show host-silent)\n");
 }
 
 static void diagnosis(struct cli *c, struct buf *out, const struct diagnosis *d)
@@ -201,6 +212,13 @@ static void diagnosis(struct cli *c, struct buf *out, const struct diagnosis *d)
 		buf_text(out, i ? ", " : "  leaning on it: ");
 		out_text(out, LIST_AT(d->affected, const char *, i));
 		buf_text(out, i + 1 == d->affected.count ? "\n" : "");
+	}
+	if (d->runbook) {
+		buf_text(out, "  runbook: ");
+		out_text(out, d->runbook);
+		buf_text(out, " (kedge runbook show ");
+		out_text(out, d->runbook);
+		buf_text(out, ")\n");
 	}
 	if (d->fixes.count)
 		buf_text(out, "  what to do\n");
@@ -284,6 +302,7 @@ int run_incident_show(struct cli *c)
 		summary(c, &out, p.incident);
 		timeline(c, &out, &p);
 		diagnosis(c, &out, p.diagnosis);
+		host_runbook(c, &out, p.incident);
 		if (p.changes.count) {
 			out_heading(&out, c, "Changes");
 			out_list(c, &out, &change_type, &p.changes, columns, 2);
@@ -292,4 +311,16 @@ int run_incident_show(struct cli *c)
 		what_next(&out, p.incident);
 	}
 	return out_page(c, &out, &incident_page_type, &p);
+}
+
+int run_diagnosis_show(struct cli *c)
+{
+	struct diagnosis d;
+	CLEANUP(buf_done) struct buf out = BUF_INIT;
+	enum err_code rc = api_one(c, "diagnosis", cli_word(c, "diagnosis"), &d);
+	if (rc != ERR_OK)
+		return cli_fail(c, rc);
+	if (cli_for_people(c))
+		diagnosis(c, &out, &d);
+	return out_page(c, &out, &diagnosis_type, &d);
 }

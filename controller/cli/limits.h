@@ -18,6 +18,7 @@ enum {
 	CLI_RECONNECT_LEAST_MS = 250, /* of `kedge watch`; full jitter, doubled up to … */
 	CLI_RECONNECT_MOST_MS = 10 * 1000,
 	CLI_EVENT_LINE_MAX = 64 << 10,    /* one line of a stream */
+	RUNBOOK_TEXT_MAX = 64 << 10,      /* a page; they have some two thousand bytes */
 	CLI_FILE_MAX = 64 << 10,          /* a policy, a signature, a public key */
 	CLI_SIGN_TIMEOUT_MS = 120 * 1000, /* a passphrase is typed, a token is touched */
 	CLI_WIDTH_LEAST = 20,             /* a narrower terminal gets tables as wide as they are */

@@ -59,6 +59,7 @@ void inquiry_suspect(struct inquiry *q, enum evidence_kind kind, const struct su
 	}
 	q->score[at] = score;
 	q->suspects[at] = *s;
+	q->suspects[at].ground = kind;
 }
 
 const char *probe_evidence(struct turn *t, const struct probe_result *r)
@@ -109,6 +110,7 @@ static enum err_code learn(struct inquiry *q, const struct list *patterns, struc
 		    l.evidence[i].at_ms);
 	if (rc == ERR_OK) {
 		q->advised = l.fixes;
+		q->known_runbook = l.runbook;
 		memcpy(q->remembered, l.remembered, sizeof q->remembered);
 		q->remembered_count = l.remembered_count;
 	}
@@ -323,6 +325,19 @@ static enum err_code list_alternatives(struct inquiry *q, struct diagnosis *d, s
 	return ERR_OK;
 }
 
+/* The page of what is known about the cause; else the one for causes of its kind. */
+static const char *runbook_of(const struct inquiry *q, bool abstained)
+{
+	const struct suspect *s = &q->suspects[0];
+	if (abstained)
+		return q->known_runbook;
+	if (s->runbook)
+		return s->runbook;
+	if (s->has_component)
+		return s->component == COMPONENT_DATABASE ? "database" : "bad-change";
+	return q->known_runbook ? q->known_runbook : "dependency";
+}
+
 static enum err_code conclude(struct inquiry *q, struct diagnosis *d, struct err *reterr)
 {
 	struct arena *a = turn_arena(q->t);
@@ -337,6 +352,7 @@ static enum err_code conclude(struct inquiry *q, struct diagnosis *d, struct err
 	d->share = confidence;
 	d->confidence = calibration_of(calibration, confidence);
 	d->abstained = confidence < least_confidence;
+	d->runbook = runbook_of(q, d->abstained);
 	d->suspects = (struct list){ arena_dup(a, q->suspects, q->suspect_count * sizeof q->suspects[0]), q->suspect_count };
 	d->evidence = (struct list){ arena_dup(a, q->evidence, q->evidence_count * sizeof q->evidence[0]), q->evidence_count };
 	classes_conclude(q, d->abstained ? NULL : q->suspects[0].service, d);

@@ -31,6 +31,8 @@ struct suspect {
 	double confidence;         /* 0..1, all suspects and "unknown" sum to at most 1 */
 	uint64_t changed_ms;       /* when it last changed; 0: it did not */
 	const char *run;           /* nothing of it is to be brought back: the declared action that helps; or NULL */
+	const char *runbook;       /* of the entry that knows it; NULL: none does */
+	uint32_t ground;           /* enum evidence_kind: what it is suspected for */
 	const char *text;
 };
 /* FIX_RUN: an action that the hosts declare.  FIX_RESTART, FIX_INVESTIGATE: advice, for a person to follow. */
@@ -73,6 +75,7 @@ struct diagnosis {
 	struct list affected;      /* names of services that depend on the cause */
 	struct list evidence;      /* heaviest first */
 	struct list fixes;
+	const char *runbook;       /* the page that tells the whole way (`kedge runbook show NAME`), or NULL */
 	const char *model;         /* version of rules and calibration */
 	bool final;                /* a first hypothesis may be replaced by a final one */
 };

@@ -25,14 +25,15 @@ struct inquiry {
 	size_t suspect_count;
 	struct evidence evidence[DIAGNOSIS_EVIDENCE_MAX];
 	size_t evidence_count;
-	struct list advised; /* struct fix, from what is known */
+	struct list advised;       /* struct fix, from what is known */
+	const char *known_runbook; /* of the entry that the service's lines speak of, or NULL */
 	struct remembered
 	    remembered[LEARNING_REMEMBERED_MAX]; /* past incidents that looked like this one, the likest first */
 	size_t remembered_count;
 	struct list entries; /* struct knowledge_entry */
 	struct told_class told[DIAGNOSIS_SERVICES_MAX + 1];
 	size_t told_count;
-	uint64_t since_ms;   /* lines that fell silent before belong to an earlier fault */
+	uint64_t since_ms; /* lines that fell silent before belong to an earlier fault */
 	/* Of the services that the failing one leans on: one is unwell; all have shown to be well since it failed. */
 	bool dependency_unwell, dependencies_well;
 };

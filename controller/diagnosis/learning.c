@@ -241,6 +241,8 @@ static enum err_code look_up(
 			LIST_AT(e->causes, const char *, 0), e->source),
 		    0.8 * hits[h].confidence, 0);
 		if (h == 0)
+			l->runbook = e->runbook;
+		if (h == 0)
 			rc = suggest(t, i, e, l, reterr);
 	}
 	return rc;

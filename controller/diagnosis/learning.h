@@ -68,7 +68,8 @@ struct learned {
 	size_t remembered_count;
 	struct evidence evidence[LEARNING_EVIDENCE_MAX];
 	size_t evidence_count;
-	struct list fixes; /* struct fix: a restart, something to look at; never a rollback */
+	struct list fixes;   /* struct fix: a restart, something to look at; never a rollback */
+	const char *runbook; /* of the first entry, or NULL */
 };
 /* Every knowledge entry; *ret: struct knowledge_entry. */
 ERR_CHECK enum err_code learning_knowledge(struct turn *t, struct list *ret, struct err *reterr);

@@ -49,11 +49,13 @@ static enum err_code add_probes(
 	bool found;
 	enum err_code rc = health_get(q->t, p->service, p->host, &h, &found, reterr);
 	*ret_down = rc == ERR_OK && found && (h.measured == HEALTH_DOWN || h.measured == HEALTH_DEGRADED);
-	for (size_t i = 0; rc == ERR_OK && found && i < h.results.count; i++) {
-		const struct probe_result *r = &LIST_AT(h.results, struct probe_result, i);
-		if (r->settled == PROBE_CRITICAL)
-			add_line(text, r->text);
-	}
+	/* Warnings speak where nothing is critical: psql ends with 1 when a statement fails, which is a plugin's
+	 * warning. */
+	static const uint32_t worst_first[] = {PROBE_CRITICAL, PROBE_WARNING};
+	for (size_t k = 0; rc == ERR_OK && found && !text->size && k < 2; k++)
+		for (size_t i = 0; i < h.results.count; i++)
+			if (LIST_AT(h.results, struct probe_result, i).settled == worst_first[k])
+				add_line(text, LIST_AT(h.results, struct probe_result, i).text);
 	return rc;
 }
 
@@ -119,25 +121,29 @@ struct cure {
 	bool asker_changed; /* what is said was said by a service that leans on it, and that one changed just before */
 };
 
-static void suspect_action(
-    struct inquiry *q, const struct cure *c, const struct declared_action *a, double score, const char *why)
+/* e NULL: nothing is known of it but that it fails. */
+static void suspect_action(struct inquiry *q, const struct cure *c, const struct declared_action *a,
+    const struct knowledge_entry *e, double score, const char *why)
 {
-	inquiry_suspect(q, EVIDENCE_KNOWLEDGE,
+	inquiry_suspect(q, e ? EVIDENCE_KNOWLEDGE : EVIDENCE_PROBE,
 	    &(struct suspect){.service = c->here->service,
 		.host = c->here->host,
 		.run = a->name,
+		.runbook = e ? e->runbook : NULL,
 		.text = arena_printf(turn_arena(q->t), "%s on %s itself: %s; its action %s is good for that",
 		    c->here->service, c->here->host, why, a->name)},
 	    c->factor * score);
 }
 
-static void suspect_damage(struct inquiry *q, const struct placement *here, double score, const char *why)
+static void suspect_damage(
+    struct inquiry *q, const struct placement *here, const struct knowledge_entry *e, double score, const char *why)
 {
-	inquiry_suspect(q, EVIDENCE_KNOWLEDGE,
+	inquiry_suspect(q, e ? EVIDENCE_KNOWLEDGE : EVIDENCE_PROBE,
 	    &(struct suspect){.service = here->service,
 		.host = here->host,
 		.component = COMPONENT_DATABASE,
 		.has_component = true,
+		.runbook = e ? e->runbook : NULL,
 		.text = arena_printf(
 		    turn_arena(q->t), "what the database of %s on %s holds: %s", here->service, here->host, why)},
 	    score);
@@ -210,7 +216,7 @@ static enum err_code take_hit(
 		uint32_t remedy = LIST_AT(remedies, uint32_t, i);
 		const struct declared_action *a = action_for(c->here, remedy);
 		if (a)
-			suspect_action(q, c, a,
+			suspect_action(q, c, a, e,
 			    doubt * of_remedy[remedy] * hit->confidence *
 				(remedy == REMEDY_RESTART && has_changed(q, c->here) ? changed_first : 1),
 			    why);
@@ -219,7 +225,7 @@ static enum err_code take_hit(
 		return ERR_OK;
 	if (!has_component(&c->here->components, COMPONENT_DATABASE))
 		return ERR_OK;
-	suspect_damage(q, c->here,
+	suspect_damage(q, c->here, e,
 	    c->factor * of_damage * hit->confidence * (c->asker_changed || has_changed(q, c->here) ? changed_first : 1),
 	    why);
 	return ERR_OK;
@@ -247,10 +253,10 @@ static void take_silence(struct inquiry *q, const struct cure *c, const char *te
 	const struct declared_action *a = action_for(c->here, REMEDY_RESTART);
 	bool answers = is_answer(text), holds = has_component(&c->here->components, COMPONENT_DATABASE);
 	if (answers && holds && !has_changed(q, c->here))
-		suspect_damage(
-		    q, c->here, c->factor * of_silence, "it answers with errors, and nothing else was seen to change");
+		suspect_damage(q, c->here, NULL, c->factor * of_silence,
+		    "it answers with errors, and nothing else was seen to change");
 	if (a)
-		suspect_action(q, c, a, c->doubt * of_silence * (answers && holds ? answered : 1), nothing);
+		suspect_action(q, c, a, NULL, c->doubt * of_silence * (answers && holds ? answered : 1), nothing);
 }
 
 enum err_code signs_at(struct inquiry *q, const struct place *p, bool own, struct err *reterr)

@@ -29,6 +29,8 @@ static const struct field suspect_fields[] = {
 	F_F64(S, confidence, FIELD_COLUMN, "0 to 1"),
 	F_TIME(S, changed_ms, FIELD_COLUMN, "when it last changed"),
 	F_STRING(S, run, NAME_MAX_BYTES, FIELD_WIDE, "the declared action that helps, where nothing is to be brought back"),
+	F_STRING(S, runbook, NAME_MAX_BYTES, FIELD_WIDE, "the runbook of what is known about it"),
+	F_ENUM(S, ground, &evidence_kind_enum, FIELD_WIDE | FIELD_ALWAYS, "the kind of sign that it is suspected for"),
 	F_STRING(S, text, TEXT_PAGE_MAX, FIELD_COLUMN, "why it is suspected"),
 };
 #undef S
@@ -77,6 +79,7 @@ static const struct field diagnosis_fields[] = {
 	F_STRINGS(S, affected, DIAGNOSIS_AFFECTED_MAX, 0, "services that depend on the cause"),
 	F_LIST(S, evidence, &evidence_type, DIAGNOSIS_EVIDENCE_MAX, 0, "heaviest first"),
 	F_LIST(S, fixes, &fix_type, DIAGNOSIS_FIXES_MAX, 0, "best first"),
+	F_STRING(S, runbook, NAME_MAX_BYTES, 0, "the runbook that tells the whole way: `kedge runbook show NAME`"),
 	F_STRING(S, model, NAME_MAX_BYTES, 0, "version of rules and calibration"),
 	F_BOOL(S, final, FIELD_ALWAYS, "no better answer is being worked on"),
 };

@@ -128,7 +128,7 @@ agent_service_db() {
 		    steps: { stop: [ $base/ctl, stop ], start: [ $base/ctl, start ], reload: [ $base/ctl, reload ], check: [ $base/ctl, check ] }
 		    actions:
 		      restart: { remedies: restart, text: stops and starts the cluster }
-		      end-idle-sessions: { remedies: connections, run: [ $base/ctl, end-idle ], text: ends the sessions that do nothing }
+		      free-connections: { remedies: connections, run: [ $base/ctl, free-slots ], text: "ends the sessions that do nothing; if that is not enough, those that began first" }
 		      free-space: { remedies: space, run: [ $base/ctl, free ], text: removes dumps and rotated logs }
 		      set-modes: { remedies: permissions, run: [ $base/ctl, modes ], text: gives the cluster's files the modes that it insists on }
 		    probes:
@@ -136,6 +136,7 @@ agent_service_db() {
 		      - { name: spills, every: 2s, timeout: 900ms, rise: 1, fall: 2, exec: [ psql, -X, -A, -t, -h, $base/run, -p, "$1", -U, kedge, -d, portal, -c, "SET work_mem = '64kB'; SELECT count(*) FROM (SELECT md5(n::text) FROM generate_series(1, 5000) n ORDER BY 1) sorted" ] }
 		      - { name: socket, every: 1s, timeout: 900ms, rise: 1, fall: 2, tcp: { address: "unix:$base/run/.s.PGSQL.$1" } }
 		      - { name: process, every: 1s, timeout: 900ms, rise: 1, fall: 2, process: { pid_file: $base/data/postmaster.pid } }
+		      - { name: files, tier: deep, timeout: 2s, exec: [ $base/ctl, check ] }
 		    logs: [ $base/logs/postgres.log ]
 		    snapshots: { every: 1h }
 		    rollback: { automatic: [ config ], max_per_hour: 20 }

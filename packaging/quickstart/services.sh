@@ -185,7 +185,7 @@ as_postgres() {
 db_ctl() {
 	cat <<-CTL
 		#!/bin/sh
-		# ctl start|stop|reload|check, and what its agent.yaml declares as actions: end-idle (sessions), free (space), modes: the PostgreSQL cluster of $1
+		# ctl start|stop|reload|check, and what its agent.yaml declares as actions: free-slots (of sessions), free (space), modes: the PostgreSQL cluster of $1
 		base=$dir/services/$1
 		processes() { pid=\$(head -n 1 "\$base/data/postmaster.pid" 2>/dev/null) && [ -n "\$pid" ] && kill -0 "\$pid" 2>/dev/null && echo "\$pid" && pgrep -P "\$pid"; }
 		pg() { command=\$1; shift; $pg_as $(pg_bin)/\$command "\$@"; }
@@ -195,15 +195,22 @@ db_ctl() {
 			pg pg_ctl -D "\$base/data" status >/dev/null 2>&1 || exit 0
 			kill -CONT \$(processes) 2>/dev/null # what stands still hears nothing
 			pg pg_ctl -D "\$base/data" -s -w -t 20 -m fast stop || pg pg_ctl -D "\$base/data" -s -w -t 20 -m immediate stop ;;
-		end-idle) # without a session of its own: there may be none left
-			for pid in \$(processes); do
-				case \$(tr '\\0' ' ' <"/proc/\$pid/cmdline") in *"] idle"*) kill -TERM "\$pid" ;; esac
-			done ;;
+		free-slots) # without a session of its own: there may be none left
+			sessions() { for pid in \$(processes); do case \$(tr '\\0' ' ' <"/proc/\$pid/cmdline") in *"[local]"\$1*) echo "\$pid" ;; esac; done; }
+			answers() { timeout 2 psql -X -q -h "\$base/run" -p $pg_port -U kedge -d portal -c 'SELECT 1' >/dev/null 2>&1; }
+			for pid in \$(sessions " idle"); do kill -TERM "\$pid"; done
+			sleep 0.2
+			for pid in \$(sessions); do # those that began first have had the most time
+				! answers || exit 0
+				kill -TERM "\$pid"
+				sleep 0.1
+			done
+			answers ;;
 		free) rm -f "\$base"/dumps/* "\$base"/logs/*.log.[0-9]*; "\$0" start ;;
 		modes) chmod -R u+rwX,go-rwx "\$base/data" && chmod -R u+rwX "\$base/conf" && "\$0" start ;;
 		reload) pg pg_ctl -D "\$base/data" -s reload ;;
 		check) pg postgres -D "\$base/data" -C data_directory >/dev/null ;;
-		*) echo "usage: ctl start|stop|reload|check|end-idle|free|modes" >&2; exit 2 ;;
+		*) echo "usage: ctl start|stop|reload|check|free-slots|free|modes" >&2; exit 2 ;;
 		esac
 	CTL
 }
