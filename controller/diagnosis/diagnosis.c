@@ -350,7 +350,7 @@ static enum err_code conclude(struct inquiry *q, struct diagnosis *d, struct err
 	if ((rc = calibration_shipped(&calibration, reterr)) != ERR_OK)
 		return rc;
 	d->share = confidence;
-	d->confidence = calibration_of(calibration, confidence);
+	d->confidence = calibration_of(calibration, confidence, enum_name(&evidence_kind_enum, q->suspects[0].ground));
 	d->abstained = confidence < least_confidence;
 	d->runbook = runbook_of(q, d->abstained);
 	d->suspects = (struct list){ arena_dup(a, q->suspects, q->suspect_count * sizeof q->suspects[0]), q->suspect_count };

@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 
+#include "shared/base/text.h"
+
 extern const char kedge_cause_calibration[], kedge_cause_calibration_end[];
 
 static const struct field point_fields[] = {
@@ -11,6 +13,14 @@ static const struct field point_fields[] = {
 };
 const struct record_type calibration_point_type =
     RECORD_TYPE("calibration_point", struct calibration_point, point_fields, "what a share is worth");
+
+static const struct field ground_fields[] = {
+    F_STRING(struct calibration_ground, ground, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN,
+	"what the first suspect is suspected for"),
+    F_F64(struct calibration_ground, most, FIELD_ALWAYS | FIELD_COLUMN, "so often it is right then, at most"),
+};
+const struct record_type calibration_ground_type =
+    RECORD_TYPE("calibration_ground", struct calibration_ground, ground_fields, "what a reason for suspicion is worth");
 
 #define S struct calibration
 static const struct field calibration_fields[] = {
@@ -24,6 +34,7 @@ static const struct field calibration_fields[] = {
     F_F64(S, held_back_sure_right, FIELD_COLUMN, "how many of those were right"),
     F_LIST(
 	S, points, &calibration_point_type, CALIBRATION_POINTS_MAX, FIELD_REQUIRED, "straight lines lie between them"),
+    F_LIST(S, grounds, &calibration_ground_type, CALIBRATION_GROUNDS_MAX, 0, "bounds by what the suspicion rests on"),
 };
 #undef S
 
@@ -38,6 +49,12 @@ static enum err_code calibration_check(const void *record, struct err *reterr)
 			    "points[%zu]: shares rise from %.1f to 1, confidences with them", i, CALIBRATION_FROM);
 		share = p->share;
 		confidence = p->confidence;
+	}
+	for (size_t i = 0; i < c->grounds.count; i++) {
+		double most = LIST_AT(c->grounds, struct calibration_ground, i).most;
+		if (!(most >= CALIBRATION_FROM && most <= 1))
+			return err_set(
+			    reterr, ERR_INVALID, "grounds[%zu]: most lies between %.1f and 1", i, CALIBRATION_FROM);
 	}
 	return ERR_OK;
 }
@@ -74,11 +91,9 @@ enum err_code calibration_shipped(const struct calibration **ret, struct err *re
 	return ERR_OK;
 }
 
-double calibration_of(const struct calibration *c, double share)
+static double of_points(const struct calibration *c, double share)
 {
 	double x = CALIBRATION_FROM, y = CALIBRATION_FROM;
-	if (!(share >= CALIBRATION_FROM))
-		return share;
 	for (size_t i = 0; i < c->points.count; i++) {
 		const struct calibration_point *p = &LIST_AT(c->points, struct calibration_point, i);
 		if (share <= p->share)
@@ -87,4 +102,17 @@ double calibration_of(const struct calibration *c, double share)
 		y = p->confidence;
 	}
 	return y;
+}
+
+double calibration_of(const struct calibration *c, double share, const char *ground)
+{
+	if (!(share >= CALIBRATION_FROM))
+		return share;
+	double is = of_points(c, share);
+	for (size_t i = 0; i < c->grounds.count; i++) {
+		const struct calibration_ground *g = &LIST_AT(c->grounds, struct calibration_ground, i);
+		if (text_equal(g->ground, ground) && g->most < is)
+			is = g->most;
+	}
+	return is;
 }

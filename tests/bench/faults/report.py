@@ -3,8 +3,8 @@
 
 By kind, and by set (first and second, as faults.tsv tells them apart): how often the first fix worked, with Wilson's interval; how often the first suspect was the true cause.  Then what the
 confidences are worth: in bins, the expected calibration error, the accuracy of those that are 0.95 or more.  The map from the share of a
-score to a confidence is fitted on half of the kinds and judged on the other half, and the other way round; --fit writes the one that is
-fitted on all of them, with these figures, as the file that the product is built with.
+score, and from what the suspicion rests on, to a confidence is judged on each kind by a fit that has not seen that kind; --fit writes the
+one that is fitted on all of them, with these figures, as the file that the product is built with.
 """
 import argparse
 import collections
@@ -22,27 +22,35 @@ def wilson(good, n, z=1.96):
     return middle - half, middle + half
 
 
-DOUBT = 10  # answers that each bin is given beforehand, which are right as often as their share says: injected faults are not all there are
+DOUBT = 4     # answers that each bin is given beforehand, which are right as often as their share says: injected faults are not all there are
+GROUND_DOUBT = 2  # answers that each ground is given beforehand, one of them right
 
 
-def fit(pairs):
-    """From 0.5 on, in bins of a tenth: points (share, confidence), rising."""
+def fit(answers):
+    """From 0.5 on, in bins of a tenth: points (share, confidence), rising; and for each ground how often it is right at most."""
     points, last = [], 0.5
     for k in range(5, 10):
-        mine = [(s, r) for s, r in pairs if k / 10 <= s < (k + 1) / 10 + (k == 9)]
+        mine = [(r["share"], r["rank"] == 1) for r in answers if k / 10 <= r["share"] < (k + 1) / 10 + (k == 9)]
         middle = sum(s for s, _ in mine) / len(mine) if mine else k / 10 + 0.05
         last = max(last, (sum(r for _, r in mine) + DOUBT * middle) / (len(mine) + DOUBT))
         points.append((round(middle, 4), round(last, 4)))
-    return points
+    grounds = {}
+    for ground in sorted({r["ground"] for r in answers if r.get("ground")}):
+        mine = [r["rank"] == 1 for r in answers if r.get("ground") == ground]
+        grounds[ground] = round(max(0.5, (sum(mine) + GROUND_DOUBT / 2) / (len(mine) + GROUND_DOUBT)), 4)
+    return points, grounds
 
 
-def apply(points, share):
+def apply(fitted, share, ground):
+    points, grounds = fitted
     if share < 0.5 or not points:
         return share
+    value = points[-1][1]
     for (x0, y0), (x1, y1) in zip([(0.5, 0.5)] + points, points):
         if share <= x1:
-            return y0 + (y1 - y0) * (share - x0) / max(x1 - x0, 1e-9)
-    return points[-1][1]
+            value = y0 + (y1 - y0) * (share - x0) / max(x1 - x0, 1e-9)
+            break
+    return min(value, grounds.get(ground, 1))
 
 
 def calibration_error(pairs, bins=10):
@@ -87,21 +95,24 @@ def main():
             print("  not: %-26s %-6s rank %d conf %.2f  %-34s %s" % (r["fault"], r["host"], r["rank"], r["confidence"], r["action"], r["why"][:90]))
     answers = [dict(r, share=r.get("share", r["confidence"])) for r in rows if not r["abstained"]]
     tell_confidence("confidence as given", [(r["confidence"], r["rank"] == 1) for r in answers])
-    halves = [set(kinds[0::2]), set(kinds[1::2])]
     held = []
-    for half in halves:
-        points = fit([(r["share"], r["rank"] == 1) for r in answers if r["kind"] not in half])
-        held += [(apply(points, r["share"]), r["rank"] == 1) for r in answers if r["kind"] in half]
-    ece, sure, right = tell_confidence("calibrated on the other half of the kinds", held)
+    for kind in sorted({r["kind"] for r in answers}):
+        fitted = fit([r for r in answers if r["kind"] != kind])
+        held += [(apply(fitted, r["share"], r.get("ground")), r["rank"] == 1) for r in answers if r["kind"] == kind]
+    ece, sure, right = tell_confidence("calibrated without the kind that is judged", held)
     if a.fit:
-        text = "".join(json.dumps({k: r[k] for k in ("kind", "fault", "host", "rank")} | {"share": round(r["share"], 4)}, sort_keys=True) + "\n"
+        text = "".join(json.dumps({k: r[k] for k in ("kind", "fault", "host", "rank", "ground")} | {"share": round(r["share"], 4)}, sort_keys=True) + "\n"
                        for r in sorted(answers, key=lambda r: (r["kind"], r["fault"], r["host"])))
         with open(a.fit, "w") as out:
             out.write("# What the share of a score is worth as a confidence: fitted by tests/bench/faults.sh on faults that were injected.\n"
                       "name: root-cause\nversion: \"%s\"\ntraining: %s\nexamples: %d\nkinds: [%s]\nheld_back_ece: %.4f\nheld_back_sure: %d\nheld_back_sure_right: %.4f\npoints:\n" %
                       (a.version, hashlib.sha256(text.encode()).hexdigest(), len(answers), ", ".join(kinds), ece, sure, right))
-            for share, confidence in fit([(r["share"], r["rank"] == 1) for r in answers]):
+            points, grounds = fit(answers)
+            for share, confidence in points:
                 out.write("  - { share: %.4f, confidence: %.4f }\n" % (share, confidence))
+            out.write("grounds:\n")
+            for ground in sorted(grounds):
+                out.write("  - { ground: %s, most: %.4f }\n" % (ground, grounds[ground]))
     good = sum(r["worked"] for r in rows)
     if a.must and 100 * good / max(len(rows), 1) < a.must:
         sys.exit("only %d of %d worked" % (good, len(rows)))

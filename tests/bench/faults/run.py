@@ -172,7 +172,7 @@ def one(w, fault):
     change = course.first_begun()
     d = next((d for d in course.diagnoses if change and d["incident"] == change.get("incident")), None) or course.standing() or {}
     result.update(rank=suspects_rank(d, fault), confidence=d.get("confidence", 0), share=d.get("share") or d.get("confidence", 0), abstained=bool(d.get("abstained", True)), action=describe(change),
-                  said=d.get("root_cause", ""), shares=[(s.get("service"), s.get("host"), s.get("component"), round(s.get("confidence", 0), 3)) for s in d.get("suspects", [])[:4]])
+                  said=d.get("root_cause", ""), ground=(d.get("suspects") or [{}])[0].get("ground", ""), shares=[(s.get("service"), s.get("host"), s.get("component"), round(s.get("confidence", 0), 3)) for s in d.get("suspects", [])[:4]])
     if not change:
         return dict(result, why="nothing was done", seconds=time.monotonic() - began)
     until(lambda: course.look() and course.first_begun() and course.first_begun()["state"] in ("completed", "failed", "cancelled"), WORK_S)

@@ -13,13 +13,14 @@ static void test_the_shipped_one_rises(void **state)
 	double last = 0;
 	assert_int_equal(calibration_shipped(&c, &err), ERR_OK);
 	for (int i = 0; i <= 1000; i++) {
-		double is = calibration_of(c, i / 1000.0);
+		double is = calibration_of(c, i / 1000.0, NULL);
 		assert_true(is >= last && is <= 1);
 		assert_true(i >= 500 ? is >= 0.5 : is == i / 1000.0);
 		last = is;
 	}
 	assert_true(last > 0.9);
-	assert_true(calibration_of(c, 0.0 / 0.0) != calibration_of(c, 0.0 / 0.0)); /* not a number stays none */
+	assert_true(
+	    calibration_of(c, 0.0 / 0.0, NULL) != calibration_of(c, 0.0 / 0.0, NULL)); /* not a number stays none */
 }
 
 static void test_what_is_none_is_refused(void **state)
@@ -30,7 +31,8 @@ static void test_what_is_none_is_refused(void **state)
 	    "  - { share: 0.6, confidence: 0.4 }\n",
 	    "  - { share: 0.7, confidence: 0.8 }\n  - { share: 0.6, confidence: 0.9 }\n",
 	    "  - { share: 0.7, confidence: 0.8 }\n  - { share: 0.8, confidence: 0.7 }\n",
-	    "  - { share: 0.9, confidence: 1.1 }\n"};
+	    "  - { share: 0.9, confidence: 1.1 }\n",
+	    "  - { share: 0.9, confidence: 0.9 }\ngrounds:\n  - { ground: drift, most: 0.4 }\n"};
 	(void)state;
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		struct arena *arena = arena_new(0);
@@ -43,11 +45,29 @@ static void test_what_is_none_is_refused(void **state)
 	}
 }
 
+static void test_a_ground_bounds_it(void **state)
+{
+	static const char text[] = "name: n\nversion: \"1\"\ntraining: "
+				   "0000000000000000000000000000000000000000000000000000000000000000\npoints:\n"
+				   "  - { share: 0.9, confidence: 0.98 }\ngrounds:\n  - { ground: probe, most: 0.8 }\n";
+	(void)state;
+	struct arena *arena = arena_new(0);
+	struct calibration c;
+	struct err err = ERR_INIT;
+	assert_int_equal(calibration_from_text(text, strlen(text), arena, &c, &err), ERR_OK);
+	assert_true(calibration_of(&c, 0.95, "drift") == 0.98);
+	assert_true(calibration_of(&c, 0.95, "probe") == 0.8);
+	assert_true(calibration_of(&c, 0.55, "probe") == calibration_of(&c, 0.55, NULL));
+	assert_true(calibration_of(&c, 0.3, "probe") == 0.3);
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_the_shipped_one_rises),
 	    cmocka_unit_test(test_what_is_none_is_refused),
+	    cmocka_unit_test(test_a_ground_bounds_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
