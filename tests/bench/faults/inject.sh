@@ -1,6 +1,6 @@
 # tests/bench/faults/inject.sh: the faults, as bad days make them.  Sourced by world.sh: $base is the folder of the host's service, $services of all.
 # What a fault has to keep running is started with `keep`, and ended by end_fault.
-# shellcheck shell=sh disable=SC2154,SC2086
+# shellcheck shell=sh disable=SC2154,SC2086,SC2016
 
 keep() { # keep COMMAND…
 	mkdir -p "$dir/run"
