@@ -36,6 +36,7 @@ enum {
 	CONFIG_LOCK_DAYS_MAX = 36500, /* a century */
 };
 #define CONFIG_VERIFY_EVERY_MAX_MS (90 * (uint64_t)DAY_MS) /* what is not read back for a quarter is not known to be there */
+#define CONFIG_WAL_KEEP_MAX_MS (400 * (uint64_t)DAY_MS)    /* a year and a month, at a segment a minute, is what copies off the host can count */
 #define CONFIG_SPOOL_LEAST_BYTES (1u << 20)        /* less could not hold a day of results */
 #define CONFIG_SPOOL_MAX_BYTES ((uint64_t)16 << 30)
 
@@ -47,6 +48,7 @@ struct postgres_config {
 	const char *user;          /* the database user; the system user too, unless run_as says how to become it */
 	struct list run_as;        /* argv put before every program of the cluster; empty: become the system user `user` */
 	bool wal_archive;
+	uint64_t wal_keep_ms;      /* how far back any moment can be reached; 0: as far as there are restore points */
 	const char *prove_database; /* where `prove` is asked; default postgres */
 	struct list prove;         /* SQL that a practised restore must answer: an error, no row, an empty or false first column is a fault */
 };

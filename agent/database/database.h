@@ -65,7 +65,7 @@ ERR_CHECK enum err_code database_archive_make(
 /* ERR_UNSUPPORTED: it declares none; ERR_NOT_FOUND: not made yet. */
 ERR_CHECK enum err_code database_archive_status(const char *state_directory, const struct service_config *service, uint64_t now_ms,
     struct arena *arena, struct wal_status *ret, struct err *reterr);
-/* After a prune: segments that lie before the oldest restore point that is left. */
+/* After a prune: segments that nothing needs any more (wal_needed_from()). */
 ERR_CHECK enum err_code database_archive_sweep(struct repo *r, const char *state_directory, const struct service_config *service,
     uint64_t now_ms, struct arena *arena, struct err *reterr);
 

@@ -135,6 +135,11 @@ extern const struct record_type *const database_types[]; /* all of this folder, 
 ERR_CHECK enum err_code wal_status_of(const struct wal_area *a, const char *service, const char *data_directory, uint64_t now_ms,
     struct arena *arena, struct wal_status *ret, struct err *reterr);
 
+/* What is kept: every segment from the base copy on that lies before the moments that are to be reached (the newest one that was taken at
+ * least keep_ms ago; keep_ms 0, or none is so old: the oldest there is).  Older restore points need none of it: what makes them whole is in
+ * them.  So an archive holds keep_ms and the time between two restore points, however long these are kept.  False: there is no base.  Pure. */
+struct wal_base { uint64_t start, taken_ms; }; /* start: LSN; taken_ms: when it was whole */
+bool wal_needed_from(const struct wal_base *bases, size_t count, uint64_t now_ms, uint64_t keep_ms, uint64_t *ret);
 /* Removes segments that lie before number on any timeline (and backup and partial files of them): no kept base needs them.  Histories
  * stay. */
 struct wal_swept { uint64_t files, bytes; };

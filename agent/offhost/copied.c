@@ -1,4 +1,4 @@
-#include "agent/offhost/copied.h"
+#include "agent/offhost/inventory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +84,11 @@ bool copied_name_ok(const char *name)
 	return copied_wal_file(name, service) || copied_wal_area(name, service) || copied_manifest_id(name, &id) ||
 	       copied_marks_id(name, &id) || copied_pack_id(name, &pack) || is_number(name, "inventory/", 8) ||
 	       is_number(name, "keys/", 4) || strcmp(name, "repository") == 0;
+}
+
+uint32_t copied_base(const struct copied *inventory)
+{
+	return inventory_base(inventory->inventory, inventory->base);
 }
 
 static char *format(char out[COPIED_NAME_MAX], bool fits)

@@ -15,9 +15,11 @@ struct copied {
 	struct digest sha256;
 	uint64_t stored_ms;       /* 0: begun; whether it arrived is not known */
 	uint64_t locked_until_ms; /* 0: not locked */
-	uint32_t inventory;       /* the first that names it; 0: none yet */
-	bool gone;                /* the repository has no use for it any more */
-	struct bytes packs;       /* of a manifest: the ids of the packs that it needs, one after the other */
+	uint32_t inventory;       /* the first that names it, of what is gone the last that may; 0: none */
+	uint32_t base;      /* of an inventory: the whole one that it builds on; 0: of one of old, see copied_base() */
+	bool gone;          /* the repository has no use for it any more */
+	uint64_t gone_since_ms;   /* since when */
+	struct bytes packs; /* of a manifest: the ids of the packs that it needs, one after the other */
 	struct bytes content; /* of marks: they change, so they travel in the inventory and are no object of their own;
 			 of a log's area: whose log it is, without its keys */
 };
@@ -36,6 +38,8 @@ char *copied_wal_name(const char *service, const char *file, char out[COPIED_NAM
 const char *copied_wal_file(const char *name, char service[NAME_MAX_BYTES + 1]);
 /* What a service's log belongs to; the service's name. */
 bool copied_wal_area(const char *name, char service[NAME_MAX_BYTES + 1]);
+/* Of the row of an inventory: the number of the whole one that it builds on. */
+uint32_t copied_base(const struct copied *inventory);
 /* A name that may become a file of a repository: one of the kinds above and nothing else. */
 bool copied_name_ok(const char *name);
 

@@ -210,15 +210,33 @@ static enum err_code settle_begun(struct copying *c, uint32_t number, bool *ret_
 	return ledger_put(c->ledger, &e, reterr);
 }
 
-static enum err_code seal_inventory(struct copying *c, uint32_t number, struct buf *out, struct err *reterr)
+/* What number builds on: itself, when it is worth the bytes to name everything again. */
+static uint32_t choose_base(const struct copying *c, uint32_t number)
 {
 	char name[COPIED_NAME_MAX];
-	struct inventory k = {.host = c->o->host, .number = number, .made_ms = now(c)};
+	const struct copied *e,
+	    *before = number > 1 ? ledger_find(c->ledger, copied_inventory_name(number - 1, name)) : NULL;
+	uint32_t base = before ? copied_base(before) : number;
+	size_t needed = 0, since = 0;
+	if (number - base < OFFHOST_FULL_EVERY || number - base >= OFFHOST_CHAIN_MAX)
+		return number - base < OFFHOST_FULL_EVERY ? base : number;
+	for (size_t at = 0; (e = ledger_next(c->ledger, &at));) {
+		needed += belongs(e, true);
+		since += belongs(e, true) && (e->inventory == 0 || e->inventory > base);
+	}
+	return since * OFFHOST_FULL_SHARE >= needed ? number : base;
+}
+
+static enum err_code seal_inventory(
+    struct copying *c, uint32_t number, uint32_t base, struct buf *out, struct err *reterr)
+{
+	char name[COPIED_NAME_MAX];
+	struct inventory k = {.host = c->o->host, .number = number, .made_ms = now(c), .base = base};
 	struct copied *all = NULL;
 	size_t count = 0;
 	const struct copied *before =
 	    number > 1 ? ledger_find(c->ledger, copied_inventory_name(number - 1, name)) : NULL;
-	enum err_code rc = gather(c, inventory_base(number) == number, &all, &count, reterr);
+	enum err_code rc = gather(c, base == number, &all, &count, reterr);
 	k.entries = (struct list){all, count};
 	if (before)
 		k.previous = before->sha256;
@@ -241,8 +259,9 @@ static enum err_code put_inventory(struct copying *c, struct err *reterr)
 	 * next. */
 	if (there)
 		number++;
-	struct copied want = {.name = copied_inventory_name(number, name), .inventory = number};
-	rc = seal_inventory(c, number, &sealed, reterr);
+	uint32_t base = choose_base(c, number);
+	struct copied want = {.name = copied_inventory_name(number, name), .inventory = number, .base = base};
+	rc = seal_inventory(c, number, base, &sealed, reterr);
 	if (!rc)
 		rc = put_bytes(c, &want, sealed.data, sealed.size, reterr);
 	c->inventory_ms = now(c);
@@ -417,13 +436,15 @@ static enum err_code note_gone(struct copying *c, struct err *reterr)
 	struct copied *all = calloc(ledger_count(c->ledger) + 1, sizeof *all);
 	const struct copied *e;
 	size_t n = 0;
+	uint32_t newest = place_newest(c->ledger, copied_inventory_name, OFFHOST_INVENTORIES_MAX);
 	if (!all)
 		return err_set(reterr, ERR_NOMEM, "out of memory for the ledger");
 	for (size_t at = 0; (e = ledger_next(c->ledger, &at));)
 		if (e->stored_ms && e->gone != is_gone(c, e)) { /* a repository that was put back may have it again */
 			all[n] = *e;
 			all[n].gone = !e->gone;
-			all[n++].inventory = 0;
+			all[n].gone_since_ms = e->gone ? 0 : now(c);
+			all[n++].inventory = e->gone || !e->inventory ? 0 : newest;
 		}
 	enum err_code rc = n ? ledger_put_all(c->ledger, all, n, reterr) : ERR_OK;
 	free(all);
@@ -434,11 +455,9 @@ static enum err_code note_gone(struct copying *c, struct err *reterr)
  * to last. */
 static enum err_code renew_locks(struct copying *c, struct err *reterr)
 {
-	uint32_t newest = place_newest(c->ledger, copied_inventory_name, OFFHOST_INVENTORIES_MAX),
-		 base = newest ? inventory_base(newest) : 1;
 	const struct copied *e;
 	char name[COPIED_NAME_MAX];
-	copied_inventory_name(base, name);
+	copied_inventory_name(place_base(c->ledger), name);
 	for (size_t at = 0; c->o->lock != BUCKET_UNLOCKED && (e = ledger_next(c->ledger, &at));) {
 		uint64_t now_ms = now(c), until_ms = place_lock_until(c->o, now_ms);
 		struct copied renewed = *e;
@@ -489,7 +508,9 @@ static enum err_code copy_all(struct copying *c, struct bytes wrapped, struct er
 		rc = note_gone(c, reterr);
 	if (!rc && any_new(c))
 		rc = put_inventory(c, reterr);
-	return rc ? rc : renew_locks(c, reterr);
+	if (!rc)
+		rc = renew_locks(c, reterr);
+	return rc ? rc : place_forget(c->o, c->ledger, now(c), reterr);
 }
 
 enum err_code offhost_copy(

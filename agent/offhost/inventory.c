@@ -9,9 +9,9 @@
 static const char magic[8] = "KEDGEIV1";
 #define SIGNING_DOMAIN "kedge inventory 1"
 
-uint32_t inventory_base(uint32_t number)
+uint32_t inventory_base(uint32_t number, uint32_t base)
 {
-	return number - (number - 1) % OFFHOST_FULL_EVERY;
+	return base ? base : number - (number - 1) % OFFHOST_FULL_EVERY;
 }
 
 /* ---- the header ---- */
@@ -32,7 +32,7 @@ enum err_code inventory_header_parse(const uint8_t *data, size_t size, struct in
 {
 	if (size < INVENTORY_HEADER_SIZE + SEAL_TAG_SIZE + SIGNATURE_SIZE || memcmp(data, magic, sizeof magic))
 		return err_set(reterr, ERR_CORRUPT, "does not begin as an inventory does");
-	if (get32(data + 8) != INVENTORY_VERSION)
+	if (get32(data + 8) < 1 || get32(data + 8) > INVENTORY_VERSION)
 		return err_set(reterr, ERR_UNSUPPORTED, "inventory version %u is not known here", get32(data + 8));
 	struct inventory_header h = {
 	    .key_number = get32(data + 12), .sealed_size = get32(data + 40), .number = get64(data + 32)};
@@ -180,7 +180,7 @@ enum err_code inventory_unseal(const struct keys *k, uint32_t number, const uint
 	rc = inventory_body_parse(body, body_size, arena, &c, reterr);
 	if (rc)
 		return rc;
-	if (c.number != number)
+	if (c.number != number || c.base > number)
 		return err_set(reterr, ERR_CORRUPT, "it says another number inside");
 	*ret = c;
 	return ERR_OK;

@@ -208,6 +208,23 @@ enum err_code ledger_put(struct ledger *l, const struct copied *c, struct err *r
 	return ledger_put_all(l, c, 1, reterr);
 }
 
+enum err_code ledger_forget(
+    struct ledger *l, const char *path, bool (*drop)(void *ctx, const struct copied *c), void *ctx, struct err *reterr)
+{
+	const void *key;
+	size_t size;
+	void *value;
+	for (size_t at = 0; map_next(l->by_name, &at, &key, &size, &value);)
+		if (drop(ctx, value))
+			(void)map_remove(l->by_name, key, size);
+	enum err_code rc = write_anew(l, path, reterr);
+	if (rc)
+		return rc;
+	close(l->fd);
+	l->fd = -1;
+	return open_end(l, path, -1, reterr);
+}
+
 enum err_code ledger_rename(struct ledger *l, const char *from, const char *to, struct err *reterr)
 {
 	char folder[PATH_LIMIT];

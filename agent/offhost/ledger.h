@@ -1,5 +1,6 @@
 /* agent/offhost/ledger.h: what is known to be in the store: a file of lines that only grows, and is written anew when
- * most of it is old.
+ * most of it is old, or when names are forgotten (place.h says which: it holds what is needed, the inventories that a
+ * restore reads, and what became unneeded lately).
  *
  *   first line   JSON "ledger_head": for which store, which repository, which generation
  *   then         JSON "copied", a later one of a name in place of an earlier
@@ -36,6 +37,10 @@ const struct copied *ledger_find(
 ERR_CHECK enum err_code ledger_put(struct ledger *l, const struct copied *c, struct err *reterr);
 ERR_CHECK enum err_code ledger_put_all(
     struct ledger *l, const struct copied *all, size_t count, struct err *reterr); /* with one sync */
+/* Those of which drop is true are forgotten, and the file is written anew; drop sees each, in the order in which names
+ * came first. */
+ERR_CHECK enum err_code ledger_forget(
+    struct ledger *l, const char *path, bool (*drop)(void *ctx, const struct copied *c), void *ctx, struct err *reterr);
 /* The file goes by another name from now on. */
 ERR_CHECK enum err_code ledger_rename(struct ledger *l, const char *from, const char *to, struct err *reterr);
 size_t ledger_count(const struct ledger *l);

@@ -149,7 +149,9 @@ extern const struct record_type *const offhost_types[]; /* all of this folder, N
 ERR_CHECK enum err_code offhost_status_read(
     const char *folder, struct arena *arena, struct copy_status *ret, struct err *reterr);
 
-/* Each name (whole) of an object that the repository has no use for any more, for whoever may delete: false ends it. */
+/* Each name (whole) of an object that the repository has no use for any more and that no inventory which a restore
+ * reads names, for whoever may delete: false ends it.  They are remembered for OFFHOST_REMEMBER_DAYS, and after that as
+ * little as any other that is not needed. */
 ERR_CHECK enum err_code offhost_unneeded(const struct offhost *o, struct repo *r,
     bool (*visit)(void *ctx, const char *name, uint64_t size_bytes), void *ctx, struct err *reterr);
 

@@ -34,6 +34,19 @@ uint32_t place_newest(const struct ledger *l, char *(*name_of)(uint32_t, char *)
 	return newest;
 }
 
+uint32_t place_base(const struct ledger *l)
+{
+	char name[COPIED_NAME_MAX];
+	uint32_t newest = place_newest(l, copied_inventory_name, OFFHOST_INVENTORIES_MAX);
+	const struct copied *row = newest ? ledger_find(l, copied_inventory_name(newest, name)) : NULL;
+	return row ? copied_base(row) : 1;
+}
+
+bool place_is_unneeded(const struct copied *c, uint32_t base)
+{
+	return c->gone && c->stored_ms && (!c->inventory || c->inventory < base);
+}
+
 /* ---- the ledger that is there ---- */
 
 static enum err_code known(
@@ -160,7 +173,8 @@ static enum err_code fill_from(
 	    .sha256 = *sha256,
 	    .stored_ms = c->made_ms,
 	    .locked_until_ms = place_lock_until(f->o, c->made_ms),
-	    .inventory = c->number};
+	    .inventory = c->number,
+	    .base = inventory_base(c->number, c->base)};
 	enum err_code rc = ledger_put_all(f->ledger, all, c->entries.count + 1, reterr);
 	free(all);
 	return rc;
@@ -191,7 +205,7 @@ static enum err_code make(const struct offhost *o, const struct keys *k, struct 
 		rc = store_newest(&g, copied_inventory_name, 0, OFFHOST_INVENTORIES_MAX, &newest, reterr);
 	struct filling f = {l, o};
 	if (!rc && newest) {
-		store_say(o, "making the ledger again from %u inventories", newest - inventory_base(newest) + 1);
+		store_say(o, "making the ledger again from the inventories up to %u", newest);
 		rc = store_inventories(&g, k, newest, fill_from, &f, reterr);
 	}
 	if (!rc)

@@ -30,8 +30,11 @@ static const struct field copied_fields[] = {
     F_DIGEST(struct copied, sha256, FIELD_REQUIRED, "of its bytes"),
     F_TIME(struct copied, stored_ms, 0, "when it had arrived; none: it was begun"),
     F_TIME(struct copied, locked_until_ms, 0, "until then nobody can delete it"),
-    F_U32(struct copied, inventory, OFFHOST_INVENTORIES_MAX, 0, "the first one that names it"),
+    F_U32(struct copied, inventory, OFFHOST_INVENTORIES_MAX, 0,
+	"the first one that names it; of what is gone the last that may"),
+    F_U32(struct copied, base, OFFHOST_INVENTORIES_MAX, 0, "of an inventory: the whole one that it builds on"),
     F_BOOL(struct copied, gone, 0, "the repository has no use for it any more"),
+    F_TIME(struct copied, gone_since_ms, 0, "since when"),
     F_BYTES(struct copied, packs, OFFHOST_ENTRIES_MAX *PACK_ID_SIZE, 0, "ids of the packs that a restore point needs"),
     F_BYTES(struct copied, content, OFFHOST_MARKS_MAX, 0, "of marks, and of what a log belongs to: what they say"),
 };
@@ -54,6 +57,7 @@ static const struct field inventory_fields[] = {
     F_U32(struct inventory, number, OFFHOST_INVENTORIES_MAX, FIELD_REQUIRED, "its place in the row", .min = 1),
     F_TIME(struct inventory, made_ms, FIELD_REQUIRED, "when it was made"),
     F_DIGEST(struct inventory, previous, 0, "of the one before it"),
+    F_U32(struct inventory, base, OFFHOST_INVENTORIES_MAX, 0, "the whole one that it builds on"),
     F_U64(struct inventory, count, OFFHOST_ENTRIES_MAX, 0, "how many things follow: what was put since, or everything"),
 };
 const struct record_type inventory_type =

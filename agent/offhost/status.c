@@ -239,8 +239,9 @@ enum err_code offhost_unneeded(const struct offhost *o, struct repo *r,
 	const struct copied *e;
 	char name[BUCKET_NAME_MAX];
 	enum err_code rc = place_known(o, repo_keys(r), &l, reterr);
+	uint32_t base = rc ? 0 : place_base(l);
 	for (size_t at = 0; !rc && (e = ledger_next(l, &at));)
-		if (e->gone && e->stored_ms && !e->content.size &&
+		if (place_is_unneeded(e, base) && !e->content.size &&
 		    text_format(
 			name, sizeof name, "%s%s/%03u/%s", o->prefix, o->host, ledger_about(l)->generation, e->name) &&
 		    !visit(ctx, name, e->size_bytes))

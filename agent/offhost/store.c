@@ -243,39 +243,71 @@ enum err_code store_newest(const struct generation *g, char *(*name_of)(uint32_t
 
 enum { INVENTORY_ARENA = 512 << 20 };
 
-static enum err_code one_inventory(const struct generation *g, const struct keys *k, uint32_t number,
-    struct digest *previous, bool check_previous, store_inventory_fn *visit, void *ctx, struct err *reterr)
+struct chain { /* inventories, one after the other */
+	const struct generation *g;
+	const struct keys *k;
+	struct digest previous; /* of the one that was read last */
+};
+
+/* *ret lives in arena; what precedes it is not looked at. */
+static enum err_code read_inventory(
+    struct chain *c, uint32_t number, struct arena *arena, struct inventory *ret, size_t *ret_size, struct err *reterr)
 {
-	CLEANUP(arena_cleanup) struct arena *arena = arena_new(INVENTORY_ARENA);
 	CLEANUP(buf_done) struct buf data = {.limit = OFFHOST_INVENTORY_MAX};
 	char name[COPIED_NAME_MAX];
 	enum bucket_outcome outcome = BUCKET_MISSING;
-	struct inventory c;
 	if (!arena)
 		return err_set(reterr, ERR_NOMEM, "out of memory for an inventory");
 	enum err_code rc =
-	    store_get(g, copied_inventory_name(number, name), OFFHOST_INVENTORY_MAX, &data, &outcome, reterr);
+	    store_get(c->g, copied_inventory_name(number, name), OFFHOST_INVENTORY_MAX, &data, &outcome, reterr);
 	if (rc)
 		return rc;
 	if (outcome != BUCKET_DONE)
 		return err_set(reterr, ERR_CORRUPT, "%s is missing in the store", name);
-	rc = inventory_unseal(k, number, data.data, data.size, arena, &c, reterr);
-	if (!rc && check_previous && memcmp(previous, &c.previous, sizeof c.previous))
-		rc = err_set(reterr, ERR_CORRUPT, "does not follow from the one before it");
+	rc = inventory_unseal(c->k, number, data.data, data.size, arena, ret, reterr);
 	if (rc)
 		return err_prefix(reterr, rc, "%s", name);
-	store_bytes_digest(data.data, data.size, previous);
-	return visit(ctx, &c, data.size, previous, reterr);
+	store_bytes_digest(data.data, data.size, &c->previous);
+	*ret_size = data.size;
+	return ERR_OK;
+}
+
+static enum err_code find_base(struct chain *c, uint32_t newest, uint32_t *ret, struct err *reterr)
+{
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(INVENTORY_ARENA);
+	struct inventory v;
+	size_t size;
+	enum err_code rc = read_inventory(c, newest, arena, &v, &size, reterr);
+	if (!rc)
+		*ret = inventory_base(newest, v.base);
+	return rc;
+}
+
+static enum err_code one_inventory(
+    struct chain *c, uint32_t number, uint32_t base, store_inventory_fn *visit, void *ctx, struct err *reterr)
+{
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(INVENTORY_ARENA);
+	struct digest before = c->previous;
+	struct inventory v;
+	size_t size;
+	enum err_code rc = read_inventory(c, number, arena, &v, &size, reterr);
+	if (!rc && ((number > base && memcmp(&before, &v.previous, sizeof before)) ||
+		       inventory_base(number, v.base) != base)) {
+		char name[COPIED_NAME_MAX];
+		rc = err_set(reterr, ERR_CORRUPT, "%s does not follow from the one before it",
+		    copied_inventory_name(number, name));
+	}
+	return rc ? rc : visit(ctx, &v, size, &c->previous, reterr);
 }
 
 enum err_code store_inventories(const struct generation *g, const struct keys *k, uint32_t newest,
     store_inventory_fn *visit, void *ctx, struct err *reterr)
 {
-	struct digest previous = {{0}};
-	uint32_t base = newest ? inventory_base(newest) : 1;
-	enum err_code rc = ERR_OK;
+	struct chain c = {.g = g, .k = k};
+	uint32_t base = 1;
+	enum err_code rc = newest ? find_base(&c, newest, &base, reterr) : ERR_OK;
 	for (uint32_t n = base; n <= newest && !rc; n++)
-		rc = one_inventory(g, k, n, &previous, n > base, visit, ctx, reterr);
+		rc = one_inventory(&c, n, base, visit, ctx, reterr);
 	return rc;
 }
 

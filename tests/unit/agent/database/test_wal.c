@@ -461,6 +461,46 @@ static void swept_with_the_bases(void **state)
 	assert_true(h.segments[0].number == 3);
 }
 
+/* A year: a restore point an hour, kept as `keep` says (24 of the last hours, 7 days, 4 weeks, 12 months), a segment a
+ * minute, a sweep a day. */
+enum { HOURS = 365 * 24, KEEP_DAYS = 35 };
+
+static bool is_kept_after(unsigned hour, unsigned now)
+{
+	unsigned age = now - hour;
+	return age < 24 || (hour % 24 == 0 && age <= 7 * 24) || (hour % (7 * 24) == 0 && age <= 28 * 24) ||
+	       hour % (30 * 24) == 0;
+}
+
+static void a_year_of_log_is_no_more_than_its_window(void **state)
+{
+	static struct wal_base bases[HOURS];
+	const uint64_t minute = 16 << 20, keep_ms = (uint64_t)KEEP_DAYS * 24 * 3600 * 1000;
+	(void)state;
+	for (unsigned now = 24; now < HOURS; now += 24) {
+		size_t count = 0;
+		uint64_t from, written = now * 60 * minute, oldest = UINT64_MAX;
+		for (unsigned h = 0; h < now; h++)
+			if (is_kept_after(h, now)) {
+				bases[count++] = (struct wal_base){h * 60 * minute, h * 3600000ull};
+				oldest = h * 60 * minute < oldest ? h * 60 * minute : oldest;
+			}
+		assert_true(wal_needed_from(bases, count, now * 3600000ull, keep_ms, &from));
+		/* Every moment of the five weeks lies behind a base whose log is whole from there on. */
+		uint64_t first = now > KEEP_DAYS * 24 ? (now - KEEP_DAYS * 24) * 60 * minute : 0;
+		assert_true(from <= first);
+		bool is_base = false;
+		for (size_t i = 0; i < count; i++)
+			is_base |= bases[i].start == from;
+		assert_true(is_base);
+		/* And that is all: the window, and a month to the base before it where only monthly ones are left. */
+		assert_true((written - from) / minute <= (KEEP_DAYS + 30) * 24 * 60);
+		assert_true(wal_needed_from(bases, count, now * 3600000ull, 0, &from) && from == oldest);
+	}
+	uint64_t none;
+	assert_false(wal_needed_from(bases, 0, 1, keep_ms, &none));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -476,6 +516,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(gaps, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(swept, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(swept_with_the_bases, set_up, tear_down),
+	    cmocka_unit_test(a_year_of_log_is_no_more_than_its_window),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 #include "agent/snapshot/seal.h"
 #include "tests/lib/unit.h"
 
-enum { MEMORY_OBJECTS = 512 };
+enum { MEMORY_OBJECTS = 8192 };
 
 struct memory_object {
 	char name[BUCKET_NAME_MAX];
@@ -19,7 +19,7 @@ struct memory_object {
 	unsigned puts; /* bodies that arrived for this name, taken or not */
 };
 struct memory_store {
-	struct memory_object all[MEMORY_OBJECTS];
+	struct memory_object *all; /* room for MEMORY_OBJECTS, made with the first */
 	size_t count;
 	unsigned calls;
 	unsigned dies_at; /* from this call on nothing gets through; 0: never */
@@ -37,6 +37,7 @@ static inline void memory_done(struct memory_store *m)
 {
 	for (size_t i = 0; i < m->count; i++)
 		free(m->all[i].data);
+	free(m->all);
 	*m = (struct memory_store){.syncs = m->syncs};
 }
 
@@ -95,6 +96,8 @@ static inline enum err_code memory_put(
 		return rc;
 	}
 	assert_true(m->count < MEMORY_OBJECTS);
+	if (!m->all)
+		assert_non_null(m->all = calloc(MEMORY_OBJECTS, sizeof *m->all));
 	struct memory_object *mine = &m->all[m->count++];
 	*mine = (struct memory_object){.size = o->size_bytes,
 	    .until_ms = o->lock_until_ms,

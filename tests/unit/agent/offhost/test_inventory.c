@@ -13,7 +13,7 @@ static struct copied entries[] = {
 	.sha256 = {{2}},
 	.content = {(const uint8_t *)"{}", 2}},
 };
-static const struct inventory sample = {"web-1", 3, 1700000000000, {{9}}, 0, {entries, 2}};
+static const struct inventory sample = {"web-1", 3, 1700000000000, {{9}}, 1, 0, {entries, 2}};
 
 static struct keys *new_keys(void)
 {
@@ -100,13 +100,15 @@ static void a_body_is_exactly_what_it_says(void **state)
 		assert_int_not_equal(inventory_body_parse(body.data, n, arena, &v, NULL), ERR_OK);
 }
 
-static void every_so_often_one_is_whole(void **state)
+static void each_says_what_it_builds_on(void **state)
 {
 	(void)state;
-	assert_int_equal(inventory_base(1), 1);
-	assert_int_equal(inventory_base(OFFHOST_FULL_EVERY), 1);
-	assert_int_equal(inventory_base(OFFHOST_FULL_EVERY + 1), OFFHOST_FULL_EVERY + 1);
-	assert_int_equal(inventory_base(3 * OFFHOST_FULL_EVERY), 2 * OFFHOST_FULL_EVERY + 1);
+	assert_int_equal(inventory_base(77, 5), 5);
+	/* those of old, which do not say it */
+	assert_int_equal(inventory_base(1, 0), 1);
+	assert_int_equal(inventory_base(OFFHOST_FULL_EVERY, 0), 1);
+	assert_int_equal(inventory_base(OFFHOST_FULL_EVERY + 1, 0), OFFHOST_FULL_EVERY + 1);
+	assert_int_equal(inventory_base(3 * OFFHOST_FULL_EVERY, 0), 2 * OFFHOST_FULL_EVERY + 1);
 }
 
 int main(void)
@@ -115,7 +117,7 @@ int main(void)
 	    cmocka_unit_test(what_was_sealed_comes_back),
 	    cmocka_unit_test(nothing_else_is_taken),
 	    cmocka_unit_test(a_body_is_exactly_what_it_says),
-	    cmocka_unit_test(every_so_often_one_is_whole),
+	    cmocka_unit_test(each_says_what_it_builds_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

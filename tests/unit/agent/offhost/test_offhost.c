@@ -574,10 +574,18 @@ static void marks_travel_and_what_is_gone_is_told(void **state)
 	world_text(r.w.config_dir, "a.conf", "two\n");
 	rig_point(&r);
 	RIG_OK(&r, rig_copy(&r));
-	char path[WORLD_PATH * 2], name[COPIED_NAME_MAX];
+	char path[WORLD_PATH * 2], name[COPIED_NAME_MAX], line[32];
 	(void)text_format(path, sizeof path, "%s/%s", r.w.repo_path, copied_manifest_name(first, name));
 	assert_int_equal(unlink(path), 0);
 	RIG_OK(&r, rig_copy(&r));
+	RIG_OK(&r, offhost_unneeded(&r.o, r.w.repo, count_name, &unneeded, &r.err));
+	assert_int_equal(unneeded, 0); /* a restore still reads an inventory that names it */
+	for (int i = 0; i <= OFFHOST_FULL_EVERY; i++) {
+		(void)text_format(line, sizeof line, "%d\n", i);
+		world_text(r.w.config_dir, "a.conf", line);
+		rig_point(&r);
+		RIG_OK(&r, rig_copy(&r));
+	}
 	RIG_OK(&r, offhost_unneeded(&r.o, r.w.repo, count_name, &unneeded, &r.err));
 	assert_int_equal(unneeded, 1);
 	rig_done(&r);
