@@ -227,7 +227,8 @@ int cli_restore(struct cli *c)
 	struct restore_options o = { .components = c->components, .paths = c->argc > 1 ? (const char *const *)(c->argv + 1) : NULL, .sync = true,
 		.progress = on_progress, .progress_ctx = (void *)(uintptr_t)"restore" };
 	if (cli_open(c, &repo, &err) != ERR_OK || cli_named(c, repo, c->argv[0], &about, &err) != ERR_OK ||
-	    snapshot_open(repo, about.snapshot, &s, &err) != ERR_OK || snapshot_restore_into(s, c->into, &o, &r, &err) != ERR_OK)
+	    snapshot_open(repo, about.snapshot, &s, &err) != ERR_OK || snapshot_restore_into(s, c->into, &o, &r, &err) != ERR_OK ||
+	    (!o.paths && database_assemble(c->into, &err) != ERR_OK))
 		return cli_fail(&err);
 	cli_progress_end();
 	if (c->format == CLI_JSON || c->format == CLI_YAML)

@@ -154,21 +154,28 @@ static enum err_code know(struct contents *c, struct err *reterr)
 
 /* ---- the exchange ---- */
 
+enum err_code contents_exchange(
+    int here_fd, const char *here, int there_fd, const char *there, uint64_t wanted, struct err *reterr)
+{
+	uint64_t in = inode_at(here_fd, here), out = inode_at(there_fd, there);
+	if (wanted ? in == wanted : !in)
+		return ERR_OK; /* done before */
+	if (wanted && out != wanted)
+		return err_set(reterr, ERR_CORRUPT, "%s is in neither of its two places", here);
+	if (!wanted && out)
+		return err_set(reterr, ERR_CORRUPT, "%s has come from elsewhere", there);
+	int failed = in && out ? renameat2(there_fd, there, here_fd, here, RENAME_EXCHANGE)
+		     : in      ? renameat2(here_fd, here, there_fd, there, RENAME_NOREPLACE)
+			       : renameat2(there_fd, there, here_fd, here, RENAME_NOREPLACE);
+	return failed ? err_sys(reterr, errno, "%s cannot be exchanged", here) : ERR_OK;
+}
+
 /* Its wanted inode comes into data; where it has none there, what is there goes. */
 static enum err_code exchange(const struct contents *c, const struct entry *e, bool forward, struct err *reterr)
 {
-	uint64_t wanted = forward ? e->theirs : e->mine, here = inode_at(c->data_fd, e->name),
-		 there = inode_at(c->other_fd, e->name);
-	if (wanted ? here == wanted : !here)
-		return ERR_OK; /* done before */
-	if (wanted && there != wanted)
-		return err_set(reterr, ERR_CORRUPT, "%s/%s is neither there nor in %s", c->data, e->name, c->other);
-	if (!wanted && there)
-		return err_set(reterr, ERR_CORRUPT, "%s/%s has come from elsewhere", c->other, e->name);
-	int failed = here && there ? renameat2(c->other_fd, e->name, c->data_fd, e->name, RENAME_EXCHANGE)
-		     : here        ? renameat2(c->data_fd, e->name, c->other_fd, e->name, RENAME_NOREPLACE)
-				   : renameat2(c->other_fd, e->name, c->data_fd, e->name, RENAME_NOREPLACE);
-	return failed ? err_sys(reterr, errno, "%s/%s cannot be exchanged", c->data, e->name) : ERR_OK;
+	enum err_code rc =
+	    contents_exchange(c->data_fd, e->name, c->other_fd, e->name, forward ? e->theirs : e->mine, reterr);
+	return rc == ERR_OK ? rc : err_prefix(reterr, rc, "%s", c->data);
 }
 
 static enum err_code sync_both(const struct contents *c, struct err *reterr)

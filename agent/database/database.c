@@ -1,5 +1,6 @@
 #include "agent/database/contents.h"
 #include "agent/database/postgres_recovery.h"
+#include "agent/database/tablespaces.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +18,7 @@
 #include "shared/base/file.h"
 #include "shared/base/text.h"
 
-enum { PROC_PATH = 64, SETTINGS_MAX = 64 << 10, SETTLE_POLL_MS = 10 };
+enum { PROC_PATH = 64, SETTINGS_MAX = 4 << 20, SETTLE_POLL_MS = 10 };
 
 const struct adapter *adapter_of(const struct service_config *s)
 {
@@ -134,7 +135,7 @@ static enum err_code beside(
 
 /* Room for it, on the data directory's own file system. */
 static enum err_code check_place(
-    const struct snapshot *s, const char *data, bool by_contents_too, struct err *reterr)
+    const struct snapshot *s, const struct adapter *kind, const char *data, bool by_contents_too, struct err *reterr)
 {
 	const struct snapshot_component *c = snapshot_summary_component(snapshot_about(s), COMPONENT_DATABASE);
 	char parent[PATH_LIMIT], need[TEXT_TIME_MAX], have[TEXT_TIME_MAX];
@@ -150,14 +151,62 @@ static enum err_code check_place(
 	if (stat(data, &here) == 0 && here.st_dev != above.st_dev)
 		return err_set(reterr, ERR_UNSUPPORTED,
 		    "%s is a mount point: its data directory must be a folder below it, to be exchanged", data);
-	uint64_t wanted = c->size_bytes + c->size_bytes / 5, there = (uint64_t)fs.f_bavail * fs.f_frsize;
+	uint64_t bytes = c->size_bytes, entries = c->entries;
+	enum err_code rc = kind->room ? kind->room(s, parent, &bytes, &entries, reterr) : ERR_OK;
+	if (rc != ERR_OK)
+		return rc;
+	uint64_t wanted = bytes + bytes / 5, there = (uint64_t)fs.f_bavail * fs.f_frsize;
 	if (there < wanted)
 		return err_set(reterr, ERR_FULL,
 		    "not enough room beside %s: %s are needed, %s are free; nothing was changed", data,
 		    text_size_human(wanted, need), text_size_human(there, have));
-	if (fs.f_files && fs.f_favail < c->entries + c->entries / 5)
+	if (fs.f_files && fs.f_favail < entries + entries / 5)
 		return err_set(reterr, ERR_FULL, "not enough inodes beside %s; nothing was changed", data);
 	return ERR_OK;
+}
+
+static bool is_folder(const char *path)
+{
+	struct stat st;
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+enum err_code database_choose(const struct snapshot *s, const struct service_config *service, enum database_way *ret,
+    char *text, struct err *reterr)
+{
+	const struct adapter *kind = adapter_of(service);
+	struct err why = ERR_INIT;
+	char path[PATH_LIMIT];
+	if (!kind)
+		return err_set(reterr, ERR_NOT_FOUND, "%s has no database", service->name);
+	enum err_code rc = check_place(s, kind, place_of(service), by_contents(service), &why);
+	bool short_of_room = rc == ERR_FULL && kind->places && is_folder(place_of(service));
+	if (rc != ERR_OK && !short_of_room)
+		return err_set(reterr, rc, "%s", why.msg);
+	*ret = short_of_room ? DATABASE_IN_PLACE : DATABASE_BESIDE;
+	*text = '\0';
+	if (!short_of_room)
+		return ERR_OK;
+	/* Nothing is written through a symlink. */
+	if (text_format(path, sizeof path, "%s/pg_wal", place_of(service)) && postgres_of(service) && !is_folder(path))
+		return err_set(reterr, ERR_FULL,
+		    "%s; and %s is no folder of its own, so that it cannot be done in place", why.msg, path);
+	*strchrnul(why.msg, ';') = '\0';
+	(void)text_format(text, TEXT_LINE_MAX, "in place, only what differs: %s", why.msg);
+	return ERR_OK;
+}
+
+enum err_code database_places(const struct snapshot *s, const struct snapshot *now,
+    const struct service_config *service, struct arena *arena, struct list *ret, struct err *reterr)
+{
+	const struct adapter *kind = adapter_of(service);
+	return kind && kind->places ? kind->places(s, now, service, arena, ret, reterr)
+				    : err_set(reterr, ERR_UNSUPPORTED, "this database is never put back in place");
+}
+
+const char *database_last(const struct service_config *service)
+{
+	return adapter_of(service)->last;
 }
 
 /* Everything on its file system: one call instead of one a file. */
@@ -167,8 +216,8 @@ static enum err_code sync_around(const char *folder, struct err *reterr)
 	return fd < 0 || syncfs(fd) != 0 ? err_sys(reterr, errno, "%s cannot be synced", folder) : ERR_OK;
 }
 
-static enum err_code restore_beside(
-    struct snapshot *s, const struct adapter *kind, const char *to, const char *settings, struct err *reterr)
+static enum err_code restore_beside(struct snapshot *s, const struct adapter *kind, const char *place, const char *to,
+    const char *settings, struct arena *arena, struct err *reterr)
 {
 	char box[PATH_LIMIT], tree[PATH_LIMIT], parent[PATH_LIMIT];
 	struct restore_options o = {.components = 1u << COMPONENT_DATABASE};
@@ -182,6 +231,8 @@ static enum err_code restore_beside(
 		rc = contents_forget(to, reterr);
 	if (rc == ERR_OK)
 		rc = tree_remove(box, reterr);
+	if (rc == ERR_OK && kind->stage_else)
+		rc = kind->stage_else(s, place, to, arena, &o.paths, reterr);
 	if (rc == ERR_OK)
 		rc = snapshot_restore_into(s, box, &o, &done, reterr);
 	if (rc == ERR_OK && kind->assemble)
@@ -223,9 +274,10 @@ static enum err_code give_archive(
 
 /* What is simply started goes on writing on its timeline, over places in the log that are archived already.  A base
  * copy recovers to where it is whole; a copy of a stopped server to the end of the log that lies in it. */
-static enum err_code end_of(const struct snapshot *s, const char *state_directory, const struct service_config *service,
-    struct arena *arena, const char **ret, struct err *reterr)
+enum err_code database_settings(const struct snapshot *s, const char *state_directory,
+    const struct service_config *service, struct arena *arena, const char **ret, struct err *reterr)
 {
+	*ret = NULL;
 	uint64_t timeline = 0;
 	const char *text = fact(s, "postgres_timeline");
 	bool base = fact(s, "postgres_start") != NULL;
@@ -236,6 +288,15 @@ static enum err_code end_of(const struct snapshot *s, const char *state_director
 	    base ? "recovery_target = 'immediate'\n" : "", arena, ret, reterr);
 }
 
+enum err_code database_settle_in_place(
+    const char *state_directory, const struct service_config *service, const char *settings, struct err *reterr)
+{
+	enum err_code rc = settings ? recovery_prepare(place_of(service), settings, reterr) : ERR_OK;
+	if (rc == ERR_OK && postgres_of(service))
+		rc = tablespaces_own(place_of(service), reterr);
+	return rc == ERR_OK ? give_archive(state_directory, service, place_of(service), reterr) : rc;
+}
+
 enum err_code database_stage(struct snapshot *s, const char *state_directory, const struct service_config *service,
     const char *token, const char *settings, struct err *reterr)
 {
@@ -244,16 +305,16 @@ enum err_code database_stage(struct snapshot *s, const char *state_directory, co
 	enum err_code rc =
 	    arena ? beside(service, token, to, sizeof to, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 	if (rc == ERR_OK)
-		rc = check_place(s, place_of(service), by_contents(service), reterr);
+		rc = check_place(s, adapter_of(service), place_of(service), by_contents(service), reterr);
 	if (rc == ERR_OK && !settings)
-		rc = end_of(s, state_directory, service, arena, &settings, reterr);
+		rc = database_settings(s, state_directory, service, arena, &settings, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	rc = restore_beside(s, adapter_of(service), to, settings, reterr);
+	rc = restore_beside(s, adapter_of(service), place_of(service), to, settings, arena, reterr);
 	if (rc == ERR_OK)
 		rc = give_archive(state_directory, service, to, reterr);
 	if (rc != ERR_OK)
-		(void)!tree_remove(to, NULL);
+		(void)!database_discard(service, token, NULL);
 	return rc;
 }
 
@@ -377,6 +438,10 @@ enum err_code database_swap(const struct service_config *service, const char *to
 	if (database_running(service))
 		return err_set(
 		    reterr, ERR_STATE, "the database of %s still runs: its files cannot be replaced", service->name);
+	if (kind->swap_else)
+		rc = kind->swap_else(other, database_inode(service, NULL), database_inode(service, token), reterr);
+	if (rc != ERR_OK)
+		return rc;
 	if (by_contents(service))
 		return contents_swap(data, other, reterr);
 	tree_parent(data, parent);
@@ -397,8 +462,10 @@ enum err_code database_swap(const struct service_config *service, const char *to
 
 enum err_code database_discard(const struct service_config *service, const char *token, struct err *reterr)
 {
-	char path[PATH_LIMIT];
+	char path[PATH_LIMIT], part[PATH_LIMIT];
 	enum err_code rc = beside(service, token, path, sizeof path, reterr);
+	if (rc == ERR_OK && text_format(part, sizeof part, "%s.part", path)) /* killed while it was restored there */
+		rc = tree_remove(part, reterr);
 	if (rc == ERR_OK && adapter_of(service)->discard)
 		rc = adapter_of(service)->discard(path, reterr);
 	if (rc == ERR_OK)
@@ -407,6 +474,16 @@ enum err_code database_discard(const struct service_config *service, const char 
 }
 
 /* ---- practised ---- */
+
+enum err_code database_assemble(const char *box, struct err *reterr)
+{
+	char data[PATH_LIMIT];
+	enum err_code rc = tree_join(box, adapter_postgres.label, data, reterr);
+	if (rc != ERR_OK || !file_exists(data))
+		return rc;
+	rc = postgres_assemble(box, reterr);
+	return rc == ERR_OK ? sync_around(box, reterr) : rc;
+}
 
 enum err_code database_try(const struct service_config *service, const char *box, const atomic_bool *cancel,
     bool *ret_tried, struct err *reterr)

@@ -93,6 +93,39 @@ bool database_staged(const struct service_config *service, const char *token);
 /* Inode of the data directory (token NULL) or of what stands beside it; 0: not there. */
 uint64_t database_inode(const struct service_config *service, const char *token);
 
+/* ---- in place, where there is no room for a second one ---- */
+
+#define DATABASE_NO_ROOT UINT32_MAX
+/* Where a root of a restore point of a database belongs.  The data directory's is the first. */
+struct database_place {
+	const char *path;
+	uint32_t root;     /* of the restore point; DATABASE_NO_ROOT: it has none there, and what is there goes */
+	uint32_t now_root; /* of the restore point of what is there now, with the same content; DATABASE_NO_ROOT: none */
+	bool over;         /* its entries go before those of the place before it */
+};
+enum database_way { DATABASE_BESIDE, DATABASE_IN_PLACE };
+/* How it can be put back: beside, and exchanged, where there is room for that; else in place, and why (text, of TEXT_LINE_MAX bytes).
+ * Errors as of database_stage(). */
+ERR_CHECK enum err_code database_choose(const struct snapshot *s, const struct service_config *service, enum database_way *ret, char *text,
+    struct err *reterr);
+/* *ret: struct database_place.  now: a restore point of what is there, or NULL. */
+ERR_CHECK enum err_code database_places(const struct snapshot *s, const struct snapshot *now, const struct service_config *service,
+    struct arena *arena, struct list *ret, struct err *reterr);
+/* What it does not start without, in its first place. */
+const char *database_last(const struct service_config *service);
+/* What database_stage() would tell the server without settings; *ret NULL: nothing. */
+ERR_CHECK enum err_code database_settings(const struct snapshot *s, const char *state_directory, const struct service_config *service,
+    struct arena *arena, const char **ret, struct err *reterr);
+/* Its files are in place: what it is told goes with them.  settings NULL: nothing. */
+ERR_CHECK enum err_code database_settle_in_place(
+    const char *state_directory, const struct service_config *service, const char *settings, struct err *reterr);
+
+/* ---- elsewhere ---- */
+
+/* The database component of a restore point was restored into box, whole: what of it is not yet what its server can be started from becomes that,
+ * durably; its tablespaces lie in box.  What runs elsewhere is not touched. */
+ERR_CHECK enum err_code database_assemble(const char *box, struct err *reterr);
+
 /* ---- practised ---- */
 
 /* The database component of a restore point was restored into box, which is in nobody's way and which its system user can come to: start

@@ -36,6 +36,13 @@ struct adapter {
 	    const struct adapter_job *j, const char *path, struct snapshot_summary *ret, struct err *reterr);
 	/* box/<label> is restored: make it what can take the place.  NULL: it is. */
 	enum err_code (*assemble)(const char *box, struct err *reterr);
+	/* Which roots of it go into box with it, by path (paths, NULL-ended, in arena); and all else of it beside its own places.  NULL: all do. */
+	enum err_code (*stage_else)(struct snapshot *s, const char *place, const char *other, struct arena *arena,
+	    const char *const **ret_paths, struct err *reterr);
+	/* In the direction in which the two are about to be exchanged, by their inodes.  NULL: nothing. */
+	enum err_code (*swap_else)(const char *other, uint64_t here, uint64_t there, struct err *reterr);
+	/* Bytes and entries of it on other file systems than place's are not counted.  NULL: all are there. */
+	enum err_code (*room)(const struct snapshot *s, const char *place, uint64_t *bytes, uint64_t *entries, struct err *reterr);
 	/* Nothing runs: make place ready to be exchanged with what stands at other, and after the exchange clean up.  NULL: nothing to do. */
 	enum err_code (*before_swap)(const char *place, const char *other, struct err *reterr);
 	enum err_code (*after_swap)(const char *place, const char *other, struct err *reterr);
@@ -43,6 +50,10 @@ struct adapter {
 	enum err_code (*trial)(
 	    const struct service_config *s, const char *box, const atomic_bool *cancel, struct err *reterr);
 	enum err_code (*trial_end)(const struct service_config *s, const char *box, struct err *reterr);
+	/* Where its roots belong (database_places()), and what comes last; NULL: it is never put back in place. */
+	enum err_code (*places)(const struct snapshot *s, const struct snapshot *now, const struct service_config *service,
+	    struct arena *arena, struct list *ret, struct err *reterr);
+	const char *last;
 	/* Removes what goes with what was set aside; NULL: nothing. */
 	enum err_code (*discard)(const char *other, struct err *reterr);
 };
@@ -112,8 +123,21 @@ ERR_CHECK enum err_code postgres_segment_size(const char *data_directory, uint32
 enum err_code postgres_snapshot(const struct adapter_job *j, struct snapshot_summary *ret, struct err *reterr);
 enum err_code postgres_snapshot_still(
     const struct adapter_job *j, const char *data, struct snapshot_summary *ret, struct err *reterr);
-/* The two roots of a base copy, restored into box, become the one data directory box/postgres. */
+/* The two roots of a base copy, restored into box, become the one data directory box/postgres, which
+ * finds its tablespaces in box where they were restored into it too. */
 enum err_code postgres_assemble(const char *box, struct err *reterr);
+/* These, and one a tablespace (struct tablespace), as live as the first. */
+ERR_CHECK enum err_code postgres_sources(const struct snapshot_source *own, size_t own_count, const struct list *tablespaces,
+    const struct list *exclude, struct arena *arena, struct snapshot_source **ret, size_t *ret_count, struct err *reterr);
+
+/* ---- postgres_places.c ---- */
+
+ERR_CHECK enum err_code postgres_places(const struct snapshot *s, const struct snapshot *now, const struct service_config *service,
+    struct arena *arena, struct list *ret, struct err *reterr);
+
+/* How much of it comes to lie on place's file system; ERR_FULL: a tablespace has no room on its own. */
+ERR_CHECK enum err_code postgres_room(
+    const struct snapshot *s, const char *place, uint64_t *bytes, uint64_t *entries, struct err *reterr);
 
 /* ---- postgres_trial.c ---- */
 

@@ -16,6 +16,7 @@
 
 #include "agent/database/contents.h"
 #include "agent/database/internal.h"
+#include "agent/database/tablespaces.h"
 #include "agent/snapshot/io.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/file.h"
@@ -43,6 +44,7 @@ struct base {
 	const char *data;
 	char end[PATH_LIMIT]; /* the second root, while it is made */
 	struct stat owner;
+	struct list tablespaces; /* when it began */
 	struct arena *arena;
 	struct postgres_session *session;
 	uint64_t start, stop; /* LSNs */
@@ -114,17 +116,22 @@ static enum err_code check_identity(struct base *b, const char *system, struct e
 	return rc;
 }
 
-static enum err_code check_tablespaces(const struct base *b, struct err *reterr)
+/* One that was made meanwhile would be made again in its live place by whoever replays the log elsewhere. */
+static enum err_code check_tablespaces(struct base *b, struct err *reterr)
 {
-	char path[PATH_LIMIT];
-	enum err_code rc = tree_join(b->data, "pg_tblspc", path, reterr);
-	CLEANUP(cleanup_dir) DIR *dir = rc == ERR_OK ? opendir(path) : NULL;
-	for (struct dirent *e; dir && (e = readdir(dir));)
-		if (e->d_name[0] != '.')
-			return err_set(reterr, ERR_UNSUPPORTED,
-			    "the cluster has tablespaces outside of its data directory, which this version does not "
-			    "copy");
-	return rc;
+	struct list now;
+	enum err_code rc = tablespaces_of(b->data, "", b->arena, &now, reterr);
+	bool same = rc == ERR_OK && now.count == b->tablespaces.count;
+	for (size_t i = 0; same && i < now.count; i++) {
+		bool found = false;
+		for (size_t k = 0; k < now.count; k++)
+			found |= text_equal(LIST_AT(now, struct tablespace, i).folder,
+			    LIST_AT(b->tablespaces, struct tablespace, k).folder);
+		same = found;
+	}
+	return rc == ERR_OK && !same
+		   ? err_set(reterr, ERR_BUSY, "a tablespace was made or dropped while it was copied: take it again")
+		   : rc;
 }
 
 static enum err_code learn(struct base *b, struct err *reterr)
@@ -178,7 +185,7 @@ static enum err_code begin(struct base *b, struct err *reterr)
 	if (rc == ERR_OK)
 		rc = learn(b, reterr);
 	if (rc == ERR_OK)
-		rc = check_tablespaces(b, reterr);
+		rc = tablespaces_of(b->data, "", b->arena, &b->tablespaces, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	hold_log(b);
@@ -356,6 +363,8 @@ static enum err_code finish(void *ctx, struct err *reterr)
 	if (rc == ERR_OK)
 		rc = lsn(c[0], &b->stop, reterr);
 	if (rc == ERR_OK)
+		rc = check_tablespaces(b, reterr);
+	if (rc == ERR_OK)
 		rc = tell_stop(b, c[0], c[3], reterr);
 	if (rc == ERR_OK)
 		rc = put_hex(b, "backup_label", c[1], reterr);
@@ -378,7 +387,8 @@ static enum err_code take(
     struct base *b, struct repo *r, const struct snapshot_options *o, struct snapshot_summary *ret, struct err *reterr)
 {
 	struct list exclude = {(void *)(uintptr_t)left_out, sizeof left_out / sizeof left_out[0]};
-	struct snapshot_source sources[] = {
+	struct snapshot_source *sources;
+	const struct snapshot_source own[] = {
 	    {.component = COMPONENT_DATABASE,
 		.root = b->data,
 		.label = DATABASE_LABEL,
@@ -398,8 +408,10 @@ static enum err_code take(
 	enum err_code rc = begin(b, reterr);
 	if (rc != ERR_OK)
 		return err_prefix(reterr, rc, "the database cannot be copied");
+	rc = postgres_sources(own, 2, &b->tablespaces, &exclude, b->arena, &sources, &with.source_count, reterr);
+	if (rc != ERR_OK)
+		return rc;
 	with.sources = sources;
-	with.source_count = 2;
 	with.versions = b->versions;
 	with.version_count = b->version_count;
 	b->with = &with;
@@ -433,11 +445,35 @@ static enum err_code trial_end(const struct service_config *s, const char *box, 
 	return postgres_trial_end(postgres_of(s), box, reterr);
 }
 
+static enum err_code stage_else(struct snapshot *s, const char *place, const char *other, struct arena *arena,
+    const char *const **ret_paths, struct err *reterr)
+{
+	const struct snapshot_component *c = snapshot_summary_component(snapshot_about(s), COMPONENT_DATABASE);
+	const char **paths = arena_array(arena, c->roots.count + 1, sizeof *paths);
+	size_t n = 0;
+	if (!paths)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < c->roots.count; i++) {
+		const struct snapshot_root *r = &LIST_AT(c->roots, struct snapshot_root, i);
+		if (!r->label || !text_starts(r->label, TABLESPACE_LABEL))
+			paths[n++] = r->path;
+	}
+	paths[n] = NULL;
+	*ret_paths = paths;
+	return tablespaces_stage(s, place, other, arena, reterr);
+}
+
 const struct adapter adapter_postgres = {.label = DATABASE_LABEL,
     .by_contents = true,
     .program = "postgres",
     .snapshot = postgres_snapshot,
     .snapshot_still = postgres_snapshot_still,
     .assemble = postgres_assemble,
+    .stage_else = stage_else,
+    .swap_else = tablespaces_swap,
+    .room = postgres_room,
+    .discard = tablespaces_discard,
+    .places = postgres_places,
+    .last = "global/pg_control",
     .trial = trial,
     .trial_end = trial_end};

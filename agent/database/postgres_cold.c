@@ -6,8 +6,10 @@
 
 #include "agent/database/contents.h"
 #include "agent/database/internal.h"
+#include "agent/database/tablespaces.h"
 #include "agent/snapshot/io.h"
 #include "shared/base/cleanup.h"
+#include "shared/base/file.h"
 #include "shared/base/text.h"
 
 enum { LOG_FILES_MAX = 1 << 16 }; /* a terabyte of log in one data directory */
@@ -75,10 +77,34 @@ static enum err_code idle_logs(const char *data, struct arena *arena, struct lis
 	return rc;
 }
 
+enum err_code postgres_sources(const struct snapshot_source *own, size_t own_count, const struct list *tablespaces,
+    const struct list *exclude, struct arena *arena, struct snapshot_source **ret, size_t *ret_count,
+    struct err *reterr)
+{
+	struct snapshot_source *all = arena_array(arena, own_count + tablespaces->count, sizeof *all);
+	if (!all)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	memcpy(all, own, own_count * sizeof *all);
+	for (size_t i = 0; i < tablespaces->count; i++) {
+		const struct tablespace *t = &LIST_AT(*tablespaces, struct tablespace, i);
+		all[own_count + i] = (struct snapshot_source){.component = COMPONENT_DATABASE,
+		    .root = t->folder,
+		    .label = t->label,
+		    .exclude = exclude,
+		    .pages = POSTGRES_PAGES,
+		    .live = own->live};
+	}
+	*ret = all;
+	*ret_count = own_count + tablespaces->count;
+	return ERR_OK;
+}
+
 enum err_code postgres_snapshot_still(
     const struct adapter_job *j, const char *data, struct snapshot_summary *ret, struct err *reterr)
 {
-	struct list exclude;
+	struct list exclude, tablespaces;
+	struct snapshot_source *sources;
+	size_t count;
 	struct postgres_control control;
 	struct adapter_job with = *j;
 	struct snapshot_options o = *j->o;
@@ -93,12 +119,16 @@ enum err_code postgres_snapshot_still(
 	o.versions = versions;
 	with.o = &o;
 	enum err_code rc = idle_logs(data, j->arena, &exclude, reterr);
+	if (rc == ERR_OK)
+		rc = tablespaces_of(data, tablespaces_suffix(data), j->arena, &tablespaces, reterr);
 	struct snapshot_source source = {.component = COMPONENT_DATABASE,
 	    .root = data,
 	    .label = DATABASE_LABEL,
 	    .exclude = &exclude,
 	    .pages = POSTGRES_PAGES};
-	return rc == ERR_OK ? adapter_take(&with, &source, 1, ret, reterr) : rc;
+	if (rc == ERR_OK)
+		rc = postgres_sources(&source, 1, &tablespaces, &exclude, j->arena, &sources, &count, reterr);
+	return rc == ERR_OK ? adapter_take(&with, sources, count, ret, reterr) : rc;
 }
 
 /* ---- a base copy becomes a data directory ---- */
@@ -129,7 +159,7 @@ static enum err_code own_log_folder(const char *data, struct err *reterr)
 	return rc;
 }
 
-enum err_code postgres_assemble(const char *box, struct err *reterr)
+static enum err_code put_together(const char *box, struct err *reterr)
 {
 	char data[PATH_LIMIT], end[PATH_LIMIT], path[PATH_LIMIT];
 	enum err_code rc = tree_join(box, DATABASE_LABEL, data, reterr);
@@ -151,4 +181,14 @@ enum err_code postgres_assemble(const char *box, struct err *reterr)
 			rc = move(end, data, name, reterr);
 	}
 	return rc == ERR_OK ? tree_remove(end, reterr) : rc;
+}
+
+/* Those that were restored into box, too, are where it looks for them. */
+enum err_code postgres_assemble(const char *box, struct err *reterr)
+{
+	char spaces[PATH_LIMIT];
+	enum err_code rc = put_together(box, reterr);
+	if (rc == ERR_OK)
+		rc = tree_join(box, TABLESPACE_LABEL, spaces, reterr);
+	return rc == ERR_OK && file_exists(spaces) ? tablespaces_relocate(box, reterr) : rc;
 }

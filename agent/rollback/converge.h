@@ -21,7 +21,7 @@
 #ifndef KEDGE_AGENT_ROLLBACK_CONVERGE_H
 #define KEDGE_AGENT_ROLLBACK_CONVERGE_H
 
-#include "agent/snapshot/snapshot.h"
+#include "agent/database/database.h"
 
 enum {
 	CONVERGE_CHANGES_MAX = 8 << 20, /* entries that differ: a whole tree of eight million can be put back */
@@ -38,11 +38,24 @@ struct converge_counts {
 	uint64_t left;                              /* differ, and are left alone */
 };
 
+/* The folders of a database that stands still, in place of its exchange: where there is no room for a second one.  What is there is in the
+ * repository, whole and durable (now), and is what the restore point is compared with: nothing is read twice.  Whatever of large files differs
+ * is written into them; all that the restore point does not have goes.  One file without which the database does not start (last) goes
+ * first and comes last, when all else is durable: what lies there half way is started by nobody. */
+struct converge_database {
+	const struct snapshot *now;
+	struct list places; /* struct database_place: the data directory first */
+	const char *last;   /* in the data directory */
+	enum err_code (*before_last)(void *ctx, struct err *reterr); /* all else is in place, not yet durable */
+	void *ctx;
+};
+
 /* Where and towards what; borrowed while the call, and for converge_stage() while its result lives. */
 struct converge_spec {
 	struct snapshot *snapshot;
 	const struct service_config *service;
-	uint32_t components;           /* bits; a database is passed over (agent/database does those) */
+	uint32_t components;           /* bits; a database is passed over (agent/database does those) but for: */
+	const struct converge_database *database; /* only this is meant, and nothing else of components; NULL: all else */
 	const char *token;             /* names the staging folders */
 	const char *own;               /* the agent's own folder: never put back; NULL: none */
 	/* converge_stage(): what is there is saved on the same walk that compares: the first half of a restore point with

@@ -120,6 +120,44 @@ static enum err_code apply_one(struct converge *c, struct change *ch, struct err
 	return ch->kind == CHANGE_METADATA ? set_metadata(c, ch, dirfd, name, reterr) : put(c, ch, dirfd, name, reterr);
 }
 
+/* ---- what comes last ---- */
+
+static struct change *last_of(const struct converge *c)
+{
+	for (size_t i = 0; i < c->changes.count; i++)
+		if (c->changes.items[i].last)
+			return &c->changes.items[i];
+	return NULL;
+}
+
+static enum err_code take_out(struct change *ch, struct err *reterr)
+{
+	const char *name;
+	int dirfd;
+	enum err_code rc = ch ? site_open_folder(ch->site, ch->path, false, &dirfd, &name, reterr) : ERR_OK;
+	if (!ch || rc == ERR_NOT_FOUND)
+		return ERR_OK;
+	if (rc == ERR_OK && ((unlinkat(dirfd, name, 0) != 0 && errno != ENOENT) || fsync(dirfd) != 0))
+		rc = failed(ch, errno, "taken out", reterr);
+	return rc;
+}
+
+/* Everything else is durable before it is there. */
+static enum err_code put_last(struct converge *c, struct change *ch, struct err *reterr)
+{
+	const char *name;
+	int dirfd;
+	enum err_code rc =
+	    c->spec.database->before_last ? c->spec.database->before_last(c->spec.database->ctx, reterr) : ERR_OK;
+	if (rc == ERR_OK)
+		rc = converge_sync_begin(c, false, reterr);
+	if (rc == ERR_OK)
+		rc = converge_wait(c, reterr);
+	if (rc == ERR_OK)
+		rc = site_open_folder(ch->site, ch->path, true, &dirfd, &name, reterr);
+	return rc == ERR_OK ? put(c, ch, dirfd, name, reterr) : rc;
+}
+
 /* What was added goes first, for it may stand in the way, the deepest before what it lies in. */
 static enum err_code apply_all(struct converge *c, struct err *reterr)
 {
@@ -128,7 +166,7 @@ static enum err_code apply_all(struct converge *c, struct err *reterr)
 		if (c->changes.items[i].kind == CHANGE_ADDED)
 			rc = apply_one(c, &c->changes.items[i], reterr);
 	for (size_t i = 0; rc == ERR_OK && i < c->changes.count; i++)
-		if (c->changes.items[i].kind != CHANGE_ADDED)
+		if (c->changes.items[i].kind != CHANGE_ADDED && !c->changes.items[i].last)
 			rc = apply_one(c, &c->changes.items[i], reterr);
 	return rc;
 }
@@ -165,9 +203,11 @@ static bool list_folders(const struct converge *c, struct folder *all, size_t *c
 		const char *slash = strrchr(ch->path, '/');
 		if (ch->site->absent)
 			continue;
-		if (*ch->path && !add_folder(all, count, ch->site, ch->path, slash ? (size_t)(slash - ch->path) : 0))
+		/* Folders of a database are those of its data directory. */
+		struct site *site = ch->site->over ? &c->sites[ch->site->over - c->sites] : ch->site;
+		if (*ch->path && !add_folder(all, count, site, ch->path, slash ? (size_t)(slash - ch->path) : 0))
 			return false;
-		if (ch->directory && !add_folder(all, count, ch->site, ch->path, strlen(ch->path)))
+		if (ch->directory && !add_folder(all, count, site, ch->path, strlen(ch->path)))
 			return false;
 	}
 	return true;
@@ -205,14 +245,20 @@ static enum err_code settle_folders(struct converge *c, struct err *reterr)
 
 /* ---- the whole ---- */
 
-/* Write order: removals, renames, metadata, the staging folders, folders' metadata, one syncfs a file system (begun
- * here, ended in converge_wait()); only then may the caller's journal say that it is done. */
+/* Write order: what comes last is taken out; removals, renames, metadata, the staging folders, folders' metadata, one
+ * syncfs a file system (begun here, ended in converge_wait()); only then may the caller's journal say that it is done.
+ */
 enum err_code converge_apply(struct converge *c, struct err *reterr)
 {
 	enum err_code rc = converge_wait(c, reterr);
 	if (rc != ERR_OK || converge_is_empty(c))
 		return rc;
-	rc = apply_all(c, reterr);
+	struct change *last = last_of(c);
+	rc = take_out(last, reterr);
+	if (rc == ERR_OK)
+		rc = apply_all(c, reterr);
+	if (rc == ERR_OK && last)
+		rc = put_last(c, last, reterr);
 	for (size_t i = 0; rc == ERR_OK && i < c->site_count; i++)
 		if (c->sites[i].stage_fd >= 0)
 			rc = site_remove_stage(&c->sites[i], reterr);

@@ -21,7 +21,7 @@ static size_t key_of(const struct site *site, const char *path, uint8_t key[PATH
 	return n + 6;
 }
 
-static struct change *changes_add(struct changes *all, struct site *site, const char *path)
+struct change *changes_add(struct changes *all, struct site *site, const char *path)
 {
 	uint8_t key[PATH_LIMIT + 8];
 	if (!all->by_path && !(all->by_path = map_new()))
@@ -140,7 +140,7 @@ static struct site *site_of(struct converge *c, enum component component, uint32
 	return NULL;
 }
 
-static void describe(struct change *ch, const struct snapshot_entry *before, const struct snapshot_entry *after)
+void change_describe(struct change *ch, const struct snapshot_entry *before, const struct snapshot_entry *after)
 {
 	ch->was_directory = after && after->type == ENTRY_DIRECTORY;
 	if (!before)
@@ -182,7 +182,7 @@ static bool on_difference(void *ctx, const struct snapshot_change *d)
 		return false;
 	}
 	ch->kind = d->kind;
-	describe(ch, d->before, d->after);
+	change_describe(ch, d->before, d->after);
 	ch->patch = c->just_read && converge_may_patch(ch, d->before, d->after);
 	return !c->spec.on_change || c->spec.on_change(c->spec.ctx, d);
 }
@@ -246,7 +246,7 @@ static bool add_name(struct converge *c, const struct snapshot_entry *e)
 		return false;
 	ch->kind = CHANGE_CONTENT;
 	ch->patch = false;
-	describe(ch, e, NULL);
+	change_describe(ch, e, NULL);
 	return true;
 }
 
@@ -353,12 +353,14 @@ static enum err_code add_site(
 static enum err_code find_sites(struct converge *c, struct err *reterr)
 {
 	const struct snapshot_summary *about = snapshot_about(c->spec.snapshot);
-	size_t total = about->absent.count + 1;
+	size_t total = about->absent.count + 1 + converge_database_sites(c);
 	enum err_code rc = ERR_OK;
 	for (size_t i = 0; i < about->components.count; i++)
 		total += LIST_AT(about->components, struct snapshot_component, i).roots.count;
 	if (!(c->sites = calloc(total, sizeof *c->sites)))
 		return err_set(reterr, ERR_NOMEM, "out of memory for a rollback");
+	if (c->spec.database)
+		return converge_database_add(c, reterr);
 	for (size_t i = 0; i < about->components.count; i++) {
 		const struct snapshot_component *sc = &LIST_AT(about->components, struct snapshot_component, i);
 		for (uint32_t k = 0; rc == ERR_OK && c->spec.components & 1u << sc->component && k < sc->roots.count;

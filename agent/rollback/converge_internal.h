@@ -20,6 +20,8 @@ struct change {
 	uint64_t link; /* hard link group, or 0 */
 	uint64_t size;
 	uint64_t staged; /* its name in the staging folder of its root; 0: nothing is staged */
+	bool last;       /* out first, in when all else is durable */
+	uint64_t part;   /* bytes of that part, where it was measured; 0: not */
 	bool patch;      /* a large file of which a part may do; that part is staged once what is there is saved */
 	struct buf ranges; /* the part (struct snapshot_range); not empty: what is staged is that, at its places */
 };
@@ -65,6 +67,15 @@ ERR_CHECK enum err_code converge_new(const struct converge_spec *spec, struct co
  * just_read: by what c->taking has read, where that can be compared with. */
 ERR_CHECK enum err_code converge_collect(struct converge *c, bool just_read, struct err *reterr);
 void changes_done(struct changes *all);
+struct change *changes_add(struct changes *all, struct site *site, const char *path); /* NULL: out of memory */
+void change_describe(struct change *ch, const struct snapshot_entry *before, const struct snapshot_entry *after);
+/* converge_database.c: the sites of a database, and what differs. */
+size_t converge_database_sites(const struct converge *c);
+ERR_CHECK enum err_code converge_database_add(struct converge *c, struct err *reterr);
+ERR_CHECK enum err_code converge_database_collect(struct converge *c, struct err *reterr);
+/* What is known to lie there, by what was read; is it that still? */
+bool converge_known(const struct converge *c, const struct change *ch, struct snapshot_entry *ret);
+bool converge_still(const struct converge *c, const struct change *ch, int dirfd, const char *name);
 struct change *changes_find(const struct changes *all, const struct site *site, const char *path);
 /* The restore point's entry of a change. */
 bool change_entry(const struct converge *c, const struct change *ch, struct snapshot_entry *ret);
@@ -88,6 +99,8 @@ char *converge_staged_name(uint64_t staged, char out[STAGED_NAME]);
 /* converge_patch.c */
 /* Could a part of it do?  after: what is there. */
 bool converge_may_patch(const struct change *ch, const struct snapshot_entry *before, const struct snapshot_entry *after);
+/* What the parts come to, before anything is written. */
+ERR_CHECK enum err_code converge_measure_patches(struct converge *c, struct err *reterr);
 /* The parts of all of them; what differs in most of it, or is not as it was read any more, whole. */
 ERR_CHECK enum err_code converge_stage_patches(struct converge *c, struct err *reterr);
 /* *ret_done false: somebody has it open, or this file system knows no leases: it must be replaced whole. */

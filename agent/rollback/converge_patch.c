@@ -19,7 +19,7 @@ enum {
 bool converge_may_patch(
     const struct change *ch, const struct snapshot_entry *before, const struct snapshot_entry *after)
 {
-	return ch->site->component == COMPONENT_DATA && ch->kind == CHANGE_CONTENT && before && after &&
+	return ch->site->component >= COMPONENT_DATA && ch->kind == CHANGE_CONTENT && before && after &&
 	       before->type == ENTRY_FILE && after->type == ENTRY_FILE && !before->link && !after->link &&
 	       !before->sparse && !after->sparse && !before->torn && !after->torn &&
 	       before->size >= CONVERGE_PATCH_LEAST && after->size >= CONVERGE_PATCH_LEAST;
@@ -53,8 +53,27 @@ static enum err_code write_part(struct snapshot_reader *reader, struct change *c
 		return failed(ch, errno, "staged", reterr);
 	ch->ranges.limit = SIZE_MAX;
 	enum err_code rc = snapshot_write_changes(reader, e, now, fd, &ch->ranges, reterr);
+	if (rc == ERR_OK && !ch->ranges.size) /* it is only cut */
+		buf_append(&ch->ranges, &(struct snapshot_range){e->size, 0}, sizeof(struct snapshot_range));
 	if (rc != ERR_OK)
 		buf_done(&ch->ranges);
+	return rc;
+}
+
+enum err_code converge_measure_patches(struct converge *c, struct err *reterr)
+{
+	struct snapshot_reader *reader = NULL;
+	enum err_code rc = snapshot_reader_new(c->spec.snapshot, &reader, reterr);
+	for (size_t i = 0; rc == ERR_OK && i < c->changes.count; i++) {
+		struct change *ch = &c->changes.items[i];
+		CLEANUP(buf_done) struct buf ranges = {.limit = SIZE_MAX};
+		struct snapshot_entry e, now;
+		if (!ch->patch || !change_entry(c, ch, &e) || !converge_known(c, ch, &now))
+			continue;
+		rc = snapshot_write_changes(reader, &e, &now, -1, &ranges, reterr);
+		ch->part = bytes_of(&ranges) + 1;
+	}
+	snapshot_reader_free(reader);
 	return rc;
 }
 
@@ -72,8 +91,7 @@ static enum err_code stage_part(
     const struct converge *c, struct snapshot_reader *reader, struct change *ch, struct err *reterr)
 {
 	struct snapshot_entry e, now;
-	if (!change_entry(c, ch, &e) ||
-	    !snapshot_taking_lookup(c->taking, ch->site->component, ch->site->root, ch->path, &now))
+	if (!change_entry(c, ch, &e) || !converge_known(c, ch, &now))
 		return ERR_OK; /* whole, then */
 	return write_part(reader, ch, ch->staged, &e, &now, reterr);
 }
@@ -141,7 +159,8 @@ static enum err_code complete(struct converge *c, struct change **all, size_t co
 		char name[STAGED_NAME];
 		uint64_t bytes = bytes_of(&ch->ranges);
 		ch->patch = false;
-		if (bytes && bytes <= ch->size / WORTH) {
+		/* Where there is no room for the whole, the larger part is better than that, too. */
+		if (ch->ranges.size && (c->spec.database || bytes <= ch->size / WORTH)) {
 			c->counts.bytes += bytes;
 			continue;
 		}
@@ -225,8 +244,7 @@ enum err_code converge_patch(
 		return failed(ch, errno, "read where it is staged", reterr);
 	CLEANUP(cleanup_fd) int to = openat(dirfd, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (to < 0 || fstat(to, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1 || !lease(to) ||
-	    !change_entry(c, ch, &e) || !c->taking ||
-	    !snapshot_taking_still(c->taking, ch->site->component, ch->site->root, ch->path, dirfd, name))
+	    !change_entry(c, ch, &e) || !converge_still(c, ch, dirfd, name))
 		return ERR_OK;
 	enum err_code rc = write_ranges(ch, from, to, reterr);
 	if (rc == ERR_OK)

@@ -79,7 +79,7 @@ static enum err_code check_room(const struct converge *c, struct err *reterr)
 			continue;
 		if (ch->site != last)
 			need = need_of(c, needs, last = ch->site);
-		need->bytes += ch->sparse ? BLOCK : (ch->size + BLOCK - 1) / BLOCK * BLOCK;
+		need->bytes += ch->sparse ? BLOCK : ((ch->part ? ch->part : ch->size) + BLOCK - 1) / BLOCK * BLOCK;
 		need->files++;
 	}
 	enum err_code rc = ERR_OK;
@@ -369,9 +369,12 @@ enum err_code converge_stage(const struct converge_spec *spec, struct converge *
 	if (rc == ERR_OK && spec->save && c->spec.components)
 		rc = begin_to_save(c, reterr);
 	if (rc == ERR_OK)
-		rc = converge_collect(c, c->taking != NULL, reterr);
+		rc = spec->database ? converge_database_collect(c, reterr)
+				    : converge_collect(c, c->taking != NULL, reterr);
 	if (rc == ERR_OK)
 		rc = converge_stage_all(c, reterr);
+	if (rc == ERR_OK && spec->database)
+		rc = converge_stage_patches(c, reterr);
 	if (rc == ERR_OK)
 		*ret = c;
 	else

@@ -19,6 +19,11 @@ static const char *const phase_names[] = {[JOURNAL_PLANNED] = "planned",
     [JOURNAL_ENDED] = "ended"};
 const struct enum_type journal_phase_enum = ENUM_TYPE("journal_phase", phase_names);
 
+static const char *const database_names[] = {[JOURNAL_DATABASE_AS_IT_WAS] = "as-it-was",
+    [JOURNAL_DATABASE_BETWEEN] = "between",
+    [JOURNAL_DATABASE_PUT_BACK] = "put-back"};
+const struct enum_type journal_database_enum = ENUM_TYPE("journal_database", database_names);
+
 #define S struct journal
 static const struct field journal_fields[] = {
     F_ID(S, order, ORDER, FIELD_KEY | FIELD_REQUIRED, "the order"),
@@ -28,6 +33,9 @@ static const struct field journal_fields[] = {
     F_ID(S, safety, SNAPSHOT, 0, "the restore point of what was there before"),
     F_ENUM(S, phase, &journal_phase_enum, FIELD_ALWAYS, "how far it is"),
     F_TIME(S, began_ms, 0, "when it began"),
+    F_BOOL(S, in_place, 0, "its database is put back in place, for want of room"),
+    F_ENUM(S, database_state, &journal_database_enum, 0, "and how far that is; between: it does not start until the next run has gone on"),
+    F_STRING(S, database_settings, JOURNAL_SETTINGS_MAX, 0, "what its server is told about the recovery that it begins with"),
     F_U64(S, database_inode, 0, 0, "of the staged data directory, once its exchange was begun"),
     F_ENUM(S, outcome, &order_outcome_enum, 0, "how it ended"),
     F_STRING(S, text, TEXT_LINE_MAX, 0, "why, for people"),

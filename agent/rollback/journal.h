@@ -7,6 +7,7 @@
 
 enum {
 	JOURNAL_FILE_MAX = 64 << 10, /* four components and two lines of text are some 2 KiB */
+	JOURNAL_SETTINGS_MAX = 16 << 10, /* bytes: two paths, each byte quoted in six */
 	JOURNAL_OPEN_MAX = 256,      /* interrupted at once: one a service, and services are at most 64 */
 };
 
@@ -21,6 +22,15 @@ enum journal_phase {
 };
 extern const struct enum_type journal_phase_enum;
 
+/* Of a database that is put back in place. */
+enum journal_database {
+	JOURNAL_DATABASE_AS_IT_WAS,
+	JOURNAL_DATABASE_BETWEEN, /* its files may be of both: it does not start, and the next run goes on */
+	JOURNAL_DATABASE_PUT_BACK,
+	JOURNAL_DATABASE_COUNT
+};
+extern const struct enum_type journal_database_enum;
+
 struct journal {
 	struct id order;
 	const char *service;
@@ -28,6 +38,9 @@ struct journal {
 	struct id snapshot, safety;
 	uint32_t phase;
 	uint64_t began_ms;
+	bool in_place;           /* the database is; the next two are of that */
+	uint32_t database_state; /* enum journal_database */
+	const char *database_settings; /* what the server is told then */
 	uint64_t database_inode; /* of the staged data directory, once its exchange was begun: tells afterwards which is
 				    which */
 	/* once ENDED: */

@@ -9,6 +9,8 @@
 
 bool proof_is_swapped(const struct walk *w)
 {
+	if (w->j.in_place)
+		return w->j.database_state == JOURNAL_DATABASE_PUT_BACK;
 	return w->j.database_inode && database_inode(w->r->service, NULL) == w->j.database_inode;
 }
 

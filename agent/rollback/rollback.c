@@ -88,6 +88,7 @@ static void close_others(struct walk *w)
 		    j.service, w->token);
 		if (snapshot_open(w->repo, j.snapshot, &spec.snapshot, NULL) == ERR_OK) {
 			(void)!converge_clean(&spec, NULL);
+			walk_database_clean(w, spec.snapshot, &j, spec.token);
 			snapshot_close(spec.snapshot);
 		}
 		j.phase = JOURNAL_ENDED;

@@ -57,11 +57,25 @@ static void discard_database(struct walk *w, enum order_outcome outcome, const c
 		*text = two_reasons(w, *text, "", err.msg);
 }
 
+/* Half way there is no end: the journal stays open, and the next run tries again.  Until then nobody starts it. */
+static enum err_code stay_between(struct walk *w, const char *text, struct rollback_result *ret)
+{
+	w->j.outcome = ORDER_FAILED_DIRTY;
+	w->j.text = two_reasons(w, text, "",
+	    "the database stands between two states and does not start; `kedge-agent rollback recover` goes on");
+	walk_answer(&w->j, ret);
+	ret->steps = (struct list){w->steps, w->step_count};
+	return ERR_OK;
+}
+
 /* What happened has happened, whether or not the journal can say so. */
 static enum err_code finish(struct walk *w, enum order_outcome outcome, const char *text, struct rollback_result *ret)
 {
 	struct err err = ERR_INIT;
 	discard_database(w, outcome, &text);
+	walk_database_done(w);
+	if (w->j.database_state == JOURNAL_DATABASE_BETWEEN)
+		return stay_between(w, text, ret);
 	struct component_point *points = arena_dup(w->arena, w->points, sizeof w->points);
 	w->j.outcome = outcome;
 	w->j.text = text;
@@ -105,8 +119,8 @@ static enum err_code put_trees_back(struct walk *w, struct err *reterr)
 	rc = converge_stage(&spec, &c, reterr);
 	if (rc == ERR_OK)
 		rc = converge_apply(c, reterr);
-	if (rc == ERR_OK && proof_is_swapped(w))
-		rc = database_swap(w->r->service, w->token, reterr);
+	if (rc == ERR_OK)
+		rc = walk_database_back(w, safety, reterr);
 	if (rc == ERR_OK)
 		rc = proof_trees(w, safety, reterr);
 	if (rc == ERR_OK)
@@ -122,8 +136,8 @@ static enum err_code put_back(struct walk *w, struct err *reterr)
 	enum err_code stopped = step_stop(
 	    w, &stop); /* what does not stop gets its own files back under it: still better than half of each */
 	enum err_code rc = put_trees_back(w, reterr);
-	if (rc == ERR_OK && id_is_zero(w->j.safety) && proof_is_swapped(w))
-		rc = database_swap(w->r->service, w->token, reterr);
+	if (rc == ERR_OK && id_is_zero(w->j.safety))
+		rc = walk_database_back(w, NULL, reterr);
 	if (rc != ERR_OK && stopped != ERR_OK)
 		rc = err_prefix(reterr, rc, "%.120s", stop.msg);
 	return rc;
@@ -246,7 +260,7 @@ static enum err_code interrupted(struct walk *w, enum order_outcome *outcome, st
 static uint64_t database_bytes(const struct walk *w)
 {
 	const struct snapshot_component *c = snapshot_summary_component(snapshot_about(w->target), COMPONENT_DATABASE);
-	return walk_has_database(w) && c ? c->size_bytes : 0;
+	return walk_has_database(w) && !w->j.in_place && c ? c->size_bytes : 0;
 }
 
 /* All but a database: that is set aside whole, and saved from there when the service runs again (save_database). */
@@ -264,16 +278,17 @@ static enum err_code stage(struct walk *w, struct err *reterr)
 	struct step_timer t = step_begin(w, STEP_STAGE);
 	struct converge_spec spec = walk_towards(w, w->target);
 	struct snapshot_options safety = safety_options(w);
-	char size[TEXT_TIME_MAX], text[TEXT_LINE_MAX] = "";
+	char size[TEXT_TIME_MAX], way[TEXT_LINE_MAX] = "", text[TEXT_LINE_MAX] = "";
 	spec.save = &safety;
 	spec.repo = w->repo;
 	spec.arena = w->arena;
 	enum err_code rc = converge_stage(&spec, &w->c, reterr);
 	if (rc == ERR_OK && walk_has_database(w))
-		rc = database_stage(w->target, w->state_directory, w->r->service, w->token, w->r->moment, reterr);
+		rc = walk_database_stage(w, way, reterr);
 	if (rc == ERR_OK)
-		(void)text_format(text, sizeof text, "%s staged",
-		    text_size_human(converge_counts(w->c)->bytes + database_bytes(w), size));
+		(void)text_format(text, sizeof text, "%s staged%s%s",
+		    text_size_human(converge_counts(w->c)->bytes + database_bytes(w), size), *way ? "; the database " : "",
+		    way);
 	return step_end(w, t, rc, reterr, text);
 }
 
@@ -399,24 +414,14 @@ static enum err_code prepare(struct walk *w, enum order_outcome *outcome, struct
 
 /* ---- the change ---- */
 
-/* Journal which folder is which, then exchange them. */
-static enum err_code swap_in(struct walk *w, struct err *reterr)
-{
-	w->j.database_inode = database_inode(w->r->service, w->token);
-	if (!w->j.database_inode)
-		return err_set(reterr, ERR_NOT_FOUND, "the staged data directory of %s is gone", w->r->service->name);
-	enum err_code rc = rollback_journal_write(w->folder, &w->j, reterr);
-	return rc == ERR_OK ? database_swap(w->r->service, w->token, reterr) : rc;
-}
-
 static enum err_code apply(struct walk *w, struct err *reterr)
 {
 	struct converge *c = w->c;
 	struct step_timer t = step_begin(w, STEP_RESTORE);
 	char text[TEXT_LINE_MAX];
 	enum err_code rc = converge_apply(c, reterr);
-	if (rc == ERR_OK && walk_has_database(w) && !proof_is_swapped(w))
-		rc = swap_in(w, reterr);
+	if (rc == ERR_OK)
+		rc = walk_database_apply(w, reterr);
 	const struct converge_counts *n = converge_counts(c);
 	(void)text_format(text, sizeof text, "%llu replaced, %llu made, %llu removed, %llu metadata only",
 	    (unsigned long long)n->replaced, (unsigned long long)n->made, (unsigned long long)n->removed,
@@ -454,6 +459,7 @@ static enum err_code already_there(struct walk *w, struct rollback_result *ret)
 
 void walk_done(struct walk *w)
 {
+	walk_database_done(w);
 	converge_free(TAKE_PTR(w->c));
 	snapshot_taking_free(TAKE_PTR(w->known));
 }
@@ -465,6 +471,8 @@ static enum err_code get_ready(struct walk *w, enum order_outcome *outcome, stru
 	enum err_code rc = fit_for_it(w, w->c, reterr);
 	if (rc == ERR_OK)
 		rc = prepare(w, outcome, reterr);
+	if (rc == ERR_OK)
+		rc = walk_database_ready(w, reterr);
 	return rc == ERR_OK ? enter(w, JOURNAL_APPLYING, reterr) : rc;
 }
 
@@ -524,6 +532,7 @@ static void clean(struct walk *w)
 	struct converge_spec spec = walk_towards(w, w->target ? w->target : safety);
 	if (rc == ERR_OK)
 		rc = converge_clean(&spec, &err);
+	walk_database_clean(w, spec.snapshot, &w->j, w->token);
 	snapshot_close(safety);
 	if (rc != ERR_OK)
 		log_warn("rollback", "order=%s service=%s %s", w->token, w->r->service->name, err.msg);

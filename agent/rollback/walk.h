@@ -15,6 +15,9 @@ struct walk {
 	char folder[PATH_LIMIT], token[CONVERGE_TOKEN_MAX];
 	struct journal j;
 	struct snapshot *target;       /* NULL when recovering and it cannot be opened any more */
+	struct converge *database;     /* the same of a database that is put back in place; NULL: none */
+	struct converge_database in_place; /* of it */
+	struct snapshot *now;          /* of it */
 	struct converge *c;            /* what is staged, or was put in place and is becoming durable */
 	struct snapshot_taking *known; /* what was read to be saved; NULL: nothing that helps to compare */
 	struct snapshot_summary saved; /* the safety restore point, once taken by this process */
@@ -54,6 +57,19 @@ void walk_done(struct walk *w);
 ERR_CHECK enum err_code walk_in_place(struct walk *w, struct err *reterr);
 /* The answer that an ended journal holds. */
 void walk_answer(const struct journal *j, struct rollback_result *ret);
+
+/* walk_database.c */
+/* Before the service stops; text, of TEXT_LINE_MAX bytes: what to say about the way that was chosen, or "". */
+ERR_CHECK enum err_code walk_database_stage(struct walk *w, char *text, struct err *reterr);
+/* It has stopped; nothing is changed yet. */
+ERR_CHECK enum err_code walk_database_ready(struct walk *w, struct err *reterr);
+/* Done before: ERR_OK.  Durable on return. */
+ERR_CHECK enum err_code walk_database_apply(struct walk *w, struct err *reterr);
+/* It has stopped.  safety NULL: nothing was saved before. */
+ERR_CHECK enum err_code walk_database_back(struct walk *w, struct snapshot *safety, struct err *reterr);
+/* What an interrupted run of that journal left beside its places, by a restore point that has them; NULL: none. */
+void walk_database_clean(struct walk *w, struct snapshot *s, const struct journal *j, const char *token);
+void walk_database_done(struct walk *w); /* what it holds in memory, and what is staged */
 
 /* steps.c: as they are told, and the service's own. */
 struct step_timer {

@@ -420,15 +420,35 @@ bool snapshot_taking_lookup(const struct snapshot_taking *t, enum component comp
 	return e && snapshot_entry_fill(taking_about(t, component), component, root, path, e, ret);
 }
 
-bool snapshot_taking_still(const struct snapshot_taking *t, enum component component, uint32_t root, const char *path,
-    int dirfd, const char *name)
+static bool is_still(const uint8_t *e, unsigned doubtful, int dirfd, const char *name)
 {
-	const uint8_t *e = paged_lookup(t->live[component], root, path);
 	struct stat st;
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return !e && errno == ENOENT;
 	bool sized = e && (entry_kind(e) == ENTRY_FILE || entry_kind(e) == ENTRY_SYMLINK);
-	return e && !(entry_flags(e) & (ENTRY_TORN | ENTRY_RACY)) && entry_inode(e) == st.st_ino &&
+	return e && !(entry_flags(e) & doubtful) && entry_inode(e) == st.st_ino &&
 	       entry_ctime(e) == nanoseconds(st.st_ctim) && entry_mtime(e) == nanoseconds(st.st_mtim) &&
 	       (!sized || entry_length(e) == (uint64_t)st.st_size);
+}
+
+bool snapshot_taking_still(const struct snapshot_taking *t, enum component component, uint32_t root, const char *path,
+    int dirfd, const char *name)
+{
+	return is_still(paged_lookup(t->live[component], root, path), ENTRY_TORN | ENTRY_RACY, dirfd, name);
+}
+
+bool snapshot_as_read(const struct snapshot *s, enum component component, uint32_t root, const char *path, int dirfd,
+    const char *name)
+{
+	return is_still(paged_lookup(s->trees[component], root, path), ENTRY_TORN, dirfd, name);
+}
+
+bool snapshot_same_content(const struct snapshot_entry *a, const struct snapshot_entry *b)
+{
+	return entry_same_content(a->raw, b->raw);
+}
+
+bool snapshot_same_metadata(const struct snapshot_entry *a, const struct snapshot_entry *b)
+{
+	return entry_same_metadata(a->raw, b->raw);
 }

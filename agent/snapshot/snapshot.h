@@ -203,6 +203,13 @@ void snapshot_cursor_done(const struct snapshot *s, struct snapshot_cursor *c);
 /* path below that root; "" is the root itself.  False: not there. */
 bool snapshot_lookup(const struct snapshot *s, enum component component, uint32_t root, const char *path, struct snapshot_entry *ret);
 
+/* Is what lies there now under that name, by all that its inode tells, what was read there when s was taken?  Of what nobody was writing to any
+ * more: a change within the same tick of the clock is not looked for. */
+bool snapshot_as_read(const struct snapshot *s, enum component component, uint32_t root, const char *path, int dirfd, const char *name);
+/* Of entries of one repository, cut in one way: the same type and content; the same owner, mode, xattrs and mtime. */
+bool snapshot_same_content(const struct snapshot_entry *a, const struct snapshot_entry *b);
+bool snapshot_same_metadata(const struct snapshot_entry *a, const struct snapshot_entry *b);
+
 /* What was read of it.  Borrowed from t; roots are numbered as snapshot_taking_still() says. */
 bool snapshot_taking_lookup(const struct snapshot_taking *t, enum component component, uint32_t root, const char *path,
     struct snapshot_entry *ret);
@@ -222,7 +229,7 @@ uint64_t snapshot_place(struct snapshot_reader *r, const struct snapshot_entry *
 ERR_CHECK enum err_code snapshot_write_content(struct snapshot_reader *r, const struct snapshot_entry *e, int fd, struct err *reterr);
 /* Only what now, the same path as it was read, does not have at the same place: each such stretch goes to its place in an empty file, authenticated,
  * and is told in *ranges (struct snapshot_range, appended, in order).  Neither may be sparse; now's restore point must be finished before the
- * reader is made. */
+ * reader is made.  fd -1: authenticated and told, written nowhere. */
 struct snapshot_range { uint64_t at, size; };
 ERR_CHECK enum err_code snapshot_write_changes(struct snapshot_reader *r, const struct snapshot_entry *e, const struct snapshot_entry *now,
     int fd, struct buf *ranges, struct err *reterr);

@@ -31,8 +31,10 @@ def check(what, good, detail=""):
 class Cluster:
     port = 5997
 
-    def __init__(self, folder, more="", mount=False):
+    def __init__(self, folder, more="", mount=False, disk=None):
+        """mount: the data directory is a mount point.  disk: the size of a file system of its own that it lies on."""
         self.dir = pathlib.Path(folder)
+        self.data = self.dir / ("disk/data" if disk else "data")
         self.dir.chmod(0o711)
         self.bin = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1]
         self.become = ["unshare", "--user", "--map-user=%d" % pwd.getpwnam("postgres").pw_uid, "--"]
@@ -42,10 +44,10 @@ class Cluster:
 PATH=%(bin)s:$PATH
 pg() { %(become)s "$@"; }
 case $1 in
-start) [ ! -e %(dir)s/fail ] || exit 1; pg pg_ctl -D %(dir)s/data -s -w -t 60 -l %(dir)s/log start ;;
-stop) pg pg_ctl -D %(dir)s/data status >/dev/null 2>&1 || exit 0; pg pg_ctl -D %(dir)s/data -s -w -t 60 -m fast stop ;;
+start) [ ! -e %(dir)s/fail ] || exit 1; pg pg_ctl -D %(data)s -s status >/dev/null 2>&1 || pg pg_ctl -D %(data)s -s -w -t 60 -l %(dir)s/log start ;;
+stop) pg pg_ctl -D %(data)s status >/dev/null 2>&1 || exit 0; pg pg_ctl -D %(data)s -s -w -t 60 -m fast stop ;;
 esac
-""" % {"bin": self.bin, "become": " ".join(self.become), "dir": self.dir})
+""" % {"bin": self.bin, "become": " ".join(self.become), "dir": self.dir, "data": self.data})
         ctl.chmod(0o755)
         (self.dir / "agent.yaml").write_text("""host: h1
 state_directory: %(dir)s/state
@@ -53,17 +55,20 @@ state_directory: %(dir)s/state
   db:
     components:
       database:
-        postgres: { data_directory: %(dir)s/data, bin_directory: %(bin)s, socket_directory: %(dir)s/run, port: %(port)d, user: kedge,
+        postgres: { data_directory: %(data)s, bin_directory: %(bin)s, socket_directory: %(dir)s/run, port: %(port)d, user: kedge,
           wal_archive: true, run_as: [%(become)s] }
     steps: { stop: [%(dir)s/ctl, stop], start: [%(dir)s/ctl, start], timeout: 90s }
     probes:
       - { name: answers, tier: shallow, exec: [%(bin)s/psql, -X, -q, -h, %(dir)s/run, -p, "%(port)d", -U, kedge, -d, postgres, -c, SELECT 1] }
-""" % {"bin": self.bin, "become": ", ".join(self.become), "dir": self.dir, "port": self.port, "more": more})
+""" % {"bin": self.bin, "become": ", ".join(self.become), "dir": self.dir, "port": self.port, "more": more, "data": self.data})
         if mount:
-            (self.dir / "data").mkdir()
-            self.run("mount", "-t", "tmpfs", "-o", "size=512m,mode=0700", "kedge-test", self.dir / "data")
-        self.run(*self.become, self.bin / "initdb", "-D", self.dir / "data", "-U", "kedge", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C", "--wal-segsize=1")
-        with open(self.dir / "data" / "postgresql.conf", "a") as f:
+            self.data.mkdir()
+            self.run("mount", "-t", "tmpfs", "-o", "size=512m,mode=0700", "kedge-test", self.data)
+        if disk:
+            (self.dir / "disk").mkdir()
+            self.run("mount", "-t", "tmpfs", "-o", "size=%s,mode=0755" % disk, "kedge-test", self.dir / "disk")
+        self.run(*self.become, self.bin / "initdb", "-D", self.data, "-U", "kedge", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C", "--wal-segsize=1")
+        with open(self.data / "postgresql.conf", "a") as f:
             f.write("""
 listen_addresses = ''
 unix_socket_directories = '%(dir)s/run'
@@ -81,7 +86,7 @@ archive_command = '%(agent)s wal push %%p %%f --config %(dir)s/agent.yaml'
     def run(self, *argv):
         done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=120)
         if done.returncode != 0:
-            sys.exit("%s failed: %s%s" % (argv, done.stdout, done.stderr))
+            sys.exit("%s failed: %s%s\n%s" % (argv, done.stdout, done.stderr, self.tail()))
         return done.stdout
 
     def sql(self, statement):
@@ -98,7 +103,7 @@ archive_command = '%(agent)s wal push %%p %%f --config %(dir)s/agent.yaml'
         return done
 
     def tail(self):
-        return "\n".join((self.dir / "log").read_text().splitlines()[-12:])
+        return "" if not (self.dir / "log").exists() else "\n".join((self.dir / "log").read_text().splitlines()[-12:])
 
     def put(self, n):
         self.sql("INSERT INTO log VALUES (%d)" % n)
@@ -114,7 +119,7 @@ archive_command = '%(agent)s wal push %%p %%f --config %(dir)s/agent.yaml'
         return at.strftime("%Y-%m-%dT%H:%M:%S.") + "%03dZ" % (at.microsecond // 1000)
 
     def pid(self):
-        return (self.dir / "data" / "postmaster.pid").read_text().split()[0]
+        return (self.data / "postmaster.pid").read_text().split()[0]
 
     def timeline(self):
         return int(self.sql("SELECT timeline_id FROM pg_control_checkpoint()"))
