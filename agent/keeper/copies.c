@@ -13,11 +13,13 @@
 #include "shared/base/text.h"
 
 enum {
-	COPIES_SETTLE_MS = 2 * 1000,        /* restore points of several services come close together */
-	COPIES_LOG_MS = 30 * 1000,          /* between looks at the logs: a segment that is at most a minute old when it comes is off
-					     the host before it is three */
-	COPIES_RETRY_MS = 60 * 1000,        /* after a failure; doubles up to `every` */
-	COPIES_ALARM_MS = 24 * 3600 * 1000, /* without a copy for so long: it is not a hiccup of the network */
+	COPIES_SETTLE_MS = 2 * 1000, /* restore points of several services come close together */
+	COPIES_LOG_MS = 30 * 1000, /* between looks at the logs: a segment that is at most a minute old when it comes is
+				    off the host before it is three */
+	COPIES_RETRY_MS = 60 * 1000,             /* after a failure; doubles up to `every` */
+	COPIES_ALARM_LEAST_MS = 3600 * 1000,     /* less is a hiccup of the network, */
+	COPIES_ALARM_MOST_MS = 24 * 3600 * 1000, /* more is not, however seldom copies are made */
+	COPIES_ALARM_TIMES = 3,                  /* of `every` */
 	COPIES_STATUS_ARENA = 256 << 10,
 	JITTER_PERCENT = 10,
 };
@@ -83,11 +85,21 @@ static void want_soon(struct keeper *k, uint64_t delay_ms)
 		k->copies.next_ms = then_ms;
 }
 
-/* Once for each time that something begins to be wrong. */
-static void raise(struct keeper *k, bool wrong, bool *raised, const char *what, const char *text)
+static uint64_t alarm_after_ms(const struct keeper *k)
+{
+	uint64_t ms = COPIES_ALARM_TIMES * k->c->copies->every_ms;
+	return ms < COPIES_ALARM_LEAST_MS  ? COPIES_ALARM_LEAST_MS
+	       : ms > COPIES_ALARM_MOST_MS ? COPIES_ALARM_MOST_MS
+					   : ms;
+}
+
+/* Once for each time that something begins to be wrong; over (NULL: nothing) when it ends. */
+static void raise(struct keeper *k, bool wrong, bool *raised, const char *what, const char *text, const char *over)
 {
 	if (wrong && !*raised)
 		keeper_notice(k, SEVERITY_MEDIUM, what, NULL, text);
+	if (!wrong && *raised && over)
+		keeper_notice(k, SEVERITY_LOW, over, NULL, "copies off the host are made again");
 	*raised = wrong;
 }
 
@@ -109,11 +121,11 @@ static void look_at_outcome(struct keeper *k)
 		k->copies.retry_ms = k->c->copies->every_ms;
 	if (failed)
 		k->copies.next_ms = loop_now_ms(k->loop) + k->copies.retry_ms;
-	raise(k, failed && s.failing_since_ms + COPIES_ALARM_MS < wall_ms, &k->copies.failing_told, "copy-failing",
-	    s.error ? s.error : "");
+	raise(k, failed && s.failing_since_ms + alarm_after_ms(k) < wall_ms, &k->copies.failing_told, "copy-failing",
+	    s.error ? s.error : "", "copy-works");
 	raise(k, s.damaged > 0, &k->copies.damaged_told, "copy-incomplete",
-	    "restore points are damaged on this host and are not copied: see its log");
-	raise(k, s.lock_error != NULL, &k->copies.lock_told, "copy-lock", s.lock_error ? s.lock_error : "");
+	    "restore points are damaged on this host and are not copied: see its log", NULL);
+	raise(k, s.lock_error != NULL, &k->copies.lock_told, "copy-lock", s.lock_error ? s.lock_error : "", NULL);
 }
 
 void copies_on_ended(struct keeper *k, const struct work_spec *spec)

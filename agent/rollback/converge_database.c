@@ -207,7 +207,7 @@ enum err_code converge_database_collect(struct converge *c, struct err *reterr)
 	while (rc == ERR_OK && snapshot_next(c->spec.snapshot, &cursor, &e)) {
 		struct site *p = site_of(c, e.root);
 		if (!p)
-			return err_set(reterr, ERR_UNSUPPORTED,
+			rc = err_set(reterr, ERR_UNSUPPORTED,
 			    "the restore point holds %s, which belongs nowhere here", e.root_path);
 		else if (!is_hidden(c, p, &e))
 			rc = collect_one(c, p, &e, reterr);

@@ -12,7 +12,7 @@ const struct table *const workflow_tables[] = {
 	/* incident */ &incident_table, &incident_entry_table,
 	/* notify */ &notification_table, &outbox_table, &escalation_table,
 	/* change */ &change_table, &change_approval_table, &change_implementation_table, &change_validation_table, &policy_table,
-	/* recovery */ &rollback_table, &order_table, &restoration_table, &drill_table, &reach_table, &brakes_table,
+	/* recovery */ &rollback_table, &order_table, &restoration_table, &drill_table, &reach_table, &trouble_table, &brakes_table,
 	/* diagnosis */ &diagnosis_table, &error_pattern_table, &past_incident_table, &knowledge_table,
 	/* center */ &answer_table,
 	NULL,

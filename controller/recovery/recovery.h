@@ -110,6 +110,11 @@ struct reach_record { /* table reach: how far a service of a host can be brought
 	uint64_t copied_ms, copied_point_ms;
 	const char *text;
 };
+struct trouble { /* table trouble: what is wrong with a way back, or was */
+	const char *host, *service, *what; /* KEY; service "-": of the host itself */
+	uint64_t since_ms, told_ms;
+	uint64_t over_ms; /* 0: it lasts */
+};
 struct brakes { /* table brakes: one record */
 	const char *scope;          /* KEY: "fleet" */
 	uint64_t epoch;             /* fencing; raised when an operator confirms a restored controller */
@@ -118,8 +123,8 @@ struct brakes { /* table brakes: one record */
 	const char *by, *reason;
 	uint64_t since_ms;
 };
-extern const struct record_type rollback_host_type, rollback_type, order_record_type, restoration_type, drill_type, reach_record_type, brakes_type;
-extern const struct table rollback_table, order_table, restoration_table, drill_table, reach_table, brakes_table;
+extern const struct record_type rollback_host_type, rollback_type, order_record_type, restoration_type, drill_type, reach_record_type, trouble_type, brakes_type;
+extern const struct table rollback_table, order_table, restoration_table, drill_table, reach_table, trouble_table, brakes_table;
 extern const struct record_type *const recovery_types[];
 extern const struct table *const recovery_tables[];
 
@@ -199,6 +204,16 @@ ERR_CHECK enum err_code recovery_on_reach(struct turn *t, const struct host *h, 
 /* As the board wants it: by the controller's clock.  *ret_found: false when the host told of nothing. */
 ERR_CHECK enum err_code recovery_reach_get(
     struct turn *t, const char *service, const char *host, struct reach *ret, bool *ret_found, struct err *reterr);
+
+/* ---- what is wrong with them ---- */
+enum trouble_news { TROUBLE_NO_NEWS, TROUBLE_BEGAN, TROUBLE_LASTS, TROUBLE_OVER };
+/* It was seen to be so, or not to be so.  Whether that is news: when it begins, again every day, and when it is over; what comes and goes within an hour
+ * of being told is one matter.  service NULL: of the host. */
+ERR_CHECK enum err_code recovery_trouble(struct turn *t, const struct host *h, const char *service, const char *what, bool wrong,
+    enum trouble_news *ret, struct trouble *ret_trouble, struct err *reterr);
+/* *ret_ms 0: there is none. */
+ERR_CHECK enum err_code recovery_trouble_since(
+    struct turn *t, const struct host *h, const char *service, const char *what, uint64_t *ret_ms, struct err *reterr);
 
 /* ---- brakes ---- */
 #define BRAKES_EPOCH_MAX (1ull << 48) /* a host that claims more is not believed: a stolen one must not use the numbers up */

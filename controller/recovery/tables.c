@@ -115,6 +115,18 @@ static const struct field drill_fields[] = {
 #undef S
 const struct record_type drill_type = RECORD_TYPE("drill", struct drill, drill_fields, "the last restore that a host practised of a service");
 
+#define S struct trouble
+static const struct field trouble_fields[] = {
+	F_STRING(S, host, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN, "the host"),
+	F_STRING(S, service, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN, "the service; -: the host itself"),
+	F_STRING(S, what, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN, "what is wrong"),
+	F_TIME(S, since_ms, FIELD_COLUMN, "since when"),
+	F_TIME(S, told_ms, FIELD_COLUMN, "when people were last told"),
+	F_TIME(S, over_ms, FIELD_COLUMN, "when it was over; none: it lasts"),
+};
+#undef S
+const struct record_type trouble_type = RECORD_TYPE("trouble", struct trouble, trouble_fields, "what is wrong with the ways back of a host");
+
 #define S struct reach_record
 static const struct field reach_record_fields[] = {
 	F_STRING(S, service, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN, "the service"),
@@ -149,8 +161,9 @@ const struct table order_table = { "order", &order_record_type };
 const struct table restoration_table = { "system_restoration", &restoration_type };
 const struct table drill_table = { "drill", &drill_type };
 const struct table reach_table = { "reach", &reach_record_type };
+const struct table trouble_table = { "trouble", &trouble_type };
 const struct table brakes_table = { "brakes", &brakes_type };
 
 const struct record_type *const recovery_types[] = { &recovery_config_type, &rollback_host_type, &rollback_type, &order_record_type,
-	&restoration_type, &drill_type, &reach_record_type, &brakes_type, NULL };
-const struct table *const recovery_tables[] = { &rollback_table, &order_table, &restoration_table, &drill_table, &reach_table, &brakes_table, NULL };
+	&restoration_type, &drill_type, &reach_record_type, &trouble_type, &brakes_type, NULL };
+const struct table *const recovery_tables[] = { &rollback_table, &order_table, &restoration_table, &drill_table, &reach_table, &trouble_table, &brakes_table, NULL };
