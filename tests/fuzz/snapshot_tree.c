@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t again = 0;
 	struct tree_pager pager = {.key = key, .put = count_bytes, .ctx = &again};
 	(void)tree_references_valid(data, size);
-	if (tree_add_loose_page(&t, data, size, NULL) == ERR_OK) {
+	if (tree_add_loose_page(&t, data, size, false, NULL) == ERR_OK) {
 		for (size_t i = 0; i < t.block_count; i++) {
 			const struct tree_block *b = &t.blocks[i];
 			const uint8_t *e = b->entries;
