@@ -67,7 +67,7 @@ double contrast_odds(const struct contrast *c, const float *row, size_t index)
 	const double *w = c->weights[index % CONTRAST_FOLDS];
 	double sum = w[c->terms - 1];
 	for (size_t i = 0; i + 1 < c->terms; i++)
-		if (w[i] > 0)
+		if (w[i] != 0)
 			sum += w[i] * term_of(c, row, i);
 	return sum;
 }
