@@ -426,15 +426,15 @@ uint64_t probe_tier_every_ms(enum probe_tier tier)
 enum err_code check_probe(const void *record, struct err *reterr)
 {
 	const struct probe_config *p = record;
-	int kinds = !!p->http + !!p->tcp + !!p->tls + (p->exec.count > 0) + !!p->process + !!p->disk + !!p->cpu +
-		    !!p->memory + !!p->age;
+	int kinds = !!p->http + !!p->tcp + !!p->tls + (p->exec.count > 0) + !!p->process + !!p->disk + !!p->folder +
+		    !!p->cpu + !!p->memory + !!p->age;
 	uint64_t every_ms = p->every_ms ? p->every_ms : probe_tier_every_ms(p->tier);
 
 	if (!name_ok(p->name))
 		return WRONG("name: expected lower-case letters, digits and hyphens, got \"%s\"", p->name);
 	if (kinds != 1)
 		return WRONG(
-		    "expected exactly one of http, tcp, tls, exec, process, disk, cpu, memory and age, got %d", kinds);
+		    "expected exactly one of http, tcp, tls, exec, process, disk, folder, cpu, memory and age, got %d", kinds);
 	if (p->every_ms && p->every_ms < CONFIG_EVERY_LEAST_MS)
 		return WRONG("every: expected at least 1s");
 	if (p->timeout_ms >= every_ms)

@@ -142,7 +142,7 @@ struct probe_config {
 	const struct tls_probe *tls;
 	struct list exec;         /* argv of a Nagios plugin */
 	const struct process_probe *process;
-	const struct disk_probe *disk;
+	const struct disk_probe *disk, *folder; /* folder: of what the files in it could take */
 	const struct load_probe *cpu, *memory;
 	const struct age_probe *age;
 };

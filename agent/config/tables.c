@@ -212,6 +212,8 @@ static const struct field probe_fields[] = {
 	struct probe_config, process, struct process_probe, &process_probe_type, FIELD_SCALAR_OK, "kind: a process"),
     F_RECORD(
 	struct probe_config, disk, struct disk_probe, &disk_probe_type, FIELD_SCALAR_OK, "kind: a file system's room"),
+    F_RECORD(struct probe_config, folder, struct disk_probe, &disk_probe_type, FIELD_SCALAR_OK,
+	"kind: what the files right in a folder take, of that and the free room"),
     F_RECORD(struct probe_config, cpu, struct load_probe, &load_probe_type, 0, "kind: the processor"),
     F_RECORD(struct probe_config, memory, struct load_probe, &load_probe_type, 0, "kind: the memory"),
     F_RECORD(struct probe_config, age, struct age_probe, &age_probe_type, 0, "kind: a file's age"),

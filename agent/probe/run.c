@@ -23,6 +23,7 @@ static run_begin_fn kind_of(const struct probe_config *c)
 	    {c->exec.count > 0, run_exec},
 	    {c->process, run_process},
 	    {c->disk, run_disk},
+	    {c->folder, run_folder},
 	    {c->cpu, run_cpu},
 	    {c->memory, run_memory},
 	    {c->age, run_age},

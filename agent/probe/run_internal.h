@@ -32,6 +32,7 @@ enum err_code run_tls(struct probe_run *r, struct err *reterr);
 enum err_code run_exec(struct probe_run *r, struct err *reterr);
 enum err_code run_process(struct probe_run *r, struct err *reterr);
 enum err_code run_disk(struct probe_run *r, struct err *reterr);
+enum err_code run_folder(struct probe_run *r, struct err *reterr);
 enum err_code run_cpu(struct probe_run *r, struct err *reterr);
 enum err_code run_memory(struct probe_run *r, struct err *reterr);
 enum err_code run_age(struct probe_run *r, struct err *reterr);

@@ -1,4 +1,4 @@
-/* Probes of this machine: exec, process, disk, cpu, memory, age. */
+/* Probes of this machine: exec, process, disk, folder, cpu, memory, age. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,9 +18,11 @@
 
 enum {
 	PROC_FILE_MAX = 64 << 10,
-	CPU_SAMPLE_MS = 1000,    /* the least time over which load is measured */
-	PROCESSES_MAX = 1 << 16, /* of one listing of /proc */
-	PID_FILE_MAX = 4096,     /* some servers write more than the number into it (PostgreSQL: eight lines) */
+	CPU_SAMPLE_MS = 1000,       /* the least time over which load is measured */
+	PROCESSES_MAX = 1 << 16,    /* of one listing of /proc */
+	DESCRIPTORS_MAX = 1 << 16,  /* counted in one run, of all processes together: some ten milliseconds */
+	FOLDER_FILES_MAX = 1 << 20, /* of one folder that are looked at */
+	PID_FILE_MAX = 4096,        /* some servers write more than the number into it (PostgreSQL: eight lines) */
 	/* Where a probe names no limit (percent). */
 	CPU_WARN = 80,
 	CPU_CRITICAL = 95,
@@ -171,15 +173,56 @@ static bool is_named(const struct probe_run *r, const char *pid, const char *wan
 	return strlen(wanted) > 15 && argument_is(r, pid, wanted); /* the kernel cuts at 15 */
 }
 
-static uint32_t count_named(const struct probe_run *r, const char *wanted)
+/* Open descriptors of one process; no more of the budget than there is. */
+static uint32_t count_open(const struct probe_run *r, const char *pid, uint32_t *budget)
+{
+	char path[PATH_LIMIT];
+	if (!text_format(path, sizeof path, "%s/%s/fd", r->env->proc, pid))
+		return 0;
+	CLEANUP(cleanup_dir) DIR *dir = opendir(path);
+	uint32_t n = 0;
+	struct dirent *e;
+	for (; dir && *budget && (e = readdir(dir)) != NULL; --*budget)
+		n += e->d_name[0] != '.';
+	return n;
+}
+
+/* In percent of how many a process may have open; 0: not to be known. */
+static double descriptors(const struct probe_run *r, const char *pid, uint32_t *budget)
+{
+	static const char title[] = "Max open files";
+	struct buf limits = BUF_INIT;
+	char path[64];
+	unsigned long long most = 0;
+	if (text_format(path, sizeof path, "%s/limits", pid) && read_proc(r, path, &limits, NULL) == ERR_OK) {
+		const char *line = strstr(buf_str(&limits), title);
+		if (!line || sscanf(line + sizeof title - 1, " %llu", &most) != 1) /* unlimited */
+			most = 0;
+	}
+	buf_done(&limits);
+	return most ? 100.0 * (double)count_open(r, pid, budget) / (double)most : 0;
+}
+
+/* *ret_descriptors: of the one that has least left. */
+static uint32_t count_named(const struct probe_run *r, const char *wanted, double *ret_descriptors)
 {
 	CLEANUP(cleanup_dir) DIR *dir = opendir(r->env->proc);
-	uint32_t found = 0;
+	uint32_t found = 0, budget = DESCRIPTORS_MAX;
 	struct dirent *e;
 	for (size_t i = 0; dir && i < PROCESSES_MAX && (e = readdir(dir)) != NULL; i++)
-		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && is_named(r, e->d_name, wanted))
+		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && is_named(r, e->d_name, wanted)) {
+			double used = descriptors(r, e->d_name, &budget);
+			if (used > *ret_descriptors)
+				*ret_descriptors = used;
 			found++;
+		}
 	return found;
+}
+
+static void say_descriptors(struct probe_run *r, double percent)
+{
+	if (percent > 0)
+		outcome_metric(&r->outcome, "descriptors", percent, "%", 0, 0);
 }
 
 static void judge_pid_file(struct probe_run *r)
@@ -197,8 +240,11 @@ static void judge_pid_file(struct probe_run *r)
 	else if (p->name && !is_named(r, pid, p->name))
 		outcome_say(
 		    &r->outcome, PROBE_CRITICAL, "process %s of %s is %s, not %s", pid, p->pid_file, name, p->name);
-	else
+	else {
+		uint32_t budget = DESCRIPTORS_MAX;
 		outcome_say(&r->outcome, PROBE_OK, "process %s (%s) runs", pid, name);
+		say_descriptors(r, descriptors(r, pid, &budget));
+	}
 	buf_done(&text);
 }
 
@@ -208,10 +254,12 @@ enum err_code run_process(struct probe_run *r, struct err *reterr)
 	if (p->pid_file) {
 		judge_pid_file(r);
 	} else if (p->name) {
-		uint32_t least = p->least ? p->least : 1, found = count_named(r, p->name);
+		double used = 0;
+		uint32_t least = p->least ? p->least : 1, found = count_named(r, p->name, &used);
 		outcome_say(&r->outcome, found >= least ? PROBE_OK : PROBE_CRITICAL, "%u of at least %u %s run", found,
 		    least, p->name);
 		outcome_metric(&r->outcome, "processes", found, "", 0, 0);
+		say_descriptors(r, used);
 	} else {
 		return err_set(reterr, ERR_INVALID, "a process probe names neither pid_file nor name");
 	}
@@ -313,12 +361,13 @@ enum err_code run_memory(struct probe_run *r, struct err *reterr)
 	return ERR_OK;
 }
 
-/* ---- disk, age: calls that a dead mount makes hang, so in a child ---- */
+/* ---- disk, folder, age: calls that a dead mount makes hang, so in a child ---- */
 
 struct looked { /* what the child writes */
 	int sys_errno;
 	struct statvfs space;
 	struct timespec modified;
+	uint64_t held; /* bytes that a folder's files take */
 };
 
 static int tell(const struct looked *l)
@@ -330,6 +379,21 @@ static int look_at_space(const void *path)
 {
 	struct looked l = {0};
 	l.sys_errno = statvfs(path, &l.space) < 0 ? errno : 0;
+	return tell(&l);
+}
+
+/* The files right in it, as they lie on the disk: what writes a log ahead keeps it in one folder. */
+static int look_at_folder(const void *path)
+{
+	struct looked l = {0};
+	CLEANUP(cleanup_dir) DIR *dir = opendir(path);
+	struct dirent *e;
+	struct stat st;
+	if (!dir || fstatvfs(dirfd(dir), &l.space) < 0)
+		l.sys_errno = errno;
+	for (size_t i = 0; l.sys_errno == 0 && i < FOLDER_FILES_MAX && (e = readdir(dir)) != NULL; i++)
+		if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+			l.held += (uint64_t)st.st_blocks * 512;
 	return tell(&l);
 }
 
@@ -387,6 +451,29 @@ static void on_space(void *ctx, const struct process_result *p)
 	run_finish(r);
 }
 
+/* Of what its files could take: they and the room that is free.  At 100 % the file system is full. */
+static void judge_folder(struct probe_run *r, const struct looked *l)
+{
+	const struct disk_probe *d = r->config->folder;
+	double warn = either(d->warn_percent, DISK_WARN), critical = either(d->critical_percent, DISK_CRITICAL);
+	double unused = (double)l->space.f_bavail * (double)l->space.f_frsize, held = (double)l->held;
+	double share = held > 0 ? 100.0 * held / (held + unused) : 0;
+	char holds[TEXT_TIME_MAX], room[TEXT_TIME_MAX];
+	outcome_say(&r->outcome, run_compare(share, warn, critical), "%s holds %s, %s are free: %.1f %%", d->path,
+	    text_size_human(l->held, holds), text_size_human((uint64_t)unused, room), share);
+	outcome_metric(&r->outcome, "share", share, "%", warn, critical);
+	outcome_metric(&r->outcome, "size", held, "B", 0, 0);
+}
+
+static void on_folder(void *ctx, const struct process_result *p)
+{
+	struct probe_run *r = ctx;
+	struct looked l;
+	if (heard(r, p, r->config->folder->path, &l))
+		judge_folder(r, &l);
+	run_finish(r);
+}
+
 static void on_age(void *ctx, const struct process_result *p)
 {
 	struct probe_run *r = ctx;
@@ -416,6 +503,10 @@ static enum err_code look(struct probe_run *r, int (*fn)(const void *), const ch
 enum err_code run_disk(struct probe_run *r, struct err *reterr)
 {
 	return look(r, look_at_space, r->config->disk->path, on_space, reterr);
+}
+enum err_code run_folder(struct probe_run *r, struct err *reterr)
+{
+	return look(r, look_at_folder, r->config->folder->path, on_folder, reterr);
 }
 enum err_code run_age(struct probe_run *r, struct err *reterr)
 {

@@ -8,7 +8,7 @@
 
 static const struct query_noun nouns[] = {
 	{ "host", &host_table }, { "service", &service_table }, { "placement", &placement_table }, { "health", &service_health_table },
-	{ "history", &health_history_table }, { "metric", &health_metric_table }, { "trend", &health_trend_table }, { "maintenance", &maintenance_table },
+	{ "history", &health_history_table }, { "metric", &health_metric_table }, { "trend", &health_trend_table }, { "forecast", &health_forecast_table }, { "maintenance", &maintenance_table },
 	{ "snapshot", &system_snapshot_table }, { "drift", &drift_table }, { "incident", &incident_table }, { "timeline", &incident_entry_table },
 	{ "diagnosis", &diagnosis_table }, { "pattern", &error_pattern_table }, { "knowledge", &knowledge_table }, { "past", &past_incident_table }, { "change", &change_table }, { "approval", &change_approval_table },
 	{ "implementation", &change_implementation_table }, { "validation", &change_validation_table }, { "policy", &policy_table },

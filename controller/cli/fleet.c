@@ -1,5 +1,6 @@
 /* controller/cli/fleet.c: hosts, services and restore points: pages made of several tables, and requests that need
  * looking up first. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "controller/cli/command.h"
@@ -8,13 +9,15 @@
 
 struct host_page {
 	const struct host *host;
-	struct list placements, health;
+	struct list placements, health, forecasts;
 };
 #define S struct host_page
 static const struct field host_fields[] = {
     F_RECORD(S, host, struct host, &host_type, FIELD_REQUIRED, "the host"),
     F_LIST(S, placements, &placement_type, CLI_PAGE_ROWS, 0, "services that it declares"),
     F_LIST(S, health, &service_health_type, CLI_PAGE_ROWS, 0, "how they are"),
+    F_LIST(
+	S, forecasts, &health_forecast_type, CLI_PAGE_ROWS, 0, "what moves towards its limit there, the nearest first"),
 };
 #undef S
 const struct record_type host_page_type =
@@ -22,13 +25,14 @@ const struct record_type host_page_type =
 
 struct service_page {
 	const struct service *service;
-	struct list health, drift;
+	struct list health, drift, forecasts;
 };
 #define S struct service_page
 static const struct field service_fields[] = {
     F_RECORD(S, service, struct service, &service_type, FIELD_REQUIRED, "the service"),
     F_LIST(S, health, &service_health_type, INCIDENT_HOSTS_MAX, 0, "how it is on every host"),
     F_LIST(S, drift, &drift_type, INCIDENT_HOSTS_MAX, 0, "what differs from the last restore point"),
+    F_LIST(S, forecasts, &health_forecast_type, CLI_PAGE_ROWS, 0, "what moves towards its limit, the nearest first"),
 };
 #undef S
 const struct record_type service_page_type =
@@ -42,6 +46,30 @@ static enum err_code fetch(
 	enum err_code rc = api_list(c, noun, &f, 1, false, limit, &rows);
 	if (rc == ERR_OK)
 		*ret = rows_list(c, &rows);
+	return rc;
+}
+
+static int by_earliest(const void *a, const void *b)
+{
+	const struct health_metric *x = a, *y = b;
+	return x->earliest_ms < y->earliest_ms ? -1 : x->earliest_ms > y->earliest_ms;
+}
+
+/* Those with an end in sight; most metrics have none. */
+static enum err_code forecasts(struct cli *c, const char *field, const char *value, struct list *ret)
+{
+	struct list all = {0};
+	enum err_code rc = fetch(c, "forecast", field, value, CLI_TRENDS, &all);
+	struct health_metric *kept = rc == ERR_OK ? arena_array(c->arena, all.count, sizeof *kept) : NULL;
+	size_t n = 0;
+	for (size_t i = 0; kept && i < all.count; i++) {
+		const struct health_metric *m = &LIST_AT(all, struct health_metric, i);
+		if (m->earliest_ms)
+			kept[n++] = *m;
+	}
+	if (n)
+		qsort(kept, n, sizeof *kept, by_earliest);
+	*ret = (struct list){kept, n < CLI_PAGE_ROWS ? n : CLI_PAGE_ROWS};
 	return rc;
 }
 
@@ -63,11 +91,13 @@ int run_host_show(struct cli *c)
 	enum err_code rc = api_one(c, "host", name, &h);
 	if (rc != ERR_OK || (rc = fetch(c, "placement", "host", name, CLI_PAGE_ROWS, &p.placements)) != ERR_OK ||
 	    (rc = fetch(c, "health", "host", name, CLI_PAGE_ROWS, &p.health)) != ERR_OK ||
+	    (rc = forecasts(c, "host", name, &p.forecasts)) != ERR_OK ||
 	    (cli_for_people(c) && (rc = record_sheet(&host_type, &h, &c->table, &out, &c->err)) != ERR_OK))
 		return cli_fail(c, rc);
 	if (cli_for_people(c)) {
 		block(c, &out, "Services", &placement_type, &p.placements);
 		block(c, &out, "Health", &service_health_type, &p.health);
+		block(c, &out, "Moves towards its limit", &health_forecast_type, &p.forecasts);
 	}
 	return out_page(c, &out, &host_page_type, &p);
 }
@@ -94,12 +124,14 @@ int run_service_show(struct cli *c)
 	enum err_code rc = api_one(c, "service", name, &s);
 	if (rc != ERR_OK || (rc = fetch(c, "health", "service", name, INCIDENT_HOSTS_MAX, &p.health)) != ERR_OK ||
 	    (rc = fetch(c, "drift", "service", name, INCIDENT_HOSTS_MAX, &p.drift)) != ERR_OK ||
+	    (rc = forecasts(c, "service", name, &p.forecasts)) != ERR_OK ||
 	    (cli_for_people(c) && (rc = record_sheet(&service_type, &s, &c->table, &out, &c->err)) != ERR_OK))
 		return cli_fail(c, rc);
 	if (cli_for_people(c)) {
 		struct list drift = differing(c, &p.drift);
 		block(c, &out, "Health", &service_health_type, &p.health);
 		block(c, &out, "Differs from its restore point", &drift_type, &drift);
+		block(c, &out, "Moves towards its limit", &health_forecast_type, &p.forecasts);
 	}
 	return out_page(c, &out, &service_page_type, &p);
 }

@@ -8,6 +8,7 @@ enum {
 	CLI_COLUMNS_MAX = 64,    /* of a table: RECORD_FIELDS_MAX */
 	CLI_LIMIT_DEFAULT = 50,  /* rows of a list: a screen or two */
 	CLI_PAGE_ROWS = 500,     /* asked for at a time */
+	CLI_TRENDS = 5000,       /* metrics of one service or host whose forecasts are looked through */
 	CLI_ROWS_MAX = 100000,   /* of one list, with --all */
 	CLI_TRIES = 3,           /* of a change that got no answer; the idempotency key makes it safe */
 	CLI_RETRY_MS = 500,      /* before the second try, doubled after */

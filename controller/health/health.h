@@ -26,14 +26,16 @@ enum {
 	HEALTH_TRANSITIONS_MAX =
 	    8192, /* of one call: a silent host runs HELLO_SERVICES_MAX services, a window covers a whole service */
 };
-/* A forecast whose near end is this close is told to people, and no more before it has receded to twice that. */
-#define HEALTH_FORECAST_MS        (24ull * 3600 * 1000)
-#define HEALTH_MAINTENANCE_MAX_MS (7ull * 24 * 3600 * 1000) /* a window always ends; longer work opens another */
+#define HEALTH_FORECAST_MAX_MS    (90ull * 24 * 3600 * 1000) /* a week of history says nothing of a later day */
+#define HEALTH_MAINTENANCE_MAX_MS (7ull * 24 * 3600 * 1000)  /* a window always ends; longer work opens another */
 
 struct health_config {
 	uint64_t heartbeat_ms; /* as fleet_config; default 30 s */
 	uint64_t
 	    unknown_patience_ms; /* UNKNOWN for this long is told as a transition again, `prolonged`; default 5 min */
+	/* A forecast whose near end is this close is told to people, and again only after it has receded to twice that;
+	 * default 24 h. */
+	uint64_t forecast_ms;
 	/* DEGRADED beyond; a limit that the probe itself declares for the metric wins. */
 	double response_ms;    /* 1000 */
 	double errors_percent; /* 1 */
@@ -108,9 +110,11 @@ struct health_transitions {
 
 extern const struct record_type health_change_type, health_sample_type;
 extern const struct record_type health_config_type, service_health_type, maintenance_type, health_history_type,
-    health_metric_type, health_trend_type;
+    health_metric_type, health_trend_type, health_forecast_type;
 extern const struct table service_health_table, maintenance_table, health_history_table, health_metric_table,
     health_trend_table;
+/* The trends as they are read for people, without their samples; nothing is written by it. */
+extern const struct table health_forecast_table;
 extern const struct record_type *const health_types[];
 extern const struct table *const health_tables[];
 

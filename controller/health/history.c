@@ -134,15 +134,15 @@ static enum err_code near_add(
 	return ERR_OK;
 }
 
-/* Told once when the near end of the interval comes within HEALTH_FORECAST_MS; again only after it was out of sight, or
- * beyond twice that.  What is at its limit already is a state, which probes judge.  During maintenance it waits. */
-static enum err_code raise_alarm(
-    struct turn *t, struct health_metric *m, const struct trend *f, struct health_transitions *out, struct err *reterr)
+/* Told once when the near end of the interval comes within the horizon; again only after it was out of sight, or beyond
+ * twice that.  What is at its limit already is a state, which probes judge.  During maintenance it waits. */
+static enum err_code raise_alarm(struct turn *t, const struct health_config *c, struct health_metric *m,
+    const struct trend *f, struct health_transitions *out, struct err *reterr)
 {
 	uint64_t now_ms = turn_now_ms(t), until_ms = 0;
-	if (!m->earliest_ms || m->earliest_ms > now_ms + 2 * HEALTH_FORECAST_MS)
+	if (!m->earliest_ms || m->earliest_ms > now_ms + 2 * c->forecast_ms)
 		m->told_ms = 0;
-	if (m->told_ms || f->state != TREND_TOWARDS || !trend_alarms(f, now_ms, HEALTH_FORECAST_MS) || !fills(m))
+	if (m->told_ms || f->state != TREND_TOWARDS || !trend_alarms(f, now_ms, c->forecast_ms) || !fills(m))
 		return ERR_OK;
 	enum err_code rc =
 	    text_equal(m->service, "-") ? ERR_OK : health_maintenance_until(t, m->service, m->host, &until_ms, reterr);
@@ -153,8 +153,8 @@ static enum err_code raise_alarm(
 }
 
 /* The first sample of each hour is kept for a week. */
-static enum err_code trend_keep(struct turn *t, const struct health_metric *of, const struct health_sample *sample,
-    struct health_transitions *out, struct err *reterr)
+static enum err_code trend_keep(struct turn *t, const struct health_config *c, const struct health_metric *of,
+    const struct health_sample *sample, struct health_transitions *out, struct err *reterr)
 {
 	struct health_metric m = {.service = of->service, .host = of->host, .metric = of->metric};
 	bool found;
@@ -169,7 +169,7 @@ static enum err_code trend_keep(struct turn *t, const struct health_metric *of, 
 		return rc;
 	struct trend f = forecast(&m);
 	bool fresh = sample->at_ms + HEALTH_HISTORIC_MS >= turn_now_ms(t); /* what is replayed tells nobody */
-	if (fresh && (rc = raise_alarm(t, &m, &f, out, reterr)) != ERR_OK)
+	if (fresh && (rc = raise_alarm(t, c, &m, &f, out, reterr)) != ERR_OK)
 		return rc;
 	return turn_put(t, &health_trend_table, &m, reterr);
 }
@@ -183,8 +183,8 @@ static uint64_t hour_of(const char *host)
 	return h % HEALTH_TREND_EVERY_MS;
 }
 
-static enum err_code metric_keep(struct turn *t, struct health_metric *m, const struct health_sample *sample,
-    struct health_transitions *out, struct err *reterr)
+static enum err_code metric_keep(struct turn *t, const struct health_config *c, struct health_metric *m,
+    const struct health_sample *sample, struct health_transitions *out, struct err *reterr)
 {
 	size_t count = m->samples.count;
 	uint64_t last_ms = count ? LIST_AT(m->samples, struct health_sample, count - 1).at_ms : 0;
@@ -193,21 +193,21 @@ static enum err_code metric_keep(struct turn *t, struct health_metric *m, const 
 	enum err_code rc = ERR_OK;
 	uint64_t shift_ms = hour_of(m->host);
 	if (!count || (sample->at_ms + shift_ms) / HEALTH_TREND_EVERY_MS > (last_ms + shift_ms) / HEALTH_TREND_EVERY_MS)
-		rc = trend_keep(t, m, sample, out, reterr);
+		rc = trend_keep(t, c, m, sample, out, reterr);
 	if (rc == ERR_OK)
 		rc = sample_add(t, m, HEALTH_SAMPLES_MAX, sample, reterr);
 	return rc == ERR_OK ? turn_put(t, &health_metric_table, m, reterr) : rc;
 }
 
-enum err_code metrics_keep(struct turn *t, const char *service, const char *host, const char *probe,
-    const struct list *metrics, uint64_t at_ms, struct health_transitions *out, struct err *reterr)
+enum err_code metrics_keep(struct turn *t, const struct health_config *c, const struct metrics_from *from,
+    const struct list *metrics, struct health_transitions *out, struct err *reterr)
 {
 	for (size_t i = 0; i < metrics->count; i++) {
 		const struct metric *in = &LIST_AT(*metrics, struct metric, i);
-		const char *name = probe ? arena_printf(turn_arena(t), "%s.%s", probe, in->name) : in->name;
+		const char *name = from->probe ? arena_printf(turn_arena(t), "%s.%s", from->probe, in->name) : in->name;
 		if (!name)
 			return err_set(reterr, ERR_NOMEM, "out of memory for metrics");
-		struct health_metric m = {.service = service, .host = host, .metric = name};
+		struct health_metric m = {.service = from->service, .host = from->host, .metric = name};
 		bool found;
 		size_t count = 0;
 		enum err_code rc = turn_get(t, &health_metric_table, &m, &m, &found, reterr);
@@ -216,7 +216,7 @@ enum err_code metrics_keep(struct turn *t, const char *service, const char *host
 			m.unit = in->unit;
 		}
 		if (rc == ERR_OK && count < HEALTH_METRICS_MAX)
-			rc = metric_keep(t, &m, &(struct health_sample){at_ms, in->value}, out, reterr);
+			rc = metric_keep(t, c, &m, &(struct health_sample){from->at_ms, in->value}, out, reterr);
 		if (rc != ERR_OK)
 			return rc;
 	}

@@ -23,8 +23,12 @@ const char *health_reason(struct arena *arena, const char *text);
 ERR_CHECK enum err_code history_add(struct turn *t, const char *service, const char *host,
     const struct health_change *change, enum health *ret_before, struct err *reterr);
 /* Those whose forecast comes near go to out->near. */
-ERR_CHECK enum err_code metrics_keep(struct turn *t, const char *service, const char *host, const char *probe,
-    const struct list *metrics, uint64_t at_ms, struct health_transitions *out, struct err *reterr);
+struct metrics_from {
+	const char *service, *host, *probe; /* probe NULL: of the host itself */
+	uint64_t at_ms;
+};
+ERR_CHECK enum err_code metrics_keep(struct turn *t, const struct health_config *c, const struct metrics_from *from,
+    const struct list *metrics, struct health_transitions *out, struct err *reterr);
 
 ERR_CHECK enum err_code health_deadline(
     struct turn *t, const char *service, const char *host, uint64_t due_ms, struct err *reterr);

@@ -8,6 +8,8 @@ static const struct field config_fields[] = {
 	.default_text = "30s", .min = 100),
     F_DURATION(struct health_config, unknown_patience_ms, 7 * 24 * 3600 * 1000ull, 0,
 	"UNKNOWN for this long is told to people", .default_text = "5m"),
+    F_DURATION(struct health_config, forecast_ms, HEALTH_FORECAST_MAX_MS, 0,
+	"what may be full or used up within this time is told to people", .default_text = "24h", .min = 60 * 1000),
     F_F64(struct health_config, response_ms, 0, "DEGRADED when an answer takes longer, in milliseconds",
 	.default_text = "1000"),
     F_F64(struct health_config, errors_percent, 0, "DEGRADED above this share of errors", .default_text = "1"),
@@ -87,7 +89,8 @@ const struct record_type health_metric_type =
 static const struct field trend_fields[] = {
     F_STRING(struct health_metric, service, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN,
 	"the service, or - for the host itself"),
-    F_STRING(struct health_metric, host, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN, "the host"),
+    F_STRING(struct health_metric, host, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_INDEXED | FIELD_COLUMN,
+	"the host"),
     F_STRING(struct health_metric, metric, 2 * NAME_MAX_BYTES + 1, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN,
 	"probe.metric"),
     F_STRING(struct health_metric, unit, NAME_MAX_BYTES, FIELD_COLUMN, "of the values"),
@@ -102,15 +105,31 @@ static const struct field trend_fields[] = {
 };
 const struct record_type health_trend_type =
     RECORD_TYPE("health_trend", struct health_metric, trend_fields, "a week of one metric");
+static const struct field forecast_fields[] = {
+    F_STRING(struct health_metric, service, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN,
+	"the service, or - for the host itself"),
+    F_STRING(struct health_metric, host, NAME_MAX_BYTES, FIELD_KEY | FIELD_REQUIRED | FIELD_INDEXED | FIELD_COLUMN,
+	"the host"),
+    F_STRING(struct health_metric, metric, 2 * NAME_MAX_BYTES + 1, FIELD_KEY | FIELD_REQUIRED | FIELD_COLUMN,
+	"probe.metric"),
+    F_TIME(struct health_metric, earliest_ms, FIELD_COLUMN,
+	"when it is full or used up, at the earliest; none: not in sight", .column = "EARLIEST"),
+    F_TIME(struct health_metric, likely_ms, FIELD_COLUMN, "the middle of that interval", .column = "LIKELY"),
+    F_TIME(struct health_metric, latest_ms, FIELD_COLUMN, "its end, of nine in ten; none: perhaps never",
+	.column = "LATEST"),
+};
+const struct record_type health_forecast_type = RECORD_TYPE(
+    "forecast", struct health_metric, forecast_fields, "of a week of one metric, when it reaches its limit");
 
 const struct table service_health_table = {"service_health", &service_health_type};
 const struct table maintenance_table = {"maintenance", &maintenance_type};
 const struct table health_history_table = {"health_history", &health_history_type};
 const struct table health_metric_table = {"health_metric", &health_metric_type};
 const struct table health_trend_table = {"health_trend", &health_trend_type};
+const struct table health_forecast_table = {"health_trend", &health_forecast_type};
 
 const struct record_type *const health_types[] = {&health_config_type, &service_health_type, &maintenance_type,
-    &health_history_type, &health_metric_type, &health_trend_type, &health_change_type, &health_sample_type, NULL};
+    &health_history_type, &health_metric_type, &health_trend_type, &health_forecast_type, &health_change_type,
+    &health_sample_type, NULL};
 const struct table *const health_tables[] = {
-    &service_health_table, &maintenance_table, &health_history_table, &health_metric_table,
-    &health_trend_table, NULL};
+    &service_health_table, &maintenance_table, &health_history_table, &health_metric_table, &health_trend_table, NULL};

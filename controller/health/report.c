@@ -80,7 +80,8 @@ enum err_code health_on_report(struct turn *t, const struct health_config *c, co
 		return rc; /* of a service that was taken out of agent.yaml since */
 	for (size_t i = 0; rc == ERR_OK && i < r->results.count; i++) {
 		const struct probe_result *one = &LIST_AT(r->results, struct probe_result, i);
-		rc = metrics_keep(t, r->service, h->name, one->probe, &one->metrics, at, out, reterr);
+		rc = metrics_keep(
+		    t, c, &(struct metrics_from){r->service, h->name, one->probe, at}, &one->metrics, out, reterr);
 	}
 	if (rc == ERR_OK)
 		rc = health_judge(c, &r->results, h->lagging, turn_arena(t), &v, reterr);
@@ -95,7 +96,7 @@ enum err_code health_on_host_report(struct turn *t, const struct health_config *
     const struct host_report *r, struct health_transitions *out, struct err *reterr)
 {
 	uint64_t at = fleet_time(h, at_ms);
-	enum err_code rc = metrics_keep(t, "-", h->name, NULL, &r->metrics, at, out, reterr);
+	enum err_code rc = metrics_keep(t, c, &(struct metrics_from){"-", h->name, NULL, at}, &r->metrics, out, reterr);
 	if (rc != ERR_OK || at + historic_ms(c) < turn_now_ms(t) || h->lagging == r->lagging)
 		return rc;
 	struct list records;

@@ -220,10 +220,10 @@ static const struct {
     {"services:\n  portal:\n    probes:\n      - { name: a, cpu: {} }\n      - { name: a, memory: {} }\n",
 	"agent.yaml:5: services.portal.probes[1].name: \"a\" stands there twice"},
     {"services:\n  portal:\n    probes:\n      - { name: a }\n",
-	"agent.yaml:4: services.portal.probes[0]: expected exactly one of http, tcp, tls, exec, process, disk, cpu, "
+	"agent.yaml:4: services.portal.probes[0]: expected exactly one of http, tcp, tls, exec, process, disk, folder, cpu, "
 	"memory and age, got 0"},
     {"services:\n  portal:\n    probes:\n      - { name: a, cpu: {}, memory: {} }\n",
-	"agent.yaml:4: services.portal.probes[0]: expected exactly one of http, tcp, tls, exec, process, disk, cpu, "
+	"agent.yaml:4: services.portal.probes[0]: expected exactly one of http, tcp, tls, exec, process, disk, folder, cpu, "
 	"memory and age, got 2"},
     {"services:\n  portal:\n    probes:\n      - { name: a, cpu: {}, tier: abyss }\n",
 	"agent.yaml:4: services.portal.probes[0].tier: expected one of shallow, deep, full, got abyss"},

@@ -276,7 +276,7 @@ static void the_shipped_examples(void **state)
 	assert_int_equal(c->services.count, 2);
 	const struct service_config *s = agent_config_service(c, "portal");
 	assert_non_null(s);
-	assert_int_equal(s->probes.count, 7);
+	assert_int_equal(s->probes.count, 8);
 	assert_non_null(c->controller);
 	assert_int_equal(c->approvers.count, 2);
 	for (unsigned which = 0; which < COMPONENT_COUNT; which++)

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -317,6 +318,87 @@ static void disk_of_real_and_missing_paths(void **state)
 	ASSERT_OUTCOME(probe((struct probe_config){.disk = &d}), PROBE_CRITICAL, "No such file");
 }
 
+static const struct probe_metric *metric(const char *name)
+{
+	for (size_t i = 0; i < w.outcome.metric_count; i++)
+		if (strcmp(w.outcome.metrics[i].name, name) == 0)
+			return &w.outcome.metrics[i];
+	return NULL;
+}
+
+/* Half of the few that it may have is half: a leak is seen long before a process has none left. */
+static void descriptors_of_a_process(void **state)
+{
+	(void)state;
+	enum { LIMIT = 200, OPENED = 60 };
+	struct err err;
+	struct rlimit was, few;
+	int opened[OPENED];
+	struct process_probe p = {.pid_file = w.path};
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	few = (struct rlimit){LIMIT, was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	snprintf(w.text, sizeof w.text, "%d\n", (int)getpid());
+	assert_int_equal(file_replace(w.path, w.text, strlen(w.text), 0644, &err), ERR_OK);
+	ASSERT_OUTCOME(probe((struct probe_config){.process = &p}), PROBE_OK, "runs");
+	assert_non_null(metric("descriptors"));
+	double before = metric("descriptors")->value;
+	assert_true(before > 0 && before < 50);
+	assert_string_equal(metric("descriptors")->unit, "%");
+	for (size_t i = 0; i < OPENED; i++)
+		assert_true((opened[i] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0);
+	ASSERT_OUTCOME(probe((struct probe_config){.process = &p}), PROBE_OK, "runs");
+	double after = metric("descriptors")->value;
+	assert_true(after - before > 100.0 * (OPENED - 2) / LIMIT && after - before < 100.0 * (OPENED + 2) / LIMIT);
+	char self[64] = "";
+	FILE *f = fopen("/proc/self/comm", "re");
+	assert_int_equal(fscanf(f, "%63s", self), 1);
+	fclose(f);
+	p = (struct process_probe){.name = self}; /* of all that bear the name the one that has least left */
+	ASSERT_OUTCOME(probe((struct probe_config){.process = &p}), PROBE_OK, "of at least 1");
+	assert_true(metric("descriptors")->value >= after - 1);
+	for (size_t i = 0; i < OPENED; i++)
+		close(opened[i]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(file_replace(w.path, "none\n", 5, 0644, &err), ERR_OK);
+	p = (struct process_probe){.pid_file = w.path};
+	ASSERT_OUTCOME(probe((struct probe_config){.process = &p}), PROBE_CRITICAL, "no process number");
+	assert_null(metric("descriptors"));
+}
+
+static void what_a_folder_holds(void **state)
+{
+	(void)state;
+	static char block[1 << 16];
+	struct err err;
+	char inner[160], below[200];
+	struct disk_probe d = {.path = w.folder};
+	memset(block, 'x', sizeof block);
+	ASSERT_OUTCOME(probe((struct probe_config){.folder = &d}), PROBE_OK, w.folder);
+	assert_true(metric("share")->value == 0 && metric("size")->value == 0);
+	assert_int_equal(file_replace(w.path, block, sizeof block, 0644, &err), ERR_OK);
+	snprintf(inner, sizeof inner, "%s/inner", w.folder);
+	snprintf(below, sizeof below, "%s/inner/file", w.folder);
+	assert_int_equal(mkdir(inner, 0755), 0);
+	assert_int_equal(file_replace(below, block, sizeof block, 0644, &err), ERR_OK); /* is not right in it */
+	int fd = open(w.path, O_RDONLY | O_CLOEXEC); /* some file systems give blocks out late */
+	assert_int_equal(fsync(fd), 0);
+	close(fd);
+	ASSERT_OUTCOME(probe((struct probe_config){.folder = &d}), PROBE_OK, "free");
+	double size = metric("size")->value, share = metric("share")->value;
+	assert_true(size >= sizeof block && size < 2 * sizeof block);
+	assert_true(share > 0 && share < 50);
+	assert_string_equal(metric("share")->unit, "%");
+	d.warn_percent = share / 2;
+	ASSERT_OUTCOME(probe((struct probe_config){.folder = &d}), PROBE_WARNING, w.folder);
+	d.critical_percent = share / 2;
+	ASSERT_OUTCOME(probe((struct probe_config){.folder = &d}), PROBE_CRITICAL, w.folder);
+	unlink(below);
+	rmdir(inner);
+	d.path = "/no/such/folder";
+	ASSERT_OUTCOME(probe((struct probe_config){.folder = &d}), PROBE_CRITICAL, "No such file");
+}
+
 static void age_of_a_file(void **state)
 {
 	(void)state;
@@ -398,7 +480,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {T(http_good_bad_and_wrong), T(http_slow_and_hanging),
 	    T(http_refused_closed_and_garbage), T(http_huge_body_is_not_swallowed), T(https_is_checked), T(tls_expiry),
 	    T(tcp_over_each_kind_of_address), T(exec_follows_the_plugin_convention), T(process_by_pid_file_and_by_name),
-	    T(disk_of_real_and_missing_paths), T(age_of_a_file), T(cpu_and_memory_from_a_given_proc),
-	    T(a_cancelled_run_tells_nobody)};
+	    T(descriptors_of_a_process), T(what_a_folder_holds), T(disk_of_real_and_missing_paths), T(age_of_a_file),
+	    T(cpu_and_memory_from_a_given_proc), T(a_cancelled_run_tells_nobody)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,6 +155,46 @@ static void pages(void **state)
 	f->answer_count = mark;
 }
 
+/* What moves towards its limit stands on the pages of its service and its host, the nearest first, and nothing else. */
+static void forecasts(void **state)
+{
+	(void)state;
+	static const char empty[] = "{\"items\":[]}",
+			  trends[] =
+			      "{\"items\":["
+			      "{\"service\":\"portal\",\"host\":\"web-1\",\"metric\":\"page.time\"},"
+			      "{\"service\":\"portal\",\"host\":\"web-1\",\"metric\":\"uploads.space\",\"earliest\":"
+			      "\"2026-09-25T10:00:00Z\",\"likely\":\"2026-09-26T10:00:00Z\"},"
+			      "{\"service\":\"portal\",\"host\":\"web-1\",\"metric\":\"wal.share\",\"earliest\":"
+			      "\"2026-09-22T10:00:00Z\",\"likely\":\"2026-09-22T12:00:00Z\",\"latest\":"
+			      "\"2026-09-22T15:00:00Z\"}]}";
+	static const char *const shown[] = {"service show portal", "host show web-1"};
+	size_t mark = f->answer_count;
+	fake_says(f, "GET /api/v1/service/portal", 200, "{\"name\":\"portal\"}");
+	fake_says(f, "GET /api/v1/host/web-1", 200, "{\"name\":\"web-1\",\"state\":\"connected\"}");
+	fake_says(f, "GET /api/v1/forecast?limit=500&service=portal", 200, trends);
+	fake_says(f, "GET /api/v1/forecast?limit=500&host=web-1", 200, trends);
+	fake_says(f, "GET /api/v1/health?*", 200, empty);
+	fake_says(f, "GET /api/v1/drift?*", 200, empty);
+	fake_says(f, "GET /api/v1/placement?*", 200, empty);
+	for (size_t i = 0; i < 2; i++) {
+		char command[64];
+		assert_int_equal(fake_run(f, shown[i]), CLI_DONE);
+		const char *out = buf_str(&f->out), *wal = strstr(out, "wal.share"),
+			   *space = strstr(out, "uploads.space");
+		assert_non_null(strstr(out, "Moves towards its limit"));
+		assert_true(wal && space && wal < space);
+		assert_null(strstr(out, "page.time"));
+		fake_forget(f);
+		text_format(command, sizeof command, "%s -o json", shown[i]);
+		assert_int_equal(fake_run(f, command), CLI_DONE);
+		out = buf_str(&f->out), wal = strstr(out, "\"wal.share\""), space = strstr(out, "\"uploads.space\"");
+		assert_true(strstr(out, "\"forecasts\"") && wal && space && wal < space);
+		fake_forget(f);
+	}
+	f->answer_count = mark;
+}
+
 /* Titles come from programs, texts from people and hosts: none may steer the terminal. */
 static void nothing_steers_the_terminal(void **state)
 {
@@ -231,6 +271,7 @@ int main(void)
 	    cmocka_unit_test_setup(incident, begin),
 	    cmocka_unit_test_setup(lists, begin),
 	    cmocka_unit_test_setup(pages, begin),
+	    cmocka_unit_test_setup(forecasts, begin),
 	    cmocka_unit_test_setup(nothing_steers_the_terminal, begin),
 	    cmocka_unit_test_setup(errors, begin),
 	    cmocka_unit_test_setup(no_configuration, begin),

@@ -571,7 +571,7 @@ static void test_trends_forecast(void **state)
 {
 	(void)state;
 	struct world w;
-	struct list trends;
+	struct list trends, seen;
 	start(&w);
 	for (int i = 0; i < 60; i++) {
 		world_after(&w, HEALTH_TREND_EVERY_MS);
@@ -582,6 +582,11 @@ static void test_trends_forecast(void **state)
 	uint64_t truth_ms = w.now_ms + 121ull * HEALTH_TREND_EVERY_MS; /* 39.5 now, half a percent an hour */
 	assert_true(m->earliest_ms <= truth_ms && truth_ms <= m->latest_ms);
 	assert_in_range(m->likely_ms, truth_ms - HEALTH_TREND_EVERY_MS, truth_ms + HEALTH_TREND_EVERY_MS);
+	ok(health_metrics(w.turn, &health_forecast_table, "portal", "web-1", &seen, ERR_HERE));
+	assert_int_equal(seen.count, trends.count);
+	const struct health_metric *s = &LIST_AT(seen, struct health_metric, 0); /* the same, but for the samples */
+	assert_string_equal(s->metric, m->metric);
+	assert_true(s->earliest_ms == m->earliest_ms && s->latest_ms == m->latest_ms && s->samples.count == 0);
 	for (int i = 0; i < 60; i++) {
 		world_after(&w, HEALTH_TREND_EVERY_MS);
 		cpu_says(&w, 40 + i % 2);
@@ -591,6 +596,8 @@ static void test_trends_forecast(void **state)
 	world_close(&w);
 }
 
+static struct health_config rules;
+
 static size_t space_says(struct world *w, double percent)
 {
 	struct health_transitions out = {0};
@@ -599,7 +606,7 @@ static size_t space_says(struct world *w, double percent)
 	r.metrics = (struct list){&m, 1};
 	struct health_report report = {.service = "portal", .results = {&r, 1}};
 	struct host h = host_now(w, "web-1");
-	ok(health_on_report(w->turn, &health_rules, &h, w->now_ms, &report, &out, ERR_HERE));
+	ok(health_on_report(w->turn, &rules, &h, w->now_ms, &report, &out, ERR_HERE));
 	return out.near.count;
 }
 
@@ -629,17 +636,31 @@ static void test_what_is_nearly_full_is_told_once(void **state)
 	struct world w;
 	double at = 20;
 	start(&w);
+	rules = health_rules;
 	assert_int_equal(fills_up(&w, &at, 0.5, 80), 0); /* 60 %: full in 80 hours */
 	assert_int_equal(told_ms(&w), 0);
 	assert_int_equal(fills_up(&w, &at, 0.5, 70), 1); /* 95 %: in 10 */
 	assert_true(told_ms(&w) != 0);
 	struct list trends;
 	ok(health_metrics(w.turn, &health_trend_table, "portal", "web-1", &trends, ERR_HERE));
-	assert_true(LIST_AT(trends, struct health_metric, 0).earliest_ms <= w.now_ms + HEALTH_FORECAST_MS);
+	assert_true(LIST_AT(trends, struct health_metric, 0).earliest_ms <= w.now_ms + health_rules.forecast_ms);
 	at = 20; /* cleared away */
 	assert_int_equal(fills_up(&w, &at, 0, 60), 0);
 	assert_int_equal(told_ms(&w), 0);
 	assert_int_equal(fills_up(&w, &at, 1, 75), 1); /* and again */
+	world_close(&w);
+}
+
+/* A horizon of a week tells at once what one of a day tells in three days' time. */
+static void test_the_horizon_is_the_sites_to_say(void **state)
+{
+	(void)state;
+	struct world w;
+	double at = 20;
+	start(&w);
+	rules = health_rules;
+	rules.forecast_ms = 7 * health_rules.forecast_ms;
+	assert_int_equal(fills_up(&w, &at, 0.5, 80), 1); /* 60 %: full in 80 hours */
 	world_close(&w);
 }
 
@@ -649,6 +670,7 @@ static void test_load_and_maintenance_page_nobody(void **state)
 	struct world w;
 	struct health_transitions out = {0};
 	double at = 20;
+	rules = health_rules;
 	start(&w);
 	for (int i = 0; i < 78; i++) { /* a processor's load points at 100 % */
 		world_after(&w, HEALTH_TREND_EVERY_MS);
@@ -753,6 +775,7 @@ int main(void)
 	    cmocka_unit_test(test_trends_keep_a_week),
 	    cmocka_unit_test(test_trends_forecast),
 	    cmocka_unit_test(test_what_is_nearly_full_is_told_once),
+	    cmocka_unit_test(test_the_horizon_is_the_sites_to_say),
 	    cmocka_unit_test(test_load_and_maintenance_page_nobody),
 	    cmocka_unit_test(test_limits_are_known_by_units),
 	    cmocka_unit_test(test_unknown_that_ended_is_waited_for_anew),
