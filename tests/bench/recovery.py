@@ -4,7 +4,7 @@ Every operation is a process of its own, as a person would run it, from a warm c
 does not sync by itself).  Medians.  After each rollback of ours the tree is compared with a copy of how it was by rsync -niaHAX --delete (of the
 mission's tree, which is too large for a copy, with digests of every file): what differs ends the run.
 
-The peers are in recovery_peers.py; what must hold and what is aimed at stands in ROWS.
+The limit beside a row is what the machine allowed in this run (recovery_limits.py).  The peers are in recovery_peers.py; what must hold and what is aimed at stands in ROWS.
 """
 import argparse
 import hashlib
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 
+from recovery_limits import Limits
 from recovery_peers import Failed, Kedge, PEERS, remove, run
 
 # name of the figure, words, what must hold, what is aimed at, unit (s: seconds, M: bytes shown in MB, m: bytes shown in MiB)
@@ -105,7 +106,7 @@ def number(value, unit):
 
 def show(figures):
     names = [n for n in [*PEERS, "pgbackrest"] if any(n in of for of in figures.all.values())]
-    print("\n%-44s %9s %8s %8s %7s" % ("", "kedge", "must", "aim", "") + "".join(" %16s" % n for n in names))
+    print("\n%-44s %9s %8s %8s %7s %16s" % ("", "kedge", "must", "aim", "", "limit") + "".join(" %16s" % n for n in names))
     missed = 0
     for name, words, must, aim, unit in ROWS:
         value = figures.median(name, "kedge")
@@ -114,11 +115,13 @@ def show(figures):
         mark = verdict(value, must, aim)
         missed += mark in ("MISSED", "none")
         line = "%-52s %9s %8s %8s %7s" % (words, number(value, unit), number(must, unit).rstrip("0").rstrip("."), number(aim, unit).rstrip("0").rstrip("."), mark)
+        limit = figures.median(name, "limit")
+        line += " %16s" % ("-" if limit is None else number(limit, unit) + (" x%.2f" % (limit / value) if value else ""))
         for n in names:
             theirs = figures.median(name, n)
             line += " %16s" % ("-" if theirs is None else number(theirs, unit) + (" x%.1f" % (theirs / value) if value else ""))
         print(line)
-    print("x: how many times as long or large as ours.  %s" % ("%d rows above what must hold, or without a figure" % missed if missed else "every row holds"))
+    print("x: how many times as long or large as ours; limit: what this machine allowed in the same run, to who has all in memory.  %s" % ("%d rows above what must hold, or without a figure" % missed if missed else "every row holds"))
     sys.stdout.flush()
 
 
@@ -209,6 +212,21 @@ def measure_ours(a, kind, base, tree, pristine, figures):
     figures.keep()
 
 
+def measure_limits(a, kind, base, tree, pristine, figures):
+    if not a.limits.program:
+        return
+    figures.forget(kind, "limit")
+    for n in range(a.rounds):
+        reset(tree, pristine)
+        figures.add(kind + " nothing", "limit", a.limits.walk(tree))
+        figures.add(kind + " restore", "limit", a.limits.copy(tree, os.path.join(base, "limit-%d" % n)))
+        mutate(a, tree, 2 * n + 1)
+        figures.add(kind + " rollback", "limit", a.limits.rollback(tree, pristine))
+        if kind == "code":
+            figures.add(kind + " prepared", "limit", a.limits.swap(base))
+    figures.keep()
+
+
 def measure_peer(a, name, kind, base, tree, pristine, figures):
     tool = PEERS[name](base, {kind: tree})
     figures.forget(kind, name)
@@ -244,6 +262,7 @@ def bench(a, kind, folder, figures):
     run(["cp", "-a", tree, pristine], sync=base)
     if "kedge" in a.peers:
         measure_ours(a, kind, base, tree, pristine, figures)
+        measure_limits(a, kind, base, tree, pristine, figures)
     for name in a.peers:
         if name != "kedge" and shutil.which(name):
             measure_peer(a, name, kind, base, tree, pristine, figures)
@@ -328,8 +347,8 @@ def watch(a, folder, figures):
 
 def scale(a, folder, counts):
     """Trees of so many files of a kilobyte, a hundred in each folder."""
-    operations = ("first", "nothing", "verify", "restore")
-    print("\n== cost against size: microseconds a file, and peak MiB\n%10s" % "files" + "".join("%20s" % o for o in operations))
+    operations = ("first", "nothing", "verify", "restore", "changed", "rollback")
+    print("\n== cost against size: seconds, microseconds a file, and peak MiB\n%10s" % "files" + "".join("%24s" % o for o in operations))
     for count in counts:
         base = os.path.join(folder, "scale-%d" % count)
         tree = os.path.join(base, "tree")
@@ -343,8 +362,17 @@ def scale(a, folder, counts):
         tool.fresh()
         line = "%10d" % count
         for operation in operations:
-            took, _, peak, _ = getattr(tool, operation)()
-            line += "%20s" % ("%.1f us %.0f MiB" % (took * 1e6 / count, peak / (1 << 20)))
+            if operation == "changed":
+                point, before = tool.newest()["snapshot"], fingerprint(tree)
+                tool.forget_restored()
+                for i in range(0, count, 100):
+                    with open("%s/%03d/%05d/%d" % (tree, i // 100000, i // 100, i), "ab") as f:
+                        f.write(b"changed")
+                subprocess.run(["sync"], check=True)
+            took, _, peak, _ = tool.rollback(point) if operation == "rollback" else getattr(tool, operation)()
+            line += "%24s" % ("%.2f s %.1f us %.0f MiB" % (took, took * 1e6 / count, peak / (1 << 20)))
+        if fingerprint(tree) != before:
+            raise Failed("a rollback left differences among %d files" % count)
         print(line)
         sys.stdout.flush()
         remove(base)
@@ -422,6 +450,7 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
     folder = tempfile.mkdtemp(prefix="kedge-recovery-", dir=a.dir)
     figures = Figures(a.figures)
+    a.limits = Limits(a.generator, folder)
     sections = a.sections or ([] if a.scale else KINDS + ["postgres", "watch"])
     print("%d processors, load %s, %s, medians of %d (peers: %d)" % (
         os.cpu_count(), os.getloadavg()[0], " ".join(os.uname()[:3:2]), a.rounds, a.peer_rounds))

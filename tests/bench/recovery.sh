@@ -9,6 +9,7 @@
 #   tests/bench/recovery.sh --scale 10000,100000,1000000    cost against size
 #
 # --trees keeps generated trees, --figures what was measured, from run to run.
+# Beside each row that the disk decides stands the limit: what ../shared/bench/limits.c took for it in this run, and its ratio to ours.
 # Needs the trees of ../shared/bench/gen.py (or $KEDGE_SHARED/bench/gen.py), root for owners, some 12 GB of room (mission: 30) and python3; says
 # so and skips without the generator.  Peers that are not installed are left out.  Not a test: by hand, on a machine with nothing else to do.
 here=$(cd "$(dirname "$0")" && pwd)
