@@ -321,7 +321,7 @@ enum err_code cause_conclude(struct cause *c, struct cause_verdict *ret, struct 
 	*ret = (struct cause_verdict){.ranked = r,
 	    .count = c->service_count,
 	    .abstained = silent,
-	    .confidence = silent ? 0 : confidence(c, &r[0], c->service_count > 1 ? &r[1] : NULL)};
+	    .confidence = c->service_count ? confidence(c, &r[0], c->service_count > 1 ? &r[1] : NULL) : 0};
 	return ERR_OK;
 }
 

@@ -130,7 +130,8 @@ struct cause_verdict {                     /* borrowed from the inquiry */
 	const struct cause_ranked *ranked; /* every service, best first */
 	size_t count;
 	double confidence; /* that the first is right; calibrated (model.h) */
-	bool abstained;    /* nothing speaks for anything: the order is chance */
+	bool abstained;    /* nothing speaks for anything: the order is by who calls most, the confidence what that is
+			    * worth */
 };
 /* Once, at the end. */
 ERR_CHECK enum err_code cause_conclude(struct cause *c, struct cause_verdict *ret, struct err *reterr);

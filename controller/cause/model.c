@@ -5,7 +5,7 @@
 
 #include "controller/cause/cause.h"
 
-const char cause_model_version[] = "cause-1";
+const char cause_model_version[] = "cause-2";
 
 const struct cause_model cause_model = {
     .level_share = 0.1,
@@ -25,9 +25,9 @@ const struct cause_model cause_model = {
     .log_part = 0.7,
     .flow_trust = 2,
     .symptom_trust = 0.15,
-    .bias = -1.26,
-    .weight = 0.81,
-    .lead = 2.82,
+    .bias = -1.38,
+    .weight = 0.86,
+    .lead = 3.58,
     .silence = 0.05,
 };
 

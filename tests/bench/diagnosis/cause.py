@@ -13,6 +13,7 @@ Exit 77: there is no data.
 import json
 import math
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -71,15 +72,27 @@ def by_system(system, labels, answers):
     return ac[0]
 
 
-def calibration(title, pairs, must=(None, None, None), aim=(None, None, None)):
-    """pairs: (confidence, right)"""
+def error_of(pairs):
+    """The expected calibration error, ten bins."""
     bins = [[0, 0.0, 0] for _ in range(10)]
     for c, right in pairs:
         b = bins[min(9, int(c * 10))]
         b[0] += 1
         b[1] += c
         b[2] += right
-    error = sum(abs(b[1] - b[2]) for b in bins) / len(pairs)
+    return sum(abs(b[1] - b[2]) for b in bins) / len(pairs)
+
+
+def chance(pairs, times=2000):
+    """What so few answers would show if every confidence were true: the mean, and what one in twenty exceeds."""
+    draw = random.Random(1)
+    found = sorted(error_of([(c, draw.random() < c) for c, _ in pairs]) for _ in range(times))
+    return sum(found) / times, found[times * 19 // 20]
+
+
+def calibration(title, pairs, must=(None, None, None), aim=(None, None, None)):
+    """pairs: (confidence, right)"""
+    error = error_of(pairs)
     sure = [right for c, right in pairs if c >= SURE]
     row('cause, confidence', title + ' ECE', error, must=must[0], aim=aim[0])
     row('', 'coverage of %.2f' % SURE, len(sure) / len(pairs), n=len(pairs), must=must[1], aim=aim[1])
@@ -161,9 +174,18 @@ def calibrate(cases, labels, answers):
             samples += [(0.4, features(c, got[c['case']]), place(got[c['case']], by[c['case']]) == 0, c) for c in some]
     note('fitted to all: bias %.2f, weight %.2f, lead %.2f' % tuple(fit([s[:3] for s in samples])))
     for what in ('system', 'type'):
+        pairs, weak = [], []
         for value in sorted({l[what] for l in labels}):
             w = fit([s[:3] for s in samples if by[s[3]['case']][what] != value])
-            calibration('without ' + value, [(confidence(w, s[1]), s[2]) for s in own if by[s[3]['case']][what] == value])
+            some = [(confidence(w, s[1]), s[2]) for s in samples if by[s[3]['case']][what] == value]
+            mine = some[:sum(by[s[3]['case']][what] == value for s in own)]  # own come first
+            calibration('without ' + value, mine)
+            note('of %d answers; perfectly calibrated ones would show an ECE of %.3f, one in twenty more than %.3f'
+                 % (len(mine), *chance(mine)))
+            pairs += mine
+            weak += some[len(mine):]
+        calibration('each %s left out' % what, pairs, must=(.10, .5, .95), aim=(.10, .7, .95))
+        calibration('… something taken away', weak, must=(.10, None, .95), aim=(.10, None, .95))
 
 
 def main():
