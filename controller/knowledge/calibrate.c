@@ -12,12 +12,13 @@
 
 enum {
 	STEP_LEAST = 120,   /* answers behind one step of a curve */
+	CERTAIN_LEAST = 60, /* of the one for what is beyond doubt: fewer, and more alike */
 	SURE_LEAST = 60,    /* answers behind what is called sure */
 	SHIFT_SUPPOSED = 20 /* answers that are supposed of each class */
 };
 static const double shift_supposed_right = 0.9;
 static const double system_power = 0.5; /* of what is not beyond doubt: the next system will be none of these */
-static const double sure_right = 0.955; /* a little more than the .95 that is promised: others will be harder */
+static const double sure_right = 0.95;  /* what is promised */
 
 struct step {
 	double score, right, weight;
@@ -73,16 +74,16 @@ static size_t pool(struct step *steps, size_t n, struct step next)
 	return n;
 }
 
-/* Steps in groups of at least STEP_LEAST answers, then pooled so that they rise.  A system counts by its answers to the
+/* Steps in groups of at least so many answers, then pooled so that they rise.  A system counts by its answers to the
  * power: with 1 each answer as much as another, with 0 each system. */
-static enum err_code fit_curve(
-    const struct lesson **sorted, size_t count, double power, struct arena *arena, struct list *ret, struct err *reterr)
+static enum err_code fit_curve(const struct lesson **sorted, size_t count, size_t least, double power,
+    struct arena *arena, struct list *ret, struct err *reterr)
 {
 	struct step steps[MODEL_BINS_MAX];
 	double per_system[MODEL_SYSTEMS_MAX] = {0};
 	for (size_t i = 0; i < count; i++)
 		per_system[sorted[i]->system]++;
-	size_t n = 0, groups = count / STEP_LEAST < MODEL_BINS_MAX ? count / STEP_LEAST : MODEL_BINS_MAX;
+	size_t n = 0, groups = count / least < MODEL_BINS_MAX ? count / least : MODEL_BINS_MAX;
 	groups = groups ? groups : 1;
 	for (size_t g = 0; g < groups && count; g++) {
 		struct step next = {0, 0, 0};
@@ -177,13 +178,13 @@ enum err_code fit_calibration(struct model_card *card, struct arena *arena, cons
 	card->shifts = (struct list){NULL, 0};
 	enum err_code rc = gather(lessons, count, held, false, &answers, &n, reterr);
 	if (rc == ERR_OK)
-		rc = fit_curve(answers, n, system_power, arena, &card->calibration, reterr);
+		rc = fit_curve(answers, n, STEP_LEAST, system_power, arena, &card->calibration, reterr);
 	free(answers);
 	answers = NULL;
 	if (rc == ERR_OK)
 		rc = gather(lessons, count, held, true, &answers, &n, reterr);
 	if (rc == ERR_OK)
-		rc = fit_curve(answers, n, 1, arena, &card->certain, reterr);
+		rc = fit_curve(answers, n, CERTAIN_LEAST, 1, arena, &card->certain, reterr);
 	if (rc == ERR_OK)
 		rc = fit_shifts(card, arena, answers, n, reterr);
 	if (rc == ERR_OK)

@@ -251,8 +251,8 @@ const struct lexicon_group lexicon_groups[] = {
 	"recursive|must be a|wrong relation kind|with ~ clause|feature"},
     {CLASS_UNSUPPORTED, 1,
 	"can not|disabled|method|feature*|function*|server is not|operation|plugin|platform|version"},
-    /* beyond doubt: what is said so can hardly mean anything else, whoever says it.  "Not found", "is missing" and
-     * "not supported" are not here: they do not say whether the request or the program is at fault. */
+    /* beyond doubt: what is said so can hardly mean anything else, whoever says it.  "Not found", "does not exist",
+     * "is missing" and "not supported" are not here: they do not say whether the request or the program is at fault. */
     {CLASS_ALREADY_EXISTS, 4,
 	"already exist*|file exists|eexist|duplicate key|already registered|already defined|already taken|"
 	"name ~ taken|duplicate column|duplicate object"},
@@ -261,14 +261,14 @@ const struct lexicon_group lexicon_groups[] = {
 	"access is denied|not authorized|unauthorized|unauthenticated|forbidden|eacces|eperm|"
 	"operation not permitted|authentication failed|authentication required|insufficient privilege*|"
 	"invalid credential*|not authenticated|only superuser*|permissiondenied|invalid token|login failed|"
-	"password authentication"},
+	"password authentication|must be ~ superuser|privilege*"},
     {CLASS_CONFLICT, 4,
 	"could not serialize|serialization failure|deadlock*|concurrent update*|concurrently modified|"
 	"concurrent modification|modified concurrently|write conflict|optimistic lock*|lock not available|"
 	"could not obtain lock"},
     {CLASS_INTEGRITY, 4,
 	"violates|constraint violation|foreign key constraint fails|unique constraint ~ violated|"
-	"check constraint ~ violated"},
+	"check constraint ~ violated|violat*|null values"},
     {CLASS_INTERNAL, 4,
 	"corrupt*|nil pointer|null pointer|panic*|segmentation fault|segfault|core dumped|internal error|"
 	"internal server error|this is a bug|should never happen|assertion fail*|xx000|xx001"},
@@ -283,8 +283,10 @@ const struct lexicon_group lexicon_groups[] = {
 	"invalid format|invalid syntax|invalid name|syntax error|einval|out of range|exceeds maximum length|"
 	"wrong number of|unknown option|unknown parameter|unknown field|can not specify both|must start|"
 	"must be unique|at least one|exactly one|only one of|mutually exclusive|malformed request|bad request|"
-	"division by zero|value too long|unterminated"},
-    {CLASS_NOT_FOUND, 4, "does not exist|no such|enoent|nxdomain|no longer exist*|not found in"},
+	"division by zero|value too long|unterminated|must be ~ %|% must be|must be type|must be of type|of type %|"
+	"wrong type|type mismatch|must return|exceeds length|length exceeds|number of ~ must|"
+	"number of ~ does not match|requires a|requires an|unrecognized ~ option|set on request"},
+    {CLASS_NOT_FOUND, 4, "no such|enoent|nxdomain|no longer exist*"},
     {CLASS_RESOURCE, 4,
 	"out of memory|can not allocate|no space left|disk full|quota exceeded|exceeded quota|too many open|"
 	"too many connections|too many clients|too many requests|resource exhausted|resourceexhausted|enospc|"
@@ -300,12 +302,12 @@ const struct lexicon_group lexicon_groups[] = {
 	"connection refused|connection reset|connection closed|connection lost|broken pipe|service unavailable|"
 	"temporarily unavailable|server is not available|shutting down|starting up|econnrefused|econnreset|"
 	"no route to host|network is unreachable|network unreachable|host unreachable|could not connect|"
-	"failed to connect|unable to connect|failed to dial|terminating connection|server closed the connection|"
+	"failed to connect|unable to connect|failed to dial|server closed the connection|"
 	"connection to server|ssl connection|could not receive|no healthy"},
     {CLASS_UNSUPPORTED, 4,
 	"not implemented|unimplemented|not yet implemented|not yet supported|notimplemented*|"
 	"unsupportedoperation*|enosys|enotsup|eopnotsupp|operation not supported|not supported by this|"
-	"not supported on this|only supported"},
+	"not supported on this|on this platform|only supported"},
 };
 /* clang-format on */
 const size_t lexicon_group_count = sizeof lexicon_groups / sizeof lexicon_groups[0];

@@ -88,7 +88,7 @@ enum err_code model_new(struct model **ret, struct err *reterr)
 		return err_set(reterr, ERR_NOMEM, "out of memory for a model");
 	}
 	m->card.name = "error-class";
-	m->card.version = "words-2";
+	m->card.version = "words-3";
 	*ret = m;
 	return ERR_OK;
 }
