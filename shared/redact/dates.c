@@ -1,5 +1,5 @@
 /* Dates: 2023-04-12, 12/04/2023, April 12, 2023, 12th of April 2023.  Years alone stay (45 CFR 164.514(b)(2)(i)(C)). */
-#include "shared/redact/scan.h"
+#include "shared/redact/lexicon.h"
 
 enum { MONTH_LONGEST = 13 };
 
@@ -46,6 +46,18 @@ static size_t numeric(const struct scan *s, size_t at)
 	return separator == '.' && cn == 2 ? 0 : end; /* 1.2.23 is a version */
 }
 
+/* Monday, Tues: no month follows a day of the month with it. */
+static bool is_weekday(const struct scan *s, size_t at, size_t end)
+{
+	static const char starts[] = "montuewedthufrisatsun";
+	size_t n = end - at;
+	for (size_t i = 0; n >= 3 && i < sizeof starts - 1; i += 3)
+		if (lower(s->text[at]) == (uint8_t)starts[i] && lower(s->text[at + 1]) == (uint8_t)starts[i + 1] &&
+		    lower(s->text[at + 2]) == (uint8_t)starts[i + 2])
+			return n <= 5 || lower(s->text[end - 3]) == 'd'; /* month */
+	return false;
+}
+
 static size_t month_end(const struct scan *s, size_t at)
 {
 	size_t end = at;
@@ -53,7 +65,8 @@ static size_t month_end(const struct scan *s, size_t at)
 		return 0;
 	while (end - at <= MONTH_LONGEST && is_letter(byte_at(s, end)))
 		end++;
-	if (end == at || is_alnum(byte_at(s, end)) || !(word_kinds_of(s->text + at, end - at) & WORD_MONTH))
+	if (end == at || is_alnum(byte_at(s, end)) || !(word_kinds_of(s->text + at, end - at) & WORD_MONTH) ||
+	    is_weekday(s, at, end))
 		return 0;
 	return end;
 }
@@ -103,6 +116,23 @@ static size_t day_at(const struct scan *s, size_t at)
 	return is_alnum(byte_at(s, at)) || (byte_at(s, at) == '.' && is_digit(byte_at(s, at + 1))) ? 0 : at;
 }
 
+/* "fourth", "twenty-first"; the end, or 0 */
+static size_t ordinal_end(const struct scan *s, size_t at)
+{
+	static const char *const words[] = {"first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth",
+	    "ninth", "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth",
+	    "seventeenth", "eighteenth", "nineteenth", "twentieth", "thirtieth", "twenty-", "thirty-"};
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		size_t n = strlen(words[i]);
+		if (left(s, at) < n || memcmp(s->text + at, words[i], n) != 0)
+			continue;
+		if (words[i][n - 1] == '-')
+			return ordinal_end(s, at + n);
+		return word_byte(byte_at(s, at + n)) ? 0 : at + n;
+	}
+	return 0;
+}
+
 /* April 12, 2023; April 12; Apr 2023.  "May" and "march" alone are words. */
 static size_t month_first(const struct scan *s, size_t at)
 {
@@ -116,6 +146,8 @@ static size_t month_first(const struct scan *s, size_t at)
 	if (left(s, day_start) > 4 && memcmp(s->text + day_start, "the ", 4) == 0)
 		day_start += 4;
 	size_t day = day_start > month ? day_at(s, day_start) : 0;
+	if (!day && day_start > month + 4)
+		day = ordinal_end(s, day_start);
 	size_t year = year_after(s, day ? day : next);
 	return year ? year : day;
 }
@@ -214,12 +246,39 @@ static size_t day_and_date(const struct scan *s, struct chunk c)
 
 size_t rule_month(struct scan *s, struct chunk c)
 {
-	size_t end = month_first(s, c.start);
-	if (!end)
-		end = day_and_date(s, c);
-	else
+	bool weekday = is_weekday(s, c.start, c.end);
+	size_t end = weekday ? day_and_date(s, c) : month_first(s, c.start);
+	if (end && !weekday)
 		end = time_end(s, end);
-	if (!end && is_upper(s->text[c.start]) && names_day(s)) /* "on Tuesday", "in April" */
-		end = c.end;
+	if (!end && (is_upper(s->text[c.start]) || (weekday && c.letters >= 6)) && names_day(s))
+		end = c.end; /* "on Tuesday", "in April" */
 	return end ? emit(s, c.start, end, REDACT_DATE) : 0;
+}
+
+/* "Christmas Eve", "on Thanksgiving", with the year behind it: a day of the year as much as its number is. */
+size_t rule_holiday(struct scan *s, struct chunk c)
+{
+	static const char *const days[] = {"Christmas Eve", "Christmas Day", "Boxing Day", "New Year's Eve",
+	    "New Year's Day", "New Years Eve", "New Years Day", "Thanksgiving Day", "Easter Sunday", "Easter Monday",
+	    "Good Friday", "Labor Day", "Labour Day", "Memorial Day", "Independence Day", "Veterans Day",
+	    "Columbus Day", "Valentine's Day", "Mother's Day", "Father's Day", "Ash Wednesday", "Fourth of July",
+	    "Canada Day", "Bastille Day", "Yom Kippur", "Rosh Hashanah"},
+				 *const alone[] = {
+				     "Christmas", "Thanksgiving", "Easter", "Halloween", "Diwali", "Hanukkah"};
+	const uint8_t *p = s->text + c.start;
+	size_t n = 0;
+	if (!strchr("BCDEFGHILMNRTVY", p[0]) || !is_lower(byte_at(s, c.start + 1)))
+		return 0;
+	for (size_t i = 0; i < sizeof days / sizeof days[0] && !n; i++)
+		if (p[0] == (uint8_t)days[i][0] && left(s, c.start) >= strlen(days[i]) &&
+		    memcmp(p, days[i], strlen(days[i])) == 0)
+			n = strlen(days[i]);
+	bool led = lexicon_exact(recent_hash(s, 1)) & (LEX_TO_DAY | LEX_TO_DATE);
+	for (size_t i = 0; led && i < sizeof alone / sizeof alone[0] && !n; i++)
+		if (c.letters == strlen(alone[i]) && memcmp(p, alone[i], c.letters) == 0)
+			n = c.letters;
+	if (!n || word_byte(byte_at(s, c.start + n)))
+		return 0;
+	size_t end = c.start + n, year = year_after(s, end);
+	return emit(s, c.start, year ? year : end, REDACT_DATE);
 }

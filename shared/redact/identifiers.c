@@ -126,8 +126,8 @@ size_t match_ssn(const struct scan *s, size_t at, size_t *ret_end)
 	if (!separates(byte_at(s, at + 3)))
 		return 0;
 	read_groups(s, at, &g);
-	if (g.count != 3 || g.size[0] != 3 || g.size[1] != 2 || g.size[2] != 4 || g.mixed || g.parens ||
-	    word_byte(byte_at(s, g.end)))
+	if (g.count != 3 || g.size[0] != 3 || g.size[1] != 2 || g.size[2] != 4 || g.parens ||
+	    (g.mixed && !clinical(s)) || word_byte(byte_at(s, g.end)))
 		return 0;
 	if (g.separator != '-' && !(clinical(s) && (g.separator == '.' || g.spaces)))
 		return 0;
@@ -171,26 +171,52 @@ static bool same_digits(const struct scan *s, size_t at, size_t end)
 	return true;
 }
 
+/* ISO 3779 with the check digit of 49 CFR 565.15: 17 letters and digits. */
+static bool is_vehicle(const uint8_t *p)
+{
+	static const uint8_t values[] = {1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 2, 3, 4, 5, 0, 7, 0, 9, 2, 3, 4, 5, 6, 7, 8, 9},
+			     weights[] = {8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2};
+	unsigned sum = 0;
+	for (size_t i = 0; i < 17; i++) {
+		if (!is_digit(p[i]) && (!is_upper(p[i]) || !values[p[i] - 'A']))
+			return false;
+		sum += weights[i] * (unsigned)(is_digit(p[i]) ? p[i] - '0' : values[p[i] - 'A']);
+	}
+	return p[8] == (sum % 11 == 10 ? 'X' : (uint8_t)('0' + sum % 11));
+}
+
+/* "135-145": what values are normal. */
+static bool is_range(const struct scan *s, size_t at, size_t end)
+{
+	return end - at == 7 && s->text[at + 3] == '-' && memcmp(s->text + at, s->text + at + 4, 3) < 0;
+}
+
 /* Many digits, or digits among capitals: what no measure, dose or gene is written like. */
 static bool is_identifier(const struct scan *s, size_t at, size_t end)
 {
 	struct shape h = shape_of(s, at, end);
 	size_t letters = h.uppers + h.lowers;
-	bool thousands =
-	    end - at > 12 && s->text[end - 4] == '.' && s->text[end - 8] == '.' && s->text[end - 12] == '.';
+	bool thousands = end - at > 12 && end - at < 15 && s->text[end - 4] == '.' && s->text[end - 8] == '.' &&
+			 s->text[end - 12] == '.';
 	if (h.dots == 3 && !h.marks && !letters && h.size <= 15 && !thousands)
 		return false; /* an address of a network, if a wrong one */
 	if (!letters && !h.marks && !h.dots && same_digits(s, at, end))
 		return false;
 	if (h.others || (h.dots && (letters || h.dots + h.marks < 2 || h.digits < 8)))
 		return false;
+	if (h.dots >= 5 && !letters && !h.marks && s->text[at] <= '2' && s->text[at + 1] == '.')
+		return false; /* 2.16.840.1.113883.6.96: an object of a standard (X.660) */
+	if (is_range(s, at, end))
+		return false;
 	if (h.digits >= ID_DIGITS_LEAST && letters <= h.digits + 4)
 		return true;
 	if (h.lowers == 0 && h.uppers && (h.digits >= 4 || (h.digits >= 3 && h.size >= 8)))
 		return true;
 	if (h.size == 36 && h.marks == 4 && s->text[at + 8] == '-' && s->text[at + 23] == '-')
-		return true;                                          /* a UUID */
-	return h.size >= 12 && h.digits >= 3 && h.uppers && !h.marks; /* serials, keys */
+		return true; /* a UUID */
+	if (h.size >= 12 && h.digits >= 3 && h.uppers && !h.marks)
+		return true; /* serials, keys */
+	return h.size == 17 && is_vehicle(s->text + at);
 }
 
 /* "willo_1948", "kdubois92": someone's name for a machine; what is made of ordinary words ("server01") is none. */
@@ -271,6 +297,48 @@ size_t match_groups(const struct scan *s, size_t at)
 	return end;
 }
 
+/* ICAO 9303, part 4: capitals, digits and fillers, in lines of 30 to 44; the end, or 0. */
+size_t match_travel_lines(const struct scan *s, size_t at)
+{
+	enum { LINE_LEAST = 28, LINE_MOST = 44 };
+	size_t end = 0, next = at, lines = 0;
+	for (; lines < 3; lines++) {
+		size_t stop = next, fillers = 0;
+		while (stop - next <= LINE_MOST &&
+		       (is_upper(byte_at(s, stop)) || is_digit(byte_at(s, stop)) || byte_at(s, stop) == '<'))
+			fillers += s->text[stop++] == '<';
+		if (stop - next < LINE_LEAST || stop - next > LINE_MOST || (!fillers && !lines))
+			break;
+		end = stop;
+		next = stop + (byte_at(s, stop) == '\r');
+		if (byte_at(s, next) != '\n')
+			break;
+		next++;
+	}
+	return end;
+}
+
+/* GS1 General Specifications, section 7: numbers in parentheses, each before its value; two at least, or a GTIN. */
+size_t rule_elements(struct scan *s, size_t at)
+{
+	size_t end = 0, count = 0, first = 0;
+	for (size_t next = at; count < 8 && byte_at(s, next) == '('; count++) {
+		size_t stop = next + 1;
+		while (stop - next < 5 && is_digit(byte_at(s, stop)))
+			stop++;
+		if (stop - next < 3 || byte_at(s, stop) != ')')
+			break;
+		size_t value = ++stop;
+		while (stop - value < 20 && (is_alnum(byte_at(s, stop)) || byte_at(s, stop) == '-'))
+			stop++;
+		if (stop - value < 4)
+			break;
+		first = count ? first : stop - value;
+		next = end = stop;
+	}
+	return end && (count >= 2 || first == 14) ? emit(s, at, end, REDACT_ID) : 0;
+}
+
 /* "jw 22 34 51 b": a national insurance number as people type it. */
 size_t match_small_shape(const struct scan *s, size_t at)
 {
@@ -286,13 +354,13 @@ size_t match_small_shape(const struct scan *s, size_t at)
 /* Letters and digits in the groups of a state's registers, of which each alone says little: "AA 12 34 56 B" (national
  * insurance), "AB51 ABC", "B-AB 1234", "34 ABC 123" (plates).  X: a letter, 9: a digit, the rest as it is. */
 static const char *const shapes[] = {"XX 99 99 99 X", "XX X9999999", "XX X999-9999", "XX 99999999", "XX 999999 X",
-    "XX99 XXX", "X999 XXX", "XXX 999X", "X-XX 9999", "X-XX 999", "XX-XX 9999", "XX-XX 999", "XX-X 9999",
+    "XX99 XXX", "X999 XXX", "XXX 999X", "XXX999X", "X-XX 9999", "X-XX 999", "XX-XX 9999", "XX-XX 999", "XX-X 9999",
     "XX 99 XX 9999", "XX 99 X 9999", "XX-99-XX-9999", "99 XXX 999", "99 XX 9999", "99 XXXX 99", "XXX-9999", "XXX-999",
     "999-XXX", "XX 999-XXX", "XX XXX-9999", "XX 99999", "999 XXX", "99 999999 X 999", "XX-999-XX", "9XXX999",
     "XX 9999999", "XX 999 999", "X9999-9999-9999", "99-XX-9999", "HRB 99999", "HRA 99999", "HRB 999999", "HRA 999999",
     "XX 99999 XX", "XXXX 9999 9999", "X XX 999", "X XX 9999", "XX 999999X", "XXXXX 999999 X99XX", "XXXXX 999999 XX9XX",
-    "XX99XXX", "999999+9999", "99 999999 X 999", "XX 9X9X9X", "XX-99-99", "99-XX-99", "99-99-XX", "999-XX-99",
-    "99-XXX-9", "X 99999 XX", "9999-999-999-XX", "9999 999 999 XX", "XX 99 9999 9999"};
+    "XX99XXX", "XX99 XX 9999", "999999+9999", "99 999999 X 999", "XX 9X9X9X", "XX-99-99", "99-XX-99", "99-99-XX",
+    "999-XX-99", "99-XXX-9", "X 99999 XX", "9999-999-999-XX", "9999 999 999 XX", "XX 99 9999 9999"};
 
 /* The shapes by how they begin: letters or digits, how many, and what follows them. */
 enum { SHAPE_RUN_MAX = 6, SHAPE_NEXT = 3, SHAPE_BUCKET = 24 };
@@ -331,6 +399,14 @@ static bool fits(const struct scan *s, size_t at, const char *p, size_t *ret_end
 	return !word_byte(byte_at(s, at)) && byte_at(s, at) != '-';
 }
 
+/* "PLT 233 MCV 89.4": the letters behind the number [.., at) belong to the next number. */
+static bool heads_column(const struct scan *s, size_t at, size_t end)
+{
+	return byte_at(s, at) == ' ' && is_upper(s->text[end - 1]) &&
+	       (is_digit(byte_at(s, skip_spaces(s, end))) ||
+		   lexicon_find(s->text + at + 1, end - at - 1) & LEX_MEDICAL);
+}
+
 size_t match_shape(const struct scan *s, size_t at)
 {
 	bool digits = is_digit(byte_at(s, at));
@@ -341,6 +417,6 @@ size_t match_shape(const struct scan *s, size_t at)
 		return 0;
 	for (const uint8_t *i = shape_buckets[digits][n][next_kind(byte_at(s, at + n))]; *i; i++)
 		if (fits(s, at, shapes[*i - 1], &end))
-			return end;
+			return digits && heads_column(s, at + n, end) ? 0 : end;
 	return 0;
 }

@@ -347,15 +347,61 @@ static size_t unknown_word(const struct scan *s, size_t at)
 	return lexicon_find(s->text + at, end - at) || word_kinds_of(s->text + at, end - at) ? 0 : end;
 }
 
+/* "Diabetes mellitus type 2", "Blood pressure": nobody's name, though it stands where one might. */
+static bool all_ordinary(const struct scan *s, size_t at, size_t end)
+{
+	size_t words = 0;
+	while (at < end) {
+		size_t stop = prose_word_end(s, at);
+		unsigned lex = stop > at ? lexicon_find(s->text + at, stop - at) : 0;
+		if (stop - at >= 3 && !(lex & (LEX_PLAIN | LEX_MEDICAL)))
+			return false;
+		if (lex & (LEX_GIVEN | LEX_FAMILY) && !(lex & LEX_MEDICAL))
+			return false;
+		words += stop > at;
+		at = stop > at ? stop : at + 1;
+	}
+	return words >= 2;
+}
+
+/* A name in Han, Kana or Hangul; the end, or 0. */
+static size_t eastern_name(const struct scan *s, size_t at)
+{
+	size_t end = at;
+	while (end - at < 24 && byte_at(s, end) >= 0xe3 && byte_at(s, end) <= 0xed)
+		end += 3;
+	return end - at >= 6 && end <= s->size ? end : 0;
+}
+
+/* The end of a word in capitals that the lists do not know as an ordinary one, or 0. */
+static size_t capital_word(const struct scan *s, size_t at)
+{
+	size_t end = prose_word_end(s, at);
+	for (size_t i = at; i < end; i++)
+		if (is_lower(s->text[i]))
+			return 0;
+	return end - at >= 3 && !(lexicon_word(s->text + at, end - at) & (LEX_PLAIN | LEX_MEDICAL)) ? end : 0;
+}
+
+/* "Name      HOEKSTRA, J.": columns of a table. */
+static bool is_column(const struct scan *s, struct value v)
+{
+	return clinical(s) && !v.quoted && !v.linked && v.start > 2 && s->text[v.start - 1] == ' ' &&
+	       s->text[v.start - 2] == ' ' && is_upper(s->text[v.start]);
+}
+
 static size_t take_name(struct scan *s, struct value v, unsigned kinds)
 {
-	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key &&
+	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key && !is_column(s, v) &&
 	    !(clinical(s) && (v.separator == '>' || v.separator == ':')))
 		return 0;
+	size_t eastern = clinical(s) && v.separator && !v.quoted ? eastern_name(s, v.start) : 0;
+	if (eastern)
+		return emit(s, v.start, eastern, REDACT_NAME);
 	if (!is_letter(s->text[v.start]) || first_word_is(s, v.start, WORD_NO_VALUE))
 		return 0;
 	if (v.quoted) {
-		if (v.end - v.start > 128)
+		if (v.end - v.start > 128 || (clinical(s) && all_ordinary(s, v.start, v.end)))
 			return 0;
 		return take_array(s, v, emit(s, v.start, v.end, REDACT_NAME), REDACT_NAME);
 	}
@@ -371,9 +417,15 @@ static size_t take_name(struct scan *s, struct value v, unsigned kinds)
 		return 0;
 	if (kinds & WORD_PROSE && v.separator == ':' && !holds_known_name(s, v.start, end) && !unknown_word(s, v.start))
 		return 0; /* "Name: Required" */
+	size_t given = clinical(s) ? given_after(s, end) : 0;
+	if (!given && clinical(s) && end - v.start >= 3 && is_upper(s->text[end - 1]) && byte_at(s, end) == ',')
+		given = capital_word(s, skip_spaces(s, end + 1)); /* VAN DEN BERG, SASKIA */
+	end = given ? given : end;
+	if (given && byte_at(s, end) == ',' && is_upper(byte_at(s, end + 2)) && !word_byte(byte_at(s, end + 3)))
+		end += 3; /* GARRIDO, PALOMA, M */
 	if (!v.separator && !clinical(s) && !holds_known_name(s, v.start, end))
 		return 0; /* "patient Portal" */
-	if (!v.separator && clinical(s) && !holds_known_name(s, v.start, end))
+	if (!v.separator && clinical(s) && !(is_column(s, v) && given) && !holds_known_name(s, v.start, end))
 		return 0; /* prose.c knows better */
 	return emit(s, v.start, end, REDACT_NAME);
 }
@@ -478,6 +530,8 @@ static size_t take_number(struct scan *s, struct chunk c, struct value v, unsign
 	if (end)
 		return emit(s, v.start, end, type);
 	end = id_end(s, v.start, &digits);
+	if (clinical(s) && byte_at(s, end) == '(' && is_alnum(byte_at(s, end + 1)) && byte_at(s, end + 2) == ')')
+		end += 3; /* A123456(7) */
 	if (v.quoted && end > v.end)
 		end = v.end;
 	unsigned least = kinds & WORD_PHONE ? 7 : v.separator || v.linked || v.quoted ? 3 : 4;
@@ -502,9 +556,11 @@ static size_t take_birth(struct scan *s, struct value v)
 
 static size_t take_address(struct scan *s, struct value v, unsigned kinds)
 {
-	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key && !(clinical(s) && v.separator == ':'))
+	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key &&
+	    !(clinical(s) && (v.separator == ':' || (v.separator == '>' && s->text[v.start - 1] == '>'))))
 		return 0;
-	if (!v.separator && !v.quoted)
+	if ((!v.separator && !v.quoted) ||
+	    (kinds & WORD_PROSE && !v.quoted && !is_upper(s->text[v.start]) && !is_digit(s->text[v.start])))
 		return 0;
 	size_t end = v.end;
 	if (!v.quoted) {

@@ -46,36 +46,40 @@ static void add_given(word_hash h, const char *word, size_t letters)
 
 /* Words behind which a name, a place, a weekday or month, a date often stands. */
 static const char
-    to_name[] = "named name called patient pt client by mother father son daughter wife husband brother sister "
-		"kid baby girl boy infant toddler twin gentleman lady grandmother grandfather grandma grandpa roommate "
-		"neighbor neighbour colleague teacher coach says said friend doctor nurse contact hello hi dear am "
-		"initials aunt uncle niece nephew cousin fiance "
-		"fiancee partner spouse guardian caregiver caretaker sincerely regards",
-    to_place[] = "in at from to near visiting outside via our of into around through",
-    of_medicine[] = "patient patients treatment treatments diagnosis diagnosed therapy dose dosage dosing clinical "
-		    "clinic surgery surgical symptom symptoms vaccine chronic acute disease diseases medication "
-		    "medications drug drugs prescription prescribed screening prognosis infection injection "
-		    "pregnancy pregnant allergy allergic pain blood cancer tumor physician doctor hospital "
-		    "efficacy contraindication contraindications interactions protocol criteria mg ml mcg "
-		    "history exam imaging biopsy endoscopic antibiotic antibiotics syndrome",
-    of_machines[] = "dns lookup tls ssl ssh http https tcp url json xml yaml sql server servers kernel process "
-		    "cluster node nodes database query queue disk memory cpu cache "
-		    "socket port packet network router firewall proxy timeout latency error errors exception "
-		    "warning fatal panic crash crashed dump deploy deployed deployment version upgrade rollback "
-		    "restart restarted reboot login files config configuration container script build commit "
-		    "compiler runtime heap buffer checksum certificate protocol endpoint api client browser click "
-		    "settings install download upload backup snapshot partition shard schema checkpoint software "
-		    "hardware driver firmware command shell terminal password token threshold localhost backend "
-		    "frontend daemon cron log logs dashboard pipeline webhook plugin",
-    of_codes[] =
-	"snomed loinc icd cpt rxnorm mesh pmid pmcid pubmed doi atc hcpcs drg cve cwe iso ndc issn aes sha rsa "
-	"isbn",
-    to_street[] = "ul al os via rue calle rua strada str bd av avenida piazza corso viale ulica ulitsa jl jalan",
-    to_angle[] = "n s e w long lat latitude lon lng longitude latitud longitud",
-    to_house[] = "at from near our visiting lives living resides outside",
-    to_day[] = "on in since until last this next late early mid",
-    to_date[] = "on since until till from by today is dated date before after through to and visit seen "
-		"admitted discharged between around tomorrow yesterday exp expires expiry due";
+    to_name
+	[] = "named name called patient pt client by mother father son daughter wife husband brother sister "
+	     "kid baby girl boy infant toddler twin gentleman lady grandmother grandfather grandma grandpa roommate "
+	     "neighbor neighbour colleague teacher coach says said friend doctor nurse contact hello hi dear am "
+	     "nurse carer midwife counsellor counselor attorney lawyer pharmacist student chaplain interpreter "
+	     "informant caller witness officer constable pastor clergy guarantor proxy "
+	     "initials aunt uncle niece nephew cousin fiance "
+	     "fiancee partner spouse guardian caregiver caretaker sincerely regards",
+ to_place[] = "in at from to near visiting outside via our of into around through",
+ of_medicine[] = "patient patients treatment treatments diagnosis diagnosed therapy dose dosage dosing clinical "
+		 "clinic surgery surgical symptom symptoms vaccine chronic acute disease diseases medication "
+		 "medications drug drugs prescription prescribed screening prognosis infection injection "
+		 "pregnancy pregnant allergy allergic pain blood cancer tumor physician doctor hospital "
+		 "efficacy contraindication contraindications interactions protocol criteria mg ml mcg "
+		 "history exam imaging biopsy endoscopic antibiotic antibiotics syndrome",
+ of_machines[] = "dns lookup tls ssl ssh http https tcp url json xml yaml sql server servers kernel process "
+		 "cluster node nodes database query queue disk memory cpu cache "
+		 "socket port packet network router firewall proxy timeout latency error errors exception "
+		 "warning fatal panic crash crashed dump deploy deployed deployment version upgrade rollback "
+		 "restart restarted reboot login files config configuration container script build commit "
+		 "compiler runtime heap buffer checksum certificate protocol endpoint api client browser click "
+		 "settings install download upload backup snapshot partition shard schema checkpoint software "
+		 "hardware driver firmware command shell terminal password token threshold localhost backend "
+		 "frontend daemon cron log logs dashboard pipeline webhook plugin",
+ of_codes[] =
+     "form omb snomed loinc icd cpt rxnorm mesh pmid pmcid pubmed doi atc hcpcs drg cve cwe iso ndc issn aes sha rsa "
+     "isbn",
+ to_street[] = "ul al os via rue calle rua strada str bd av avenida piazza corso viale ulica ulitsa jl jalan",
+ to_angle[] = "n s e w long lat latitude lon lng longitude latitud longitud",
+ to_house[] = "at from near our visiting lives living resides outside",
+ to_firm[] = "by with through under insurer employer pharmacy practice provider surgery gp facility",
+ to_day[] = "on in since until last this next late early mid",
+ to_date[] = "on since until till from by today is dated date before after through to and visit seen "
+	     "addendum entry admitted discharged between around tomorrow yesterday exp expires expiry due";
 
 static void fill(void)
 {
@@ -101,6 +105,7 @@ static void fill(void)
 	    {to_day, LEX_TO_DAY},
 	    {to_date, LEX_TO_DATE},
 	    {to_house, LEX_TO_HOUSE},
+	    {to_firm, LEX_TO_FIRM},
 	    {of_medicine, LEX_CLINIC},
 	    {of_machines, LEX_MACHINE},
 	    {of_codes, LEX_CODE},
@@ -201,7 +206,7 @@ static unsigned prefixed(const uint8_t *p, size_t n)
 	for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
 		size_t k = prefixes[i].size;
 		if (n > k + STEM_LEAST && p[0] == (uint8_t)prefixes[i].text[0] && memcmp(p, prefixes[i].text, k) == 0 &&
-		    plain_of(p + k, n - k))
+		    (plain_of(p + k, n - k) || (p[n - 1] == 's' && plain_of(p + k, n - k - 1)))) /* refills */
 			return LEX_PLAIN;
 	}
 	return 0;

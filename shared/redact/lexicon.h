@@ -32,8 +32,9 @@ enum lexicon_kind {
 	LEX_CODE = 1u << 17,      /* the number behind it is a code of a classification, nobody's */
 	LEX_TO_ANGLE = 1u << 18,  /* a geographic coordinate follows */
 	LEX_TO_STREET = 1u << 19, /* a street's name follows */
-	LEX_LEARNED = 1u << 20,   /* by its ending alone, as names end as well; never in the table */
-	LEX_BITS = 20,
+	LEX_TO_FIRM = 1u << 20,   /* a firm's name may follow */
+	LEX_LEARNED = 1u << 21,   /* by its ending alone, as names end as well; never in the table */
+	LEX_BITS = 21,
 };
 
 /* Of a word's letters (other bytes are passed over), as it stands, without a regular ending, or by a learned ending. */

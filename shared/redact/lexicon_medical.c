@@ -40,6 +40,18 @@ const char lexicon_term_noun[] =
 
 const char lexicon_medical[] =
     /* names that became terms */
+    /* brands of drugs and vaccines */
+    "moderna novavax comirnaty spikevax pfizer biontech covishield cervarix fluzone flublok boostrix "
+    "adacel havrix twinrix zinplava dificid xifaxan savaysa effient leqvio steglatro onglyza fiasp "
+    "inflectra simponi cimzia taltz tremfya fasenra actemra truxima kesimpta aubagio avonex rebif "
+    "plegridy tecentriq imfinzi libtayo enhertu perjeta calquence venclexta pomalyst velcade darzalex "
+    "kyprolis erleada lynparza zejula kisqali verzenio iressa trintellix rexulti invega geodon briviact "
+    "xcopri armour cytomel evenity avodart proscar premarin estrace kyleena nuvaring depo yasmin breo "
+    "trelegy anoro stiolto xopenex atrovent medrol subutex vivitrol compazine protonix carafate miralax "
+    "colace senokot dulcolax linzess biaxin macrobid rocephin cefepime merrem invanz zyvox cubicin "
+    "vancocin diflucan sporanox vfend mycamine veklury lagevrio genvoya triumeq prezista fragmin demadex "
+    "hyzaar lanoxin cordarone multaq tikosyn nitrostat procrit neupogen venofer injectafer rhogam dysport "
+    "trimester booster boosters "
     "achilles addison adie adams alport alzheimer angelman apgar argyll arnold asperger asherman babinski baker "
     "barrett barre barr bartholin bartter bartonella beck becker behcet bell bence berger bernard beth binet bishop "
     "blalock "

@@ -183,10 +183,31 @@ static bool very_old(const struct scan *s, size_t at)
 	return a == 'y' && (b == 'e' || b == 'r' || b == 'o' || b == '/');
 }
 
+/* "12/03 0740", "12/03 08:15" */
+static bool clock_follows(const struct scan *s, struct chunk c)
+{
+	size_t n = c.end - c.start, at = c.end + 1, digits = 0;
+	if (n < 3 || n > 5 || !memchr(s->text + c.start, '/', n) || byte_at(s, c.end) != ' ')
+		return false;
+	while (digits < 5 && is_digit(byte_at(s, at + digits)))
+		digits++;
+	bool minutes = digits == 2 && byte_at(s, at + 2) == ':' && is_digit(byte_at(s, at + 3));
+	return (minutes || (digits == 4 && !word_byte(byte_at(s, at + 4)))) && s->text[at] <= '2';
+}
+
+/* 6/2019 */
+static bool is_month_and_year(const struct scan *s, struct chunk c)
+{
+	size_t n = c.end - c.start;
+	const uint8_t *p = s->text + c.start;
+	return (n == 6 || n == 7) && p[n - 5] == '/' &&
+	       (memcmp(p + n - 4, "19", 2) == 0 || memcmp(p + n - 4, "20", 2) == 0);
+}
+
 static size_t rule_clinical_number(struct scan *s, struct chunk c)
 {
 	size_t end = match_date(s, c.start);
-	if (!end && dated(s))
+	if (!end && (dated(s) || is_month_and_year(s, c) || clock_follows(s, c)))
 		end = match_day_month(s, c.start);
 	if (end)
 		return emit(s, c.start, time_end(s, s->text[end - 1] == '.' ? end - 1 : end), REDACT_DATE);
@@ -250,6 +271,11 @@ static bool is_code(const struct scan *s, struct chunk c)
 {
 	if (byte_at(s, c.start) == '0' && byte_at(s, c.start + 1) == 'x' && c.end - c.start <= 18)
 		return true;
+	static const char key[] = "code";
+	const struct recent *before = &s->words[c.letters > 0];
+	if (c.start > 2 && s->text[c.start - 1] == '"' && before->letters == 4 && before->end >= 4 &&
+	    before->end + 4 >= c.start && memcmp(s->text + before->end - 4, key, 4) == 0)
+		return true; /* code="44054006", "code":"860975" */
 	return lexicon_exact(recent_hash(s, c.letters > 0)) & LEX_CODE ||
 	       (c.letters && lexicon_exact(c.hash) & LEX_CODE);
 }
@@ -340,7 +366,7 @@ size_t rule_number(struct scan *s, struct chunk c)
 	bool leads = is_digit(s->text[at]) || s->text[at] == '+';
 	if ((leads || c.seen & BYTE_COLON || is_hex(s->text[at])) && (end = rule_network(s, at, c.end)))
 		return end;
-	if (c.seen & BYTE_COLON && !leads)
+	if (c.seen & BYTE_COLON && !leads && memchr(s->text + at, ':', c.end - at))
 		return 0;
 	c.start = at;
 	if (leads) {

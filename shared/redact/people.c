@@ -100,6 +100,9 @@ size_t rule_title(struct scan *s, struct chunk c)
 {
 	if (!is_upper(s->text[c.start]) && !clinical(s))
 		return 0;
+	if (c.start > 1 && s->text[c.start - 1] == ' ' && c.letters == 2 && s->text[c.start + 1] == 's' &&
+	    is_digit(s->text[c.start - 2]))
+		return 0; /* "470 ms. Otherwise" */
 	size_t at = c.end + (byte_at(s, c.end) == '.');
 	size_t name = skip_spaces(s, at);
 	if (name == at && byte_at(s, c.end) != '.')

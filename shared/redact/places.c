@@ -334,7 +334,8 @@ static struct street street_words(const struct scan *s, size_t at)
 			break;
 		unsigned lex = lexicon_find(s->text + from, stop - from);
 		r.known |= street && (words > 0 || stop - from > 2);
-		r.named |= capital && !(lex & (LEX_PLAIN | LEX_MEDICAL));
+		bool acronym = stop - from <= 4 && is_upper(byte_at(s, from + 1)) && is_upper(s->text[stop - 1]);
+		r.named |= capital && !acronym && !(lex & (LEX_PLAIN | LEX_MEDICAL));
 		end = stop + (byte_at(s, stop) == '.');
 		r.end = end;
 	}

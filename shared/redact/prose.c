@@ -52,6 +52,7 @@ static size_t skip_numeral(const struct scan *s, size_t at)
 	size_t end = at;
 	while (end - at < 4 && (is_digit(byte_at(s, end)) || (byte_at(s, end) && strchr("IVX", s->text[end]))))
 		end++;
+	end += end > at && byte_at(s, end) >= 'a' && byte_at(s, end) <= 'c'; /* "Ib" */
 	return end > at && byte_at(s, end) == ' ' ? skip_spaces(s, end) : at;
 }
 
@@ -173,8 +174,9 @@ static bool acts(const struct scan *s, const struct piece *p)
 	    "stated", "complains", "complained", "shouted", "called", "called", "needs", "needed", "takes", "took",
 	    "visited", "visits", "arrived", "moved", "moves", "and", "should", "must", "may", "might", "underwent",
 	    "received", "developed", "began", "begins", "wrote", "gave", "left", "made", "agreed", "refused",
-	    "declined", "tolerated", "weighs", "appears", "looks", "seems", "returned", "returns", "felt", "feels",
-	    "started", "stopped", "continues", NULL};
+	    "declined", "tolerated", "weighs", "walked", "walks", "fell", "slept", "ate", "died", "smokes", "drinks",
+	    "married", "speaks", "sleeps", "eats", "lost", "gained", "requested", "requests", "appears", "looks",
+	    "seems", "returned", "returns", "felt", "feels", "started", "stopped", "continues", NULL};
 	size_t at = p->end;
 	if (p->possessive || byte_at(s, at) == ',' || byte_at(s, at) == ':')
 		return true;
@@ -291,7 +293,7 @@ static bool names_somebody(const struct scan *s, const struct run *r, size_t fir
 			if (p->lex & LEX_NAMES || !opens)
 				return !(p->lex == LEX_NATION &&
 					 (is_term(s, r, first) || lex_at(s, skip_spaces(s, p->end)) & LEX_MEDICAL));
-			return acts(s, p);
+			return acts(s, p) || introduced(s);
 		}
 		if (!is_doubtful(p) || is_term(s, r, first))
 			return false;
@@ -333,12 +335,17 @@ static size_t suffix_end(const struct scan *s, size_t end)
 	return stop + (byte_at(s, stop) == '.');
 }
 
-/* ", Grace N" behind a surname; the end, or 0. */
-static size_t given_after(const struct scan *s, size_t end)
+/* ", Grace N", ", G. N." behind a surname; the end, or 0. */
+size_t given_after(const struct scan *s, size_t end)
 {
 	size_t at = skip_spaces(s, end + 1), stop = prose_word_end(s, at);
 	if (byte_at(s, end) != ',' || at == end + 1 || !capital_at(s, at))
 		return 0;
+	if (stop == at + 1 && byte_at(s, stop) == '.') {
+		size_t second = skip_spaces(s, stop + 1);
+		bool two = is_upper(byte_at(s, second)) && byte_at(s, second + 1) == '.';
+		return two ? second + 2 : stop + 1;
+	}
 	unsigned lex = lexicon_word(s->text + at, stop - at);
 	bool unknown = stop - at >= 4 && lex == 0 && lexicon_find(s->text + at, stop - at) == 0 &&
 		       word_kinds_of(s->text + at, stop - at) == 0;
@@ -350,9 +357,17 @@ static size_t given_after(const struct scan *s, size_t end)
 	return stop;
 }
 
+/* With the title before it: "Dear Dr. Okoye". */
+static size_t start_of(const struct run *r, size_t first)
+{
+	bool titled = first > 0 && r->p[first - 1].base & WORD_TITLE && !(r->p[first - 1].lex & LEX_NAMES) &&
+		      !r->p[first - 1].caps;
+	return r->p[titled ? first - 1 : first].start;
+}
+
 static size_t emit_run(struct scan *s, const struct run *r, size_t first, size_t count, bool place)
 {
-	size_t end = end_of(s, r, count), start = r->p[first].start, address;
+	size_t end = end_of(s, r, count), start = start_of(r, first), address;
 	place |= (r->p[first].lex & (LEX_PLACE | LEX_GIVEN | LEX_FAMILY)) == LEX_PLACE;
 	if ((address = address_after(s, start, end)))
 		return emit(s, start, address, REDACT_ADDRESS);
@@ -431,6 +446,11 @@ static size_t capitals_comma(const struct scan *s, const struct run *r)
 {
 	const struct piece *p = &r->p[0];
 	size_t n = p->end - p->start, at = p->end + 2;
+	if (r->count > 1 && r->count <= 3 && p->caps && !p->lex && !p->initial && r->p[r->count - 1].caps &&
+	    !(r->p[r->count - 1].lex & (LEX_PLAIN | LEX_MEDICAL)) && byte_at(s, r->p[r->count - 1].end) == ',') {
+		size_t given = given_after(s, r->p[r->count - 1].end);
+		return given && is_upper(byte_at(s, skip_spaces(s, r->p[r->count - 1].end + 1) + 1)) ? given : 0;
+	}
 	if (r->count != 1 || !p->caps || n < 4 || !is_ordinary(p) || p->lex & ~(unsigned)LEX_NAMES ||
 	    p->base & ~(unsigned)(WORD_GIVEN | WORD_FAMILY) || byte_at(s, p->end) != ',' ||
 	    byte_at(s, p->end + 1) != ' ' || !is_upper(byte_at(s, at)))
@@ -447,6 +467,77 @@ static bool is_learned_name(const struct run *r, size_t i, bool opens)
 	if (!(r->p[i].lex & LEX_LEARNED) || i + 1 >= r->count || r->p[i].caps)
 		return false;
 	return opens && i == 0 ? next->lex & LEX_FAMILY && is_name(next) : is_name(next) || next->initial;
+}
+
+/* "Informant: Verity Lyle" and nothing else on the line. */
+static bool is_value(const struct scan *s, const struct run *r)
+{
+	size_t before = r->p[0].start, last = r->p[r->count - 1].end;
+	while (before > 0 && s->text[before - 1] == ' ')
+		before--;
+	return r->count == 2 && before > 0 && s->text[before - 1] == ':' &&
+	       (last >= s->size || s->text[last] == '\n' || s->text[last] == '\r' || s->text[last] == ';');
+}
+
+/* Nothing else stands on its line. */
+static bool is_line(const struct scan *s, size_t start, size_t end)
+{
+	return (start == 0 || s->text[start - 1] == '\n') && end < s->size &&
+	       (s->text[end] == '\n' || s->text[end] == '\r');
+}
+
+/* "at Mercy General", "by Blue Ridge Mutual": words of a firm's, behind a word that somebody goes or answers by. */
+static size_t names_firm(const struct scan *s, const struct run *r, size_t count, bool opens)
+{
+	static const char *const places[] = {"General", "Presbyterian", "Mercy", "Memorial", "Methodist", "Mutual",
+	    "Imaging", "Radiology", "Surgery", "Chiropractic", "Optometry", "Apothecary", "Chemist", "Chemists", "Drug",
+	    "Drugs", "Hospice", "Manor", "Lodge", "Gardens", "Medical", "Practice", NULL};
+	while (count > 2 && r->p[count - 1].caps && r->p[count - 1].end - r->p[count - 1].start <= 3)
+		count--; /* "Mercy General ED" */
+	const struct piece *last = &r->p[count - 1];
+	if (count < 2 || r->p[0].caps || r->p[0].base & (WORD_LABELS | WORD_MONTH) ||
+	    !text_is_any(s, last->start, last->end, places))
+		return 0;
+	for (size_t i = 0; i + 1 < count; i++)
+		if (r->p[i].lex & LEX_MEDICAL && !(r->p[i].lex & LEX_NAMES))
+			return 0; /* at Cardiac Imaging */
+	if (is_line(s, r->p[0].start, last->end))
+		return count;
+	return leads_to(s, 1, opens ? LEX_TO_FIRM : LEX_TO_HOUSE | LEX_TO_FIRM | LEX_TO_PLACE) ? count : 0;
+}
+
+/* "initials KJL" */
+static bool follows_initials(const struct scan *s)
+{
+	const struct recent *w = &s->words[1];
+	return w->letters == 8 && left(s, w->end - 8) > 8 && memcmp(s->text + w->end - 8, "initials", 8) == 0;
+}
+
+/* "on Halsted Street": no number, and yet where somebody was. */
+static bool names_street(const struct scan *s, const struct run *r, size_t count)
+{
+	static const char *const before[] = {"on", "at", "near", "along", "off", "of", NULL};
+	const struct recent *w = &s->words[1];
+	const struct piece *last = &r->p[count - 1];
+	return count >= 2 && last->base & WORD_STREET && last->end - last->start >= 4 && !last->caps &&
+	       !r->p[0].joiner && w->letters && w->letters <= 5 && w->end >= w->letters &&
+	       text_is_any(s, w->end - w->letters, w->end, before);
+}
+
+/* ", KY" behind a run: a state, where it cannot be a degree or a word. */
+static bool state_behind(const struct scan *s, size_t end)
+{
+	static const char states[] =
+	    " AK AZ CA CO CT FL GA IA IL KS KY MI MN MO MT NC ND NE NH NJ NM NV NY OH RI SC SD TN TX "
+	    "UT VA VT WA WI WV WY ON QC BC AB NSW VIC QLD ";
+	size_t at = end + 2, n = 0;
+	char code[6] = " ";
+	if (byte_at(s, end) != ',' || byte_at(s, end + 1) != ' ')
+		return false;
+	for (; n < 3 && is_upper(byte_at(s, at + n)); n++)
+		code[n + 1] = (char)s->text[at + n];
+	code[n + 1] = ' ';
+	return n >= 2 && !word_byte(byte_at(s, at + n)) && strstr(states, code);
 }
 
 static size_t rule_capitals(struct scan *s, struct chunk c)
@@ -471,6 +562,16 @@ static size_t rule_capitals(struct scan *s, struct chunk c)
 	size_t first = 0;
 	bool opens = starts_sentence(s, r.p[0].start);
 	size_t whole = cut_at_joiner(s, &r, 0);
+	if (r.count == 1 && r.p[0].caps && r.p[0].end - r.p[0].start <= 4 && follows_initials(s))
+		return emit(s, c.start, r.p[0].end, REDACT_NAME);
+	size_t firm = names_firm(s, &r, whole, opens);
+	if (firm)
+		return emit_run(s, &r, 0, firm, true);
+	if (!opens && names_street(s, &r, whole))
+		return emit(s, c.start, end_of(s, &r, whole), REDACT_ADDRESS);
+	if (whole == r.count && whole <= 3 && !r.p[0].caps && state_behind(s, r.p[whole - 1].end) &&
+	    !(r.p[0].base & (WORD_LABELS | WORD_TITLE)))
+		return emit(s, c.start, place_end(s, r.p[whole - 1].end), REDACT_PLACE); /* Hazard, KY */
 	if (names_house(s, &r, 0, cut_ordinary(&r, 0, whole, false), opens))
 		return emit_run(s, &r, 0, cut_ordinary(&r, 0, whole, false), true);
 	size_t town = r.count > 1 && is_ordinary(&r.p[0]) ? town_end(s, r.p[0].start) : 0;
@@ -484,7 +585,7 @@ static size_t rule_capitals(struct scan *s, struct chunk c)
 	if (first == whole)
 		return 0;
 	if (first == 1 && opens && !r.p[0].caps && !r.p[0].possessive && is_name(&r.p[1]) &&
-	    age_follows(s, r.p[whole - 1].end))
+	    (age_follows(s, r.p[whole - 1].end) || is_value(s, &r)))
 		first = 0; /* "Temperance Ashworth, 44F" */
 	opens = ends_sentence_start(s, &r, first);
 	bool place = first == 0 && !opens && place_follows(s);
@@ -510,6 +611,8 @@ static bool is_lone_word(const struct scan *s, struct chunk c, unsigned kinds)
 	if (!(lex & (LEX_PLAIN | LEX_MEDICAL)) || lex & LEX_NAMES)
 		return false;
 	uint8_t last = byte_at(s, c.end), b = byte_at(s, next);
+	if (last == ',' && b == ' ' && is_upper(byte_at(s, next + 1)) && is_upper(byte_at(s, next + 2)))
+		return false; /* Hazard, KY */
 	if (last != ' ')
 		return last == ',' || last == ')' || last == ';' || last == '?' || last == 0;
 	if (is_digit(b)) /* a box, an apartment, a plate */

@@ -320,6 +320,10 @@ static size_t on_chunk(struct scan *s, const struct chunk *c)
 			return next;
 		if (kinds & WORD_MONTH && (next = rule_month(s, *c)))
 			return next;
+		if (c->seen & BYTE_UPPER && byte_at(s, c->end) == '<' && (next = match_travel_lines(s, c->start)))
+			return emit(s, c->start, next, REDACT_ID);
+		if (c->seen & BYTE_UPPER && (next = rule_holiday(s, *c)))
+			return next;
 		bool small = c->seen == BYTE_LOWER && c->letters >= 3;
 		if (small && !(kinds & (WORD_SITE | WORD_CARE | WORD_GIVEN)) && !lexicon_may_be_given(c->hash))
 			return 0; /* the most words */
@@ -337,7 +341,8 @@ static size_t on_delimiter(struct scan *s, size_t at)
 		s->firm = true;
 		return at + next;
 	}
-	if (b == '(' && is_digit(byte_at(s, at + 1)) && (next = rule_phone_paren(s, at)))
+	if (b == '(' && is_digit(byte_at(s, at + 1)) &&
+	    ((next = rule_phone_paren(s, at)) || (clinical(s) && (next = rule_elements(s, at)))))
 		return next;
 	if (b == '\n')
 		memset(s->words, 0, sizeof s->words);

@@ -267,6 +267,7 @@ size_t rule_network(struct scan *s, size_t at, size_t stop);       /* network.c 
 size_t rule_number(struct scan *s, struct chunk c);                /* numbers.c: anything that holds a digit */
 size_t rule_phone_paren(struct scan *s, size_t at);                /* numbers.c: "(555) …" */
 size_t rule_month(struct scan *s, struct chunk c);                 /* dates.c: "April 12, 2023" */
+size_t rule_holiday(struct scan *s, struct chunk c);               /* dates.c: "Christmas Eve" */
 size_t rule_title(struct scan *s, struct chunk c);                 /* people.c */
 size_t rule_prose(struct scan *s, struct chunk c, unsigned kinds); /* prose.c: unlabelled names and places */
 
@@ -281,6 +282,8 @@ size_t match_shape(const struct scan *s, size_t at); /* plates and registers' gr
 /* coordinates.c; the end, or 0 */
 size_t match_coordinates(const struct scan *s, size_t at);
 
+size_t match_travel_lines(const struct scan *s, size_t at); /* machine readable lines of a passport */
+size_t rule_elements(struct scan *s, size_t at);            /* "(01)00643169007222(17)241130": GS1 element strings */
 size_t rule_named_file(struct scan *s, struct chunk c);
 size_t rule_identifier(struct scan *s, struct chunk c);
 
@@ -301,6 +304,7 @@ size_t match_zip(const struct scan *s, size_t at);                  /* places.c:
 size_t match_honoured(
     const struct scan *s, size_t at, size_t stop);                 /* people.c: before an honorific of Japan or China */
 size_t match_name(const struct scan *s, size_t at, unsigned most); /* people.c: capitalised words; the end, or 0 */
+size_t given_after(const struct scan *s, size_t end);              /* prose.c: ", Grace N" behind a surname; or 0 */
 bool names_day(const struct scan *s);                              /* prose.c: likewise to a weekday or a month alone */
 bool speaks_of_things(const struct scan *s);                       /* prose.c; looks at the whole text */
 bool dated(const struct scan *s); /* prose.c: does the word before lead to a date ("on", "since")? */

@@ -98,6 +98,7 @@ static const struct {
 	"policyid insuredid guarantorid patientaccount accession serviceno servicenumber caserecord dossier filenumber "
 	"fileno docket docketnumber matterid barnumber "},
     {WORD_ZIP, "zip zipcode postcode postalcode plz cap"},
+    {WORD_ID | WORD_PROSE | WORD_KEY_ONLY, "id"},
     {WORD_ID | WORD_KEY_ONLY, "account acct policy member subscriber beneficiary passportid nhs accession"},
     {WORD_PHONE | WORD_SUFFIX,
 	"phone phonenumber telephone mobilenumber cellphone faxnumber phoneno mobilephone homephone workphone"},
@@ -107,12 +108,16 @@ static const struct {
 	"homeaddress streetaddress mailingaddress postaladdress patientaddress billingaddress residence "
 	"shippingaddress addressline"},
     {WORD_ADDRESS | WORD_KEY_ONLY, "street zipcode zip postcode postalcode"},
+    {WORD_ADDRESS | WORD_KEY_ONLY | WORD_PROSE,
+	"address line city town village streetaddressline domicilio direccion adresse anschrift wohnort indirizzo "
+	"endereco morada adres woonplaats ville ciudad citta stadt"},
     {WORD_USER, "user username login loginname userid useraccount logname ruser luser"},
     {WORD_USER | WORD_PROSE,
-	"skype skypeid skypename handle nickname screenname instagram twitter snapchat telegram wechat "
+	"actor performer skype skypeid skypename handle nickname screenname instagram twitter snapchat telegram wechat "
 	"tiktok discord"},
     {WORD_TITLE, "mr mrs ms miss mx dr cpl pvt maj cmdr pfc dott dottssa doctor prof professor madam herr frau mme "
 		 "mlle sra srta don dona signor signora monsieur "
+		 "dra fru smt shri "
 		 "nurse rev reverend fr rabbi imam capt sgt lt col judge dame"},
     {WORD_MONTH, "january february march april may june july august september october november december jan feb mar "
 		 "apr jun jul aug "
@@ -126,6 +131,7 @@ static const struct {
 	"wrzesnia pazdziernika listopada grudnia desember kesakuu "
 	/* without their letters that have marks */ "fvrier aot dcembre mrz padziernika wrzenia"},
     {WORD_DAY, "monday tuesday wednesday thursday friday saturday sunday"},
+    {WORD_DAY | WORD_PROSE, "mon tue tues wed thu thur thurs fri sat sun"},
     {WORD_STREET, "street st avenue ave av road rd boulevard blvd lane ln drive dr court ct circle cir terrace place "
 		  "pl square sq way "
 		  "highway hwy parkway pkwy crescent close row alley trail trl plaza"},

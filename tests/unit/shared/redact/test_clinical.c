@@ -319,6 +319,65 @@ static void words_in_small_letters(void **state)
 	all_of_it_goes(texts, COUNT(texts));
 }
 
+/* Days that are written without a number, or with a weekday before it. */
+static void days(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+	    "seen {Thursday 12 October at 9:40}",
+	    "scan on {Wed 3 Jan 14:20}, bring the card",
+	    "colonoscopy {Tues 5/14}",
+	    "fever since {tuesday}",
+	    "well until {Christmas Eve}",
+	    "overdose on {Boxing Day 2022}",
+	    "lumpectomy ({6/2019}), now back pain",
+	    "nursing note {12/03} 0740: slept poorly",
+	    "admitted {January the fourth}",
+	};
+	static const char *const none[] = {
+	    "O2 sat 18 and stable",
+	    "Christmas disease is factor IX deficiency",
+	    "QTc 470 ms. Sgarbossa criteria negative",
+	};
+	all_of_it_goes(texts, COUNT(texts));
+	nothing_goes(REDACT_CLINICAL, none, COUNT(none));
+}
+
+/* What stands in the columns and fields of forms, and in what programs exchange. */
+static void forms(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+	    "Patient: {Quigley, Brendan}. Exam: CT",
+	    "Dear {Dr. Villanueva}, thank you",
+	    "Name      {VAN DEN BERG, SASKIA}\nSodium 139",
+	    "PATIENT'S NAME {GARRIDO, PALOMA, M}\n",
+	    "Name: {\xe6\x9d\x8e\xe5\xb0\x8f\xe9\xbe\x99}",
+	    "Informant: {Verity Lyle}\n",
+	    "\"line\":[\"{ul. Brzozowa 12/4}\"],\"city\":\"{Warszawa}\"",
+	    "<city>{Beaverton}</city>",
+	    "\"id\":\"{enc-99120}\"",
+	    "Domicilio: {Calle Mayor 21, 31001 Pamplona}\n",
+	    "Pharmacy: {Corner Drug}, {Hazard, KY}",
+	    "presented to {Mercy General} ED",
+	    "struck on {Halsted Street} at noon",
+	    "subject, initials {KJL}, randomised",
+	    "scanned {(01)00643169007222(17)241130(21)RNA204417}",
+	    "{P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10}",
+	    "{CDATNNBW7ZBR7NDVC} was towed",
+	};
+	static const char *const none[] = {
+	    "<code code=\"44054006\" codeSystem=\"2.16.840.1.113883.6.96\" displayName=\"Diabetes mellitus type 2\"/>",
+	    "Sodium 139 mmol/L (135-145)",
+	    "HCT 41.2 PLT 233 MCV 89.4",
+	    "Form CMS-1500 approved OMB-0938-1197",
+	    "with food. Refills: 2. Qty: 60.",
+	    "EGD shows Forrest Ib ulcer, clipped",
+	};
+	all_of_it_goes(texts, COUNT(texts));
+	nothing_goes(REDACT_CLINICAL, none, COUNT(none));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +394,8 @@ int main(void)
 	    cmocka_unit_test(medicine_stays),
 	    cmocka_unit_test(a_lone_unknown_word_is_judged_by_its_text),
 	    cmocka_unit_test(labels_of_prose_are_none_in_logs),
+	    cmocka_unit_test(days),
+	    cmocka_unit_test(forms),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
