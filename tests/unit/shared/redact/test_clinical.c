@@ -351,7 +351,7 @@ static void forms(void **state)
 	    "Patient: {Quigley, Brendan}. Exam: CT",
 	    "Dear {Dr. Villanueva}, thank you",
 	    "Name      {VAN DEN BERG, SASKIA}\nSodium 139",
-	    "PATIENT'S NAME {GARRIDO, PALOMA, M}\n",
+	    "PATIENT'S NAME {GARRIDO, PALOMA}, M\n",
 	    "Name: {\xe6\x9d\x8e\xe5\xb0\x8f\xe9\xbe\x99}",
 	    "Informant: {Verity Lyle}\n",
 	    "\"line\":[\"{ul. Brzozowa 12/4}\"],\"city\":\"{Warszawa}\"",
