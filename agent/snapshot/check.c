@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include <zstd.h>
 
 #include "agent/snapshot/catalogue.h"
 #include "agent/snapshot/findings.h"
@@ -95,15 +94,14 @@ static void compare_with_index(struct checking *c, const struct index_pack *know
 }
 
 struct decoding {
-	ZSTD_DCtx *decoder;
-	uint8_t *scratch, *raw;
+	struct unpacker *unpacker;
+	uint8_t *raw;
 	struct namer *namer;
 };
 
 static void decoding_done(struct decoding *d)
 {
-	ZSTD_freeDCtx(d->decoder);
-	free(d->scratch);
+	unpacker_free(d->unpacker);
 	free(d->raw);
 	namer_free(d->namer);
 }
@@ -111,15 +109,16 @@ static void decoding_done(struct decoding *d)
 static enum err_code read_data(struct checking *c, struct pack *pack, const struct pack_index *x, const char *name,
     bool *ret_good, struct err *reterr)
 {
-	struct decoding d = {ZSTD_createDCtx(), malloc(SEGMENT_SEALED_MAX), malloc(SEGMENT_RAW_MAX), NULL};
-	enum err_code rc = d.decoder && d.scratch && d.raw ? namer_new(c->repo->keys, &d.namer, reterr)
-							   : err_set(reterr, ERR_NOMEM, "out of memory");
+	struct decoding d = {.raw = malloc(SEGMENT_RAW_MAX)};
+	enum err_code rc = d.raw ? unpacker_new(&d.unpacker, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
+	if (!rc)
+		rc = namer_new(c->repo->keys, &d.namer, reterr);
 	size_t chunk = 0;
 	for (uint32_t i = 0; i < x->segment_count && !rc && !cancelled(c); i++) {
 		const struct pack_segment *s = &x->segments[i];
 		struct err why = ERR_INIT;
 		enum err_code read =
-		    pack_read_segment(pack, s->offset, s->sealed_size, s->raw_size, d.decoder, d.scratch, d.raw, &why);
+		    pack_read_segment(pack, s->offset, s->sealed_size, s->raw_size, d.unpacker, d.raw, &why);
 		uint32_t offset = 0;
 		if (read) {
 			findings_add(&c->findings, "%s", why.msg);

@@ -3,15 +3,14 @@
 
 #include <string.h>
 
-#include <zstd.h>
-
 #include "agent/snapshot/bytes.h"
+#include "agent/snapshot/squeeze.h"
 #include "agent/snapshot/tree.h"
 #include "shared/base/secret.h"
 
 static const char magic[8] = "KEDGEMF1";
 static const char sign_domain[] = "kedge manifest 1";
-enum { LEVEL = 3, BODY_MAX = 48 << 20 };
+enum { BODY_MAX = 48 << 20 };
 
 static enum err_code manifest_check(const void *record, struct err *reterr)
 {
@@ -100,17 +99,18 @@ static enum err_code seal_body(
 	struct manifest_header h = {
 	    .key_number = keys_newest(k), .raw_size = (uint32_t)body->size, .snapshot = m->summary.snapshot};
 	memcpy(h.repo, keys_repo_id(k), REPO_ID_SIZE);
-	size_t bound = ZSTD_compressBound(body->size);
+	size_t bound = squeeze_bound(body->size);
 	uint8_t *p = buf_reserve(out, MANIFEST_HEADER_SIZE + bound + SEAL_TAG_SIZE + SIGNATURE_SIZE);
 	if (!p)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
-	size_t n = ZSTD_compress(p + MANIFEST_HEADER_SIZE, bound, body->data, body->size, LEVEL);
-	if (ZSTD_isError(n))
-		return err_set(reterr, ERR_INTERNAL, "libzstd failed: %s", ZSTD_getErrorName(n));
+	size_t n;
+	enum err_code rc = squeeze(body->data, body->size, p + MANIFEST_HEADER_SIZE, &n, reterr);
+	if (rc)
+		return rc;
 	h.sealed_size = (uint32_t)n + SEAL_TAG_SIZE;
 	header_write(&h, p);
 	CLEANUP(sealer_cleanup) struct sealer *sealer = NULL;
-	enum err_code rc = make_sealer(k, h.key_number, h.snapshot, &sealer, reterr);
+	rc = make_sealer(k, h.key_number, h.snapshot, &sealer, reterr);
 	if (!rc)
 		rc = sealer_seal(sealer, 0, p, MANIFEST_HEADER_SIZE, p + MANIFEST_HEADER_SIZE, n, reterr);
 	size_t size = MANIFEST_HEADER_SIZE + h.sealed_size;
@@ -159,10 +159,9 @@ static enum err_code unseal_body(const struct keys *k, const struct manifest_hea
 	memcpy(sealed, data + MANIFEST_HEADER_SIZE, h->sealed_size);
 	if (!sealer_open(sealer, 0, data, MANIFEST_HEADER_SIZE, sealed, size))
 		return err_set(reterr, ERR_CORRUPT, "the manifest does not authenticate");
-	size_t n = ZSTD_decompress(raw, h->raw_size, sealed, size);
-	if (ZSTD_isError(n) || n != h->raw_size)
+	if (!unsqueeze(sealed, size, raw, h->raw_size))
 		return err_set(reterr, ERR_CORRUPT, "the manifest does not decompress");
-	return manifest_body_parse(raw, n, arena, ret, reterr);
+	return manifest_body_parse(raw, h->raw_size, arena, ret, reterr);
 }
 
 enum err_code manifest_unseal(const struct keys *k, struct id id, const uint8_t *data, size_t size, struct arena *arena,

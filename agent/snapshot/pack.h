@@ -77,9 +77,13 @@ void pack_close(struct pack *p);
 CLEANUP_DEFINE(struct pack, pack_cleanup, pack_close)
 uint64_t pack_size(const struct pack *p);
 ERR_CHECK enum err_code pack_read_index(struct pack *p, struct pack_index *ret, struct err *reterr);
-/* Decompressed into raw (raw_size bytes); scratch holds SEGMENT_SEALED_MAX.  decoder: ZSTD_DCtx.  ERR_CORRUPT names file and offset. */
-ERR_CHECK enum err_code pack_read_segment(struct pack *p, uint32_t offset, uint32_t sealed_size, uint32_t raw_size, void *decoder,
-    uint8_t *scratch, uint8_t *raw, struct err *reterr);
+struct unpacker; /* what reading segments needs besides: a decoder, and room for a sealed one; belongs to one thread */
+ERR_CHECK enum err_code unpacker_new(struct unpacker **ret, struct err *reterr);
+void unpacker_free(struct unpacker *u);
+CLEANUP_DEFINE(struct unpacker, unpacker_cleanup, unpacker_free)
+/* Decompressed into raw (raw_size bytes, at most SEGMENT_RAW_MAX).  ERR_CORRUPT names file and offset. */
+ERR_CHECK enum err_code pack_read_segment(struct pack *p, uint32_t offset, uint32_t sealed_size, uint32_t raw_size,
+    struct unpacker *u, uint8_t *raw, struct err *reterr);
 /* Compares the file's bytes with the digest in its footer. */
 ERR_CHECK enum err_code pack_check_digest(struct pack *p, struct err *reterr);
 

@@ -109,8 +109,34 @@ enum err_code pack_read_index(struct pack *p, struct pack_index *ret, struct err
 	return rc ? err_prefix(reterr, rc, "packs/%s", p->name) : ERR_OK;
 }
 
+struct unpacker {
+	ZSTD_DCtx *decoder;
+	uint8_t sealed[SEGMENT_SEALED_MAX];
+};
+
+enum err_code unpacker_new(struct unpacker **ret, struct err *reterr)
+{
+	struct unpacker *u = malloc(sizeof *u);
+	if (u && !(u->decoder = ZSTD_createDCtx())) {
+		free(u);
+		u = NULL;
+	}
+	if (!u)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	*ret = u;
+	return ERR_OK;
+}
+
+void unpacker_free(struct unpacker *u)
+{
+	if (!u)
+		return;
+	ZSTD_freeDCtx(u->decoder);
+	free(u);
+}
+
 static enum err_code read_segment(struct pack *p, uint32_t offset, uint32_t sealed_size, uint32_t raw_size,
-    ZSTD_DCtx *decoder, uint8_t *scratch, uint8_t *raw, struct err *reterr)
+    struct unpacker *u, uint8_t *raw, struct err *reterr)
 {
 	uint8_t aad[SEGMENT_AAD_SIZE];
 	uint32_t number, sealed_size_there, raw_size_there;
@@ -118,27 +144,27 @@ static enum err_code read_segment(struct pack *p, uint32_t offset, uint32_t seal
 	    raw_size == 0 || raw_size > SEGMENT_RAW_MAX)
 		return err_set(reterr, ERR_CORRUPT, "impossible segment size");
 	enum err_code rc =
-	    io_pread_exact(p->fd, scratch, SEGMENT_HEADER_SIZE + sealed_size + SEAL_TAG_SIZE, offset, reterr);
+	    io_pread_exact(p->fd, u->sealed, SEGMENT_HEADER_SIZE + sealed_size + SEAL_TAG_SIZE, offset, reterr);
 	if (!rc)
-		rc = segment_header_parse(scratch, &number, &sealed_size_there, &raw_size_there, reterr);
+		rc = segment_header_parse(u->sealed, &number, &sealed_size_there, &raw_size_there, reterr);
 	if (rc)
 		return rc;
 	if (sealed_size_there != sealed_size || raw_size_there != raw_size)
 		return err_set(reterr, ERR_CORRUPT, "another segment than the index says");
 	segment_aad(p->id, offset, sealed_size, raw_size, aad);
-	uint8_t *data = scratch + SEGMENT_HEADER_SIZE;
+	uint8_t *data = u->sealed + SEGMENT_HEADER_SIZE;
 	if (!sealer_open(p->sealer, number, aad, sizeof aad, data, sealed_size))
 		return err_set(reterr, ERR_CORRUPT, "does not authenticate");
-	size_t got = ZSTD_decompressDCtx(decoder, raw, raw_size, data, sealed_size);
+	size_t got = ZSTD_decompressDCtx(u->decoder, raw, raw_size, data, sealed_size);
 	if (ZSTD_isError(got) || got != raw_size)
 		return err_set(reterr, ERR_CORRUPT, "does not decompress");
 	return ERR_OK;
 }
 
-enum err_code pack_read_segment(struct pack *p, uint32_t offset, uint32_t sealed_size, uint32_t raw_size, void *decoder,
-    uint8_t *scratch, uint8_t *raw, struct err *reterr)
+enum err_code pack_read_segment(struct pack *p, uint32_t offset, uint32_t sealed_size, uint32_t raw_size,
+    struct unpacker *u, uint8_t *raw, struct err *reterr)
 {
-	enum err_code rc = read_segment(p, offset, sealed_size, raw_size, decoder, scratch, raw, reterr);
+	enum err_code rc = read_segment(p, offset, sealed_size, raw_size, u, raw, reterr);
 	return rc ? err_prefix(reterr, rc, "packs/%s at %u", p->name, offset) : ERR_OK;
 }
 

@@ -1,7 +1,5 @@
 #include "agent/snapshot/reader.h"
 
-#include <zstd.h>
-
 enum { SEGMENTS_HELD = 4, PACKS_HELD = 16 };
 
 struct held_segment {
@@ -18,8 +16,7 @@ struct reader {
 	struct repo *repo;
 	struct index_reader *index;
 	struct namer *namer;
-	ZSTD_DCtx *decoder;
-	uint8_t *scratch;
+	struct unpacker *unpacker;
 	uint64_t clock; /* counts uses, to find the one unused for longest */
 	struct held_segment segments[SEGMENTS_HELD];
 	struct held_pack packs[PACKS_HELD];
@@ -31,11 +28,9 @@ enum err_code reader_new(struct repo *r, struct reader **ret, struct err *reterr
 	if (!rd)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	rd->repo = r;
-	rd->decoder = ZSTD_createDCtx();
-	rd->scratch = malloc(SEGMENT_SEALED_MAX);
-	if (!rd->decoder || !rd->scratch)
-		return err_set(reterr, ERR_NOMEM, "out of memory");
-	enum err_code rc = namer_new(r->keys, &rd->namer, reterr);
+	enum err_code rc = unpacker_new(&rd->unpacker, reterr);
+	if (!rc)
+		rc = namer_new(r->keys, &rd->namer, reterr);
 	if (!rc)
 		rc = index_reader_new(r->index, &rd->index, reterr);
 	if (rc)
@@ -54,8 +49,7 @@ void reader_free(struct reader *rd)
 		free(rd->segments[i].raw);
 	index_reader_free(rd->index);
 	namer_free(rd->namer);
-	ZSTD_freeDCtx(rd->decoder);
-	free(rd->scratch);
+	unpacker_free(rd->unpacker);
 	free(rd);
 }
 
@@ -120,7 +114,7 @@ enum err_code reader_segment(struct reader *rd, const struct place *place, const
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	oldest->used = 0;
 	rc = pack_read_segment(
-	    pack, place->offset, place->sealed_size, place->raw_size, rd->decoder, rd->scratch, oldest->raw, reterr);
+	    pack, place->offset, place->sealed_size, place->raw_size, rd->unpacker, oldest->raw, reterr);
 	if (rc)
 		return rc;
 	oldest->pack = place->pack;

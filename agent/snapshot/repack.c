@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#include <zstd.h>
 
 #include "agent/snapshot/prune_internal.h"
 #include "agent/snapshot/store.h"
@@ -19,8 +18,8 @@ struct repacking {
 	struct store_run *run;
 	struct packer *packer;
 	struct index_reader *index;
-	ZSTD_DCtx *decoder;
-	uint8_t *scratch, *raw;
+	struct unpacker *unpacker;
+	uint8_t *raw;
 };
 
 static void repacking_done(struct repacking *x)
@@ -28,8 +27,7 @@ static void repacking_done(struct repacking *x)
 	packer_free(x->packer);
 	store_run_free(x->run);
 	index_reader_free(x->index);
-	ZSTD_freeDCtx(x->decoder);
-	free(x->scratch);
+	unpacker_free(x->unpacker);
 	free(x->raw);
 }
 
@@ -92,7 +90,7 @@ static enum err_code move_segment(struct repacking *x, struct pack *pack, uint32
 			continue;
 		if (!read)
 			rc = pack_read_segment(
-			    pack, s->offset, s->sealed_size, s->raw_size, x->decoder, x->scratch, x->raw, reterr);
+			    pack, s->offset, s->sealed_size, s->raw_size, x->unpacker, x->raw, reterr);
 		read = true;
 		if (!rc)
 			rc = packer_put(x->packer, x->raw + offset, chunks[i].size, &id, reterr);
@@ -125,12 +123,10 @@ static enum err_code move_pack(struct repacking *x, const struct index_pack *k, 
 static enum err_code move_all(struct repacking *x, const size_t *chosen, size_t count, struct err *reterr)
 {
 	struct pruning *p = x->p;
-	x->decoder = ZSTD_createDCtx();
-	x->scratch = malloc(SEGMENT_SEALED_MAX);
 	x->raw = malloc(SEGMENT_RAW_MAX);
-	if (!x->decoder || !x->scratch || !x->raw)
-		return err_set(reterr, ERR_NOMEM, "out of memory");
-	enum err_code rc = index_reader_new(p->repo->index, &x->index, reterr);
+	enum err_code rc = x->raw ? unpacker_new(&x->unpacker, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
+	if (!rc)
+		rc = index_reader_new(p->repo->index, &x->index, reterr);
 	if (!rc)
 		rc = store_run_new(p->repo, true, &x->run, reterr);
 	for (size_t i = 0; i < count && !rc; i++)
