@@ -17,6 +17,7 @@ enum { COLUMN_TOTAL = VIEW_COUNT, COLUMN_LIFT, COLUMNS }; /* of a row, behind it
 
 static const double sure_tail = 0.1;      /* a batch is compared with the strangest tenth of normal sessions */
 static const double most_anomalies = 0.1; /* of all sessions in nature, however many a batch has been given */
+static const double nearly = 0.005;       /* limits whose F1 differ by no more are as good as each other */
 static const double least_normal = 0.02;  /* of any batch */
 static const double rare_share = 0.005;   /* of normal sessions that may have a feature that marks a strange one */
 static const double slopes[] = {[COLUMN_TOTAL] = 0.5, [COLUMN_LIFT] = 0.5}; /* until the sessions tell better */
@@ -55,8 +56,8 @@ static uint64_t feature(uint64_t a, uint64_t b, uint64_t of)
 }
 
 /* The features of m->session: its pairs, its kinds, that a kind occurs 2, 4, 8, … times or in a row, and that one does
- * not which nearly always does.  raw: the events that it was made of, by which kinds never learnt are known; NULL: there
- * are none. */
+ * not which nearly always does.  raw: the events that it was made of, by which kinds never learnt are known; NULL:
+ * there are none. */
 static size_t features_of(struct batch *b, const uint64_t *raw, size_t count)
 {
 	const struct sequence_model *m = b->m;
@@ -191,42 +192,57 @@ struct excess {
 	double likely, sure; /* share of the batch that is strange; sure: with two standard errors off */
 };
 
-/* Where strange sessions are more frequent than normal ones explain. */
+/* Of unseen normal sessions those that reach the i-th of the batch. */
+static double wrong_at(const struct batch *b, size_t i)
+{
+	return usual_share(b->usual, b->m->session_count, b->batch[i] - same_odds);
+}
+
+/* Where strange sessions are more frequent than normal ones explain: there where that is surest.  The most that any
+ * limit shows would be the luck of many. */
 static struct excess excess_of(const struct batch *b)
 {
 	struct excess r = {0};
 	double learnt = (double)b->m->session_count, count = (double)b->count;
 	for (size_t i = 0; i < b->count; i++) {
-		double told = (count - (double)i) / count,
-		       usual = usual_share(b->usual, b->m->session_count, b->batch[i] - same_odds);
+		double told = (count - (double)i) / count, usual = wrong_at(b, i);
 		double error = sqrt(usual * (1 - usual) * (1 / count + 1 / learnt));
-		if (usual < sure_tail && (i == 0 || b->batch[i] > b->batch[i - 1])) {
-			r.likely = fmax(r.likely, (told - usual) / (1 - usual));
-			r.sure = fmax(r.sure, (told - usual - 2 * error) / (1 - usual));
-		}
+		double sure = (told - usual - 2 * error) / (1 - usual);
+		if (usual < sure_tail && sure > r.sure && (i == 0 || b->batch[i] > b->batch[i - 1]))
+			r = (struct excess){(told - usual) / (1 - usual), sure};
 	}
 	return r;
 }
 
-/* The limit that the two distributions let expect the highest F1 of.  False: there is no excess. */
+/* That the two distributions let expect of a limit just below the i-th of the batch; 0: that is none. */
+static double f1_at(const struct batch *b, struct excess excess, size_t i)
+{
+	double told = (double)(b->count - i) / (double)b->count, wrong = wrong_at(b, i);
+	double share = fmin(excess.likely, most_anomalies);
+	wrong += sqrt(wrong / (double)b->m->session_count); /* so few have shown it that it may be more */
+	if (wrong >= sure_tail || b->batch[i] <= b->batch[i - 1])
+		return 0;
+	double found = fmin(1, (told - wrong * (1 - excess.likely)) / excess.likely);
+	return fmax(0, 2 * share * found / (share + share * found + (1 - share) * wrong));
+}
+
+/* The middle of those limits that let expect the highest F1, or nearly so: how many sessions lie just here or there is
+ * chance.  False: there is no excess. */
 static bool limit_of(const struct batch *b, double *ret)
 {
-	double best = 0;
+	double best = 0, low = INFINITY, high = 0;
 	struct excess excess = excess_of(b);
 	if (excess.sure <= 0)
 		return false;
-	double share = fmin(excess.likely, most_anomalies);
-	for (size_t i = 1; i < b->count; i++) {
-		double told = (double)(b->count - i) / (double)b->count,
-		       wrong = usual_share(b->usual, b->m->session_count, b->batch[i] - same_odds);
-		wrong += sqrt(wrong / (double)b->m->session_count); /* so few have shown it that it may be more */
-		double found = fmin(1, (told - wrong * (1 - excess.likely)) / excess.likely);
-		double f1 = 2 * share * found / (share + share * found + (1 - share) * wrong);
-		if (wrong < sure_tail && b->batch[i] > b->batch[i - 1] && f1 > best) {
-			best = f1;
-			*ret = b->batch[i - 1] + (b->batch[i] - b->batch[i - 1]) / 2;
+	for (size_t i = 1; i < b->count; i++)
+		best = fmax(best, f1_at(b, excess, i));
+	for (size_t i = 1; i < b->count && best > 0; i++)
+		if (f1_at(b, excess, i) > 0 && f1_at(b, excess, i) >= best - nearly) {
+			double between = b->batch[i - 1] + (b->batch[i] - b->batch[i - 1]) / 2;
+			low = fmin(low, between);
+			high = between; /* they ascend */
 		}
-	}
+	*ret = low + (high - low) / 2;
 	return best > 0;
 }
 
