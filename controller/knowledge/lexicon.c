@@ -44,6 +44,33 @@ static bool matches_at(struct phrase p, const struct message_token *t, size_t n,
 	return matches_at(rest, t, n, i + 1);
 }
 
+/* By their first two letters the words of a message fall under 64 heads, one bit each: nearly all phrases are ruled out
+ * by the head of their first word. */
+static uint64_t head_of(char first, char second)
+{
+	return UINT64_C(1) << (((unsigned char)first * 7u + (unsigned char)second) & 63);
+}
+
+static uint64_t heads_of(const struct message_token *t, size_t n)
+{
+	uint64_t heads = 0;
+	for (size_t i = 0; i < n; i++)
+		heads |= head_of(t[i].text[0], t[i].text[0] ? t[i].text[1] : 0);
+	return heads;
+}
+
+static bool ruled_out(struct phrase p, uint64_t heads)
+{
+	if (p.at < p.end && *p.at == '^')
+		p.at++;
+	if (p.at == p.end || *p.at == '_' || *p.at == '~')
+		return false;
+	char second = p.end - p.at > 1 ? p.at[1] : 0;
+	if (second == '*')
+		return false;
+	return !(heads & head_of(*p.at, second == ' ' || second == '$' ? 0 : second));
+}
+
 static bool phrase_found(struct phrase p, const struct message_token *t, size_t n)
 {
 	if (p.at < p.end && *p.at == '^') {
@@ -77,6 +104,7 @@ static unsigned phrase_words(struct phrase p)
 
 bool lexicon_match(const struct message_token *tokens, size_t count, uint8_t ret[ERROR_CLASS_COUNT])
 {
+	const uint64_t heads = heads_of(tokens, count);
 	bool any = false;
 	memset(ret, 0, ERROR_CLASS_COUNT);
 	for (size_t g = 0; g < lexicon_group_count; g++) {
@@ -84,6 +112,8 @@ bool lexicon_match(const struct message_token *tokens, size_t count, uint8_t ret
 		const char *at = l->phrases;
 		struct phrase p;
 		while (l->strength < 4 && next(&at, &p)) {
+			if (ruled_out(p, heads))
+				continue;
 			unsigned worth = (unsigned)l->strength * LEXICON_STEPS + phrase_words(p);
 			if (worth > ret[l->class] && phrase_found(p, tokens, count)) {
 				ret[l->class] = (uint8_t)worth;
@@ -96,13 +126,14 @@ bool lexicon_match(const struct message_token *tokens, size_t count, uint8_t ret
 
 unsigned lexicon_certain(const struct message_token *tokens, size_t count)
 {
+	const uint64_t heads = heads_of(tokens, count);
 	unsigned classes = 0;
 	for (size_t g = 0; g < lexicon_group_count; g++) {
 		const struct lexicon_group *l = &lexicon_groups[g];
 		const char *at = l->phrases;
 		struct phrase p;
 		while (l->strength == 4 && !(classes & 1u << l->class) && next(&at, &p))
-			if (phrase_found(p, tokens, count))
+			if (!ruled_out(p, heads) && phrase_found(p, tokens, count))
 				classes |= 1u << l->class;
 	}
 	return classes;
