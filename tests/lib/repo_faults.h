@@ -15,8 +15,9 @@
 #include "tests/lib/disk.h"
 #include "tests/lib/snapshot_world.h"
 
-/* FAULT_POWER: the power of the repository's own disk goes, and the process with it, instead of the call. */
-enum fault { FAULT_NONE, FAULT_KILL_BEFORE, FAULT_KILL_HALF, FAULT_ERROR, FAULT_POWER };
+/* FAULT_POWER: the power of the repository's own disk goes, and the process with it, instead of the call.  FAULT_STOP:
+ * before this call and every later one the process stops (SIGSTOP), until it is told to go on. */
+enum fault { FAULT_NONE, FAULT_KILL_BEFORE, FAULT_KILL_HALF, FAULT_ERROR, FAULT_POWER, FAULT_STOP };
 static enum fault fault;
 static int fault_errno, fault_disk = -1;
 static atomic_int calls, fault_at;
@@ -25,7 +26,10 @@ static volatile bool armed; /* only what the child does is counted */
 /* True: fail with errno.  *size is what still gets written before a kill in the middle. */
 static bool strike(size_t *size)
 {
-	if (!armed || atomic_fetch_add(&calls, 1) + 1 != atomic_load(&fault_at))
+	int nth = armed ? atomic_fetch_add(&calls, 1) + 1 : 0, at = atomic_load(&fault_at);
+	if (fault == FAULT_STOP && at && nth >= at)
+		raise(SIGSTOP);
+	if (!armed || nth != at || fault == FAULT_STOP)
 		return false;
 	switch (fault) {
 	case FAULT_KILL_BEFORE:
@@ -45,6 +49,7 @@ static bool strike(size_t *size)
 	case FAULT_ERROR:
 		errno = fault_errno;
 		return true;
+	case FAULT_STOP:
 	case FAULT_NONE:
 		break;
 	}

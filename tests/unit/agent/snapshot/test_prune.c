@@ -1,5 +1,6 @@
 /* Retention and garbage: what must never go, mostly dead and tiny packs, faults at every call, others at work
  * meanwhile. */
+#include <poll.h>
 #include <sys/file.h>
 #include <time.h>
 
@@ -315,6 +316,105 @@ static void test_killed_at_every_call(void **state)
 	every_call_of_a_prune(FAULT_KILL_BEFORE, 0);
 }
 
+/* ---- nobody waits for it ---- */
+
+enum {
+	PATIENCE_MS = 150,   /* an emergency restore point of this tree takes some twenty */
+	COMMIT_CALLS = 16,   /* of one transaction of the index, with its seal; a prune has 35 */
+	EMERGENCY_MS = 20000 /* under any load, with nobody in the way */
+};
+
+static pid_t begin_pruning(uint64_t now_ms)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct prune_result r;
+		armed = true;
+		if (repo_open(w.repo_path, WORLD_HOST, &w.repo, &w.err) == ERR_OK)
+			(void)try_prune(now_ms, NULL, &r);
+		_exit(0);
+	}
+	return pid;
+}
+
+static pid_t begin_emergency(void)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct snapshot_summary s;
+		struct snapshot_options o = {.reason = SNAPSHOT_EMERGENCY, .now_ms = w.now_ms};
+		_exit(repo_open(w.repo_path, WORLD_HOST, &w.repo, &w.err) != ERR_OK ||
+		      snapshot_create(w.repo, &w.service, &o, w.arena, &s, &w.err) != ERR_OK);
+	}
+	return pid;
+}
+
+static bool ends_within(pid_t pid, int ms)
+{
+	int status;
+	for (int i = 0; i <= ms / 5; i++) {
+		pid_t got = waitpid(pid, &status, WNOHANG);
+		if (got == pid) {
+			assert_int_equal(status, 0);
+			return true;
+		}
+		(void)poll(NULL, 0, 5);
+	}
+	return false;
+}
+
+/* True: it ended instead. */
+static bool stops(pid_t pid)
+{
+	int status;
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status) || status == 0);
+	return !WIFSTOPPED(status);
+}
+
+/* A prune that stands still (a slow disk, a stopped process) holds up an emergency for as long as one transaction of
+ * the index at most, never until it ends. */
+static void an_emergency_while_it_stands_at(int at)
+{
+	struct snapshot_summary s;
+	int calls_on = 0;
+	w.now_ms += PRUNE_GRACE_MS + HOUR_MS;
+	write_files(100, 110);
+	WORLD_OK(&w, world_create(&w, &s));
+	remove_files(101, 110);
+	WORLD_OK(&w, world_create(&w, &s));
+	world_close(&w);
+	arm(FAULT_STOP, at, 0);
+	pid_t prune = begin_pruning(w.now_ms + HOUR_MS);
+	arm(FAULT_NONE, 0, 0);
+	bool over = stops(prune);
+	assert_false(over);
+	pid_t emergency = begin_emergency();
+	while (!ends_within(emergency, calls_on < COMMIT_CALLS ? PATIENCE_MS : EMERGENCY_MS)) {
+		assert_true(calls_on++ < COMMIT_CALLS);
+		kill(prune, SIGCONT);
+		over = stops(prune);
+		assert_false(over);
+	}
+	print_message("before call %d: %d calls more\n", at, calls_on);
+	while (!over) {
+		kill(prune, SIGCONT);
+		over = stops(prune);
+	}
+	world_open(&w);
+	check_sound();
+}
+
+static void test_an_emergency_waits_for_no_prune(void **state)
+{
+	(void)state;
+	struct snapshot_summary s;
+	leave_mostly_dead_packs(&s);
+	an_emergency_while_it_stands_at(1);
+	an_emergency_while_it_stands_at(6);
+	an_emergency_while_it_stands_at(15);
+}
+
 static void test_refused_at_every_call(void **state)
 {
 	(void)state;
@@ -460,6 +560,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_tiny_packs_become_one, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_killed_at_every_call, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_refused_at_every_call, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_an_emergency_waits_for_no_prune, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_one_at_a_time, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_pruners_and_writers_together, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_marks_from_two_processes, setup, teardown),
