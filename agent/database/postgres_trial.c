@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "agent/database/internal.h"
+#include "agent/database/trial_guard.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
@@ -22,6 +23,7 @@ enum {
 	TRIAL_POLL_MS = 20,
 	TRIAL_START_MS = 60 * 60 * 1000, /* replaying the log of a very long backup */
 	TRIAL_STOP_MS = 60 * 1000,
+	TRIAL_LATE_MS = 3 * 1000, /* pg_ctl start has told the server to start, or has not, by then */
 	TRIAL_QUERY_MS = 10 * 60 * 1000,
 	TRIAL_LOG_MAX = 4 << 20,
 	TRIAL_LINE_MAX = 200,
@@ -239,6 +241,18 @@ static enum err_code try(struct trial *t, struct err *reterr)
 	return rc == ERR_OK && stopped != ERR_OK ? err_set(reterr, stopped, "%s", late.msg) : rc;
 }
 
+/* In the guard: a start that was under way may still come. */
+static void end_alone(void *ctx)
+{
+	struct trial *t = ctx;
+	for (uint64_t until = clock_mono_ms() + TRIAL_LATE_MS; clock_mono_ms() < until;) {
+		if (stop(t, NULL) != ERR_OK)
+			(void)poll(NULL, 0, TRIAL_POLL_MS);
+		(void)poll(NULL, 0, TRIAL_POLL_MS);
+	}
+	(void)!tree_remove(t->run, NULL);
+}
+
 enum err_code postgres_trial(
     const struct postgres_config *pg, const char *box, const atomic_bool *cancel, struct err *reterr)
 {
@@ -260,7 +274,12 @@ enum err_code postgres_trial(
 	t.pg.data_directory = t.data;
 	if (!pg->prove_database)
 		t.pg.prove_database = "postgres";
-	rc = try(&t, reterr);
+	struct trial_guard guard;
+	rc = trial_guard_start(&guard, end_alone, &t, reterr);
+	if (rc == ERR_OK) {
+		rc = try(&t, reterr);
+		trial_guard_over(&guard);
+	}
 	enum err_code gone = tree_remove(t.run, &late);
 	return rc == ERR_OK && gone != ERR_OK ? err_set(reterr, gone, "%s", late.msg) : rc;
 }

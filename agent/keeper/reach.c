@@ -26,6 +26,8 @@ static void tell(struct watched *w, const struct reach *r)
 		log_info("database", "service=%s the archive of the log is whole again", w->service->name);
 		keeper_notice(k, SEVERITY_LOW, "archive-whole", w->service->name,
 		    "the archive of the database's log follows again");
+	} else if (w->reach.archive == ARCHIVE_NONE && r->archive == ARCHIVE_OK) {
+		log_info("database", "service=%s archive of the log: ok", w->service->name);
 	}
 	k->next_host_ms = 0; /* the board shows it at once */
 }

@@ -209,6 +209,28 @@ def practised(c):
     r = json.loads(done.stdout)
     check("one that does not start fails the drill, and says why", done.returncode == FAILED and "does not start" in r["text"] and "FATAL" in r["text"], done.stdout)
     c.ends(DONE, "snapshot", "create", "db")
+    killed_in_practice(c)
+
+
+def killed_in_practice(c):
+    """A practised restore is killed while its server runs: nothing of it runs on."""
+    def servers():
+        return [line for line in processes() if "state/drill" in line and "postgres" in line]
+    text = (c.dir / "agent.yaml").read_text()
+    (c.dir / "agent.yaml").write_text(text.replace("wal_archive: true", 'wal_archive: true, prove: ["SELECT pg_sleep(60) IS NOT NULL"]'))
+    drill = subprocess.Popen([str(BIN / "kedge-agent"), "snapshot", "drill", "db", "--config", str(c.dir / "agent.yaml")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while not servers() and drill.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    seen = servers()
+    drill.kill()
+    drill.wait()
+    (c.dir / "agent.yaml").write_text(text)
+    until = time.monotonic() + 30
+    while (servers() or list(pathlib.Path("/tmp").glob("kedge-drill-*"))) and time.monotonic() < until:
+        time.sleep(0.05)
+    check("a practised restore that is killed leaves no server", seen and not servers(), servers())
+    c.ends(DONE, "snapshot", "drill", "db")
 
 
 def processes():
@@ -219,16 +241,27 @@ def processes():
             continue
 
 
-def told_by_the_keeper(c, name):
+def told_by_the_keeper(c, gone, kept):
+    """A keeper that runs already, and has looked while all was well, tells of a segment that goes missing, and that it is there again."""
     log = c.dir / "keeper.log"
+
+    def until_it_says(words, seconds):
+        until = time.monotonic() + seconds
+        while words not in log.read_text() and time.monotonic() < until and keeper.poll() is None:
+            time.sleep(0.05)
+        return words in log.read_text()
     with open(log, "w") as out:
         keeper = subprocess.Popen([str(BIN / "kedge-agent"), "run", "--config", str(c.dir / "agent.yaml")], stdout=out, stderr=out)
-    until = time.monotonic() + 60
-    while name not in log.read_text() and time.monotonic() < until and keeper.poll() is None:
-        time.sleep(0.05)
-    keeper.terminate()
-    keeper.wait(60)
-    check("the keeper tells it within a minute", name in log.read_text(), log.read_text())
+    try:
+        looked = until_it_says("archive of the log: ok", 60)
+        check("the keeper has looked, and all is well", looked and gone.name not in log.read_text(), log.read_text())
+        shutil.move(gone, kept)
+        began = time.monotonic()
+        told = until_it_says(gone.name, 60)
+        check("a gap is told within a minute (%.1f s)" % (time.monotonic() - began), told, log.read_text())
+    finally:
+        keeper.terminate()
+        keeper.wait(60)
 
 
 def a_gap(c):
@@ -243,7 +276,7 @@ def a_gap(c):
     newer = sorted(set(n for n in os.listdir(c.dir / "state/wal/db/log") if len(n) == 24) - set(names))
     gone = c.dir / "state/wal/db/log" / newer[0]
     kept = c.dir / "gone"
-    shutil.move(gone, kept)
+    told_by_the_keeper(c, gone, kept)
     code, status = c.status()
     check("a missing segment turns it red", code == FAILED and status["state"] == "gap" and newer[0] in status["text"], status)
     board = json.loads(c.ends(DONE, "status", "-o", "json").stdout)[0]
@@ -254,7 +287,6 @@ def a_gap(c):
     c.settled()
     c.ends(NOT_FOUND, "rollback", "start", "db", "--to-time", later, says="gap")
     check("the server went on", c.pid() == pid)
-    told_by_the_keeper(c, newer[0])
     shutil.move(kept, gone)
     check("and is whole again", c.status()[1]["state"] == "ok", c.status())
     board = json.loads(c.ends(DONE, "status", "-o", "json").stdout)[0]
