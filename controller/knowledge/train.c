@@ -4,7 +4,9 @@
  * Adaptive Subgradient Methods, JMLR 2011), the weights averaged over the later rounds (Polyak, Juditsky: Acceleration
  * of Stochastic Approximation by Averaging, 1992).  Order and starting point are fixed: the same lessons give the same
  * weights.  Systems count by the third root of their size, so that the largest does not speak for all; the examples
- * that come with the program count by kinds of software in the same way, and somewhat less. */
+ * that come with the program count by kinds of software in the same way, and somewhat less.  Each time a lesson is
+ * learned a part of its features is left out, by chance, so that a few strong ones that the next system may not have do
+ * not carry it alone (Globerson, Roweis: Nightmare at Test Time, ICML 2006). */
 #include "controller/knowledge/train.h"
 
 #include <math.h>
@@ -13,7 +15,7 @@
 
 enum { ROUNDS = 15, ROUNDS_BEFORE_MEAN = 5 };
 static const double rate = 0.04, shrink = 1e-4, shared_shrink = 3e-2, least_step = 1e-3;
-static const double system_power = 0.35, own_weight = 0.7;
+static const double system_power = 0.35, own_weight = 0.7, left_out = 0.2;
 
 struct fitting {
 	struct model *m;
@@ -24,7 +26,9 @@ struct fitting {
 	double shared_sums[MODEL_SHARED];
 	double *weights; /* of lessons */
 	uint32_t *order;
-	size_t count; /* of order */
+	size_t count;      /* of order */
+	uint64_t chance;   /* state of a fixed sequence */
+	struct look *look; /* the lesson with what is left of its features */
 };
 
 static void weigh(struct fitting *f)
@@ -49,20 +53,43 @@ static void descend(float *weight, float *square, double speed, double gradient)
 	*weight = (float)((double)*weight - speed * gradient / (least_step + sqrt(s)));
 }
 
+static uint64_t next_chance(uint64_t *state) /* Knuth's MMIX constants */
+{
+	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return *state >> 33;
+}
+
+/* What is left counts for what is not, too. */
+static void leave_out(struct fitting *f, const struct look *whole)
+{
+	const uint64_t below = (uint64_t)(left_out * (double)(UINT64_C(1) << 31));
+	const float scale = (float)(1 / (1 - left_out));
+	struct look *l = f->look;
+	memcpy(l->lexicon, whole->lexicon, sizeof l->lexicon);
+	l->features.count = 0;
+	for (size_t i = 0; i < whole->features.count; i++) {
+		const struct feature *x = &whole->features.items[i];
+		if (next_chance(&f->chance) >= below)
+			l->features.items[l->features.count++] = (struct feature){x->cell, x->value * scale};
+	}
+}
+
 static void learn(struct fitting *f, const struct lesson *l, double weight)
 {
 	double slope[ERROR_CLASS_COUNT];
-	model_shares(f->m, l->look, slope);
+	const struct look *look = f->look;
+	leave_out(f, l->look);
+	model_shares(f->m, look, slope);
 	for (unsigned c = 0; c < ERROR_CLASS_COUNT; c++)
 		slope[c] = (slope[c] - (c == l->class)) * weight;
 	for (unsigned k = 0; k < MODEL_SHARED; k++) {
 		double g = shared_shrink * (double)f->m->shared[k];
 		for (unsigned c = 0; c < ERROR_CLASS_COUNT; c++)
-			g += slope[c] * (double)l->look->lexicon[c][k];
+			g += slope[c] * (double)look->lexicon[c][k];
 		descend(&f->m->shared[k], &f->shared_squares[k], rate, g);
 	}
-	for (size_t i = 0; i < l->look->features.count; i++) {
-		const struct feature *x = &l->look->features.items[i];
+	for (size_t i = 0; i < look->features.count; i++) {
+		const struct feature *x = &look->features.items[i];
 		size_t at = (size_t)x->cell * ERROR_CLASS_COUNT;
 		for (unsigned c = 0; c < ERROR_CLASS_COUNT; c++)
 			descend(&f->m->cells[at + c], &f->squares[at + c], rate,
@@ -70,11 +97,10 @@ static void learn(struct fitting *f, const struct lesson *l, double weight)
 	}
 }
 
-static void shuffle(struct fitting *f, uint64_t *state) /* by a fixed sequence (Knuth's MMIX constants) */
+static void shuffle(struct fitting *f, uint64_t *state)
 {
 	for (size_t i = f->count; i-- > 1;) {
-		*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-		size_t k = (size_t)(*state >> 33) % (i + 1);
+		size_t k = (size_t)next_chance(state) % (i + 1);
 		uint32_t x = f->order[i];
 		f->order[i] = f->order[k];
 		f->order[k] = x;
@@ -103,6 +129,7 @@ static void run(struct fitting *f)
 	memset(f->m->cells, 0, (size_t)MODEL_CELLS * ERROR_CLASS_COUNT * sizeof *f->m->cells);
 	memset(f->m->shared, 0, sizeof f->m->shared);
 	uint64_t state = 42;
+	f->chance = 777;
 	for (int round = 0; round < ROUNDS; round++) {
 		shuffle(f, &state);
 		for (size_t i = 0; i < f->count; i++)
@@ -119,6 +146,7 @@ static void fitting_done(struct fitting *f)
 	free(f->sums);
 	free(f->weights);
 	free(f->order);
+	free(f->look);
 }
 
 static enum err_code fitting_init(
@@ -129,7 +157,8 @@ static enum err_code fitting_init(
 	f->sums = calloc((size_t)MODEL_CELLS * ERROR_CLASS_COUNT, sizeof *f->sums);
 	f->weights = calloc(count + 1, sizeof *f->weights);
 	f->order = calloc(count + 1, sizeof *f->order);
-	if (!f->squares || !f->sums || !f->weights || !f->order)
+	f->look = calloc(1, sizeof *f->look);
+	if (!f->squares || !f->sums || !f->weights || !f->order || !f->look)
 		return err_set(reterr, ERR_NOMEM, "out of memory for training");
 	for (size_t i = 0; i < count; i++)
 		if (lessons[i].system != held)
