@@ -85,7 +85,7 @@ static enum err_code put_page(void *ctx, struct packer *packer, const uint8_t *d
 {
 	struct snapshot_taking *c = ctx;
 	struct chunk_id id;
-	enum err_code rc = packer_put(packer, data, size, &id, reterr);
+	enum err_code rc = packer_put_page(packer, data, size, &id, reterr);
 	if (rc)
 		return rc;
 	reference_write(&c->pages, &id, (uint32_t)size);

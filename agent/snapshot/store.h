@@ -36,7 +36,9 @@ uint8_t *packer_room(struct packer *p, size_t size, struct err *reterr);
 ERR_CHECK enum err_code packer_take(struct packer *p, size_t size, struct chunk_id *ret, struct err *reterr);
 /* room and take for bytes that lie elsewhere. */
 ERR_CHECK enum err_code packer_put(struct packer *p, const uint8_t *data, size_t size, struct chunk_id *ret, struct err *reterr);
-/* The last segment and pack, durable. */
+/* The same for a page of a tree: they lie together, apart from other chunks. */
+ERR_CHECK enum err_code packer_put_page(struct packer *p, const uint8_t *data, size_t size, struct chunk_id *ret, struct err *reterr);
+/* The last segments and pack, durable. */
 ERR_CHECK enum err_code packer_finish(struct packer *p, struct err *reterr);
 
 #endif
