@@ -46,6 +46,8 @@ ROWS = [
     ("postgres changed", "PostgreSQL, 1 % incremental", 2, .8, "s"),
     ("postgres verify", "PostgreSQL, verify", 1.5, .6, "s"),
     ("postgres rollback", "PostgreSQL, rollback, stop to ready", 2, .7, "s"),
+    ("postgres mounted", "PostgreSQL, rollback on a mount point, the same", 2, .7, "s"),
+    ("postgres room", "PostgreSQL, rollback without room for two, the same", 2, .7, "s"),
     ("postgres pitr", "PostgreSQL, point in time, stop to ready", 2.4, 1.2, "s"),
     ("code repository", "repository after the first snapshot, code", 215e6, 165e6, "M"),
     ("watch", "a watched process dies, its service is known to be down", .02, .005, "s"),
@@ -272,6 +274,7 @@ def bench(a, kind, folder, figures):
 # ---- PostgreSQL: database/postgres.sh says a figure a line ----
 
 POSTGRES = {"base": "base", "1 % of pages changed": "changed", "verify": "verify", "delta restore and start": "rollback"}
+STOP_TO_READY = {"rollback": "rollback", "point in time": "pitr", "rollback, the data directory is a mount point": "mounted", "rollback, no room for a second one": "room"}
 
 
 def postgres(a, figures):
@@ -288,7 +291,7 @@ def postgres(a, figures):
             continue
         words, who, value = m[2], m[3], float(m[4])
         if m[1] and words.startswith("of which from stop to ready"):
-            figures.add("postgres " + ("rollback" if last == "rollback" else "pitr"), who, value)
+            figures.add("postgres " + STOP_TO_READY[last], who, value)
         elif words in POSTGRES:
             figures.add("postgres " + POSTGRES[words], who, value)
         last = words

@@ -15,7 +15,8 @@ export PATH
 pg() { unshare --user --map-user="$uid" -- "$@"; }
 sql() { psql -X -q -A -t -h "$dir/run" -p 5998 -U kedge -d bench -c "$1"; }
 clean() {
-	pg pg_ctl -D "$dir/data" -s -m immediate stop >/dev/null 2>&1 || true
+	pg pg_ctl -D "$(sed -n 's/.*-D \([^ ]*\) -s -w -t.*/\1/p' "$dir/ctl")" -s -m immediate stop >/dev/null 2>&1 || true
+	umount -l "$dir/disk" 2>/dev/null || true
 	rm -rf "$dir"
 }
 trap clean EXIT INT TERM
@@ -73,7 +74,7 @@ echo "cluster: $(du -sm --exclude=pg_wal "$dir/data" | cut -f1) MB"
 # Of the rollback in $dir/out, by its own clock.
 stop_to_ready() {
 	sed -n 's/^\(stop\|restore\|start\|verify\|stage\|safety\).*/  &/p' "$dir/out"
-	say "  of which from stop to ready" kedge "$(awk '$1 ~ /^(stop|plan|restore|start|verify)$/ { t += $4 == "ms" ? $3 / 1000 : $4 == "min" ? $3 * 60 : $3 } END { print t }' "$dir/out")"
+	say "  of which from stop to ready" kedge "$(awk '$1 == "stop" { on = 1 } on && NF >= 4 && $2 == "done" { t += $4 == "ms" ? $3 / 1000 : $4 == "min" ? $3 * 60 : $3 } $1 == "verify" { on = 0 } END { print t }' "$dir/out")"
 }
 k() { "$agent" --config "$dir/agent.yaml" "$@"; }
 # one page of every hundred, by chance
@@ -100,6 +101,38 @@ at=$(date -u +%Y-%m-%dT%H:%M:%S.000Z -d '+1 second'); sleep 2
 change
 say "point in time" kedge "$(timed k rollback start db --to-time "$at")"
 stop_to_ready
+# The same cluster on a disk of its own: $1 what, $2 where its data directory comes to be, $3 where it was, $4 how many MB of that disk stay free.
+moved() {
+	"$dir/ctl" stop
+	cp -a "$3/." "$2"
+	[ -z "${4:-}" ] || fallocate -l $(($(df -m --output=avail "$2" | tail -1) - $4))M "$dir/disk/filler"
+	sed -i "s|$3\([ ,]\)|$2\1|g" "$dir/ctl" "$dir/agent.yaml"
+	"$dir/ctl" start
+	k snapshot create db >/dev/null
+	change
+	say "$1" kedge "$(timed k rollback start db --to last)"
+	stop_to_ready
+}
+size=$(du -sm --exclude=pg_wal "$dir/data" | cut -f1)
+if truncate -s $((size * 6))M "$dir/image" && mkfs.ext4 -q -m 0 "$dir/image" && mkdir "$dir/disk" && mount -o loop "$dir/image" "$dir/disk" 2>/dev/null; then
+	chmod 0700 "$dir/disk"
+	moved "rollback, the data directory is a mount point" "$dir/disk" "$dir/data"
+	"$dir/ctl" stop
+	mkdir -m 0700 "$dir/data2"
+	cp -a "$dir/disk/." "$dir/data2" && umount "$dir/disk" && rmdir "$dir/data2/lost+found"
+	mkfs.ext4 -q -F -m 0 "$dir/image" && mount -o loop "$dir/image" "$dir/disk" && chmod 0755 "$dir/disk" && mkdir -m 0700 "$dir/disk/data"
+	sed -i "s|$dir/disk\([ ,]\)|$dir/data2\1|g" "$dir/ctl" "$dir/agent.yaml"
+	moved "rollback, no room for a second one" "$dir/disk/data" "$dir/data2" $((size * 2 / 3))
+	"$dir/ctl" stop
+	rm -rf "$dir/data"
+	cp -a "$dir/disk/data" "$dir/data"
+	sed -i "s|$dir/disk/data\([ ,]\)|$dir/data\1|g" "$dir/ctl" "$dir/agent.yaml"
+	"$dir/ctl" start
+	umount "$dir/disk"
+	rm -rf "$dir/image" "$dir/data2"
+else
+	echo "skipped: no file systems can be mounted here"
+fi
 if command -v pgbackrest >/dev/null; then
 	cat >"$dir/br.conf" <<END
 [global]
