@@ -259,3 +259,22 @@ fault_throttle_bytes() { in_site 'limit_rate 10;'; reread; }
 fault_throttle_loop() { in_site 'error_page 404 =200 /again; location /again { try_files /nowhere.html /again; } location = / { try_files /nowhere.html /again; }'; reread; }
 fault_throttle_statement() { in_records 'statement_timeout = 1'; reread; }
 fault_throttle_spill() { in_records 'temp_file_limit = 0'; reread; }
+
+# ---- the third set: made up after all of the second had been mended ----
+
+# settings that lie where nobody looks
+fault_override_system() { database "ALTER SYSTEM SET port = 6000" postgres; again; }
+fault_override_role() { database "ALTER ROLE kedge SET statement_timeout = '1ms'"; }
+fault_override_path() { database 'ALTER DATABASE portal SET search_path = nowhere'; }
+# what was stored is not what is meant
+fault_logic_view() { database 'ALTER TABLE records RENAME TO records_kept; CREATE VIEW records AS SELECT record_id / 0 AS record_id, kind, created FROM records_kept'; }
+fault_logic_pulse() { database 'DROP TABLE pulse'; }
+fault_logic_case() { for f in "$base"/uploads/*.txt; do mv "$f" "${f%.txt}.TXT"; done; }
+# texts
+fault_text_mark() { sed -i '1s|^|\xef\xbb\xbf|' "$(site_conf)"; again; }
+fault_text_hash() { in_site '}'; again; }
+fault_text_packed() { gzip -c "$services/desk/public/index.html" >"$services/desk/public/x" && mv "$services/desk/public/x" "$services/desk/public/index.html"; live 'portal: smaller pages'; }
+# programs that go wrong
+fault_program_loops() { on_desk bin/healthz 's|^began=|while :; do :; done; began=|' 'portal: wait for the lock'; }
+fault_program_crashes() { on_desk bin/healthz 's|^began=|kill -SEGV $$; began=|' 'portal: native counting'; }
+fault_program_link() { rm -rf "$base/site/public" && ln -s /var/empty "$base/site/public"; }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """report.py RESULTS.jsonl… [--fit FILE --version NAME] [--must PERCENT]: what the bench of faults found, as tables.
 
-By kind, and by set (first and second, as faults.tsv tells them apart): how often the first fix worked, with Wilson's interval; how often the first suspect was the true cause.  Then what the
+By kind, and by set (as faults.tsv tells them apart): how often the first fix worked, with Wilson's interval; how often the first suspect was the true cause.  Then what the
 confidences are worth: in bins, the expected calibration error, the accuracy of those that are 0.95 or more.  The map from the share of a
 score, and from what the suspicion rests on, to a confidence is judged on each kind by a fit that has not seen that kind; --fit writes the
 one that is fitted on all of them, with these figures, as the file that the product is built with.
