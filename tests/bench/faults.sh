@@ -54,5 +54,5 @@ cat "$out"/results-*.jsonl >"$out/results.jsonl"
 /usr/bin/python3 "$here/faults/report.py" "$out/results.jsonl" ${fit:+--fit "$root/packaging/models/root-cause.calibration"} ${must:+--must "$must"} | tee "$out/table.txt"
 [ -z "$must" ] || /usr/bin/python3 "$here/faults/report.py" "$out/results.jsonl" --must "$must" >/dev/null || code=1
 echo "$(($(date +%s) - began)) s; results and table in $out"
-case $out in "$work"/*) : ;; *) rm -rf "$work" ;; esac
+case $out in "$work"/*) [ -n "$smoke" ] && [ $code = 0 ] && rm -rf "$work" ;; *) rm -rf "$work" ;; esac
 exit $code

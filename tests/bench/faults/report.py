@@ -22,8 +22,9 @@ def wilson(good, n, z=1.96):
     return middle - half, middle + half
 
 
-DOUBT = 4     # answers that each bin is given beforehand, which are right as often as their share says: injected faults are not all there are
+DOUBT = 10  # answers that each bin is given beforehand, which are right as often as their share says: injected faults are not all there are
 GROUND_DOUBT = 2  # answers that each ground is given beforehand, one of them right
+UNSEEN = {"dependency": 0.75, "history": 0.75}  # grounds that no injected fault has shown: no surer than this
 
 
 def fit(answers):
@@ -34,7 +35,7 @@ def fit(answers):
         middle = sum(s for s, _ in mine) / len(mine) if mine else k / 10 + 0.05
         last = max(last, (sum(r for _, r in mine) + DOUBT * middle) / (len(mine) + DOUBT))
         points.append((round(middle, 4), round(last, 4)))
-    grounds = {}
+    grounds = dict(UNSEEN)
     for ground in sorted({r["ground"] for r in answers if r.get("ground")}):
         mine = [r["rank"] == 1 for r in answers if r.get("ground") == ground]
         grounds[ground] = round(max(0.5, (sum(mine) + GROUND_DOUBT / 2) / (len(mine) + GROUND_DOUBT)), 4)

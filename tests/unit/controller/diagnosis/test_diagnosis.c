@@ -363,7 +363,7 @@ static void test_two_faults_at_once_leave_neither_sure(void **state)
 	/* … and a column was renamed, of which only the lines tell */
 	log_says(&w, "portal", "h0000", 7, "ERROR: column patients.birth does not exist", 30);
 	struct diagnosis both = diagnosed(&w, &i);
-	assert_true(both.confidence < 0.7);
+	assert_true(both.confidence < 0.75);
 	assert_int_equal(both.suspects.count, 2);
 	assert_int_equal(both.alternatives.count, 1);
 	uint32_t one = LIST_AT(both.suspects, struct suspect, 0).component;
