@@ -116,6 +116,16 @@ static size_t day_at(const struct scan *s, size_t at)
 	return is_alnum(byte_at(s, at)) || (byte_at(s, at) == '.' && is_digit(byte_at(s, at + 1))) ? 0 : at;
 }
 
+/* "3 to | 7 July", "4 au | 9 juin": where the second day begins, or 0. */
+static size_t until_day(const struct scan *s, size_t at)
+{
+	static const char *const words[] = {" to ", " and ", " au ", " al ", " bis ", "-", " - ", "\xe2\x80\x93"};
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (left(s, at) > strlen(words[i]) && memcmp(s->text + at, words[i], strlen(words[i])) == 0)
+			return at + strlen(words[i]);
+	return 0;
+}
+
 /* "fourth", "twenty-first"; the end, or 0 */
 static size_t ordinal_end(const struct scan *s, size_t at)
 {
@@ -155,7 +165,9 @@ static size_t month_first(const struct scan *s, size_t at)
 /* 12 April 2023; 12th of April */
 static size_t day_first(const struct scan *s, size_t at)
 {
-	size_t day = day_at(s, at);
+	size_t day = day_at(s, at), second = day ? until_day(s, day) : 0;
+	if (second && is_digit(byte_at(s, second)) && day_at(s, second))
+		day = day_at(s, second);
 	if (!day)
 		return 0;
 	size_t next = skip_spaces(s, day);

@@ -297,6 +297,19 @@ size_t match_groups(const struct scan *s, size_t at)
 	return end;
 }
 
+/* Open Location Code: eight letters and digits that make no words, a plus, two or three more; the end, or 0. */
+size_t match_plus_code(const struct scan *s, size_t at)
+{
+	static const char alphabet[] = "23456789CFGHJMPQRVWX";
+	size_t end = at;
+	for (size_t i = 0; i < 12; i++, end++) {
+		uint8_t b = byte_at(s, end);
+		if (i == 8 ? b != '+' : !b || !strchr(alphabet, b))
+			break;
+	}
+	return end - at >= 11 && !word_byte(byte_at(s, end)) ? end : 0;
+}
+
 /* ICAO 9303, part 4: capitals, digits and fillers, in lines of 30 to 44; the end, or 0. */
 size_t match_travel_lines(const struct scan *s, size_t at)
 {
@@ -359,8 +372,8 @@ static const char *const shapes[] = {"XX 99 99 99 X", "XX X9999999", "XX X999-99
     "999-XXX", "XX 999-XXX", "XX XXX-9999", "XX 99999", "999 XXX", "99 999999 X 999", "XX-999-XX", "9XXX999",
     "XX 9999999", "XX 999 999", "X9999-9999-9999", "99-XX-9999", "HRB 99999", "HRA 99999", "HRB 999999", "HRA 999999",
     "XX 99999 XX", "XXXX 9999 9999", "X XX 999", "X XX 9999", "XX 999999X", "XXXXX 999999 X99XX", "XXXXX 999999 XX9XX",
-    "XX99XXX", "XX99 XX 9999", "999999+9999", "99 999999 X 999", "XX 9X9X9X", "XX-99-99", "99-XX-99", "99-99-XX",
-    "999-XX-99", "99-XXX-9", "X 99999 XX", "9999-999-999-XX", "9999 999 999 XX", "XX 99 9999 9999"};
+    "XX99XXX", "X999XXX", "XX99 XX 9999", "999999+9999", "99 999999 X 999", "XX 9X9X9X", "XX-99-99", "99-XX-99",
+    "99-99-XX", "999-XX-99", "99-XXX-9", "X 99999 XX", "9999-999-999-XX", "9999 999 999 XX", "XX 99 9999 9999"};
 
 /* The shapes by how they begin: letters or digits, how many, and what follows them. */
 enum { SHAPE_RUN_MAX = 6, SHAPE_NEXT = 3, SHAPE_BUCKET = 24 };

@@ -41,7 +41,8 @@ const char lexicon_term_noun[] =
 const char lexicon_medical[] =
     /* names that became terms */
     /* whose classes are written without their noun */
-    "forrest gustilo schatzker killip hinchey bosniak fuhrman breslow borrmann spetzler lugano sgarbossa meggitt neer "
+    "lipid lipids cobb risser barthel naranjo straumann forrest gustilo schatzker killip hinchey bosniak fuhrman "
+    "breslow borrmann spetzler lugano sgarbossa meggitt neer "
     "lauge danis judet letournel pipkin paprosky outerbridge kellgren "
     /* brands of drugs and vaccines */
     "moderna novavax comirnaty spikevax pfizer biontech covishield cervarix fluzone flublok boostrix "

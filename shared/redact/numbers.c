@@ -191,8 +191,9 @@ static bool clock_follows(const struct scan *s, struct chunk c)
 		return false;
 	while (digits < 5 && is_digit(byte_at(s, at + digits)))
 		digits++;
-	bool minutes = digits == 2 && byte_at(s, at + 2) == ':' && is_digit(byte_at(s, at + 3));
-	return (minutes || (digits == 4 && !word_byte(byte_at(s, at + 4)))) && s->text[at] <= '2';
+	bool minutes =
+	    digits >= 1 && digits <= 2 && byte_at(s, at + digits) == ':' && is_digit(byte_at(s, at + digits + 1));
+	return (minutes || (digits == 4 && !word_byte(byte_at(s, at + 4)) && s->text[at] <= '2'));
 }
 
 /* 6/2019 */
@@ -280,6 +281,27 @@ static bool is_code(const struct scan *s, struct chunk c)
 	       (c.letters && lexicon_exact(c.hash) & LEX_CODE);
 }
 
+/* "24331-1^Lipid panel^LN": a coded element of HL7 version 2 (2.A.13), told by its coding system (table 0396). */
+static bool is_coded(const struct scan *s, struct chunk c)
+{
+	static const char systems[] = " LN SCT SNM I9 I9C I10 I10C C4 C5 NDC RXNORM CVX UCUM L ";
+	const uint8_t *caret = memchr(s->text + c.start, '^', look_end(s, c.end) - c.start);
+	size_t at = caret ? (size_t)(caret - s->text) + 1 : s->size, n = 0;
+	char system[9] = " ";
+	if (!caret || (size_t)(caret - s->text) > c.end + 1)
+		return false;
+	while (at < look_end(s, c.end) && s->text[at] != '^' && s->text[at] != '|' && s->text[at] != '\n')
+		at++;
+	if (byte_at(s, at) != '^')
+		return false;
+	while (n < 6 && is_alnum(byte_at(s, at + 1 + n))) {
+		system[n + 1] = (char)s->text[at + 1 + n];
+		n++;
+	}
+	system[n + 1] = ' ';
+	return n > 0 && strstr(systems, system);
+}
+
 /* "120000 messages": a round number of things. */
 static bool is_count(const struct scan *s, struct chunk c)
 {
@@ -296,7 +318,9 @@ static bool is_count(const struct scan *s, struct chunk c)
 static size_t rule_clinical_rest(struct scan *s, struct chunk c, bool leads)
 {
 	size_t end;
-	if (is_code(s, c) || (leads && is_count(s, c)))
+	if ((end = match_plus_code(s, c.start)))
+		return emit(s, c.start, end, REDACT_PLACE);
+	if (is_code(s, c) || is_coded(s, c) || (leads && is_count(s, c)))
 		return c.end;
 	if (leads && (end = match_coded_town(s, c.start)))
 		return emit(s, c.start, end, REDACT_ADDRESS);

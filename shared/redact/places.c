@@ -84,10 +84,10 @@ static bool is_ward(const struct scan *s, size_t start, size_t end)
 static bool is_street(const struct scan *s, size_t start, size_t end)
 {
 	static const char *const words[] = {"via", "viale", "vicolo", "piazza", "piazzale", "corso", "largo", "rue",
-	    "chemin", "impasse", "quai", "calle", "avenida", "carrera", "paseo", "plaza", "camino", "rua", "travessa",
-	    "bd", "bvd", "boul", "estrada", "alameda", "ul", "ulica", "ulitsa", "aleja", "nam", "utca", "ut", "ter",
-	    "tér", "út", "u", "sokak", "caddesi", "weg", "allee", "platz", "str", "strasse", "terrasse", "torv",
-	    "plads", "tun", "jalan", "strada", "bulevardul", "bulevar", NULL};
+	    "chemin", "impasse", "quai", "calle", "avenida", "avda", "carrera", "paseo", "plaza", "camino", "rua",
+	    "travessa", "bd", "bvd", "boul", "estrada", "alameda", "ul", "ulica", "ulitsa", "aleja", "nam", "utca",
+	    "ut", "ter", "tér", "út", "u", "sokak", "caddesi", "weg", "allee", "platz", "str", "strasse", "terrasse",
+	    "torv", "plads", "tun", "jalan", "strada", "bulevardul", "bulevar", NULL};
 	static const char *const endings[] = {"strasse",
 	    "stra\xc3\x9f"
 	    "e",
@@ -385,7 +385,7 @@ size_t address_after(const struct scan *s, size_t start, size_t end)
 	bool year =
 	    number - next == 4 && (memcmp(s->text + next, "19", 2) == 0 || memcmp(s->text + next, "20", 2) == 0);
 	bool closes = !b || strchr(",.;\n\r", b) || unit_at(s, skip_spaces(s, number));
-	if (!street.known && (year || !closes))
+	if (!street.known && (year || !closes || (number - next == 1 && prose_word_end(s, start) >= end)))
 		return 0;
 	return tail(s, number);
 }

@@ -282,6 +282,7 @@ size_t match_shape(const struct scan *s, size_t at); /* plates and registers' gr
 /* coordinates.c; the end, or 0 */
 size_t match_coordinates(const struct scan *s, size_t at);
 
+size_t match_plus_code(const struct scan *s, size_t at);
 size_t match_travel_lines(const struct scan *s, size_t at); /* machine readable lines of a passport */
 size_t rule_elements(struct scan *s, size_t at);            /* "(01)00643169007222(17)241130": GS1 element strings */
 size_t rule_named_file(struct scan *s, struct chunk c);

@@ -134,7 +134,7 @@ static const struct {
     {WORD_DAY | WORD_PROSE, "mon tue tues wed thu thur thurs fri sat sun"},
     {WORD_STREET, "street st avenue ave av road rd boulevard blvd lane ln drive dr court ct circle cir terrace place "
 		  "pl square sq way "
-		  "highway hwy parkway pkwy crescent close row alley trail trl plaza"},
+		  "highway hwy parkway pkwy crescent close row alley trail trl plaza grove mews gardens croft"},
     {WORD_HOUSE,
 	"hospital hospitals clinic clinics infirmary hospice sanatorium medical healthcare health university "
 	"college institute "

@@ -365,10 +365,13 @@ static void forms(void **state)
 	    "scanned {(01)00643169007222(17)241130(21)RNA204417}",
 	    "{P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10}",
 	    "{CDATNNBW7ZBR7NDVC} was towed",
+	    "found near {9F4MGC22+22} at dawn",
+	    "away from {3 to 7 July 2023}, then back",
 	};
 	static const char *const none[] = {
 	    "<code code=\"44054006\" codeSystem=\"2.16.840.1.113883.6.96\" displayName=\"Diabetes mellitus type 2\"/>",
 	    "Sodium 139 mmol/L (135-145)",
+	    "OBR|1|||24331-1^Lipid panel^LN|||F",
 	    "HCT 41.2 PLT 233 MCV 89.4",
 	    "Form CMS-1500 approved OMB-0938-1197",
 	    "with food. Refills: 2. Qty: 60.",
