@@ -279,15 +279,16 @@ size_t rule_holiday(struct scan *s, struct chunk c)
 				     "Christmas", "Thanksgiving", "Easter", "Halloween", "Diwali", "Hanukkah"};
 	const uint8_t *p = s->text + c.start;
 	size_t n = 0;
-	if (!strchr("BCDEFGHILMNRTVY", p[0]) || !is_lower(byte_at(s, c.start + 1)))
+	if (!is_lower(byte_at(s, c.start + 1)))
 		return 0;
-	for (size_t i = 0; i < sizeof days / sizeof days[0] && !n; i++)
-		if (p[0] == (uint8_t)days[i][0] && left(s, c.start) >= strlen(days[i]) &&
+	for (size_t i = 0; byte_at(s, c.end) == ' ' && i < sizeof days / sizeof days[0] && !n; i++)
+		if (p[0] == (uint8_t)days[i][0] && p[1] == (uint8_t)days[i][1] && left(s, c.start) >= strlen(days[i]) &&
 		    memcmp(p, days[i], strlen(days[i])) == 0)
 			n = strlen(days[i]);
-	bool led = lexicon_exact(recent_hash(s, 1)) & (LEX_TO_DAY | LEX_TO_DATE);
-	for (size_t i = 0; led && i < sizeof alone / sizeof alone[0] && !n; i++)
-		if (c.letters == strlen(alone[i]) && memcmp(p, alone[i], c.letters) == 0)
+	for (size_t i = 0; i < sizeof alone / sizeof alone[0] && !n; i++)
+		if (p[0] == (uint8_t)alone[i][0] && c.letters == strlen(alone[i]) &&
+		    memcmp(p, alone[i], c.letters) == 0 &&
+		    lexicon_exact(recent_hash(s, 1)) & (LEX_TO_DAY | LEX_TO_DATE))
 			n = c.letters;
 	if (!n || word_byte(byte_at(s, c.start + n)))
 		return 0;

@@ -285,10 +285,9 @@ static bool is_code(const struct scan *s, struct chunk c)
 static bool is_coded(const struct scan *s, struct chunk c)
 {
 	static const char systems[] = " LN SCT SNM I9 I9C I10 I10C C4 C5 NDC RXNORM CVX UCUM L ";
-	const uint8_t *caret = memchr(s->text + c.start, '^', look_end(s, c.end) - c.start);
-	size_t at = caret ? (size_t)(caret - s->text) + 1 : s->size, n = 0;
+	size_t at = c.end + 1, n = 0;
 	char system[9] = " ";
-	if (!caret || (size_t)(caret - s->text) > c.end + 1)
+	if (byte_at(s, c.end) != '^')
 		return false;
 	while (at < look_end(s, c.end) && s->text[at] != '^' && s->text[at] != '|' && s->text[at] != '\n')
 		at++;

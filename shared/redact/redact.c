@@ -322,7 +322,8 @@ static size_t on_chunk(struct scan *s, const struct chunk *c)
 			return next;
 		if (c->seen & BYTE_UPPER && byte_at(s, c->end) == '<' && (next = match_travel_lines(s, c->start)))
 			return emit(s, c->start, next, REDACT_ID);
-		if (c->seen & BYTE_UPPER && (next = rule_holiday(s, *c)))
+		if (c->seen & BYTE_UPPER && c->letters >= 3 && is_upper(s->text[c->start]) &&
+		    (next = rule_holiday(s, *c)))
 			return next;
 		bool small = c->seen == BYTE_LOWER && c->letters >= 3;
 		if (small && !(kinds & (WORD_SITE | WORD_CARE | WORD_GIVEN)) && !lexicon_may_be_given(c->hash))
