@@ -30,5 +30,17 @@ void read_run(const struct scan *s, size_t at, struct run *ret);
 unsigned lex_at(const struct scan *s, size_t at);
 bool joins_names(const struct scan *s, size_t start, size_t end); /* "of", "van": may stand within a run */
 bool text_is_any(const struct scan *s, size_t start, size_t end, const char *const *words); /* NULL at their end */
+/* What the n-th word back leads to. */
+static inline bool leads_to(const struct scan *s, size_t n, unsigned what)
+{
+	word_hash h = recent_hash(s, n);
+	return h && lexicon_exact(h) & what;
+}
+
+/* firms.c; of a run's first `count` pieces, count > 0. */
+size_t names_firm(
+    const struct scan *s, const struct run *r, size_t count, bool opens); /* how many are the firm's; or 0 */
+bool names_street(const struct scan *s, const struct run *r, size_t count);
+bool state_behind(const struct scan *s, size_t end); /* ", KY" */
 
 #endif
