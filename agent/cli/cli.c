@@ -39,6 +39,11 @@ static const char usage[] =
     "                                        its database to a moment that its archive of the log reaches\n"
     "  rollback start SERVICE --progressive [--to WHICH] [--component C]… [--deep]\n"
     "                                        configuration, then code, then data; then older restore points, until the probes pass\n"
+    "  rollback prepare SERVICE --to WHICH [--component C]…\n"
+    "                                        stage its trees beside the live ones: a rollback to WHICH then takes an instant\n"
+    "  rollback prepare SERVICE --drop [--to WHICH] [--component C]…\n"
+    "  rollback prepared [SERVICE]           the trees that are staged so\n"
+    "  rollback settle [SERVICE]             make restore points of what such rollbacks set aside (they do it by themselves)\n"
     "  rollback recover                      bring interrupted rollbacks to an end\n"
     "  restore ID --into DIR [--component C]… [PATH…]\n"
     "  wal push PATH NAME | wal fetch NAME PATH   PostgreSQL's archive_command and restore_command\n"
@@ -234,7 +239,7 @@ static bool set_number(uint32_t *ret, const char *option, const char *text)
 
 enum option_code { OPT_TO = 256, OPT_AREA, OPT_HISTORY, OPT_TO_TIME, OPT_TO_LSN, OPT_TO_XID, OPT_TO_NAME, OPT_TIMELINE,
 	 OPT_INTO, OPT_TOKEN, OPT_AUTHORITY, OPT_CONTROLLER, OPT_SAMPLE, OPT_APPLY, OPT_EXACT, OPT_NO_PROVE, OPT_DEEP, OPT_PROGRESSIVE, OPT_CROSS_SCHEMA, OPT_DATA,
-	OPT_COMPONENT, OPT_VERSION, OPT_SERVICE, OPT_REASON, OPT_REPOSITORY, OPT_EMERGENCY, OPT_TEXT, OPT_KEY, OPT_GENERATION, OPT_INVENTORY };
+	OPT_COMPONENT, OPT_DROP, OPT_VERSION, OPT_SERVICE, OPT_REASON, OPT_REPOSITORY, OPT_EMERGENCY, OPT_TEXT, OPT_KEY, OPT_GENERATION, OPT_INVENTORY };
 
 static const struct option options[] = { { "config", required_argument, NULL, 'c' }, { "output", required_argument, NULL, 'o' },
 	{ "help", no_argument, NULL, 'h' }, { "verbose", no_argument, NULL, 'v' }, { "to", required_argument, NULL, OPT_TO },
@@ -245,7 +250,7 @@ static const struct option options[] = { { "config", required_argument, NULL, 'c
 	{ "area", required_argument, NULL, OPT_AREA }, { "history", no_argument, NULL, OPT_HISTORY }, { "to-time", required_argument, NULL, OPT_TO_TIME }, { "to-lsn", required_argument, NULL, OPT_TO_LSN },
 	{ "to-xid", required_argument, NULL, OPT_TO_XID }, { "to-name", required_argument, NULL, OPT_TO_NAME }, { "timeline", required_argument, NULL, OPT_TIMELINE },
 	{ "reason", required_argument, NULL, OPT_REASON }, { "repository", required_argument, NULL, OPT_REPOSITORY },
-	{ "emergency", no_argument, NULL, OPT_EMERGENCY }, { "text", no_argument, NULL, OPT_TEXT }, { "key", required_argument, NULL, OPT_KEY },
+	{ "emergency", no_argument, NULL, OPT_EMERGENCY }, { "text", no_argument, NULL, OPT_TEXT }, { "drop", no_argument, NULL, OPT_DROP }, { "key", required_argument, NULL, OPT_KEY },
 	{ "generation", required_argument, NULL, OPT_GENERATION }, { "inventory", required_argument, NULL, OPT_INVENTORY }, { 0 } };
 
 /* False: the program ends with *ret_exit. */
@@ -285,6 +290,7 @@ static bool read_options(struct cli *c, int argc, char **argv, enum log_level *l
 		case OPT_GENERATION: ok = set_number(&c->generation, "--generation", optarg); break;
 		case OPT_INVENTORY: ok = set_number(&c->inventory, "--inventory", optarg); break;
 		case OPT_TEXT: c->text = true; break;
+		case OPT_DROP: c->drop = true; break;
 		case OPT_EMERGENCY: c->emergency = true; break;
 		case OPT_COMPONENT: ok = add_component(c, optarg); break;
 		case 'h':

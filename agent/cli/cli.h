@@ -19,7 +19,7 @@ struct cli { /* one call of the program */
 	const char *to, *into, *token, *authority, *controller, *reason, *service, *repository, *key; /* options */
 	bool history;
 	const char *area, *to_time, *to_lsn, *to_xid, *to_name, *timeline; /* of the write-ahead log, and a moment of a database */
-	bool sample, apply, exact, no_prove, deep, progressive, cross_schema, data, emergency, text;
+	bool sample, apply, exact, no_prove, deep, progressive, cross_schema, data, emergency, text, drop;
 	uint32_t components;                   /* bits */
 	uint32_t generation, inventory;        /* of a copy; 0: the newest */
 	int argc;
@@ -59,6 +59,11 @@ int cli_rotate(struct cli *c, struct repo *repo);
 /* snapshot.c, rollback.c, repo.c, wal.c */
 int cli_snapshot(struct cli *c, const char *verb);
 int cli_rollback(struct cli *c, const char *verb);
+/* prepare.c */
+int cli_prepare(struct cli *c, struct repo *repo);
+int cli_prepared(struct cli *c);
+int cli_settle(struct cli *c, struct repo *repo);
+void cli_settle_later(const struct cli *c, const char *service); /* in a process of its own, which nobody waits for */
 int cli_restore(struct cli *c);
 int cli_repo(struct cli *c, const char *verb);
 int cli_wal(struct cli *c, const char *verb);

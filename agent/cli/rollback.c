@@ -1,4 +1,5 @@
 /* agent/cli/rollback.c: kedge-agent rollback … */
+#include "agent/rollback/prepared.h"
 #include "agent/rollback/progressive.h"
 
 #include <stdio.h>
@@ -152,6 +153,9 @@ static enum err_code request_of(struct cli *c, struct repo *repo, struct rollbac
 	if (c->progressive && !c->to)
 		return ERR_OK; /* the newest that may be tried */
 	enum err_code rc = snapshot_find(repo, service->name, c->to, c->arena, &target, reterr);
+	if (rc == ERR_NOT_FOUND && rollback_is_unsettled(c->config->state_directory, service->name) &&
+	    cli_settle(c, repo) == EXIT_DONE) /* it is one that the last rollback has promised */
+		rc = snapshot_find(repo, service->name, c->to, c->arena, &target, reterr);
 	if (rc == ERR_OK)
 		ret->snapshot = target.snapshot;
 	return rc;
@@ -167,7 +171,10 @@ static int start(struct cli *c, struct repo *repo)
 	if (request_of(c, repo, &r, &err) != ERR_OK ||
 	    (c->progressive ? rollback_progressive : rollback_run)(repo, c->config->state_directory, &r, &io, c->arena, &done, &err) != ERR_OK)
 		return cli_fail(&err);
-	return finish(c, repo, &r, &done, began_ms);
+	int code = finish(c, repo, &r, &done, began_ms);
+	if (rollback_is_unsettled(c->config->state_directory, r.service->name))
+		cli_settle_later(c, r.service->name);
+	return code;
 }
 
 static bool on_planned(void *ctx, const struct snapshot_change *d)
@@ -238,13 +245,38 @@ static int recover(struct cli *c, struct repo *repo)
 	if (!pending.count && !progressive.count)
 		puts("no rollback was interrupted");
 	int code = recover_all(c, repo, &pending, rollback_recover);
+	for (size_t i = 0; i < c->config->services.count; i++) {
+		const char *service = LIST_AT(c->config->services, struct service_config, i).name;
+		if (rollback_is_unsettled(c->config->state_directory, service))
+			cli_settle_later(c, service);
+	}
 	return code > worst ? code : worst;
+}
+
+/* Those about trees that are staged beforehand; false: verb is none of them. */
+static bool is_about_prepared(const struct cli *c, const char *verb, bool *ret_usage)
+{
+	bool prepare = text_equal(verb, "prepare");
+	*ret_usage = prepare ? c->argc == 1 && (c->to || c->drop) && !has_moment(c) : c->argc <= 1;
+	return prepare || text_equal(verb, "prepared") || text_equal(verb, "settle");
 }
 
 int cli_rollback(struct cli *c, const char *verb)
 {
 	CLEANUP(repo_cleanup) struct repo *repo = NULL;
 	struct err err = ERR_INIT;
+	bool usage;
+	if (is_about_prepared(c, verb, &usage)) {
+		if (!usage)
+			return fputs("usage: kedge-agent rollback prepare SERVICE --to ID|last|last-good|TIME [--component C]…\n"
+			             "       kedge-agent rollback prepare SERVICE --drop [--to …] [--component C]…\n"
+			             "       kedge-agent rollback prepared|settle [SERVICE]\n", stderr), EXIT_USAGE;
+		if (text_equal(verb, "prepared"))
+			return cli_prepared(c);
+		if (work_repo(c->config, &repo, &err) != ERR_OK)
+			return cli_fail(&err);
+		return text_equal(verb, "prepare") ? cli_prepare(c, repo) : cli_settle(c, repo);
+	}
 	bool recovering = text_equal(verb, "recover");
 	if (!recovering && ((!text_equal(verb, "plan") && !text_equal(verb, "start")) || c->argc != 1 || (!c->to && !has_moment(c) && !(c->progressive && text_equal(verb, "start"))) ||
 	                   (c->progressive && has_moment(c))))

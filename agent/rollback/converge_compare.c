@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "agent/rollback/converge_internal.h"
+#include "agent/rollback/prepared_internal.h"
 #include "shared/base/text.h"
 
 enum { ARENA_MAX = 64 << 20, EXCEPTION_TEXT = 56 /* eight of them make a line */ };
@@ -106,6 +107,21 @@ static bool holds_spared(const struct component_config *config, const char *path
 		if (is_within(LIST_AT(config->never_restore, const char *, i), path))
 			return true;
 	return false;
+}
+
+const char *converge_spared_below(const struct component_config *config, const char *own, const char *root)
+{
+	static const char *const names[] = {
+	    "/etc/kedge", "/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/ssh/ssh_host_"};
+	if (is_spared(config, own, root, ""))
+		return root;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (is_within(names[i], root))
+			return names[i];
+	for (size_t i = 0; config && i < config->never_restore.count; i++)
+		if (is_within(LIST_AT(config->never_restore, const char *, i), root))
+			return LIST_AT(config->never_restore, const char *, i);
+	return own && is_within(own, root) ? own : NULL;
 }
 
 /* As a scan does it: a folder that is excluded is not entered. */

@@ -37,6 +37,9 @@ static const struct field journal_fields[] = {
     F_ENUM(S, database_state, &journal_database_enum, 0, "and how far that is; between: it does not start until the next run has gone on"),
     F_STRING(S, database_settings, JOURNAL_SETTINGS_MAX, 0, "what its server is told about the recovery that it begins with"),
     F_U64(S, database_inode, 0, 0, "of the staged data directory, once its exchange was begun"),
+    F_U64(S, exchanged, 0, 0, "bits of components whose trees were staged beforehand"),
+    F_IDS(S, prepared, RUN, COMPONENT_COUNT, 0, "the records of those trees"),
+    F_ID(S, aside, SNAPSHOT, 0, "the restore point that will be made of what they replace"),
     F_ENUM(S, outcome, &order_outcome_enum, 0, "how it ended"),
     F_STRING(S, text, TEXT_LINE_MAX, 0, "why, for people"),
     F_BOOL(S, digests_match, 0, "the live state equals the restore point"),
@@ -142,6 +145,36 @@ enum err_code rollback_journal_open(const char *folder, struct arena *arena, str
 	if (rc == ERR_OK)
 		*ret = (struct list){c.all, c.count};
 	return rc;
+}
+
+struct search_prepared {
+	struct arena *arena;
+	struct id id, snapshot;
+	struct journal *ret;
+	bool found;
+};
+
+static enum err_code look_for_prepared(void *ctx, const char *path, struct err *reterr)
+{
+	struct search_prepared *s = ctx;
+	struct journal j;
+	(void)reterr;
+	if (s->found || read_file(path, s->arena, &j, NULL) != ERR_OK || id_is_zero(j.aside) ||
+	    !id_equal(j.snapshot, s->snapshot)) /* or no journal at all */
+		return ERR_OK;
+	for (size_t i = 0; i < j.prepared.count && !s->found; i++)
+		s->found = id_equal(LIST_AT(j.prepared, struct id, i), s->id);
+	if (s->found)
+		*s->ret = j;
+	return ERR_OK;
+}
+
+enum err_code rollback_journal_of_prepared(const char *folder, struct id prepared, struct id snapshot,
+    struct arena *arena, struct journal *ret, struct err *reterr)
+{
+	struct search_prepared s = {arena, prepared, snapshot, ret, false};
+	enum err_code rc = each(folder, look_for_prepared, &s, reterr);
+	return rc != ERR_OK || s.found ? rc : err_set(reterr, ERR_NOT_FOUND, "no rollback has exchanged it");
 }
 
 struct sweep {

@@ -43,6 +43,9 @@ struct journal {
 	const char *database_settings; /* what the server is told then */
 	uint64_t database_inode; /* of the staged data directory, once its exchange was begun: tells afterwards which is
 				    which */
+	uint64_t exchanged; /* bits of components: whose trees were staged beforehand (prepared.h) and are exchanged */
+	struct list prepared; /* struct id: their records */
+	struct id aside; /* the restore point that what they replace will be, with safety in it (rollback_settle()) */
 	/* once ENDED: */
 	uint32_t outcome; /* enum order_outcome */
 	const char *text;
@@ -55,6 +58,10 @@ ERR_CHECK enum err_code rollback_journal_write(const char *folder, const struct 
 /* ERR_NOT_FOUND: this order was never begun here. */
 ERR_CHECK enum err_code rollback_journal_read(
     const char *folder, struct id order, struct arena *arena, struct journal *ret, struct err *reterr);
+/* The one that exchanged what that record of a prepared tree told of when it was that of this restore point, ended or
+ * not. ERR_NOT_FOUND: none did. */
+ERR_CHECK enum err_code rollback_journal_of_prepared(const char *folder, struct id prepared, struct id snapshot,
+    struct arena *arena, struct journal *ret, struct err *reterr);
 /* When an end cannot be written: no trace is better than one that says it is still under way. */
 ERR_CHECK enum err_code rollback_journal_remove(const char *folder, struct id order, struct err *reterr);
 /* Every journal of the folder that has not ended; *ret: struct journal.  A folder that is not there has none. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/rollback/converge_internal.h"
+#include "agent/rollback/prepared_internal.h"
 #include "agent/rollback/view.h"
 #include "agent/rollback/walk.h"
 #include "shared/base/cleanup.h"
@@ -133,6 +134,19 @@ static bool add_tree(struct preview *v, struct site *p)
 	return root ? add_file(v, p, root) : add_folder(v, p);
 }
 
+/* A whole tree that was staged beforehand, as it is. */
+static bool add_staged(struct preview *v, const struct prepared *p)
+{
+	for (size_t i = 0; i < p->roots.count; i++) {
+		const struct prepared_root *r = &LIST_AT(p->roots, struct prepared_root, i);
+		char *from = arena_printf(v->arena, "%s/" PREPARED_TREE, r->folder);
+		if (v->count == VIEW_TREES_MAX || !from)
+			return false;
+		v->trees[v->count++] = (struct view_tree){.from = from, .at = r->path};
+	}
+	return true;
+}
+
 static enum err_code clear(struct converge *c, struct err *reterr)
 {
 	enum err_code rc = ERR_OK;
@@ -142,23 +156,26 @@ static enum err_code clear(struct converge *c, struct err *reterr)
 	return rc;
 }
 
-static enum err_code look(struct preview *v, const struct service_config *service, bool *ret_seen, struct err *reterr)
+static enum err_code look(struct preview *v, const struct walk *w, bool *ret_seen, struct err *reterr)
 {
 	bool possible = true;
+	for (size_t i = 0; possible && i < w->exchange_count; i++)
+		possible = add_staged(v, w->exchange[i]);
 	for (size_t i = 0; possible && i < v->c->site_count; i++)
 		if (matters(&v->c->sites[i]) && has_changes(v->c, &v->c->sites[i]))
 			possible = add_tree(v, &v->c->sites[i]);
 	*ret_seen = false;
 	if (!possible || !v->count)
 		return ERR_OK;
-	return view_run(v->trees, v->count, &service->steps.check, service->steps.timeout_ms, ret_seen, reterr);
+	const struct steps_config *steps = &w->r->service->steps;
+	return view_run(v->trees, v->count, &steps->check, steps->timeout_ms, ret_seen, reterr);
 }
 
 enum err_code preview_check(struct walk *w, struct converge *c, struct err *reterr)
 {
 	struct preview v = {.c = c, .arena = w->arena};
 	struct err cleared = ERR_INIT;
-	bool seen = false, any = false;
+	bool seen = false, any = w->exchange_count > 0;
 	for (size_t i = 0; i < c->site_count; i++)
 		any = any || (matters(&c->sites[i]) && has_changes(c, &c->sites[i]));
 	if (!w->r->service->steps.check.count || !any)
@@ -167,7 +184,7 @@ enum err_code preview_check(struct walk *w, struct converge *c, struct err *rete
 	if (!v.trees)
 		return err_set(reterr, ERR_NOMEM, "out of memory for a rollback");
 	struct step_timer t = step_begin(w, STEP_CHECK);
-	enum err_code rc = look(&v, w->r->service, &seen, reterr);
+	enum err_code rc = look(&v, w, &seen, reterr);
 	if (rc != ERR_OK)
 		rc = err_prefix(reterr, rc, "its own check refuses what would be put back");
 	if (clear(c, &cleared) != ERR_OK && rc == ERR_OK)

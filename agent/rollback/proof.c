@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agent/database/database.h"
+#include "agent/rollback/exchange.h"
 #include "agent/rollback/walk.h"
 #include "shared/base/clock.h"
 #include "shared/base/text.h"
@@ -31,6 +32,19 @@ static enum err_code prove_database(
 	return ERR_OK;
 }
 
+/* What was staged was authenticated then and has been under seal since; what counts is that it is what lies there. */
+static enum err_code prove_exchange(
+    const struct walk *w, const struct snapshot_component *want, struct component_point *p, struct err *reterr)
+{
+	if (!exchange_is_in_place(w, (enum component)want->component))
+		return err_set(reterr, ERR_CORRUPT, "the %s of %s is not the tree that was staged for it",
+		    enum_name(&component_enum, want->component), w->r->service->name);
+	p->digest = want->digest;
+	p->entries = want->entries;
+	p->size_bytes = want->size_bytes;
+	return ERR_OK;
+}
+
 static enum err_code tell_points(struct walk *w, struct snapshot *s, const struct diff_result *live, struct err *reterr)
 {
 	w->point_count = 0;
@@ -45,7 +59,9 @@ static enum err_code tell_points(struct walk *w, struct snapshot *s, const struc
 		    .digest = live->component[i].digest,
 		    .entries = live->component[i].entries,
 		    .size_bytes = live->component[i].size_bytes};
-		enum err_code rc = i == COMPONENT_DATABASE ? prove_database(w, want, p, reterr) : ERR_OK;
+		enum err_code rc = i == COMPONENT_DATABASE    ? prove_database(w, want, p, reterr)
+				   : w->j.exchanged & 1u << i ? prove_exchange(w, want, p, reterr)
+							      : ERR_OK;
 		if (rc != ERR_OK)
 			return rc;
 	}
@@ -113,8 +129,7 @@ struct stale {
 static void *find_stale(void *arg)
 {
 	struct stale *s = arg;
-	s->found =
-	    writers_find_stale(snapshot_about(s->w->target), s->w->r->service, (uint32_t)s->w->j.components, s->text);
+	s->found = writers_find_stale(s->w, s->text);
 	return NULL;
 }
 

@@ -1,6 +1,7 @@
 /* agent/rollback/rollback.c: the way in: locks, journals, requests. */
 #include "agent/rollback/rollback.h"
 
+#include "agent/rollback/exchange.h"
 #include "agent/rollback/walk.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
@@ -56,7 +57,12 @@ static enum err_code set_up(struct walk *w, struct repo *repo, const char *state
     struct err *reterr)
 {
 	char path[PATH_LIMIT];
-	*w = (struct walk){.repo = repo, .r = r, .io = io, .state_directory = state_directory, .arena = arena, .began_mono_ms = clock_mono_ms()};
+	*w = (struct walk){.repo = repo,
+	    .r = r,
+	    .io = io,
+	    .state_directory = state_directory,
+	    .arena = arena,
+	    .began_mono_ms = clock_mono_ms()};
 	w->steps = arena_array(arena, ROLLBACK_STEPS_MAX, sizeof *w->steps);
 	id_format(ID_ORDER, r->order, w->token);
 	if (!w->steps)
@@ -105,7 +111,9 @@ static enum err_code recover(struct walk *w, struct rollback_result *ret, struct
 	struct err err = ERR_INIT;
 	if (w->j.phase != JOURNAL_ENDED && snapshot_open(w->repo, w->j.snapshot, &w->target, &err) != ERR_OK)
 		log_warn("rollback", "order=%s %s", w->token, err.msg); /* the way back may still be open */
-	enum err_code rc = walk_resume(w, ret, reterr);
+	enum err_code rc = w->j.phase != JOURNAL_ENDED ? exchange_load(w, reterr) : ERR_OK;
+	if (rc == ERR_OK)
+		rc = walk_resume(w, ret, reterr);
 	walk_done(w);
 	snapshot_close(w->target);
 	return rc;
@@ -114,7 +122,7 @@ static enum err_code recover(struct walk *w, struct rollback_result *ret, struct
 static enum err_code begin(struct walk *w, struct rollback_result *ret, struct err *reterr)
 {
 	uint32_t components = w->r->components;
-	enum err_code rc = snapshot_open(w->repo, w->r->snapshot, &w->target, reterr);
+	enum err_code rc = snapshot_open_about(w->repo, w->r->snapshot, &w->target, reterr); /* trees: as needed */
 	if (rc == ERR_OK)
 		rc = check_request(snapshot_about(w->target), w->r->service, &components, reterr);
 	if (rc == ERR_OK) {
@@ -124,6 +132,10 @@ static enum err_code begin(struct walk *w, struct rollback_result *ret, struct e
 		    .components = components,
 		    .snapshot = w->r->snapshot,
 		    .began_ms = w->io->now_ms(w->io->ctx)};
+		exchange_choose(w);
+		rc = snapshot_load(w->target, walk_in_parts(w), reterr);
+	}
+	if (rc == ERR_OK) {
 		rc = walk_go(w, ret, reterr);
 		walk_done(w);
 	}
@@ -131,11 +143,25 @@ static enum err_code begin(struct walk *w, struct rollback_result *ret, struct e
 	return rc;
 }
 
+/* The restore point may be one that an exchange has promised.  Before any lock: whoever settles needs them. */
+static void settle_before(struct repo *repo, const char *state_directory, const struct rollback_request *r,
+    struct arena *arena, uint64_t now_ms)
+{
+	struct snapshot_summary about;
+	struct list saved;
+	struct err err = ERR_INIT;
+	if (rollback_is_unsettled(state_directory, r->service->name) &&
+	    snapshot_get(repo, r->snapshot, arena, &about, NULL) == ERR_NOT_FOUND &&
+	    rollback_settle(repo, state_directory, r->service, now_ms, arena, &saved, &err) != ERR_OK)
+		log_warn("rollback", "service=%s what was exchanged is not saved: %s", r->service->name, err.msg);
+}
+
 enum err_code rollback_run(struct repo *repo, const char *state_directory, const struct rollback_request *r,
     const struct rollback_io *io, struct arena *arena, struct rollback_result *ret, struct err *reterr)
 {
 	struct walk w;
 	CLEANUP(cleanup_fd) int lock = -1;
+	settle_before(repo, state_directory, r, arena, io->now_ms(io->ctx));
 	enum err_code rc = set_up(&w, repo, state_directory, r, io, arena, &lock, reterr);
 	if (rc != ERR_OK)
 		return rc;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/database/database.h"
+#include "agent/rollback/exchange.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
@@ -42,7 +43,7 @@ static const char *two_reasons(struct walk *w, const char *first, const char *jo
 void walk_answer(const struct journal *j, struct rollback_result *ret)
 {
 	*ret = (struct rollback_result){.outcome = j->outcome,
-	    .safety_snapshot = j->safety,
+	    .safety_snapshot = id_is_zero(j->aside) ? j->safety : j->aside,
 	    .components = j->points,
 	    .digests_match = j->digests_match,
 	    .healthy = j->healthy,
@@ -97,7 +98,9 @@ static enum err_code leave(struct walk *w, enum order_outcome outcome, const cha
 	struct err err = ERR_INIT;
 	if (w->stopped && step_start(w, &err) != ERR_OK)
 		why = two_reasons(w, why, "", err.msg);
-	w->j.safety = (struct id){0};
+	w->j.safety = w->j.aside = (struct id){0};
+	w->j.prepared = (struct list){0}; /* they were not used */
+	w->j.exchanged = 0;
 	return finish(w, outcome, why, ret);
 }
 
@@ -135,7 +138,9 @@ static enum err_code put_back(struct walk *w, struct err *reterr)
 	struct err stop = ERR_INIT;
 	enum err_code stopped = step_stop(
 	    w, &stop); /* what does not stop gets its own files back under it: still better than half of each */
-	enum err_code rc = put_trees_back(w, reterr);
+	enum err_code rc = exchange_back(w, reterr);
+	if (rc == ERR_OK)
+		rc = put_trees_back(w, reterr);
 	if (rc == ERR_OK && id_is_zero(w->j.safety))
 		rc = walk_database_back(w, NULL, reterr);
 	if (rc != ERR_OK && stopped != ERR_OK)
@@ -151,6 +156,8 @@ static enum err_code undo(struct walk *w, const char *why, struct rollback_resul
 	bool whole = step_end(w, t, put_back(w, &err), &err, NULL) == ERR_OK;
 	(void)!step_start(w, &start);          /* it may well not run: it did not before */
 	w->digests_match = w->healthy = false; /* this is not the restore point that was asked for */
+	if (!exchange_is_begun(w))
+		w->j.aside = (struct id){0}; /* nothing was put aside after all */
 	if (!whole)
 		return finish(w, ORDER_FAILED_DIRTY, two_reasons(w, why, "putting it back failed too: ", err.msg), ret);
 	return finish(w, ORDER_REVERTED, why, ret);
@@ -263,10 +270,11 @@ static uint64_t database_bytes(const struct walk *w)
 	return walk_has_database(w) && !w->j.in_place && c ? c->size_bytes : 0;
 }
 
-/* All but a database: that is set aside whole, and saved from there when the service runs again (save_database). */
+/* All but what is set aside whole, and saved from there when the service runs again: a database (save_database), trees
+ * that are exchanged (rollback_settle). */
 static struct snapshot_options safety_options(const struct walk *w)
 {
-	return (struct snapshot_options){.components = (uint32_t)w->j.components & ~(1u << COMPONENT_DATABASE),
+	return (struct snapshot_options){.components = walk_in_parts(w) & ~(1u << COMPONENT_DATABASE),
 	    .reason = SNAPSHOT_SAFETY,
 	    .suspect = true,
 	    .now_ms = w->io->now_ms(w->io->ctx),
@@ -275,6 +283,10 @@ static struct snapshot_options safety_options(const struct walk *w)
 
 static enum err_code stage(struct walk *w, struct err *reterr)
 {
+	if (!walk_in_parts(w)) { /* it was done beforehand */
+		struct converge_spec none = walk_towards(w, w->target);
+		return converge_stage(&none, &w->c, reterr);
+	}
 	struct step_timer t = step_begin(w, STEP_STAGE);
 	struct converge_spec spec = walk_towards(w, w->target);
 	struct snapshot_options safety = safety_options(w);
@@ -301,7 +313,9 @@ static enum err_code precondition_holds(const struct walk *w, const struct conve
 		return ERR_OK;
 	for (unsigned i = 0; i < COMPONENT_COUNT; i++)
 		live[i] = converge_live(c)->component[i].digest;
-	enum err_code rc = precondition_digest(live, (uint32_t)w->j.components, &now, reterr);
+	enum err_code rc = exchange_digests(w, live, reterr);
+	if (rc == ERR_OK)
+		rc = precondition_digest(live, (uint32_t)w->j.components, &now, reterr);
 	if (rc == ERR_OK && memcmp(&now, &w->r->precondition, sizeof now) != 0)
 		rc = err_set(reterr, ERR_STATE,
 		    "configuration or code of %s is not any more what this was planned on: look again, and plan anew",
@@ -356,7 +370,7 @@ static bool is_saved(const struct walk *w)
 		return false;
 	for (unsigned i = 0; i < COMPONENT_COUNT; i++) {
 		const struct snapshot_component *saved = snapshot_summary_component(&w->saved, (enum component)i);
-		if (w->j.components & 1u << i && live->component[i].entries + (saved ? saved->entries : 0) &&
+		if (walk_in_parts(w) & 1u << i && live->component[i].entries + (saved ? saved->entries : 0) &&
 		    (!saved || memcmp(&saved->digest, &live->component[i].digest, sizeof saved->digest) != 0))
 			return false;
 	}
@@ -383,6 +397,8 @@ static enum err_code look_again(struct walk *w, enum order_outcome *outcome, str
 		*outcome = ORDER_REFUSED;
 		return rc;
 	}
+	if (!walk_in_parts(w))
+		return ERR_OK; /* whatever is there goes aside whole */
 	struct step_timer t = step_begin(w, STEP_PLAN);
 	if (needs_no_second_look(w))
 		return step_end(w, t, ERR_OK, NULL, "all that will be touched is as it was saved");
@@ -421,11 +437,16 @@ static enum err_code apply(struct walk *w, struct err *reterr)
 	char text[TEXT_LINE_MAX];
 	enum err_code rc = converge_apply(c, reterr);
 	if (rc == ERR_OK)
+		rc = exchange_go(w, reterr);
+	if (rc == ERR_OK)
 		rc = walk_database_apply(w, reterr);
 	const struct converge_counts *n = converge_counts(c);
-	(void)text_format(text, sizeof text, "%llu replaced, %llu made, %llu removed, %llu metadata only",
-	    (unsigned long long)n->replaced, (unsigned long long)n->made, (unsigned long long)n->removed,
-	    (unsigned long long)n->metadata);
+	if (walk_in_parts(w))
+		(void)text_format(text, sizeof text, "%llu replaced, %llu made, %llu removed, %llu metadata only%s",
+		    (unsigned long long)n->replaced, (unsigned long long)n->made, (unsigned long long)n->removed,
+		    (unsigned long long)n->metadata, w->exchange_count ? "; staged trees exchanged" : "");
+	else
+		(void)text_format(text, sizeof text, "exchanged with what was staged beforehand");
 	return step_end(w, t, rc, reterr, text);
 }
 
@@ -473,6 +494,11 @@ static enum err_code get_ready(struct walk *w, enum order_outcome *outcome, stru
 		rc = prepare(w, outcome, reterr);
 	if (rc == ERR_OK)
 		rc = walk_database_ready(w, reterr);
+	if (rc == ERR_OK && w->exchange_count) { /* what goes aside is saved later, under a name that is promised now */
+		struct random random;
+		random_init_system(&random);
+		w->j.aside = id_new(w->io->now_ms(w->io->ctx), &random);
+	}
 	return rc == ERR_OK ? enter(w, JOURNAL_APPLYING, reterr) : rc;
 }
 
@@ -480,7 +506,8 @@ enum err_code walk_go(struct walk *w, struct rollback_result *ret, struct err *r
 {
 	struct err err = ERR_INIT;
 	enum order_outcome outcome;
-	enum err_code rc = enter(w, JOURNAL_PLANNED, reterr);
+	enum err_code rc =
+	    walk_in_parts(w) ? enter(w, JOURNAL_PLANNED, reterr) : ERR_OK; /* or nothing is written yet */
 	if (rc != ERR_OK) { /* it may stand there all the same: only that it lasts was not certain */
 		(void)!rollback_journal_remove(w->folder, w->j.order, NULL);
 		return rc;
@@ -489,7 +516,7 @@ enum err_code walk_go(struct walk *w, struct rollback_result *ret, struct err *r
 		converge_free(TAKE_PTR(w->c));
 		return leave(w, ORDER_REFUSED, reason(w, &err), ret);
 	}
-	if (converge_is_empty(w->c) && !walk_has_database(w)) {
+	if (converge_is_empty(w->c) && !walk_has_database(w) && !w->exchange_count) {
 		rc = precondition_holds(w, w->c, &err);
 		w->known = converge_take_known(w->c);
 		converge_free(TAKE_PTR(w->c));
@@ -527,6 +554,8 @@ static void clean(struct walk *w)
 	struct snapshot *safety = NULL;
 	struct err err = ERR_INIT;
 	enum err_code rc = ERR_OK;
+	if (!walk_in_parts(w))
+		return; /* prepared trees are no leavings */
 	if (!w->target)
 		rc = snapshot_open(w->repo, w->j.safety, &safety, &err);
 	struct converge_spec spec = walk_towards(w, w->target ? w->target : safety);

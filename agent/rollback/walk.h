@@ -4,6 +4,7 @@
 
 #include "agent/rollback/converge.h"
 #include "agent/rollback/journal.h"
+#include "agent/rollback/prepared.h"
 #include "agent/rollback/rollback.h"
 
 struct walk {
@@ -19,12 +20,15 @@ struct walk {
 	struct converge_database in_place; /* of it */
 	struct snapshot *now;          /* of it */
 	struct converge *c;            /* what is staged, or was put in place and is becoming durable */
+	struct prepared *exchange[COMPONENT_COUNT]; /* trees staged beforehand that are put in place whole (exchange.h) */
+	size_t exchange_count;
+	bool exchange_sealed;          /* they were when they were chosen */
 	struct snapshot_taking *known; /* what was read to be saved; NULL: nothing that helps to compare */
 	struct snapshot_summary saved; /* the safety restore point, once taken by this process */
 	struct order_step *steps;
 	size_t step_count;
 	uint64_t began_mono_ms;
-	bool stopped; /* the stop step was run */
+	bool stopped;    /* the stop step was run */
 	bool keep_aside; /* the database that was replaced could not be saved */
 	bool digests_match, healthy;
 	struct component_point points[COMPONENT_COUNT];
@@ -37,12 +41,16 @@ static inline bool walk_has_database(const struct walk *w)
 {
 	return (w->j.components & 1u << COMPONENT_DATABASE) != 0;
 }
+/* Those whose files are put back one by one; a database, too, where there is one. */
+static inline uint32_t walk_in_parts(const struct walk *w)
+{
+	return (uint32_t)(w->j.components & ~w->j.exchanged);
+}
 static inline struct converge_spec walk_towards(const struct walk *w, struct snapshot *s)
 {
-	return (struct converge_spec){
-	    .snapshot = s,
+	return (struct converge_spec){.snapshot = s,
 	    .service = w->r->service,
-	    .components = (uint32_t)w->j.components,
+	    .components = walk_in_parts(w),
 	    .token = w->token,
 	    .own = w->state_directory,
 	    .known = w->known};
@@ -102,19 +110,19 @@ ERR_CHECK enum err_code writers_refuse(const struct snapshot_summary *about, con
 ERR_CHECK enum err_code writers_stop(const struct snapshot_summary *about, const struct service_config *service,
     uint32_t components, struct err *reterr);
 /* Names a process that still runs a program, or has a file mapped or open, that was below a declared path of
- * configuration or code and is not there any more: it was not started anew.  False: none does. */
-bool writers_find_stale(const struct snapshot_summary *about, const struct service_config *service, uint32_t components,
-    char text[TEXT_LINE_MAX]);
+ * configuration or code and is not there any more; or that works in, or uses anything of, a tree that was exchanged: it
+ * was not started anew.  False: none does. */
+bool writers_find_stale(const struct walk *w, char text[TEXT_LINE_MAX]);
 
-/* barrier.c: ERR_STATE: a component that stays has another schema now than it had when the restore point was taken.  The
+/* barrier.c: ERR_STATE: a component that stays has another schema now than it had when the restore point was taken. The
  * way back (as_it_was, a safety net) is never refused. */
 ERR_CHECK enum err_code barrier_check(const struct walk *w, struct err *reterr);
 
 /* fitness.c: what would do harm if it were put back, found while nothing is touched yet.  ERR_STATE names it: a secret
  * that was rotated since, a certificate that has expired or is about to. */
 /* preview.c: STEP_CHECK over configuration and code as they would be, in a mount namespace (view.h).  An error: the
- * service's own check refuses them.  Where that cannot be shown here (not root, a root that is not there now) it is left
- * to the check in place. */
+ * service's own check refuses them.  Where that cannot be shown here (not root, a root that is not there now) it is
+ * left to the check in place. */
 ERR_CHECK enum err_code preview_check(struct walk *w, struct converge *c, struct err *reterr);
 ERR_CHECK enum err_code fitness_check(const struct walk *w, const struct converge *c, struct err *reterr);
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/rollback/prepared_internal.h"
 #include "agent/rollback/walk.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/text.h"
@@ -27,7 +28,8 @@ enum {
 
 struct watch { /* a look at every process */
 	char *roots[ROOTS_MAX];
-	size_t count; /* real paths */
+	size_t count;            /* real paths */
+	const struct walk *walk; /* whose exchanged trees count; NULL: none */
 	/* Called for a file below a root that a process has open for writing.  Not ERR_OK: that is enough. */
 	enum err_code (*found)(const struct watch *w, const char *pid, const char *path, struct err *reterr);
 };
@@ -199,9 +201,35 @@ static bool still_stands(enum component which, const struct component_config *co
 }
 
 /* "/srv/app/lib.so (deleted)": the kernel's word for a file whose name is gone. */
-static bool is_stale(const struct watch *w, const char *target)
+static bool is_gone(const struct watch *w, char *target)
 {
-	return *target == '/' && text_ends(target, GONE) && root_of(w, target);
+	if (*target != '/' || !text_ends(target, GONE) || !root_of(w, target))
+		return false;
+	target[strlen(target) - strlen(GONE)] = '\0';
+	return true;
+}
+
+/* What was exchanged has its names still, but beside: "/srv/.kedge-prepared-…/tree/lib.so" was "/srv/app/lib.so". */
+static bool is_aside(const struct watch *w, char target[PATH_LIMIT])
+{
+	char tree[2 * PATH_LIMIT], was[2 * PATH_LIMIT];
+	for (size_t i = 0; w->walk && i < w->walk->exchange_count; i++)
+		for (size_t k = 0; k < w->walk->exchange[i]->roots.count; k++) {
+			const struct prepared_root *r =
+			    &LIST_AT(w->walk->exchange[i]->roots, struct prepared_root, k);
+			if (!text_format(tree, sizeof tree, "%s/" PREPARED_TREE, r->folder) || !is_within(target, tree))
+				continue;
+			if (text_format(was, sizeof was, "%s%s", r->path, target + strlen(tree)))
+				text_copy(target, PATH_LIMIT, was);
+			return true;
+		}
+	return false;
+}
+
+/* Then target becomes the path that it had. */
+static bool is_stale(const struct watch *w, char target[PATH_LIMIT])
+{
+	return is_gone(w, target) || is_aside(w, target);
 }
 
 static bool stale_link(const struct watch *w, const char *pid, const char *what, char target[PATH_LIMIT])
@@ -227,7 +255,7 @@ static bool stale_map(const struct watch *w, const char *pid, char target[PATH_L
 		char *at = strchr(line, '/');
 		seen += strlen(line);
 		line[strcspn(line, "\n")] = '\0';
-		if (at && is_stale(w, at) && text_format(target, PATH_LIMIT, "%s", at))
+		if (at && text_format(target, PATH_LIMIT, "%s", at) && is_stale(w, target))
 			return true;
 	}
 	return false;
@@ -246,23 +274,30 @@ static bool stale_file(const struct watch *w, const char *pid, char target[PATH_
 	return false;
 }
 
-bool writers_find_stale(const struct snapshot_summary *about, const struct service_config *service, uint32_t components,
-    char text[TEXT_LINE_MAX])
+/* A folder that was exchanged is found again by its path only: whoever stands in it stands in the old one. */
+static bool stale_place(const struct watch *w, const char *pid, char target[PATH_LIMIT])
+{
+	return w->walk && w->walk->exchange_count &&
+	       (stale_link(w, pid, "cwd", target) || stale_link(w, pid, "root", target));
+}
+
+bool writers_find_stale(const struct walk *walk, char text[TEXT_LINE_MAX])
 {
 	struct watch w;
 	char target[PATH_LIMIT], shown[PATH_LIMIT], name[NAME_MAX_BYTES];
 	bool found = false;
-	watch_begin(&w, about, service, components, still_stands);
-	CLEANUP(cleanup_dir) DIR *proc = w.count ? opendir("/proc") : NULL;
+	watch_begin(&w, snapshot_about(walk->target), walk->r->service, (uint32_t)walk->j.components, still_stands);
+	w.walk = walk;
+	CLEANUP(cleanup_dir) DIR *proc = w.count || walk->exchange_count ? opendir("/proc") : NULL;
 	for (struct dirent *e; proc && !found && (e = readdir(proc));) {
 		const char *pid = e->d_name;
 		if (*pid < '0' || *pid > '9' || strtol(pid, NULL, DECIMAL) == getpid())
 			continue;
-		found = stale_link(&w, pid, "exe", target) || stale_map(&w, pid, target) || stale_file(&w, pid, target);
+		found = stale_link(&w, pid, "exe", target) || stale_place(&w, pid, target) ||
+			stale_map(&w, pid, target) || stale_file(&w, pid, target);
 		if (!found)
 			continue;
 		name_process(pid, name);
-		target[strlen(target) - strlen(GONE)] = '\0';
 		(void)text_format(text, TEXT_LINE_MAX, "process %.20s (%s) still uses %.300s as it was before", pid,
 		    name, snapshot_path_text(target, shown, sizeof shown));
 	}

@@ -158,6 +158,8 @@ static enum err_code take_component(struct snapshot_taking *c, enum component wh
 	    c->o->like ? roots_like(snapshot_about(c->o->like), which, c->o->sources, c->o->source_count, c->arena,
 			     &roots, &c->result.summary.absent, reterr)
 		       : roots_declared(now, which, c->o->sources, c->o->source_count, c->arena, &roots, reterr);
+	if (!rc && c->o->aside_count)
+		rc = roots_read_aside(&roots, c->o->asides, c->o->aside_count, c->arena, reterr);
 	if (rc || !roots.roots.count) /* nothing of it is there: all of it is absent */
 		return rc;
 	buf_clear(&c->pages);
@@ -225,7 +227,7 @@ static enum err_code fill_summary(struct snapshot_taking *c, struct err *reterr)
 	struct snapshot_summary *s = &c->result.summary;
 	struct random random;
 	random_init_system(&random);
-	s->snapshot = id_new(c->o->now_ms, &random);
+	s->snapshot = id_is_zero(c->o->id) ? id_new(c->o->now_ms, &random) : c->o->id;
 	s->host = arena_strdup(c->arena, keys_host(c->repo->keys));
 	s->service = arena_strdup(c->arena, c->service->name);
 	s->reason = c->o->reason;

@@ -64,4 +64,7 @@ enum {
 	REPACK_RUN_BYTES = 1 << 30,         /* rewritten in one run at most: pruning stays short, the rest comes next time */
 };
 
+/* Folders of this name hold trees of restore points that were staged beforehand (agent/rollback/prepared.h): no part of what lies around them. */
+#define PREPARED_PREFIX ".kedge-prepared-"
+
 #endif

@@ -182,7 +182,13 @@ enum err_code snapshot_find(struct repo *r, const char *service, const char *sel
 	struct selector s;
 	struct list all, damaged;
 	const struct snapshot_summary *found = NULL;
+	struct snapshot_summary one;
 	enum err_code rc = parse_selector(selector, &s, reterr);
+	/* A whole id needs no look at all the others. */
+	if (!rc && s.kind == BY_ID && !snapshot_get(r, s.id, arena, &one, NULL) && is_of_service(&one, service)) {
+		*ret = one;
+		return ERR_OK;
+	}
 	if (!rc)
 		rc = snapshot_list(r, service, arena, &all, &damaged, reterr);
 	for (size_t i = 0; !rc && i < all.count; i++) {

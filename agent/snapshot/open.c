@@ -5,23 +5,29 @@
 
 enum { ARENA_LIMIT = 256 << 20 };
 
-static enum err_code open_trees(struct snapshot *s, struct err *reterr)
+enum err_code snapshot_load(struct snapshot *s, uint32_t components, struct err *reterr)
 {
+	char name[ID_TEXT_MAX];
 	enum err_code rc = ERR_OK;
 	for (size_t i = 0; i < s->manifest.trees.count && !rc; i++) {
 		const struct manifest_tree *t = &LIST_AT(s->manifest.trees, struct manifest_tree, i);
+		if (!(components & ~s->loaded & 1u << t->component))
+			continue;
 		rc = paged_of(s->repo, t->pages, PAGED_OPEN_BYTES, &s->trees[t->component], reterr);
 		if (!rc)
 			rc = paged_check(s->trees[t->component], reterr);
 		if (rc)
-			rc = err_prefix(reterr, rc, "component %s", enum_name(&component_enum, t->component));
+			rc = err_prefix(reterr, rc, "%s: component %s",
+			    id_format(ID_SNAPSHOT, s->manifest.summary.snapshot, name),
+			    enum_name(&component_enum, t->component));
+		else
+			s->loaded |= 1u << t->component;
 	}
 	return rc;
 }
 
-enum err_code snapshot_open(struct repo *r, struct id id, struct snapshot **ret, struct err *reterr)
+enum err_code snapshot_open_about(struct repo *r, struct id id, struct snapshot **ret, struct err *reterr)
 {
-	char name[ID_TEXT_MAX];
 	struct snapshot *s = calloc(1, sizeof *s);
 	if (!s)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
@@ -29,8 +35,20 @@ enum err_code snapshot_open(struct repo *r, struct id id, struct snapshot **ret,
 	s->arena = arena_new(ARENA_LIMIT);
 	enum err_code rc = s->arena ? manifest_read(r, id, s->arena, &s->manifest, reterr)
 				    : err_set(reterr, ERR_NOMEM, "out of memory");
-	if (!rc && (rc = open_trees(s, reterr)))
-		rc = err_prefix(reterr, rc, "%s", id_format(ID_SNAPSHOT, id, name));
+	if (rc) {
+		snapshot_close(s);
+		return rc;
+	}
+	*ret = s;
+	return ERR_OK;
+}
+
+enum err_code snapshot_open(struct repo *r, struct id id, struct snapshot **ret, struct err *reterr)
+{
+	struct snapshot *s = NULL;
+	enum err_code rc = snapshot_open_about(r, id, &s, reterr);
+	if (!rc)
+		rc = snapshot_load(s, (1u << COMPONENT_COUNT) - 1, reterr);
 	if (rc) {
 		snapshot_close(s);
 		return rc;

@@ -9,7 +9,8 @@ struct snapshot {
 	struct repo *repo;
 	struct arena *arena;
 	struct manifest manifest;
-	struct paged *trees[COMPONENT_COUNT]; /* NULL where the component is not in it */
+	struct paged *trees[COMPONENT_COUNT]; /* NULL where the component is not in it, or not loaded */
+	uint32_t loaded;                      /* bits of components */
 };
 
 /* Large files (RESTORE_SHARE_LEAST) are handed to share, all their references in a row, instead of being written by the reader's thread; share

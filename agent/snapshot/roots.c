@@ -259,6 +259,35 @@ enum err_code roots_like(const struct snapshot_summary *like, enum component whi
 	return ERR_OK;
 }
 
+static const char *aside_of(const struct snapshot_aside *asides, size_t count, const char *root)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(asides[i].root, root))
+			return asides[i].from;
+	return NULL;
+}
+
+enum err_code roots_read_aside(struct component_roots *roots, const struct snapshot_aside *asides, size_t count,
+    struct arena *arena, struct err *reterr)
+{
+	struct snapshot_component there = {0};
+	struct snapshot_root *all = arena_array(arena, roots->roots.count + 1, sizeof *all);
+	char version[VERSION_MAX_BYTES + 1];
+	if (!all)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
+	if (roots->roots.count)
+		memcpy(all, roots->roots.items, roots->roots.count * sizeof *all);
+	for (size_t i = 0; i < roots->roots.count; i++) {
+		const char *from = aside_of(asides, count, all[i].path);
+		if (from)
+			all[i].path = roots->scan[i].path = from;
+	}
+	there.roots = (struct list){all, roots->roots.count};
+	roots_version_now(&there, version);
+	roots->version = *version ? arena_strdup(arena, version) : NULL;
+	return !*version || roots->version ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory");
+}
+
 enum err_code roots_recorded(const struct snapshot_component *c, struct arena *arena, struct component_roots *ret,
     size_t *ret_count, struct err *reterr)
 {

@@ -19,6 +19,9 @@ ERR_CHECK enum err_code roots_declared(const struct component_config *c, enum co
  * there are appended to absent (struct snapshot_absent) by path.  ret->roots may be empty. */
 ERR_CHECK enum err_code roots_like(const struct snapshot_summary *like, enum component which, const struct snapshot_source *sources,
     size_t source_count, struct arena *arena, struct component_roots *ret, struct list *absent, struct err *reterr);
+/* Those of them that lie elsewhere by now are read there (snapshot_options.asides); the version is the one there. */
+ERR_CHECK enum err_code roots_read_aside(struct component_roots *roots, const struct snapshot_aside *asides, size_t count, struct arena *arena,
+    struct err *reterr);
 /* The roots that a restore point has; prepared ones are left out of *ret->scan and counted in *ret_skipped. */
 ERR_CHECK enum err_code roots_recorded(const struct snapshot_component *c, struct arena *arena, struct component_roots *ret, size_t *ret_count,
     struct err *reterr);

@@ -323,6 +323,8 @@ static bool is_excluded(struct scan_worker *w, const struct scan_node *n, const 
 {
 	const struct scan_options *o = &w->scan->o;
 	const struct list *own = w->source ? w->source->exclude : NULL;
+	if (n->root != TREE_ROOTS && strncmp(name, PREPARED_PREFIX, sizeof PREPARED_PREFIX - 1) == 0)
+		return true;
 	if (n->root == TREE_ROOTS ||
 	    (!may_match(o->exclude, name) && !may_match(o->exclude_too, name) && !may_match(own, name)))
 		return false;

@@ -100,6 +100,8 @@ struct snapshot_source {
 	void *late_ctx;
 };
 
+struct snapshot_aside { const char *root, *from; };
+
 struct snapshot_options {
 	uint32_t components;   /* bits (1u << component); 0: all that are declared */
 	uint32_t reason;       /* enum snapshot_reason; emergency and safety ones are suspect by themselves */
@@ -119,6 +121,10 @@ struct snapshot_options {
 	snapshot_progress_fn *progress;
 	void *progress_ctx;
 	const atomic_bool *cancel; /* ERR_CANCELLED, nothing is kept */
+	struct id id;              /* the name it gets, promised before it could be taken; zero: a new one */
+	/* With `like`: roots of that restore point that are read from elsewhere, because something else lies in their place by now. */
+	const struct snapshot_aside *asides;
+	size_t aside_count;
 };
 /* Takes a restore point.  Its strings live in arena.  Any failure leaves no manifest: ERR_NOT_FOUND (a component that is not there),
  * ERR_DENIED or ERR_IO (a path that cannot be read), ERR_FULL, ERR_INVALID (a declared path that is a symlink to somewhere undeclared,
@@ -162,6 +168,10 @@ ERR_CHECK enum err_code snapshot_mark(struct repo *r, struct id id, snapshot_mar
 
 struct snapshot; /* one restore point, opened: signature checked, trees authenticated */
 ERR_CHECK enum err_code snapshot_open(struct repo *r, struct id id, struct snapshot **ret, struct err *reterr);
+/* In two steps: what it says about itself, then the trees of these components (bits; what is in memory already stays; what it does not hold
+ * is passed over). */
+ERR_CHECK enum err_code snapshot_open_about(struct repo *r, struct id id, struct snapshot **ret, struct err *reterr);
+ERR_CHECK enum err_code snapshot_load(struct snapshot *s, uint32_t components, struct err *reterr);
 void snapshot_close(struct snapshot *s); /* NULL is a no-op */
 const struct snapshot_summary *snapshot_about(const struct snapshot *s);
 
