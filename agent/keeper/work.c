@@ -12,6 +12,7 @@
 #include "agent/keeper/work_copy.h"
 #include "agent/keeper/work_drill.h"
 #include "agent/probe/set.h"
+#include "agent/rollback/prepared.h"
 #include "agent/rollback/progressive.h"
 #include "agent/rollback/rollback.h"
 #include "agent/snapshot/recovery.h"
@@ -316,6 +317,17 @@ static void tell_safety(struct work *w, struct id safety)
 		tell_snapshot(w, &s, false);
 }
 
+/* What a rollback has exchanged becomes the restore point that it promised. */
+static void settle(struct work *w, const struct service_config *service)
+{
+	struct list saved;
+	struct err err = ERR_INIT;
+	if (rollback_settle(w->repo, w->c->state_directory, service, clock_wall_ms(), w->arena, &saved, &err) != ERR_OK)
+		log_warn("rollback", "service=%s what was exchanged is not saved yet: %s", service->name, err.msg);
+	for (size_t i = 0; i < saved.count; i++)
+		tell_snapshot(w, &LIST_AT(saved, struct snapshot_summary, i), false);
+}
+
 static uint32_t bits_of(const struct list *components)
 {
 	uint32_t bits = 0;
@@ -368,6 +380,7 @@ static void order_rollback(struct work *w, bool resume)
 		.steps = done.steps, .safety_snapshot = done.safety_snapshot, .snapshot = done.snapshot, .components = done.components,
 		.digests_match = done.digests_match, .healthy = done.healthy, .text = done.text };
 	tell_order(w, &r);
+	settle(w, request.service); /* nobody waits for it any more */
 }
 
 /* ---- actions ---- */
@@ -564,6 +577,19 @@ static void do_verify(struct work *w)
 		tell_snapshot(w, &s, true);
 }
 
+/* Trees that were staged beforehand and have had their day, and what an interrupted process left undone with them. */
+static void clean_prepared(struct work *w)
+{
+	struct err err = ERR_INIT;
+	size_t swept = 0;
+	for (size_t i = 0; i < w->c->services.count; i++)
+		settle(w, &LIST_AT(w->c->services, struct service_config, i));
+	if (rollback_prepared_sweep(w->repo, w->c->state_directory, clock_wall_ms(), w->arena, &swept, &err) != ERR_OK)
+		log_warn("rollback", "prepared trees are not cleaned: %s", err.msg);
+	else if (swept)
+		log_info("rollback", "%zu prepared trees removed", swept);
+}
+
 static void do_prune(struct work *w)
 {
 	struct prune_result done;
@@ -571,6 +597,7 @@ static void do_prune(struct work *w)
 	char size[TEXT_TIME_MAX];
 	size_t spared = 0;
 	upkeep_gently();
+	clean_prepared(w);
 	enum err_code rc = upkeep_prune(w->c, w->repo, NULL, true, w->out->cancel, w->arena, &done, &spared, &err);
 	if (rc == ERR_CORRUPT)
 		tell_notice(w, SEVERITY_HIGH, "repository-damaged", NULL, err.msg);

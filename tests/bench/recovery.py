@@ -209,6 +209,7 @@ def measure_ours(a, kind, base, tree, pristine, figures):
             mutate(a, tree, 2 * n + 2)
             tool.prepare(point)
             note(figures, kind, "prepared", "kedge", tool.rollback(point))
+            tool.forget_prepared()
             same(tree, pristine)
     tool.fresh()
     figures.keep()

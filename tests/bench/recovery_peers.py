@@ -108,6 +108,11 @@ class Kedge(Tool):
     def prepare(self, point):
         return self.call("rollback", "prepare", "bench", "--to", point)
 
+    def forget_prepared(self):
+        """What the exchange set aside is saved by a process that nobody waits for: wait, then remove it."""
+        self.call("rollback", "settle", "bench")
+        self.call("rollback", "prepare", "bench", "--drop")
+
 
 class Restic(Tool):
     words = "restic"
