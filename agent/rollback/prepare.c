@@ -133,6 +133,7 @@ static struct measure measure(const struct snapshot *s, enum component component
 		m.ok = root ? root == e.root + 1u
 			    : map_put(links, &e.link, sizeof e.link, (void *)(uintptr_t)(e.root + 1u));
 	}
+	snapshot_cursor_done(s, &cursor);
 	m.ok = m.ok && links;
 	map_free(links);
 	return m;

@@ -225,6 +225,7 @@ static void choose(const struct prepared *p, const struct snapshot *s, struct bu
 		if (is_top || at++ % each == 0)
 			add_name(names, &e);
 	}
+	snapshot_cursor_done(s, &cursor);
 }
 
 struct look { /* no padding: it is digested */

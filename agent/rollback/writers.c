@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +22,9 @@ enum {
 	DECIMAL = 10,
 	WRITERS_ASK_MS = 5000, /* what a program may take to close its files */
 	WRITERS_KILL_MS = 2000,
-	WRITERS_MAX = 256,    /* ended in one rollback: more are no writers but a workload */
-	MAPS_READ = 16 << 10, /* at once: the kernel gives a page at most, the C library asks for a quarter of one */
-	MAPS_MAX = 8 << 20,   /* bytes of /proc/PID/maps that are looked at */
+	WRITERS_MAX = 256,   /* ended in one rollback: more are no writers but a workload */
+	MAPS_READ = 8 << 10, /* at once: the kernel gives a page at most, and a line has a path in it */
+	MAPS_MAX = 8 << 20,  /* bytes of /proc/PID/maps that are looked at */
 };
 
 struct watch { /* a look at every process */
@@ -215,8 +216,7 @@ static bool is_aside(const struct watch *w, char target[PATH_LIMIT])
 	char tree[2 * PATH_LIMIT], was[2 * PATH_LIMIT];
 	for (size_t i = 0; w->walk && i < w->walk->exchange_count; i++)
 		for (size_t k = 0; k < w->walk->exchange[i]->roots.count; k++) {
-			const struct prepared_root *r =
-			    &LIST_AT(w->walk->exchange[i]->roots, struct prepared_root, k);
+			const struct prepared_root *r = &LIST_AT(w->walk->exchange[i]->roots, struct prepared_root, k);
 			if (!text_format(tree, sizeof tree, "%s/" PREPARED_TREE, r->folder) || !is_within(target, tree))
 				continue;
 			if (text_format(was, sizeof was, "%s%s", r->path, target + strlen(tree)))
@@ -242,35 +242,46 @@ static bool stale_link(const struct watch *w, const char *pid, const char *what,
 	return n > 0 && is_stale(w, target);
 }
 
+/* Without stdio, whose buffer for it would be a quarter of what the kernel gives at once. */
 static bool stale_map(const struct watch *w, const char *pid, char target[PATH_LIMIT])
 {
-	char path[64], line[PATH_LIMIT + 128];
-	size_t seen = 0;
+	char path[64], text[MAPS_READ + 1];
+	size_t have = 0, seen = 0;
+	ssize_t got;
 	if (!text_format(path, sizeof path, "/proc/%.20s/maps", pid))
 		return false;
-	CLEANUP(cleanup_file) FILE *f = fopen(path, "re");
-	if (f)
-		(void)setvbuf(f, NULL, _IOFBF, MAPS_READ);
-	while (f && seen < MAPS_MAX && fgets(line, sizeof line, f)) {
-		char *at = strchr(line, '/');
-		seen += strlen(line);
-		line[strcspn(line, "\n")] = '\0';
-		if (at && text_format(target, PATH_LIMIT, "%s", at) && is_stale(w, target))
-			return true;
+	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && seen < MAPS_MAX && (got = read(fd, text + have, MAPS_READ - have)) > 0) {
+		char *line = text, *end;
+		have += (size_t)got;
+		seen += (size_t)got;
+		text[have] = '\0';
+		for (; (end = memchr(line, '\n', have - (size_t)(line - text))); line = end + 1) {
+			*end = '\0';
+			char *at = strchr(line, '/');
+			if (at && text_format(target, PATH_LIMIT, "%s", at) && is_stale(w, target))
+				return true;
+		}
+		have -= (size_t)(line - text);
+		memmove(text, line, have);
+		if (have == MAPS_READ) /* no path is as long as this */
+			have = 0;
 	}
 	return false;
 }
 
 static bool stale_file(const struct watch *w, const char *pid, char target[PATH_LIMIT])
 {
-	char folder[64], name[64];
+	char folder[64];
 	if (!text_format(folder, sizeof folder, "/proc/%.20s/fd", pid))
 		return false;
 	CLEANUP(cleanup_dir) DIR *dir = opendir(folder);
-	for (struct dirent *e; dir && (e = readdir(dir));)
-		if (e->d_name[0] != '.' && text_format(name, sizeof name, "fd/%.40s", e->d_name) &&
-		    stale_link(w, pid, name, target))
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		ssize_t n = e->d_name[0] == '.' ? 0 : readlinkat(dirfd(dir), e->d_name, target, PATH_LIMIT - 1);
+		target[n > 0 ? n : 0] = '\0';
+		if (n > 0 && is_stale(w, target))
 			return true;
+	}
 	return false;
 }
 
@@ -281,26 +292,65 @@ static bool stale_place(const struct watch *w, const char *pid, char target[PATH
 	       (stale_link(w, pid, "cwd", target) || stale_link(w, pid, "root", target));
 }
 
+/* What may not be read of a process at all, or has no program, has nothing to tell. */
+static bool is_readable(const char *pid)
+{
+	char path[64], first;
+	return text_format(path, sizeof path, "/proc/%.20s/exe", pid) && readlink(path, &first, sizeof first) > 0;
+}
+
+static bool uses_old(const struct watch *w, const char *pid, char target[PATH_LIMIT])
+{
+	return is_readable(pid) && (stale_link(w, pid, "exe", target) || stale_place(w, pid, target) ||
+				       stale_map(w, pid, target) || stale_file(w, pid, target));
+}
+
+/* Every second process, so that two threads look at all. */
+struct half {
+	const struct watch *w;
+	long which;
+	bool threaded, found;
+	pthread_t thread;
+	char text[TEXT_LINE_MAX];
+};
+
+static void *look_at_half(void *arg)
+{
+	struct half *h = arg;
+	char target[PATH_LIMIT], shown[PATH_LIMIT], name[NAME_MAX_BYTES];
+	CLEANUP(cleanup_dir) DIR *proc = opendir("/proc");
+	for (struct dirent *e; proc && !h->found && (e = readdir(proc));) {
+		const char *pid = e->d_name;
+		long number = *pid >= '0' && *pid <= '9' ? strtol(pid, NULL, DECIMAL) : getpid();
+		if (number == getpid() || number % 2 != h->which || !uses_old(h->w, pid, target))
+			continue;
+		h->found = true;
+		name_process(pid, name);
+		(void)text_format(h->text, sizeof h->text, "process %.20s (%s) still uses %.300s as it was before", pid,
+		    name, snapshot_path_text(target, shown, sizeof shown));
+	}
+	return NULL;
+}
+
 bool writers_find_stale(const struct walk *walk, char text[TEXT_LINE_MAX])
 {
 	struct watch w;
-	char target[PATH_LIMIT], shown[PATH_LIMIT], name[NAME_MAX_BYTES];
-	bool found = false;
+	struct half halves[2] = {{.w = &w}, {.w = &w, .which = 1}};
 	watch_begin(&w, snapshot_about(walk->target), walk->r->service, (uint32_t)walk->j.components, still_stands);
 	w.walk = walk;
-	CLEANUP(cleanup_dir) DIR *proc = w.count || walk->exchange_count ? opendir("/proc") : NULL;
-	for (struct dirent *e; proc && !found && (e = readdir(proc));) {
-		const char *pid = e->d_name;
-		if (*pid < '0' || *pid > '9' || strtol(pid, NULL, DECIMAL) == getpid())
-			continue;
-		found = stale_link(&w, pid, "exe", target) || stale_place(&w, pid, target) ||
-			stale_map(&w, pid, target) || stale_file(&w, pid, target);
-		if (!found)
-			continue;
-		name_process(pid, name);
-		(void)text_format(text, TEXT_LINE_MAX, "process %.20s (%s) still uses %.300s as it was before", pid,
-		    name, snapshot_path_text(target, shown, sizeof shown));
+	if (w.count || walk->exchange_count) {
+		halves[1].threaded = pthread_create(&halves[1].thread, NULL, look_at_half, &halves[1]) == 0;
+		(void)look_at_half(&halves[0]);
+		if (halves[1].threaded)
+			pthread_join(halves[1].thread, NULL);
+		else
+			(void)look_at_half(&halves[1]);
 	}
 	watch_end(&w);
-	return found;
+	for (unsigned i = 0; i < 2; i++)
+		if (halves[i].found) {
+			text_copy(text, TEXT_LINE_MAX, halves[i].text);
+			return true;
+		}
+	return false;
 }
