@@ -235,6 +235,7 @@ static bool is_stale(const struct watch *w, char target[PATH_LIMIT])
 static bool stale_link(const struct watch *w, const char *pid, const char *what, char target[PATH_LIMIT])
 {
 	char path[96];
+	*target = '\0';
 	if (!text_format(path, sizeof path, "/proc/%.20s/%s", pid, what))
 		return false;
 	ssize_t n = readlink(path, target, PATH_LIMIT - 1);
@@ -288,21 +289,15 @@ static bool stale_file(const struct watch *w, const char *pid, char target[PATH_
 /* A folder that was exchanged is found again by its path only: whoever stands in it stands in the old one. */
 static bool stale_place(const struct watch *w, const char *pid, char target[PATH_LIMIT])
 {
-	return w->walk && w->walk->exchange_count &&
-	       (stale_link(w, pid, "cwd", target) || stale_link(w, pid, "root", target));
+	return w->walk && w->walk->exchange_count && stale_link(w, pid, "cwd", target);
 }
 
 /* What may not be read of a process at all, or has no program, has nothing to tell. */
-static bool is_readable(const char *pid)
-{
-	char path[64], first;
-	return text_format(path, sizeof path, "/proc/%.20s/exe", pid) && readlink(path, &first, sizeof first) > 0;
-}
-
 static bool uses_old(const struct watch *w, const char *pid, char target[PATH_LIMIT])
 {
-	return is_readable(pid) && (stale_link(w, pid, "exe", target) || stale_place(w, pid, target) ||
-				       stale_map(w, pid, target) || stale_file(w, pid, target));
+	bool stale = stale_link(w, pid, "exe", target);
+	return stale ||
+	       (*target && (stale_place(w, pid, target) || stale_map(w, pid, target) || stale_file(w, pid, target)));
 }
 
 /* Every second process, so that two threads look at all. */
