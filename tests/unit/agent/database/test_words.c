@@ -6,6 +6,7 @@
 
 #include "agent/database/postgres_recovery.h"
 #include "agent/database/resp.h"
+#include "agent/database/tablespaces.h"
 #include "agent/database/wal_records.h"
 #include "agent/snapshot/bytes.h"
 
@@ -218,6 +219,26 @@ static void quoted(void **state)
 	arena_free(arena);
 }
 
+/* A location may hold what ends a line, escaped; the new one is escaped, too. */
+static void tablespaces_moved(void **state)
+{
+	(void)state;
+	static const char *const wrong[] = {"x", "16384", "16384/srv\n", "12345678901 /srv\n", "1 /a\n\n"};
+	struct buf out = BUF_INIT;
+	struct err err = ERR_INIT;
+	assert_int_equal(tablespaces_map("16384 /srv/a\\\nb\n16390 /srv/c\n", "/box\\x", &out, &err), ERR_OK);
+	assert_string_equal(
+	    buf_str(&out), "16384 /box\\\\x/postgres-tablespaces/16384\n16390 /box\\\\x/postgres-tablespaces/16390\n");
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		buf_clear(&out);
+		assert_int_equal(tablespaces_map(wrong[i], "/box", &out, &err), ERR_CORRUPT);
+	}
+	buf_done(&out);
+	assert_string_equal(tablespaces_suffix("/srv/data"), "");
+	assert_string_equal(tablespaces_suffix("/srv/data.kedge-ord-1"), ".kedge-ord-1");
+	assert_string_equal(tablespaces_suffix("/srv/data/.kedge-ord-1"), ".kedge-ord-1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +247,7 @@ int main(void)
 	    cmocka_unit_test(answers),
 	    cmocka_unit_test(filtered),
 	    cmocka_unit_test(quoted),
+	    cmocka_unit_test(tablespaces_moved),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
