@@ -222,8 +222,8 @@ def main():
         folder = pathlib.Path(folder)
         folder.chmod(0o711)
         s = Server(folder)
-        s.install()
         try:
+            s.install()
             h = host(folder, s, ", prove: [\"SELECT count(*) >= 100 FROM shop.pairs\"]")
             for step in (there_and_back, under_a_writer, elsewhere, practised, secrets, wrong_server):
                 print("-- %s (%.1f s)" % (step.__name__, time.monotonic() - began))
