@@ -117,7 +117,8 @@ def no_room_at_all(c, first):
 
 def interrupted(c, what, good, before, again=True):
     """It died: between the two it does not start; then it is brought to an end."""
-    between = state_of(c) == "between"
+    # Once pg_control is there again all is, and only the journal does not say so yet.
+    between = state_of(c) == "between" and not (c.data / "global/pg_control").exists()
     if between:
         tried = subprocess.run([str(c.dir / "ctl"), "start"], capture_output=True)
         if tried.returncode == 0:
