@@ -6,7 +6,7 @@
 #include "agent/cli/cli.h"
 #include "agent/keeper/work.h"
 #include "agent/offhost/session.h"
-#include "agent/snapshot/recovery.h"
+#include "agent/repository/recovery.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
 #include "shared/base/text.h"

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "agent/cli/cli.h"
-#include "agent/snapshot/recovery.h"
+#include "agent/repository/recovery.h"
 #include "shared/base/text.h"
 
 int cli_recovery_key(struct cli *c)

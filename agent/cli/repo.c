@@ -1,5 +1,5 @@
 /* agent/cli/repo.c: kedge-agent repo … */
-#include "agent/snapshot/repo.h"
+#include "agent/snapshot/upkeep.h"
 
 #include <stdio.h>
 

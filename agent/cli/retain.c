@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/snapshot/upkeep.h"
 #include "agent/cli/cli.h"
 #include "agent/keeper/upkeep.h"
 #include "shared/base/clock.h"

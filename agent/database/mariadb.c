@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "agent/database/mariadb.h"
-#include "agent/snapshot/io.h"
+#include "agent/repository/io.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/file.h"
 #include "shared/base/text.h"

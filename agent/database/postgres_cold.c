@@ -7,7 +7,7 @@
 #include "agent/database/contents.h"
 #include "agent/database/internal.h"
 #include "agent/database/tablespaces.h"
-#include "agent/snapshot/io.h"
+#include "agent/repository/io.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/file.h"
 #include "shared/base/text.h"

@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 
 #include "agent/database/internal.h"
-#include "agent/snapshot/bytes.h"
-#include "agent/snapshot/io.h"
+#include "agent/repository/bytes.h"
+#include "agent/repository/io.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/text.h"
 

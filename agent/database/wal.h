@@ -4,7 +4,7 @@
  * restore_command run as that user and must not see the rest of the repository:
  *   area    0600: which cluster (system identifier), segment size, and the keys (made from the repository's, so that the
  *           repository's key alone reads the archive; the newest seals)
- *   log/    one sealed file (agent/snapshot/envelope.h) a segment, history, backup or partial file, under its own name
+ *   log/    one sealed file (agent/repository/envelope.h) a segment, history, backup or partial file, under its own name
  *
  * A file is there whole and durable or not at all: temporary file, fsync, link under its name, fsync of the folder.  The
  * same content pushed twice is done already; other content under a name that is there is refused, and so is a segment of
@@ -14,7 +14,7 @@
 #ifndef KEDGE_AGENT_DATABASE_WAL_H
 #define KEDGE_AGENT_DATABASE_WAL_H
 
-#include "agent/snapshot/envelope.h"
+#include "agent/repository/envelope.h"
 
 enum {
 	WAL_NAME_MAX = 64,          /* 24 hex digits, a dot, 8 more, ".backup" */

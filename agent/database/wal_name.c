@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "agent/database/wal.h"
-#include "agent/snapshot/bytes.h"
+#include "agent/repository/bytes.h"
 #include "shared/base/text.h"
 
 enum { HEX_NAME = 24, LONG_HEADER = 0x0002 };

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "agent/snapshot/bytes.h"
+#include "agent/repository/bytes.h"
 
 enum {
 	RECORD_HEAD = 24,

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "agent/database/wal.h"
-#include "agent/snapshot/io.h"
+#include "agent/repository/io.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/log.h"
 #include "shared/base/random.h"

@@ -1,3 +1,4 @@
+#include "agent/snapshot/upkeep.h"
 #include "agent/keeper/upkeep.h"
 
 #include <string.h>

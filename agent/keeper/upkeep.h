@@ -4,6 +4,7 @@
 #ifndef KEDGE_AGENT_KEEPER_UPKEEP_H
 #define KEDGE_AGENT_KEEPER_UPKEEP_H
 
+#include "agent/snapshot/upkeep.h"
 #include "agent/config/config.h"
 #include "agent/snapshot/snapshot.h"
 

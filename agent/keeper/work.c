@@ -1,4 +1,5 @@
 /* agent/keeper/work.c */
+#include "agent/snapshot/upkeep.h"
 #include "agent/keeper/work.h"
 
 #include <poll.h>
@@ -15,7 +16,7 @@
 #include "agent/rollback/prepared.h"
 #include "agent/rollback/progressive.h"
 #include "agent/rollback/rollback.h"
-#include "agent/snapshot/recovery.h"
+#include "agent/repository/recovery.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"

@@ -5,7 +5,7 @@
 
 #include "agent/database/wal.h"
 #include "agent/offhost/limits.h"
-#include "agent/snapshot/key.h"
+#include "agent/repository/key.h"
 
 struct archive { /* valid within a visit */
 	const char *service;

@@ -3,7 +3,7 @@
 #define KEDGE_AGENT_OFFHOST_COPIED_H
 
 #include "agent/snapshot/manifest.h"
-#include "agent/snapshot/pack.h"
+#include "agent/repository/pack.h"
 #include "shared/record/record.h"
 
 enum { COPIED_NAME_MAX = 160 }; /* "wal/", a service, a file of a log */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "agent/snapshot/bytes.h"
+#include "agent/repository/bytes.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/secret.h"
 

@@ -30,7 +30,7 @@
 #include "agent/bucket/bucket.h"
 #include "agent/offhost/limits.h"
 #include "agent/snapshot/export.h"
-#include "agent/snapshot/repo.h"
+#include "agent/repository/repo.h"
 
 struct offhost { /* borrowed by every call */
 	struct bucket_io store;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "agent/offhost/status.h"
-#include "agent/snapshot/recovery.h"
+#include "agent/repository/recovery.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
 #include "shared/base/secret.h"

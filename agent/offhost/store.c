@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "agent/snapshot/seal.h"
+#include "agent/repository/seal.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/file.h"
 #include "shared/base/text.h"

@@ -6,7 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "agent/snapshot/bytes.h"
+#include "agent/repository/bytes.h"
 #include "shared/base/file.h"
 #include "shared/base/log.h"
 #include "shared/base/text.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 
+#include "agent/snapshot/upkeep.h"
 #include "agent/snapshot/catalogue.h"
 #include "agent/snapshot/findings.h"
 #include "agent/snapshot/needs.h"

@@ -4,7 +4,7 @@
  * tree is only known at the end, and the first of them is written differently then; so from that folder on everything
  * waits in a spool, outside of memory, sealed under a key that nobody keeps. */
 #include "agent/snapshot/scan_internal.h"
-#include "agent/snapshot/spool.h"
+#include "agent/repository/spool.h"
 #include "shared/base/map.h"
 
 enum { SPOOL_BLOCK = 1 << 20 };

@@ -3,8 +3,8 @@
 #ifndef KEDGE_AGENT_SNAPSHOT_EXPORT_H
 #define KEDGE_AGENT_SNAPSHOT_EXPORT_H
 
-#include "agent/snapshot/pack.h"
-#include "agent/snapshot/repo.h"
+#include "agent/repository/pack.h"
+#include "agent/repository/repo.h"
 
 const struct keys *repo_keys(const struct repo *r); /* borrowed */
 /* The packs that hold any part of it, each once, in the order of their ids; the caller frees *ret.  The manifest is

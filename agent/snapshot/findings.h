@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "agent/snapshot/repo.h"
+#include "agent/repository/repo.h"
 
 enum { FINDINGS_KEPT = 1000 }; /* beyond that they are only counted */
 

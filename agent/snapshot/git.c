@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agent/snapshot/seal.h"
+#include "agent/repository/seal.h"
 #include "shared/base/file.h"
 #include "shared/base/limits.h"
 #include "shared/base/text.h"

@@ -2,6 +2,8 @@
 #ifndef KEDGE_AGENT_SNAPSHOT_LIMITS_H
 #define KEDGE_AGENT_SNAPSHOT_LIMITS_H
 
+#include "agent/repository/limits.h"
+
 enum {
 	SNAPSHOT_WORKERS_MAX = 4,           /* beyond that the disk, not the processor, is the limit, and each costs some 4 MiB */
 	SNAPSHOT_ROOTS_MAX = 260,           /* per component: CONFIG_PATHS_MAX declared paths, git, release link and its target */
@@ -10,44 +12,19 @@ enum {
 	SNAPSHOT_XATTR_BYTES_MAX = 1 << 17, /* names and values of one entry; Linux allows 64 KiB of each */
 	SNAPSHOT_SUMMARY_TEXT_MAX = 256,
 	SNAPSHOT_LIST_MAX = 100000,         /* restore points in one repository: hourly for eleven years */
-
 	SCAN_BACKLOG = 4 << 20,             /* bytes of a tree that wait for a folder before them until workers look after that one */
-
-	CHUNK_ID_SIZE = 20,                 /* 160 bits of HMAC-SHA-256: collisions at 2^80, and a fifth less metadata than 256 */
-	CHUNK_WHOLE_MAX = 128 << 10,        /* files up to this size are one chunk */
-	CHUNK_MIN = 32 << 10,               /* content-defined chunks; see chunker.h */
-	CHUNK_AVERAGE = 128 << 10,
-	CHUNK_MAX = 512 << 10,
-	PAGES_FINE_BYTES = 1 << 30,         /* times 4: 4 GiB of single pages are half a million references, 12 MiB; see chunker.h */
 	CHUNK_STRIP = 16 << 20,             /* a large file is cut into strips that workers take one by one */
 	CHUNKS_INLINE_MAX = 64,             /* references kept in a tree entry; beyond that they move to list chunks */
 	CHUNKS_PER_LIST_MAX = 4096,         /* references in one list chunk: 96 KiB */
 	CHUNKS_PER_LIST_MIN = 256,
 	LIST_DEPTH_MAX = 3,                 /* lists of lists of lists: a pebibyte */
-
-	SEGMENT_TARGET = 256 << 10,         /* chunks are compressed together up to this size: ratio against cost of one small read */
-	SEGMENT_RAW_MAX = SEGMENT_TARGET + CHUNK_MAX,
-	SEGMENT_CHUNKS_MAX = 1 << 16,
-	PACK_TARGET = 64 << 20,             /* the unit of deletion and of a later upload */
-	PACK_CHUNKS_MAX = 1 << 18,
-	PACK_CHUNKS_TARGET = 1 << 15,       /* a pack of so many chunks ends too: what a run remembers of it is given up with its commit */
-	RUN_CHUNKS_MAX = 96 << 10,          /* chunks in finished packs after which a run commits them: some 100 bytes of memory each */
-	INDEX_RESIDENT = 64 << 10,          /* a run of the index of up to so many chunks is in memory whole: 3 MiB */
-	INDEX_FOLD_ALWAYS = 4 << 10,        /* one of so many is written anew with what comes next: less than a file of its own costs */
-	INDEX_FILTER_WORDS = 1 << 20,       /* 8 MiB for a run's filter; beyond some 5 million chunks it lets more through */
-	INDEX_CHUNKS_MAX = 1 << 30,         /* of one run: 128 TiB */
-	PACK_SIZE_MAX = 1 << 30,            /* offsets fit 32 bits with room */
-	PACK_LEAD = 8 << 20,                /* bytes written before the kernel is asked to begin writing back */
-
 	TREE_PAGE_MIN = 32 << 10,           /* pages end at a name whose hash says so, between these sizes, so that most pages of a */
 	TREE_PAGE_MAX = 256 << 10,          /* changed tree stay as they are; a single entry with large xattrs fits into the larger */
 	PAGED_BASE_BYTES = 1 << 20,         /* of the last tree's pages are held while the next one is walked: each worker's, and some more */
 	PAGED_OPEN_BYTES = 12 << 20,        /* of an opened restore point's: a tree of 75,000 files stays in memory whole */
 	PAGED_LIVE_BYTES = 8 << 20,         /* of a live tree that is to be compared */
 	TREE_DEPTH_MAX = 2048,              /* PATH_LIMIT of one-letter names */
-
 	MANIFEST_SIZE_MAX = 64 << 20,       /* 24 bytes a tree page: 100 million files */
-	KEY_FILE_SIZE_MAX = 64 << 10,
 	VERIFY_SAMPLE_CHUNKS = 4603,        /* ln 0.01 / ln 0.999: 99 % sure that fewer than 0.1 % of chunks are bad */
 	VERIFY_BATCH = 96 << 10,            /* chunks that are checked together in the order of the packs: 44 bytes each */
 	PRUNE_GRACE_MS = 24 * 60 * 60 * 1000, /* longer than the longest snapshot that may still refer to a condemned pack */

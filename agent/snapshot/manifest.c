@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "agent/snapshot/bytes.h"
-#include "agent/snapshot/squeeze.h"
+#include "agent/repository/bytes.h"
+#include "agent/repository/squeeze.h"
 #include "agent/snapshot/tree.h"
 #include "shared/base/secret.h"
 

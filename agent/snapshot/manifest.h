@@ -11,7 +11,7 @@
 #ifndef KEDGE_AGENT_SNAPSHOT_MANIFEST_H
 #define KEDGE_AGENT_SNAPSHOT_MANIFEST_H
 
-#include "agent/snapshot/repo_internal.h"
+#include "agent/repository/repo_internal.h"
 #include "agent/snapshot/snapshot.h"
 
 enum { MANIFEST_HEADER_SIZE = 64, MANIFEST_VERSION = 1, MANIFEST_NAME_MAX = ID_TEXT_MAX + 16 };

@@ -7,9 +7,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "agent/snapshot/bytes.h"
+#include "agent/repository/bytes.h"
 #include "agent/snapshot/catalogue.h"
-#include "agent/snapshot/seal.h"
+#include "agent/repository/seal.h"
 #include "shared/base/file.h"
 #include "shared/base/random.h"
 #include "shared/base/secret.h"

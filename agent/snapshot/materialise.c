@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "agent/snapshot/io.h"
+#include "agent/repository/io.h"
 #include "agent/snapshot/opened.h"
 #include "agent/snapshot/xattrs.h"
 #include "shared/base/text.h"

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "agent/snapshot/spool.h"
+#include "agent/repository/spool.h"
 #include "shared/base/arena.h"
 #include "shared/base/log.h"
 #include "shared/base/map.h"

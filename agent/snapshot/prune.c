@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "agent/snapshot/upkeep.h"
 #include "agent/snapshot/prune_internal.h"
 #include "agent/snapshot/retention.h"
 #include "shared/base/text.h"

@@ -2,6 +2,7 @@
 #ifndef KEDGE_AGENT_SNAPSHOT_PRUNE_INTERNAL_H
 #define KEDGE_AGENT_SNAPSHOT_PRUNE_INTERNAL_H
 
+#include "agent/snapshot/upkeep.h"
 #include "agent/snapshot/findings.h"
 #include "agent/snapshot/manifest.h"
 #include "agent/snapshot/reader.h"

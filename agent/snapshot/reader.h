@@ -4,7 +4,7 @@
 #ifndef KEDGE_AGENT_SNAPSHOT_READER_H
 #define KEDGE_AGENT_SNAPSHOT_READER_H
 
-#include "agent/snapshot/repo_internal.h"
+#include "agent/repository/repo_internal.h"
 #include "agent/snapshot/tree.h"
 
 struct reader;

@@ -8,7 +8,7 @@
 
 
 #include "agent/snapshot/prune_internal.h"
-#include "agent/snapshot/store.h"
+#include "agent/repository/store.h"
 #include "shared/base/text.h"
 
 enum { ROOM_FACTOR = 2 }; /* free space wanted, in sizes of what is written */

@@ -14,7 +14,7 @@
 #define KEDGE_AGENT_SNAPSHOT_SCAN_H
 
 #include "agent/snapshot/paged.h"
-#include "agent/snapshot/store.h"
+#include "agent/repository/store.h"
 #include "agent/snapshot/tree.h"
 
 enum scan_mode {

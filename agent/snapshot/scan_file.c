@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <time.h>
 
-#include "agent/snapshot/io.h"
+#include "agent/repository/io.h"
 #include "agent/snapshot/scan_internal.h"
 #include "agent/snapshot/xattrs.h"
 

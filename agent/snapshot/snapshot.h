@@ -10,7 +10,8 @@
 #ifndef KEDGE_AGENT_SNAPSHOT_SNAPSHOT_H
 #define KEDGE_AGENT_SNAPSHOT_SNAPSHOT_H
 
-#include "agent/snapshot/repo.h"
+#include "agent/repository/repo.h"
+#include "agent/snapshot/limits.h"
 
 /* ---- what a restore point says about itself (also `snapshot list -o json`) ---- */
 

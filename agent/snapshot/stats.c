@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "agent/snapshot/upkeep.h"
 #include "agent/snapshot/manifest.h"
 #include "shared/base/text.h"
 

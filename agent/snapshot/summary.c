@@ -1,6 +1,7 @@
 /* What a restore point says about itself, as records. */
 #include <string.h>
 
+#include "agent/snapshot/upkeep.h"
 #include "agent/snapshot/snapshot.h"
 
 static const char *const root_kind_names[] = {

@@ -1,7 +1,7 @@
 /* Trees in memory and their digest. */
 #include "agent/snapshot/tree.h"
 
-#include "agent/snapshot/seal.h"
+#include "agent/repository/seal.h"
 
 /* '/' cannot be part of a name, NUL neither: read '/' as NUL and byte order is depth-first order. */
 int tree_path_compare(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size)

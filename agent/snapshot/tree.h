@@ -21,8 +21,8 @@
 #ifndef KEDGE_AGENT_SNAPSHOT_TREE_H
 #define KEDGE_AGENT_SNAPSHOT_TREE_H
 
-#include "agent/snapshot/bytes.h"
-#include "agent/snapshot/key.h"
+#include "agent/repository/bytes.h"
+#include "agent/repository/key.h"
 #include "agent/snapshot/snapshot.h"
 #include "shared/base/buf.h"
 

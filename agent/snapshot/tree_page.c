@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#include "agent/snapshot/chunker.h"
+#include "agent/repository/chunker.h"
 #include "shared/base/siphash.h"
 
 enum { PAGE_MAGIC = 0x3150544b, PAGE_END_MASK = 0x7f, REFERENCES_MAX_BYTES = CHUNKS_PER_LIST_MAX * REFERENCE_SIZE };

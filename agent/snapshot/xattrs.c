@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-#include "agent/snapshot/bytes.h"
+#include "agent/repository/bytes.h"
 #include "agent/snapshot/limits.h"
 #include "shared/base/cleanup.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "agent/snapshot/catalogue.h"
-#include "agent/snapshot/recovery.h"
+#include "agent/repository/recovery.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/snapshot/pack.h"
+#include "agent/repository/pack.h"
 #include "tests/fuzz/fuzz.h"
 
 static void look_at_index(const uint8_t *data, size_t size)

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include "agent/snapshot/upkeep.h"
 #include "tests/lib/disk.h"
 #include "tests/lib/snapshot_world.h"
 

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "agent/snapshot/upkeep.h"
 #include "agent/snapshot/snapshot.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"

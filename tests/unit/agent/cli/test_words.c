@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "agent/snapshot/recovery.h"
+#include "agent/repository/recovery.h"
 #include "tests/lib/snapshot_world.h"
 
 enum { WORDS_MAX = 16, OUTPUT = 1 << 16 };

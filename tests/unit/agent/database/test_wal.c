@@ -12,7 +12,7 @@
 
 #include "agent/database/database.h"
 #include "agent/database/wal.h"
-#include "agent/snapshot/bytes.h"
+#include "agent/repository/bytes.h"
 #include "shared/base/text.h"
 #include "tests/lib/scratch.h"
 

@@ -8,7 +8,7 @@
 #include "agent/database/resp.h"
 #include "agent/database/tablespaces.h"
 #include "agent/database/wal_records.h"
-#include "agent/snapshot/bytes.h"
+#include "agent/repository/bytes.h"
 
 enum { PAGES = 8, LOG = PAGES * WAL_PAGE_SIZE };
 #define BEGINS ((uint64_t)0x3000000)

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "agent/bucket/bucket.h"
-#include "agent/snapshot/seal.h"
+#include "agent/repository/seal.h"
 #include "tests/lib/unit.h"
 
 enum { MEMORY_OBJECTS = 8192 };

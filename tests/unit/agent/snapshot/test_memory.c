@@ -2,8 +2,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "agent/snapshot/bytes.h"
-#include "agent/snapshot/index_internal.h"
+#include "agent/repository/bytes.h"
+#include "agent/repository/index_internal.h"
 #include "agent/snapshot/paged.h"
 #include "agent/snapshot/sample.h"
 #include "shared/base/siphash.h"

@@ -1,5 +1,5 @@
 /* Files that change page by page: known by what they are, stored by the page, the same back. */
-#include "agent/snapshot/chunker.h"
+#include "agent/repository/chunker.h"
 #include "tests/lib/snapshot_world.h"
 
 enum { PAGE = CHUNK_PAGE_SIZE, PAGES = 3000, CHANGED = 30 };

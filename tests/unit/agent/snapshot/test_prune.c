@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <time.h>
 
+#include "agent/snapshot/upkeep.h"
 #include "agent/snapshot/retention.h"
 #include "tests/lib/repo_faults.h"
 

@@ -1,8 +1,8 @@
 /* The keys of a lost host's repository, and turning them: nothing is rewritten, nothing opens for anybody else. */
 #include <dirent.h>
 
-#include "agent/snapshot/recovery.h"
-#include "agent/snapshot/seal.h"
+#include "agent/repository/recovery.h"
+#include "agent/repository/seal.h"
 #include "tests/lib/repo_faults.h"
 
 static struct world w;

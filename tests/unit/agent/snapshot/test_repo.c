@@ -1,4 +1,5 @@
 /* Repositories: keys, finding and marking restore points, retention, and garbage in two phases. */
+#include "agent/snapshot/upkeep.h"
 #include "agent/snapshot/git.h"
 #include "agent/snapshot/retention.h"
 #include "tests/lib/snapshot_world.h"

@@ -1,5 +1,5 @@
 /* Pages, trees and their digest. */
-#include "agent/snapshot/chunker.h"
+#include "agent/repository/chunker.h"
 #include "agent/snapshot/tree.h"
 #include "shared/base/text.h"
 #include "tests/lib/unit.h"
