@@ -33,13 +33,13 @@ static int store_command(const struct controller_yaml *y, const char *verb, cons
 	char store[PATH_LIMIT];
 	struct err err = ERR_INIT;
 	if (!text_format(store, sizeof store, "%s/store", y->state_directory))
-		return fail(&(struct err){ .msg = "state_directory is too long a path" });
+		return fail(&(struct err){.msg = "state_directory is too long a path"});
 	bool backup = text_equal(verb, "backup");
 	struct backup_manifest made;
 	struct random random;
 	random_init_system(&random);
-	enum err_code rc = backup ? store_backup_folder(store, folder, clock_wall_ms(), &made, &err) :
-	    store_restore(folder, store, clock_wall_ms(), &random, &made, &err);
+	enum err_code rc = backup ? store_backup_folder(store, folder, clock_wall_ms(), &made, &err)
+				  : store_restore(folder, store, clock_wall_ms(), &random, &made, &err);
 	if (rc != ERR_OK)
 		return fail(&err);
 	char size[TEXT_TIME_MAX];
@@ -47,14 +47,16 @@ static int store_command(const struct controller_yaml *y, const char *verb, cons
 	if (backup)
 		printf("the store is copied to %s: %llu entries, %s\n", folder, (unsigned long long)made.entries, size);
 	else
-		printf("the store is restored from %s: the controller will observe until `kedge controller confirm`\n", folder);
+		printf("the store is restored from %s: the controller will observe until `kedge controller confirm`\n",
+		    folder);
 	return EXIT_DONE;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = { { "config", required_argument, NULL, 'c' }, { "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { 0 } };
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+	    {"verbose", no_argument, NULL, 'v'}, {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'},
+	    {0}};
 	const char *path = "/etc/kedge/controller.yaml";
 	enum log_level least = LOG_LEVEL_INFO;
 	for (int o; (o = getopt_long(argc, argv, "c:vhV", options, NULL)) != -1;) {
@@ -69,7 +71,8 @@ int main(int argc, char **argv)
 	}
 	const char *verb = optind < argc ? argv[optind] : NULL;
 	bool with_folder = text_equal(verb, "backup") || text_equal(verb, "restore");
-	if (!verb || argc - optind != (with_folder ? 2 : 1) || !(with_folder || text_equal(verb, "run") || text_equal(verb, "check")))
+	if (!verb || argc - optind != (with_folder ? 2 : 1) ||
+	    !(with_folder || text_equal(verb, "run") || text_equal(verb, "check")))
 		return fputs(usage, stderr), EXIT_USAGE;
 	log_setup("kedge-controller", least);
 	struct err err = ERR_INIT;
@@ -77,7 +80,7 @@ int main(int argc, char **argv)
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(0);
 	if (!arena || controller_config_load(path, arena, &y, &err) != ERR_OK)
 		return fail(&err);
-	struct workflow_config workflow = { 0 };
+	struct workflow_config workflow = {0};
 	if (text_equal(verb, "check") && controller_knowledge(y, arena, &workflow, &err) != ERR_OK)
 		return fail(&err);
 	if (text_equal(verb, "check"))

@@ -98,7 +98,7 @@ static struct table_options table_options(const struct cli *c)
 {
 	struct winsize w;
 	bool terminal = isatty(STDOUT_FILENO);
-	struct table_options o = { .wide = c->format == CLI_WIDE, .colour = terminal };
+	struct table_options o = {.wide = c->format == CLI_WIDE, .colour = terminal};
 	if (terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0)
 		o.width = w.ws_col;
 	return o;
@@ -106,7 +106,8 @@ static struct table_options table_options(const struct cli *c)
 
 static int put(struct buf *out, enum err_code rc, const struct err *err)
 {
-	bool ok = rc == ERR_OK && !out->failed && fwrite(out->data, 1, out->size, stdout) == out->size && fflush(stdout) == 0;
+	bool ok =
+	    rc == ERR_OK && !out->failed && fwrite(out->data, 1, out->size, stdout) == out->size && fflush(stdout) == 0;
 	buf_done(out);
 	return rc != ERR_OK ? cli_fail(err) : ok ? EXIT_DONE : EXIT_FAILED;
 }
@@ -192,12 +193,21 @@ static int do_join(struct cli *c)
 	struct err err = ERR_INIT;
 	char folder[PATH_LIMIT];
 	if (!c->token || !c->authority || !c->controller || !c->config->controller)
-		return fputs("kedge-agent: join needs --token, --authority, --controller URL (of the operators' port), and `controller` in agent.yaml\n", stderr),
+		return fputs(
+			   "kedge-agent: join needs --token, --authority, --controller URL (of the operators' port), and `controller` in agent.yaml\n",
+			   stderr),
 		       EXIT_USAGE;
 	if (!text_format(folder, sizeof folder, "%s/identity", c->config->state_directory))
 		return EXIT_FAILED;
-	struct enrol_options o = { .url = c->controller, .controller = c->config->controller->name, .domain = c->config->domain, .role = TLS_ROLE_HOST,
-		.name = c->config->host, .token = c->token, .authority = c->authority, .folder = folder, .now_ms = clock_wall_ms() };
+	struct enrol_options o = {.url = c->controller,
+	    .controller = c->config->controller->name,
+	    .domain = c->config->domain,
+	    .role = TLS_ROLE_HOST,
+	    .name = c->config->host,
+	    .token = c->token,
+	    .authority = c->authority,
+	    .folder = folder,
+	    .now_ms = clock_wall_ms()};
 	struct tls_peer me;
 	enum err_code rc = file_make_dirs(c->config->state_directory, 0711, &err);
 	if (rc != ERR_OK || enrol_join(&o, &me, &err) != ERR_OK)
@@ -212,14 +222,16 @@ static bool add_component(struct cli *c, const char *name)
 {
 	uint32_t which;
 	if (!enum_value(&component_enum, name, &which))
-		return fprintf(stderr, "kedge-agent: \"%s\" is no component: config, code, data or database\n", name) < 0;
+		return fprintf(stderr, "kedge-agent: \"%s\" is no component: config, code, data or database\n", name) <
+		       0;
 	c->components |= 1u << which;
 	return true;
 }
 
 static bool set_format(struct cli *c, const char *name)
 {
-	static const char *const names[] = { [CLI_TABLE] = "table", [CLI_WIDE] = "wide", [CLI_JSON] = "json", [CLI_YAML] = "yaml" };
+	static const char *const names[] = {
+	    [CLI_TABLE] = "table", [CLI_WIDE] = "wide", [CLI_JSON] = "json", [CLI_YAML] = "yaml"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (text_equal(name, names[i])) {
 			c->format = (enum cli_format)i;
@@ -237,21 +249,58 @@ static bool set_number(uint32_t *ret, const char *option, const char *text)
 	return true;
 }
 
-enum option_code { OPT_TO = 256, OPT_AREA, OPT_HISTORY, OPT_TO_TIME, OPT_TO_LSN, OPT_TO_XID, OPT_TO_NAME, OPT_TIMELINE,
-	 OPT_INTO, OPT_TOKEN, OPT_AUTHORITY, OPT_CONTROLLER, OPT_SAMPLE, OPT_APPLY, OPT_EXACT, OPT_NO_PROVE, OPT_DEEP, OPT_PROGRESSIVE, OPT_CROSS_SCHEMA, OPT_DATA,
-	OPT_COMPONENT, OPT_DROP, OPT_VERSION, OPT_SERVICE, OPT_REASON, OPT_REPOSITORY, OPT_EMERGENCY, OPT_TEXT, OPT_KEY, OPT_GENERATION, OPT_INVENTORY };
+enum option_code {
+	OPT_TO = 256,
+	OPT_AREA,
+	OPT_HISTORY,
+	OPT_TO_TIME,
+	OPT_TO_LSN,
+	OPT_TO_XID,
+	OPT_TO_NAME,
+	OPT_TIMELINE,
+	OPT_INTO,
+	OPT_TOKEN,
+	OPT_AUTHORITY,
+	OPT_CONTROLLER,
+	OPT_SAMPLE,
+	OPT_APPLY,
+	OPT_EXACT,
+	OPT_NO_PROVE,
+	OPT_DEEP,
+	OPT_PROGRESSIVE,
+	OPT_CROSS_SCHEMA,
+	OPT_DATA,
+	OPT_COMPONENT,
+	OPT_DROP,
+	OPT_VERSION,
+	OPT_SERVICE,
+	OPT_REASON,
+	OPT_REPOSITORY,
+	OPT_EMERGENCY,
+	OPT_TEXT,
+	OPT_KEY,
+	OPT_GENERATION,
+	OPT_INVENTORY
+};
 
-static const struct option options[] = { { "config", required_argument, NULL, 'c' }, { "output", required_argument, NULL, 'o' },
-	{ "help", no_argument, NULL, 'h' }, { "verbose", no_argument, NULL, 'v' }, { "to", required_argument, NULL, OPT_TO },
-	{ "into", required_argument, NULL, OPT_INTO }, { "token", required_argument, NULL, OPT_TOKEN }, { "authority", required_argument, NULL, OPT_AUTHORITY },
-	{ "controller", required_argument, NULL, OPT_CONTROLLER }, { "sample", no_argument, NULL, OPT_SAMPLE }, { "apply", no_argument, NULL, OPT_APPLY },
-	{ "exact", no_argument, NULL, OPT_EXACT }, { "no-prove", no_argument, NULL, OPT_NO_PROVE }, { "deep", no_argument, NULL, OPT_DEEP }, { "progressive", no_argument, NULL, OPT_PROGRESSIVE }, { "cross-schema", no_argument, NULL, OPT_CROSS_SCHEMA },
-	{ "data", no_argument, NULL, OPT_DATA }, { "component", required_argument, NULL, OPT_COMPONENT }, { "version", no_argument, NULL, OPT_VERSION }, { "service", required_argument, NULL, OPT_SERVICE },
-	{ "area", required_argument, NULL, OPT_AREA }, { "history", no_argument, NULL, OPT_HISTORY }, { "to-time", required_argument, NULL, OPT_TO_TIME }, { "to-lsn", required_argument, NULL, OPT_TO_LSN },
-	{ "to-xid", required_argument, NULL, OPT_TO_XID }, { "to-name", required_argument, NULL, OPT_TO_NAME }, { "timeline", required_argument, NULL, OPT_TIMELINE },
-	{ "reason", required_argument, NULL, OPT_REASON }, { "repository", required_argument, NULL, OPT_REPOSITORY },
-	{ "emergency", no_argument, NULL, OPT_EMERGENCY }, { "text", no_argument, NULL, OPT_TEXT }, { "drop", no_argument, NULL, OPT_DROP }, { "key", required_argument, NULL, OPT_KEY },
-	{ "generation", required_argument, NULL, OPT_GENERATION }, { "inventory", required_argument, NULL, OPT_INVENTORY }, { 0 } };
+static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+    {"output", required_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'}, {"verbose", no_argument, NULL, 'v'},
+    {"to", required_argument, NULL, OPT_TO}, {"into", required_argument, NULL, OPT_INTO},
+    {"token", required_argument, NULL, OPT_TOKEN}, {"authority", required_argument, NULL, OPT_AUTHORITY},
+    {"controller", required_argument, NULL, OPT_CONTROLLER}, {"sample", no_argument, NULL, OPT_SAMPLE},
+    {"apply", no_argument, NULL, OPT_APPLY}, {"exact", no_argument, NULL, OPT_EXACT},
+    {"no-prove", no_argument, NULL, OPT_NO_PROVE}, {"deep", no_argument, NULL, OPT_DEEP},
+    {"progressive", no_argument, NULL, OPT_PROGRESSIVE}, {"cross-schema", no_argument, NULL, OPT_CROSS_SCHEMA},
+    {"data", no_argument, NULL, OPT_DATA}, {"component", required_argument, NULL, OPT_COMPONENT},
+    {"version", no_argument, NULL, OPT_VERSION}, {"service", required_argument, NULL, OPT_SERVICE},
+    {"area", required_argument, NULL, OPT_AREA}, {"history", no_argument, NULL, OPT_HISTORY},
+    {"to-time", required_argument, NULL, OPT_TO_TIME}, {"to-lsn", required_argument, NULL, OPT_TO_LSN},
+    {"to-xid", required_argument, NULL, OPT_TO_XID}, {"to-name", required_argument, NULL, OPT_TO_NAME},
+    {"timeline", required_argument, NULL, OPT_TIMELINE}, {"reason", required_argument, NULL, OPT_REASON},
+    {"repository", required_argument, NULL, OPT_REPOSITORY}, {"emergency", no_argument, NULL, OPT_EMERGENCY},
+    {"text", no_argument, NULL, OPT_TEXT}, {"drop", no_argument, NULL, OPT_DROP},
+    {"key", required_argument, NULL, OPT_KEY}, {"generation", required_argument, NULL, OPT_GENERATION},
+    {"inventory", required_argument, NULL, OPT_INVENTORY}, {0}};
 
 /* False: the program ends with *ret_exit. */
 static bool read_options(struct cli *c, int argc, char **argv, enum log_level *least, int *ret_exit)
@@ -260,39 +309,105 @@ static bool read_options(struct cli *c, int argc, char **argv, enum log_level *l
 	for (int o; (o = getopt_long(argc, argv, "c:o:hv", options, NULL)) != -1;) {
 		bool ok = true;
 		switch (o) {
-		case 'c': c->config_path = optarg; break;
-		case 'o': ok = set_format(c, optarg); break;
-		case 'v': *least = LOG_LEVEL_DEBUG; break;
-		case OPT_TO: c->to = optarg; break;
-		case OPT_INTO: c->into = optarg; break;
-		case OPT_TOKEN: c->token = optarg; break;
-		case OPT_AUTHORITY: c->authority = optarg; break;
-		case OPT_CONTROLLER: c->controller = optarg; break;
-		case OPT_SAMPLE: c->sample = true; break;
-		case OPT_APPLY: c->apply = true; break;
-		case OPT_EXACT: c->exact = true; break;
-		case OPT_NO_PROVE: c->no_prove = true; break;
-		case OPT_CROSS_SCHEMA: c->cross_schema = true; break;
-		case OPT_DEEP: c->deep = true; break;
-		case OPT_PROGRESSIVE: c->progressive = true; break;
-		case OPT_DATA: c->data = true; break;
-		case OPT_SERVICE: c->service = optarg; break;
-		case OPT_AREA: c->area = optarg; break;
-		case OPT_HISTORY: c->history = true; break;
-		case OPT_TO_TIME: c->to_time = optarg; break;
-		case OPT_TO_LSN: c->to_lsn = optarg; break;
-		case OPT_TO_XID: c->to_xid = optarg; break;
-		case OPT_TO_NAME: c->to_name = optarg; break;
-		case OPT_TIMELINE: c->timeline = optarg; break;
-		case OPT_REASON: c->reason = optarg; break;
-		case OPT_REPOSITORY: c->repository = optarg; break;
-		case OPT_KEY: c->key = optarg; break;
-		case OPT_GENERATION: ok = set_number(&c->generation, "--generation", optarg); break;
-		case OPT_INVENTORY: ok = set_number(&c->inventory, "--inventory", optarg); break;
-		case OPT_TEXT: c->text = true; break;
-		case OPT_DROP: c->drop = true; break;
-		case OPT_EMERGENCY: c->emergency = true; break;
-		case OPT_COMPONENT: ok = add_component(c, optarg); break;
+		case 'c':
+			c->config_path = optarg;
+			break;
+		case 'o':
+			ok = set_format(c, optarg);
+			break;
+		case 'v':
+			*least = LOG_LEVEL_DEBUG;
+			break;
+		case OPT_TO:
+			c->to = optarg;
+			break;
+		case OPT_INTO:
+			c->into = optarg;
+			break;
+		case OPT_TOKEN:
+			c->token = optarg;
+			break;
+		case OPT_AUTHORITY:
+			c->authority = optarg;
+			break;
+		case OPT_CONTROLLER:
+			c->controller = optarg;
+			break;
+		case OPT_SAMPLE:
+			c->sample = true;
+			break;
+		case OPT_APPLY:
+			c->apply = true;
+			break;
+		case OPT_EXACT:
+			c->exact = true;
+			break;
+		case OPT_NO_PROVE:
+			c->no_prove = true;
+			break;
+		case OPT_CROSS_SCHEMA:
+			c->cross_schema = true;
+			break;
+		case OPT_DEEP:
+			c->deep = true;
+			break;
+		case OPT_PROGRESSIVE:
+			c->progressive = true;
+			break;
+		case OPT_DATA:
+			c->data = true;
+			break;
+		case OPT_SERVICE:
+			c->service = optarg;
+			break;
+		case OPT_AREA:
+			c->area = optarg;
+			break;
+		case OPT_HISTORY:
+			c->history = true;
+			break;
+		case OPT_TO_TIME:
+			c->to_time = optarg;
+			break;
+		case OPT_TO_LSN:
+			c->to_lsn = optarg;
+			break;
+		case OPT_TO_XID:
+			c->to_xid = optarg;
+			break;
+		case OPT_TO_NAME:
+			c->to_name = optarg;
+			break;
+		case OPT_TIMELINE:
+			c->timeline = optarg;
+			break;
+		case OPT_REASON:
+			c->reason = optarg;
+			break;
+		case OPT_REPOSITORY:
+			c->repository = optarg;
+			break;
+		case OPT_KEY:
+			c->key = optarg;
+			break;
+		case OPT_GENERATION:
+			ok = set_number(&c->generation, "--generation", optarg);
+			break;
+		case OPT_INVENTORY:
+			ok = set_number(&c->inventory, "--inventory", optarg);
+			break;
+		case OPT_TEXT:
+			c->text = true;
+			break;
+		case OPT_DROP:
+			c->drop = true;
+			break;
+		case OPT_EMERGENCY:
+			c->emergency = true;
+			break;
+		case OPT_COMPONENT:
+			ok = add_component(c, optarg);
+			break;
 		case 'h':
 		case OPT_VERSION:
 			*ret_exit = EXIT_DONE;
@@ -339,7 +454,7 @@ static int dispatch(struct cli *c, const char *noun, const char *verb)
 
 int cli_main(int argc, char **argv)
 {
-	struct cli c = { .config_path = "/etc/kedge/agent.yaml" };
+	struct cli c = {.config_path = "/etc/kedge/agent.yaml"};
 	enum log_level least = LOG_LEVEL_INFO;
 	struct err err = ERR_INIT;
 	int code;
@@ -348,8 +463,8 @@ int cli_main(int argc, char **argv)
 	if (optind >= argc)
 		return fputs(usage, stderr), EXIT_USAGE;
 	const char *noun = argv[optind++];
-	bool has_verb = text_equal(noun, "snapshot") || text_equal(noun, "rollback") || text_equal(noun, "repo") || text_equal(noun, "wal") ||
-		text_equal(noun, "copy");
+	bool has_verb = text_equal(noun, "snapshot") || text_equal(noun, "rollback") || text_equal(noun, "repo") ||
+			text_equal(noun, "wal") || text_equal(noun, "copy");
 	const char *verb = has_verb && optind < argc ? argv[optind++] : "";
 	c.argc = argc - optind;
 	c.argv = argv + optind;

@@ -1,13 +1,24 @@
-/* agent/cli/cli.h: kedge-agent's command line: the daemon, and what a person does on the host when everything else is down.
+/* agent/cli/cli.h: kedge-agent's command line: the daemon, and what a person does on the host when everything else is
+ * down.
  *
- * Local commands need no controller and no network; those that change something take the same locks and journals as the keeper. */
+ * Local commands need no controller and no network; those that change something take the same locks and journals as the
+ * keeper. */
 #ifndef KEDGE_AGENT_CLI_CLI_H
 #define KEDGE_AGENT_CLI_CLI_H
 
 #include "agent/config/config.h"
 
 /* DESIGN.md §8 */
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NOT_FOUND = 4, EXIT_UNREACHABLE = 5, EXIT_PARTLY = 6, EXIT_TIMED_OUT = 7 };
+enum {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_REFUSED = 3,
+	EXIT_NOT_FOUND = 4,
+	EXIT_UNREACHABLE = 5,
+	EXIT_PARTLY = 6,
+	EXIT_TIMED_OUT = 7
+};
 
 enum cli_format { CLI_TABLE, CLI_WIDE, CLI_JSON, CLI_YAML };
 
@@ -18,22 +29,24 @@ struct cli { /* one call of the program */
 	enum cli_format format;
 	const char *to, *into, *token, *authority, *controller, *reason, *service, *repository, *key; /* options */
 	bool history;
-	const char *area, *to_time, *to_lsn, *to_xid, *to_name, *timeline; /* of the write-ahead log, and a moment of a database */
+	const char *area, *to_time, *to_lsn, *to_xid, *to_name,
+	    *timeline; /* of the write-ahead log, and a moment of a database */
 	bool sample, apply, exact, no_prove, deep, progressive, cross_schema, data, emergency, text, drop;
-	uint32_t components;                   /* bits */
-	uint32_t generation, inventory;        /* of a copy; 0: the newest */
+	uint32_t components;            /* bits */
+	uint32_t generation, inventory; /* of a copy; 0: the newest */
 	int argc;
-	char **argv;                           /* words after the verb */
+	char **argv; /* words after the verb */
 };
 
 int cli_main(int argc, char **argv);
 
 int cli_exit(enum err_code code);
-int cli_fail(const struct err *err);           /* prints, returns the exit code */
+int cli_fail(const struct err *err); /* prints, returns the exit code */
 /* Print records as the format says. */
 int cli_records(const struct cli *c, const struct record_type *type, const void *const *records, size_t count);
 int cli_record(const struct cli *c, const struct record_type *type, const void *record);
-void cli_progress(const char *what, double percent, const char *text); /* a line that is overwritten on a terminal; nothing elsewhere */
+void cli_progress(const char *what, double percent,
+    const char *text); /* a line that is overwritten on a terminal; nothing elsewhere */
 void cli_progress_end(void);
 
 /* This host's repository, or the one that --repository names, whosever it is. */
@@ -41,7 +54,8 @@ struct repo;
 ERR_CHECK enum err_code cli_open(struct cli *c, struct repo **ret, struct err *reterr);
 /* A word that names a restore point, of any service. */
 struct snapshot_summary;
-ERR_CHECK enum err_code cli_named(struct cli *c, struct repo *repo, const char *word, struct snapshot_summary *ret, struct err *reterr);
+ERR_CHECK enum err_code cli_named(
+    struct cli *c, struct repo *repo, const char *word, struct snapshot_summary *ret, struct err *reterr);
 
 /* diff.c */
 int cli_diff(struct cli *c, struct repo *repo);

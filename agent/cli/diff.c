@@ -22,14 +22,14 @@ struct difference { /* as it is printed */
 	uint64_t changed_ms;
 };
 static const struct field difference_fields[] = {
-	F_ENUM(struct difference, change, &change_kind_enum, FIELD_ALWAYS, "in which way"),
-	F_ENUM(struct difference, component, &component_enum, FIELD_ALWAYS, "whose"),
-	F_STRING(struct difference, path, 4 * PATH_LIMIT, FIELD_REQUIRED, "absolute; bytes that are no text as \\xNN"),
-	F_TIME(struct difference, changed_ms, 0, "when it was changed, as far as its times tell"),
-	F_STRING(struct difference, text, 4 * TEXT_DIFF_SIZE_MAX, 0, "unified diff of a text file"),
+    F_ENUM(struct difference, change, &change_kind_enum, FIELD_ALWAYS, "in which way"),
+    F_ENUM(struct difference, component, &component_enum, FIELD_ALWAYS, "whose"),
+    F_STRING(struct difference, path, 4 * PATH_LIMIT, FIELD_REQUIRED, "absolute; bytes that are no text as \\xNN"),
+    F_TIME(struct difference, changed_ms, 0, "when it was changed, as far as its times tell"),
+    F_STRING(struct difference, text, 4 * TEXT_DIFF_SIZE_MAX, 0, "unified diff of a text file"),
 };
-static const struct record_type difference_type =
-    RECORD_TYPE("difference", struct difference, difference_fields, "One name that differs between two restore points, or one and the live tree.");
+static const struct record_type difference_type = RECORD_TYPE("difference", struct difference, difference_fields,
+    "One name that differs between two restore points, or one and the live tree.");
 
 struct diffing {
 	struct cli *c;
@@ -54,7 +54,8 @@ static enum err_code slurp(int fd, struct buf *out, struct err *reterr)
 	}
 }
 
-static enum err_code stored_content(struct snapshot_reader *r, const struct snapshot_entry *e, struct buf *out, struct err *reterr)
+static enum err_code stored_content(
+    struct snapshot_reader *r, const struct snapshot_entry *e, struct buf *out, struct err *reterr)
 {
 	CLEANUP(cleanup_fd) int fd = memfd_create("kedge-diff", MFD_CLOEXEC);
 	if (fd < 0)
@@ -93,18 +94,21 @@ static void soften(const struct buf *raw, struct buf *out)
 }
 
 /* Appends nothing when the two are no texts.  Names as diff writes them: what is not there is /dev/null. */
-static enum err_code unified(struct diffing *d, const struct snapshot_change *change, const char *path, struct buf *out, struct err *reterr)
+static enum err_code unified(
+    struct diffing *d, const struct snapshot_change *change, const char *path, struct buf *out, struct err *reterr)
 {
-	struct buf a = { .limit = TEXT_DIFF_SIZE_MAX }, b = { .limit = TEXT_DIFF_SIZE_MAX };
+	struct buf a = {.limit = TEXT_DIFF_SIZE_MAX}, b = {.limit = TEXT_DIFF_SIZE_MAX};
 	enum err_code rc = ERR_OK;
 	if (change->kind == CHANGE_METADATA || !is_comparable(change->before) || !is_comparable(change->after))
 		return ERR_OK;
 	if (change->before)
 		rc = stored_content(d->first, change->before, &a, reterr);
 	if (rc == ERR_OK && change->after)
-		rc = d->second ? stored_content(d->second, change->after, &b, reterr) : live_content(change->after, &b, reterr);
+		rc = d->second ? stored_content(d->second, change->after, &b, reterr)
+			       : live_content(change->after, &b, reterr);
 	if (rc == ERR_OK && text_diff_suits(a.data, a.size) && text_diff_suits(b.data, b.size))
-		rc = text_diff(change->before ? path : "/dev/null", a.data, a.size, change->after ? path : "/dev/null", b.data, b.size, out, reterr);
+		rc = text_diff(change->before ? path : "/dev/null", a.data, a.size, change->after ? path : "/dev/null",
+		    b.data, b.size, out, reterr);
 	buf_done(&a);
 	buf_done(&b);
 	return rc;
@@ -114,7 +118,8 @@ static enum err_code unified(struct diffing *d, const struct snapshot_change *ch
 
 static void print(struct diffing *d, const struct difference *x, const struct buf *raw)
 {
-	static const char letters[] = { [CHANGE_ADDED] = '+', [CHANGE_REMOVED] = '-', [CHANGE_CONTENT] = '*', [CHANGE_METADATA] = 'm' };
+	static const char letters[] = {
+	    [CHANGE_ADDED] = '+', [CHANGE_REMOVED] = '-', [CHANGE_CONTENT] = '*', [CHANGE_METADATA] = 'm'};
 	struct buf out = BUF_INIT;
 	struct err err = ERR_INIT;
 	if (d->c->format == CLI_JSON) { /* one a line: as long as the list may be */
@@ -146,7 +151,7 @@ static bool on_change(void *ctx, const struct snapshot_change *change)
 		fprintf(stderr, "kedge-agent: %s cannot be compared: %s\n", path, err.msg);
 		d->failed = true;
 	}
-	struct difference x = { change->kind, change->component, path, NULL, change->changed_ms };
+	struct difference x = {change->kind, change->component, path, NULL, change->changed_ms};
 	if (raw.size && text_utf8_valid(raw.data, raw.size))
 		x.text = buf_str(&raw);
 	print(d, &x, &raw);
@@ -163,19 +168,23 @@ int cli_diff(struct cli *c, struct repo *repo)
 	CLEANUP(snapshot_cleanup) struct snapshot *second = NULL;
 	CLEANUP(snapshot_reader_cleanup) struct snapshot_reader *first_reader = NULL;
 	CLEANUP(snapshot_reader_cleanup) struct snapshot_reader *second_reader = NULL;
-	struct diff_options o = { .components = c->components, .exact = c->exact };
+	struct diff_options o = {.components = c->components, .exact = c->exact};
 	struct diff_result result;
 	struct err err = ERR_INIT;
 	if (c->argc != 1 && c->argc != 2)
-		return fputs("usage: kedge-agent snapshot diff ID [ID] [--component C]… [--text] [--exact]\n", stderr), EXIT_USAGE;
-	if (cli_named(c, repo, c->argv[0], &a, &err) != ERR_OK || snapshot_open(repo, a.snapshot, &first, &err) != ERR_OK ||
+		return fputs("usage: kedge-agent snapshot diff ID [ID] [--component C]… [--text] [--exact]\n", stderr),
+		       EXIT_USAGE;
+	if (cli_named(c, repo, c->argv[0], &a, &err) != ERR_OK ||
+	    snapshot_open(repo, a.snapshot, &first, &err) != ERR_OK ||
 	    snapshot_reader_new(first, &first_reader, &err) != ERR_OK)
 		return cli_fail(&err);
-	if (c->argc == 2 && (cli_named(c, repo, c->argv[1], &b, &err) != ERR_OK || snapshot_open(repo, b.snapshot, &second, &err) != ERR_OK ||
+	if (c->argc == 2 && (cli_named(c, repo, c->argv[1], &b, &err) != ERR_OK ||
+				snapshot_open(repo, b.snapshot, &second, &err) != ERR_OK ||
 				snapshot_reader_new(second, &second_reader, &err) != ERR_OK))
 		return cli_fail(&err);
-	struct diffing d = { .c = c, .first = first_reader, .second = second_reader, .terminal = isatty(STDOUT_FILENO) };
-	enum err_code rc = second ? snapshot_diff(first, second, &o, on_change, &d, &result, &err) :
-				    snapshot_diff_live(first, agent_config_service(c->config, a.service), &o, on_change, &d, &result, &err);
+	struct diffing d = {.c = c, .first = first_reader, .second = second_reader, .terminal = isatty(STDOUT_FILENO)};
+	enum err_code rc = second ? snapshot_diff(first, second, &o, on_change, &d, &result, &err)
+				  : snapshot_diff_live(first, agent_config_service(c->config, a.service), &o, on_change,
+					&d, &result, &err);
 	return rc != ERR_OK ? cli_fail(&err) : d.failed ? EXIT_PARTLY : EXIT_DONE;
 }

@@ -30,7 +30,8 @@ static int drill_one(struct cli *c, struct repo *repo, const char *name)
 	}
 	if (done.ok)
 		printf("%s: %s came back in %s%s%s%s\n", name, id_text(ID_SNAPSHOT, done.snapshot),
-		    text_duration_human(done.took_ms, took), done.checked && done.started ? ", its database ran and answered, and it passed its own check"
+		    text_duration_human(done.took_ms, took),
+		    done.checked && done.started ? ", its database ran and answered, and it passed its own check"
 		    : done.checked               ? ", and passed its own check"
 		    : done.started               ? ", and its database ran and answered"
 						 : "",

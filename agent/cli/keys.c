@@ -14,7 +14,9 @@ int cli_recovery_key(struct cli *c)
 	if (recovery_new(c->argv[0], c->into, line, &err) != ERR_OK)
 		return cli_fail(&err);
 	printf("%s\n", line);
-	fprintf(stderr, "That line belongs into recovery_keys of every agent.yaml.  %s is the secret half: keep it away from every host.\n", c->into);
+	fprintf(stderr,
+	    "That line belongs into recovery_keys of every agent.yaml.  %s is the secret half: keep it away from every host.\n",
+	    c->into);
 	return EXIT_DONE;
 }
 
@@ -25,12 +27,14 @@ int cli_unlock(struct cli *c)
 	struct err err = ERR_INIT;
 	if (c->argc || !c->key)
 		return fputs("usage: kedge-agent repo unlock --key FILE [--repository DIR]\n", stderr), EXIT_USAGE;
-	if (c->repository ? !text_format(path, sizeof path, "%s", c->repository) : !text_format(path, sizeof path, "%s/repository", c->config->state_directory))
+	if (c->repository ? !text_format(path, sizeof path, "%s", c->repository)
+			  : !text_format(path, sizeof path, "%s/repository", c->config->state_directory))
 		return EXIT_FAILED;
 	if (repo_unlock(path, c->key, &u, &err) != ERR_OK)
 		return cli_fail(&err);
 	printf("%s is the repository of host %s, opened with the recovery key of %s\n", path, u.host, u.recipient);
-	printf("its manifests are signed by the key with the SHA-256 %s: compare it, if you have it from elsewhere\n", text_hex(u.fingerprint, 32, hex));
+	printf("its manifests are signed by the key with the SHA-256 %s: compare it, if you have it from elsewhere\n",
+	    text_hex(u.fingerprint, 32, hex));
 	return EXIT_DONE;
 }
 

@@ -34,7 +34,8 @@ static void tell(const struct cli *c, const struct prepare_result *r)
 		    r->why ? r->why : "out of memory");
 	else if (c->format == CLI_TABLE || c->format == CLI_WIDE)
 		printf("%s: %llu entries, %s, staged until %s\n", enum_name(&component_enum, r->component),
-		    (unsigned long long)p->entries, text_size_human(p->size_bytes, size), text_time(p->expires_ms, until));
+		    (unsigned long long)p->entries, text_size_human(p->size_bytes, size),
+		    text_time(p->expires_ms, until));
 }
 
 static int tell_all(struct cli *c, const struct list *results)
@@ -50,8 +51,8 @@ static int tell_all(struct cli *c, const struct list *results)
 		tell(c, r);
 		if (!p)
 			continue;
-		rows[staged] = (struct prepared_tree){ p->service, p->component, p->snapshot, PREPARED_READY, p->undo,
-			p->prepared_ms, p->expires_ms, p->entries, p->size_bytes };
+		rows[staged] = (struct prepared_tree){p->service, p->component, p->snapshot, PREPARED_READY, p->undo,
+		    p->prepared_ms, p->expires_ms, p->entries, p->size_bytes};
 		items[staged] = &rows[staged];
 		staged++;
 	}
@@ -66,8 +67,8 @@ static int drop(struct cli *c, const struct service_config *service, struct id s
 {
 	struct err err = ERR_INIT;
 	size_t dropped;
-	if (rollback_prepared_drop(c->config->state_directory, service->name, snapshot, c->components, c->arena, &dropped,
-		&err) != ERR_OK)
+	if (rollback_prepared_drop(
+		c->config->state_directory, service->name, snapshot, c->components, c->arena, &dropped, &err) != ERR_OK)
 		return cli_fail(&err);
 	if (c->format == CLI_TABLE || c->format == CLI_WIDE)
 		printf("%zu staged trees of %s removed\n", dropped, service->name);
@@ -76,11 +77,13 @@ static int drop(struct cli *c, const struct service_config *service, struct id s
 
 int cli_prepare(struct cli *c, struct repo *repo)
 {
-	struct snapshot_summary target = { 0 };
+	struct snapshot_summary target = {0};
 	struct list results;
 	struct err err = ERR_INIT;
-	struct prepare_request r = { .service = agent_config_service(c->config, c->argv[0]), .components = c->components,
-		.now_ms = clock_wall_ms(), .progress = on_progress };
+	struct prepare_request r = {.service = agent_config_service(c->config, c->argv[0]),
+	    .components = c->components,
+	    .now_ms = clock_wall_ms(),
+	    .progress = on_progress};
 	if (!r.service) {
 		(void)err_set(&err, ERR_NOT_FOUND, "agent.yaml declares no service %s", c->argv[0]);
 		return cli_fail(&err);
@@ -106,8 +109,8 @@ int cli_prepared(struct cli *c)
 		(void)err_set(&err, ERR_NOT_FOUND, "agent.yaml declares no service %s", c->argv[0]);
 		return cli_fail(&err);
 	}
-	if (rollback_prepared(c->config->state_directory, c->argc ? c->argv[0] : NULL, clock_wall_ms(), c->arena, &all, &err) !=
-	    ERR_OK)
+	if (rollback_prepared(c->config->state_directory, c->argc ? c->argv[0] : NULL, clock_wall_ms(), c->arena, &all,
+		&err) != ERR_OK)
 		return cli_fail(&err);
 	const void **items = arena_array(c->arena, all.count + 1, sizeof *items);
 	for (size_t i = 0; items && i < all.count; i++)
@@ -124,7 +127,8 @@ static int settle_one(struct cli *c, struct repo *repo, const struct service_con
 	enum err_code rc =
 	    rollback_settle(repo, c->config->state_directory, service, clock_wall_ms(), c->arena, &saved, &err);
 	for (size_t i = 0; i < saved.count; i++)
-		if (byhand_keep_snapshot(c->config, &LIST_AT(saved, struct snapshot_summary, i), c->arena, &untold) != ERR_OK)
+		if (byhand_keep_snapshot(c->config, &LIST_AT(saved, struct snapshot_summary, i), c->arena, &untold) !=
+		    ERR_OK)
 			fprintf(stderr, "kedge-agent: the controller will not hear of this: %s\n", untold.msg);
 	return rc == ERR_OK ? EXIT_DONE : cli_fail(&err);
 }
@@ -141,7 +145,8 @@ int cli_settle(struct cli *c, struct repo *repo)
 		int code = settle_one(c, repo, service);
 		worst = code > worst ? code : worst;
 	}
-	if (rollback_prepared_sweep(repo, c->config->state_directory, clock_wall_ms(), c->arena, &swept, &err) != ERR_OK)
+	if (rollback_prepared_sweep(repo, c->config->state_directory, clock_wall_ms(), c->arena, &swept, &err) !=
+	    ERR_OK)
 		return cli_fail(&err);
 	return worst;
 }
@@ -149,8 +154,8 @@ int cli_settle(struct cli *c, struct repo *repo)
 void cli_settle_later(const struct cli *c, const char *service)
 {
 	extern char **environ;
-	char *argv[] = { "kedge-agent", "--config", (char *)(uintptr_t)c->config_path, "rollback", "settle",
-		(char *)(uintptr_t)service, NULL };
+	char *argv[] = {"kedge-agent", "--config", (char *)(uintptr_t)c->config_path, "rollback", "settle",
+	    (char *)(uintptr_t)service, NULL};
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t how;
 	pid_t child;
@@ -159,9 +164,11 @@ void cli_settle_later(const struct cli *c, const char *service)
 	if (posix_spawnattr_init(&how) == 0) {
 		bool ok = posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSID) == 0;
 		for (int fd = 0; ok && fd < 3; fd++)
-			ok = posix_spawn_file_actions_addopen(&files, fd, "/dev/null", fd ? O_WRONLY : O_RDONLY, 0) == 0;
+			ok =
+			    posix_spawn_file_actions_addopen(&files, fd, "/dev/null", fd ? O_WRONLY : O_RDONLY, 0) == 0;
 		if (!ok || posix_spawn(&child, "/proc/self/exe", &files, &how, argv, environ) != 0)
-			log_warn("rollback", "service=%s what was set aside is saved later: %s", service, strerror(errno));
+			log_warn(
+			    "rollback", "service=%s what was set aside is saved later: %s", service, strerror(errno));
 		posix_spawnattr_destroy(&how);
 	}
 	posix_spawn_file_actions_destroy(&files);

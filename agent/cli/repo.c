@@ -29,19 +29,21 @@ static int init(struct cli *c)
 }
 
 static const struct field checked_fields[] = {
-	F_U64(struct repo_check_result, snapshots, 0, FIELD_ALWAYS, "restore points"),
-	F_U64(struct repo_check_result, packs, 0, FIELD_ALWAYS, "pack files"),
-	F_U64(struct repo_check_result, chunks, 0, FIELD_ALWAYS, "chunks in the index"),
-	F_SIZE(struct repo_check_result, bytes, 0, FIELD_ALWAYS, "of sound packs"),
-	F_U64(struct repo_check_result, findings, 0, FIELD_ALWAYS, "things wrong; standard error names them"),
-	F_U64(struct repo_check_result, damaged_snapshots, 0, FIELD_ALWAYS, "restore points that are harmed"),
-	F_U64(struct repo_check_result, unreferenced_packs, 0, FIELD_ALWAYS, "left by a crash or waiting for a prune; no fault"),
+    F_U64(struct repo_check_result, snapshots, 0, FIELD_ALWAYS, "restore points"),
+    F_U64(struct repo_check_result, packs, 0, FIELD_ALWAYS, "pack files"),
+    F_U64(struct repo_check_result, chunks, 0, FIELD_ALWAYS, "chunks in the index"),
+    F_SIZE(struct repo_check_result, bytes, 0, FIELD_ALWAYS, "of sound packs"),
+    F_U64(struct repo_check_result, findings, 0, FIELD_ALWAYS, "things wrong; standard error names them"),
+    F_U64(struct repo_check_result, damaged_snapshots, 0, FIELD_ALWAYS, "restore points that are harmed"),
+    F_U64(struct repo_check_result, unreferenced_packs, 0, FIELD_ALWAYS,
+	"left by a crash or waiting for a prune; no fault"),
 };
-static const struct record_type checked_type = RECORD_TYPE("repo_check", struct repo_check_result, checked_fields, "What a check of the repository found.");
+static const struct record_type checked_type =
+    RECORD_TYPE("repo_check", struct repo_check_result, checked_fields, "What a check of the repository found.");
 
 static int check(struct cli *c, struct repo *repo)
 {
-	struct repo_check_options o = { .read_data = c->data, .on_finding = on_finding };
+	struct repo_check_options o = {.read_data = c->data, .on_finding = on_finding};
 	struct repo_check_result r;
 	struct err err = ERR_INIT;
 	char size[TEXT_TIME_MAX];
@@ -49,8 +51,9 @@ static int check(struct cli *c, struct repo *repo)
 		return cli_fail(&err);
 	if (c->format == CLI_JSON || c->format == CLI_YAML)
 		return cli_record(c, &checked_type, &r) == EXIT_DONE && !r.findings ? EXIT_DONE : EXIT_FAILED;
-	printf("%llu restore points, %llu packs, %llu chunks, %s: %llu things wrong%s\n", (unsigned long long)r.snapshots, (unsigned long long)r.packs,
-	    (unsigned long long)r.chunks, text_size_human(r.bytes, size), (unsigned long long)r.findings,
+	printf("%llu restore points, %llu packs, %llu chunks, %s: %llu things wrong%s\n",
+	    (unsigned long long)r.snapshots, (unsigned long long)r.packs, (unsigned long long)r.chunks,
+	    text_size_human(r.bytes, size), (unsigned long long)r.findings,
 	    c->data ? "" : " (--data reads the data back too)");
 	return r.findings ? EXIT_FAILED : EXIT_DONE;
 }
@@ -75,8 +78,10 @@ static int stats(struct cli *c, struct repo *repo)
 
 int cli_repo(struct cli *c, const char *verb)
 {
-	static const struct { const char *verb; int (*act)(struct cli *, struct repo *); } verbs[] = { { "check", check }, { "rebuild-index", rebuild },
-		{ "stats", stats }, { "rotate-key", cli_rotate } };
+	static const struct {
+		const char *verb;
+		int (*act)(struct cli *, struct repo *);
+	} verbs[] = {{"check", check}, {"rebuild-index", rebuild}, {"stats", stats}, {"rotate-key", cli_rotate}};
 	CLEANUP(repo_cleanup) struct repo *repo = NULL;
 	struct err err = ERR_INIT;
 	if (text_equal(verb, "init"))
@@ -90,5 +95,6 @@ int cli_repo(struct cli *c, const char *verb)
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		if (text_equal(verb, verbs[i].verb))
 			return cli_open(c, &repo, &err) == ERR_OK ? verbs[i].act(c, repo) : cli_fail(&err);
-	return fputs("usage: kedge-agent repo init|check|rebuild-index|stats|recovery-key|unlock|rotate-key\n", stderr), EXIT_USAGE;
+	return fputs("usage: kedge-agent repo init|check|rebuild-index|stats|recovery-key|unlock|rotate-key\n", stderr),
+	       EXIT_USAGE;
 }

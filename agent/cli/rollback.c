@@ -40,8 +40,8 @@ static void on_step(void *ctx, const struct order_step *s)
 	struct cli *c = ctx;
 	char took[TEXT_TIME_MAX];
 	if (c->format == CLI_TABLE || c->format == CLI_WIDE)
-		printf("%-8s %-6s %8s  %s\n", enum_name(&step_kind_enum, s->kind), s->ok ? "done" : "FAILED", text_duration_human(s->took_ms, took),
-		    s->text ? s->text : "");
+		printf("%-8s %-6s %8s  %s\n", enum_name(&step_kind_enum, s->kind), s->ok ? "done" : "FAILED",
+		    text_duration_human(s->took_ms, took), s->text ? s->text : "");
 	fflush(stdout);
 }
 
@@ -62,25 +62,37 @@ static uint64_t on_now(void *ctx)
 	return clock_wall_ms();
 }
 
-static int finish(struct cli *c, struct repo *repo, const struct rollback_request *r, const struct rollback_result *done, uint64_t began_ms)
+static int finish(struct cli *c, struct repo *repo, const struct rollback_request *r,
+    const struct rollback_result *done, uint64_t began_ms)
 {
 	char took[TEXT_TIME_MAX];
-	struct order_report report = { .order = r->order, .kind = ORDER_ROLLBACK, .service = r->service->name, .outcome = done->outcome,
-		.at_ms = clock_wall_ms(), .steps = done->steps, .safety_snapshot = done->safety_snapshot, .snapshot = id_is_zero(done->snapshot) ? r->snapshot : done->snapshot,
-		.components = done->components, .digests_match = done->digests_match, .healthy = done->healthy, .text = done->text,
-		.by_hand = byhand_who() };
-	struct report told = { .order = &report };
+	struct order_report report = {.order = r->order,
+	    .kind = ORDER_ROLLBACK,
+	    .service = r->service->name,
+	    .outcome = done->outcome,
+	    .at_ms = clock_wall_ms(),
+	    .steps = done->steps,
+	    .safety_snapshot = done->safety_snapshot,
+	    .snapshot = id_is_zero(done->snapshot) ? r->snapshot : done->snapshot,
+	    .components = done->components,
+	    .digests_match = done->digests_match,
+	    .healthy = done->healthy,
+	    .text = done->text,
+	    .by_hand = byhand_who()};
+	struct report told = {.order = &report};
 	struct err err = ERR_INIT;
 	struct snapshot_summary safety;
-	bool saved = !id_is_zero(done->safety_snapshot) && snapshot_get(repo, done->safety_snapshot, c->arena, &safety, NULL) == ERR_OK;
-	if ((saved && byhand_keep_snapshot(c->config, &safety, c->arena, &err) != ERR_OK) || byhand_keep(c->config, &told, &err) != ERR_OK)
+	bool saved = !id_is_zero(done->safety_snapshot) &&
+		     snapshot_get(repo, done->safety_snapshot, c->arena, &safety, NULL) == ERR_OK;
+	if ((saved && byhand_keep_snapshot(c->config, &safety, c->arena, &err) != ERR_OK) ||
+	    byhand_keep(c->config, &told, &err) != ERR_OK)
 		fprintf(stderr, "kedge-agent: the controller will not hear of this: %s\n", err.msg);
 	if (c->format == CLI_JSON || c->format == CLI_YAML) {
 		int code = cli_record(c, &order_report_type, &report);
 		return code == EXIT_DONE ? exit_of(done->outcome) : code;
 	}
-	printf("%s: %s in %s: %s\n", r->service->name, enum_name(&order_outcome_enum, done->outcome), text_duration_human(clock_mono_ms() - began_ms, took),
-	    done->text ? done->text : "");
+	printf("%s: %s in %s: %s\n", r->service->name, enum_name(&order_outcome_enum, done->outcome),
+	    text_duration_human(clock_mono_ms() - began_ms, took), done->text ? done->text : "");
 	if (!id_is_zero(done->safety_snapshot))
 		printf("what was there before is restore point %s\n", id_text(ID_SNAPSHOT, done->safety_snapshot));
 	return exit_of(done->outcome);
@@ -94,7 +106,7 @@ static bool has_moment(const struct cli *c)
 
 static enum err_code moment_of(const struct cli *c, struct database_moment *ret, struct err *reterr)
 {
-	struct database_moment m = { .name = c->to_name };
+	struct database_moment m = {.name = c->to_name};
 	uint64_t timeline = 0;
 	enum err_code rc = ERR_OK;
 	if (!!c->to_time + !!c->to_lsn + !!c->to_xid + !!c->to_name + !!c->to != 1)
@@ -122,7 +134,8 @@ static enum err_code reach(struct cli *c, struct repo *repo, struct rollback_req
 	struct database_recovery recovery;
 	enum err_code rc = moment_of(c, &moment, reterr);
 	if (rc == ERR_OK)
-		rc = database_reach(repo, c->config->state_directory, r->service, &moment, clock_wall_ms(), c->arena, &recovery, reterr);
+		rc = database_reach(repo, c->config->state_directory, r->service, &moment, clock_wall_ms(), c->arena,
+		    &recovery, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	r->snapshot = recovery.base;
@@ -141,8 +154,12 @@ static enum err_code request_of(struct cli *c, struct repo *repo, struct rollbac
 	if (!service)
 		return err_set(reterr, ERR_NOT_FOUND, "agent.yaml declares no service %s", c->argv[0]);
 	random_init_system(&random);
-	*ret = (struct rollback_request){ .order = id_new(clock_wall_ms(), &random), .service = service, .components = c->components,
-		.deep = c->deep, .no_prove = c->no_prove, .cross_schema = c->cross_schema };
+	*ret = (struct rollback_request){.order = id_new(clock_wall_ms(), &random),
+	    .service = service,
+	    .components = c->components,
+	    .deep = c->deep,
+	    .no_prove = c->no_prove,
+	    .cross_schema = c->cross_schema};
 	struct snapshot_version *schema = arena_array(c->arena, COMPONENT_COUNT, sizeof *schema);
 	if (!schema)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
@@ -163,13 +180,14 @@ static enum err_code request_of(struct cli *c, struct repo *repo, struct rollbac
 
 static int start(struct cli *c, struct repo *repo)
 {
-	struct rollback_io io = { c, on_step, on_prove, on_cancelled, on_now };
+	struct rollback_io io = {c, on_step, on_prove, on_cancelled, on_now};
 	struct rollback_request r;
 	struct rollback_result done;
 	struct err err = ERR_INIT;
 	uint64_t began_ms = clock_mono_ms();
 	if (request_of(c, repo, &r, &err) != ERR_OK ||
-	    (c->progressive ? rollback_progressive : rollback_run)(repo, c->config->state_directory, &r, &io, c->arena, &done, &err) != ERR_OK)
+	    (c->progressive ? rollback_progressive : rollback_run)(
+		repo, c->config->state_directory, &r, &io, c->arena, &done, &err) != ERR_OK)
 		return cli_fail(&err);
 	int code = finish(c, repo, &r, &done, began_ms);
 	if (rollback_is_unsettled(c->config->state_directory, r.service->name))
@@ -180,12 +198,15 @@ static int start(struct cli *c, struct repo *repo)
 static bool on_planned(void *ctx, const struct snapshot_change *d)
 {
 	/* Seen from the restore point: what it has and the host lacks is made, what only the host has is removed. */
-	static const char *const words[] = { [CHANGE_ADDED] = "remove", [CHANGE_REMOVED] = "make", [CHANGE_CONTENT] = "replace", [CHANGE_METADATA] = "metadata" };
+	static const char *const words[] = {[CHANGE_ADDED] = "remove",
+	    [CHANGE_REMOVED] = "make",
+	    [CHANGE_CONTENT] = "replace",
+	    [CHANGE_METADATA] = "metadata"};
 	char shown[PATH_LIMIT];
 	const struct cli *c = ctx;
 	if (c->format == CLI_TABLE || c->format == CLI_WIDE)
-		printf("%-8s %-8s %s%s%s\n", words[d->kind], enum_name(&component_enum, d->component), d->root_path, d->path[0] ? "/" : "",
-		    snapshot_path_text(d->path, shown, sizeof shown));
+		printf("%-8s %-8s %s%s%s\n", words[d->kind], enum_name(&component_enum, d->component), d->root_path,
+		    d->path[0] ? "/" : "", snapshot_path_text(d->path, shown, sizeof shown));
 	return true;
 }
 
@@ -197,31 +218,36 @@ static int plan(struct cli *c, struct repo *repo)
 	if (request_of(c, repo, &r, &err) != ERR_OK || rollback_plan(repo, &r, on_planned, c, &p, &err) != ERR_OK)
 		return cli_fail(&err);
 	if (c->format == CLI_JSON)
-		printf("{\"snapshot\":\"%s\",\"replace\":%llu,\"remove\":%llu,\"make\":%llu,\"metadata\":%llu}\n", id_text(ID_SNAPSHOT, r.snapshot),
-		    (unsigned long long)p.changed, (unsigned long long)p.added, (unsigned long long)p.removed, (unsigned long long)p.metadata);
+		printf("{\"snapshot\":\"%s\",\"replace\":%llu,\"remove\":%llu,\"make\":%llu,\"metadata\":%llu}\n",
+		    id_text(ID_SNAPSHOT, r.snapshot), (unsigned long long)p.changed, (unsigned long long)p.added,
+		    (unsigned long long)p.removed, (unsigned long long)p.metadata);
 	else
-		printf("to %s: %llu replaced, %llu removed, %llu made, %llu metadata only; nothing was changed\n", id_text(ID_SNAPSHOT, r.snapshot),
-		    (unsigned long long)p.changed, (unsigned long long)p.added, (unsigned long long)p.removed, (unsigned long long)p.metadata);
+		printf("to %s: %llu replaced, %llu removed, %llu made, %llu metadata only; nothing was changed\n",
+		    id_text(ID_SNAPSHOT, r.snapshot), (unsigned long long)p.changed, (unsigned long long)p.added,
+		    (unsigned long long)p.removed, (unsigned long long)p.metadata);
 	return EXIT_DONE;
 }
 
-typedef enum err_code recover_fn(struct repo *repo, const char *state_directory, const struct rollback_request *r, const struct rollback_io *io,
-    struct arena *arena, struct rollback_result *ret, struct err *reterr);
+typedef enum err_code recover_fn(struct repo *repo, const char *state_directory, const struct rollback_request *r,
+    const struct rollback_io *io, struct arena *arena, struct rollback_result *ret, struct err *reterr);
 
 /* The worst exit code of them all. */
 static int recover_all(struct cli *c, struct repo *repo, const struct list *pending, recover_fn *fn)
 {
-	struct rollback_io io = { c, on_step, on_prove, on_cancelled, on_now };
+	struct rollback_io io = {c, on_step, on_prove, on_cancelled, on_now};
 	struct err err = ERR_INIT;
 	int worst = EXIT_DONE;
 	for (size_t i = 0; i < pending->count; i++) {
 		const struct rollback_pending *p = &LIST_AT(*pending, struct rollback_pending, i);
-		struct rollback_request r = { .order = p->order, .service = agent_config_service(c->config, p->service), .no_prove = c->no_prove };
+		struct rollback_request r = {
+		    .order = p->order, .service = agent_config_service(c->config, p->service), .no_prove = c->no_prove};
 		struct rollback_result done;
 		uint64_t began_ms = clock_mono_ms();
 		int code = EXIT_NOT_FOUND;
 		if (!r.service)
-			fprintf(stderr, "kedge-agent: a rollback of %s was interrupted, but agent.yaml declares no such service any more\n", p->service);
+			fprintf(stderr,
+			    "kedge-agent: a rollback of %s was interrupted, but agent.yaml declares no such service any more\n",
+			    p->service);
 		else if (fn(repo, c->config->state_directory, &r, &io, c->arena, &done, &err) != ERR_OK)
 			code = cli_fail(&err);
 		else
@@ -268,9 +294,12 @@ int cli_rollback(struct cli *c, const char *verb)
 	bool usage;
 	if (is_about_prepared(c, verb, &usage)) {
 		if (!usage)
-			return fputs("usage: kedge-agent rollback prepare SERVICE --to ID|last|last-good|TIME [--component C]…\n"
-			             "       kedge-agent rollback prepare SERVICE --drop [--to …] [--component C]…\n"
-			             "       kedge-agent rollback prepared|settle [SERVICE]\n", stderr), EXIT_USAGE;
+			return fputs(
+				   "usage: kedge-agent rollback prepare SERVICE --to ID|last|last-good|TIME [--component C]…\n"
+				   "       kedge-agent rollback prepare SERVICE --drop [--to …] [--component C]…\n"
+				   "       kedge-agent rollback prepared|settle [SERVICE]\n",
+				   stderr),
+			       EXIT_USAGE;
 		if (text_equal(verb, "prepared"))
 			return cli_prepared(c);
 		if (work_repo(c->config, &repo, &err) != ERR_OK)
@@ -278,12 +307,16 @@ int cli_rollback(struct cli *c, const char *verb)
 		return text_equal(verb, "prepare") ? cli_prepare(c, repo) : cli_settle(c, repo);
 	}
 	bool recovering = text_equal(verb, "recover");
-	if (!recovering && ((!text_equal(verb, "plan") && !text_equal(verb, "start")) || c->argc != 1 || (!c->to && !has_moment(c) && !(c->progressive && text_equal(verb, "start"))) ||
-	                   (c->progressive && has_moment(c))))
-		return fputs("usage: kedge-agent rollback plan|start SERVICE --to ID|last|last-good|TIME [--component C]…\n"
-		             "       kedge-agent rollback plan|start SERVICE --to-time TIME|--to-lsn LSN|--to-xid N|--to-name NAME [--timeline N]\n"
-		             "       kedge-agent rollback start SERVICE --progressive [--to …] [--component C]… [--deep]\n"
-		             "       kedge-agent rollback recover\n", stderr), EXIT_USAGE;
+	if (!recovering && ((!text_equal(verb, "plan") && !text_equal(verb, "start")) || c->argc != 1 ||
+			       (!c->to && !has_moment(c) && !(c->progressive && text_equal(verb, "start"))) ||
+			       (c->progressive && has_moment(c))))
+		return fputs(
+			   "usage: kedge-agent rollback plan|start SERVICE --to ID|last|last-good|TIME [--component C]…\n"
+			   "       kedge-agent rollback plan|start SERVICE --to-time TIME|--to-lsn LSN|--to-xid N|--to-name NAME [--timeline N]\n"
+			   "       kedge-agent rollback start SERVICE --progressive [--to …] [--component C]… [--deep]\n"
+			   "       kedge-agent rollback recover\n",
+			   stderr),
+		       EXIT_USAGE;
 	if (work_repo(c->config, &repo, &err) != ERR_OK)
 		return cli_fail(&err);
 	return recovering ? recover(c, repo) : text_equal(verb, "plan") ? plan(c, repo) : start(c, repo);

@@ -434,7 +434,8 @@ enum err_code check_probe(const void *record, struct err *reterr)
 		return WRONG("name: expected lower-case letters, digits and hyphens, got \"%s\"", p->name);
 	if (kinds != 1)
 		return WRONG(
-		    "expected exactly one of http, tcp, tls, exec, process, disk, folder, cpu, memory and age, got %d", kinds);
+		    "expected exactly one of http, tcp, tls, exec, process, disk, folder, cpu, memory and age, got %d",
+		    kinds);
 	if (p->every_ms && p->every_ms < CONFIG_EVERY_LEAST_MS)
 		return WRONG("every: expected at least 1s");
 	if (p->timeout_ms >= every_ms)

@@ -1,5 +1,5 @@
-/* agent/config/check.h: the rules of agent.yaml that reach over more than one field, for the record tables (this folder only).
- * Each gets a record of its type and says in ERR_INVALID which field is wrong and what was expected.  Pure. */
+/* agent/config/check.h: the rules of agent.yaml that reach over more than one field, for the record tables (this folder
+ * only). Each gets a record of its type and says in ERR_INVALID which field is wrong and what was expected.  Pure. */
 #ifndef KEDGE_AGENT_CONFIG_CHECK_H
 #define KEDGE_AGENT_CONFIG_CHECK_H
 

@@ -231,11 +231,12 @@ static const struct record_type log_config_type = RECORD_TYPE(
     "log_config", struct log_config, log_fields, "a log that is watched: file or journal", .check = check_log);
 
 static const struct field version_fields[] = {
-    F_STRING(struct version_config, name, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_KEY | FIELD_COLUMN, "of what: config_schema"),
+    F_STRING(struct version_config, name, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_KEY | FIELD_COLUMN,
+	"of what: config_schema"),
     F_STRING(struct version_config, file, PATH_LIMIT, FIELD_REQUIRED | FIELD_COLUMN, "the file whose first line it is"),
 };
-static const struct record_type version_config_type = RECORD_TYPE("version_config", struct version_config, version_fields,
-    "a version that restore points note", .check = check_version);
+static const struct record_type version_config_type = RECORD_TYPE("version_config", struct version_config,
+    version_fields, "a version that restore points note", .check = check_version);
 
 #define KEEP(M, DEFAULT, DOC) F_U32(struct keep_config, M, CONFIG_KEEP_MAX, 0, DOC, .default_text = DEFAULT)
 static const struct field keep_fields[] = {
@@ -262,7 +263,8 @@ static const struct record_type snapshots_config_type = RECORD_TYPE("snapshots_c
     snapshots_fields, "when snapshots are taken", .check = check_snapshots);
 
 static const struct field action_fields[] = {
-    F_STRING(struct action_config, name, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_KEY | FIELD_COLUMN, "a-z, 0-9 and hyphens"),
+    F_STRING(
+	struct action_config, name, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_KEY | FIELD_COLUMN, "a-z, 0-9 and hyphens"),
     F_STRINGS(struct action_config, run, CONFIG_ARGV_MAX, 0,
 	"program and arguments; no shell; none: the steps stop and start.  It must bear being run twice"),
     F_ENUMS(struct action_config, remedies, &remedy_enum, REMEDY_COUNT, FIELD_SCALAR_OK | FIELD_COLUMN,

@@ -21,7 +21,8 @@ enum { CONTENTS_ENTRIES_MAX = 4096 }; /* of the first level: a cluster has some 
 bool contents_needed(const char *folder);
 /* Forward when data holds its own, back when it holds what came from other. */
 ERR_CHECK enum err_code contents_swap(const char *data, const char *other, struct err *reterr);
-/* One of the names of two folders: the file with this inode comes (or stays) here; 0: what is here goes there.  ERR_CORRUPT: it is in neither. */
+/* One of the names of two folders: the file with this inode comes (or stays) here; 0: what is here goes there.
+ * ERR_CORRUPT: it is in neither. */
 ERR_CHECK enum err_code contents_exchange(
     int here_fd, const char *here, int there_fd, const char *there, uint64_t wanted, struct err *reterr);
 /* The list, once other is gone. */

@@ -11,8 +11,8 @@
 enum {
 	POSTGRES_ANSWER_MS = 60 * 1000,       /* a question that reads no table */
 	POSTGRES_CHECKPOINT_MS = 3600 * 1000, /* a fast checkpoint of very much memory on a very slow disk */
-	POSTGRES_PAGES = 2,                   /* of 8 KiB in a chunk: what one changed page costs, against what a chunk costs */
-	POSTGRES_LABEL_MAX = 64 << 10,        /* bytes of a backup label or a map of tablespaces */
+	POSTGRES_PAGES = 2, /* of 8 KiB in a chunk: what one changed page costs, against what a chunk costs */
+	POSTGRES_LABEL_MAX = 64 << 10, /* bytes of a backup label or a map of tablespaces */
 };
 #define POSTGRES_END_LABEL "postgres-end" /* the second root: what was made when everything else had been read */
 
@@ -22,7 +22,7 @@ struct adapter_job { /* what a copy is made by; borrowed */
 	struct repo *repo;
 	const struct service_config *service;
 	const struct snapshot_options *o;
-	const char *work;   /* a folder of the adapters' own */
+	const char *work; /* a folder of the adapters' own */
 	struct arena *arena;
 };
 struct adapter {
@@ -36,23 +36,27 @@ struct adapter {
 	    const struct adapter_job *j, const char *path, struct snapshot_summary *ret, struct err *reterr);
 	/* box/<label> is restored: make it what can take the place.  NULL: it is. */
 	enum err_code (*assemble)(const char *box, struct err *reterr);
-	/* Which roots of it go into box with it, by path (paths, NULL-ended, in arena); and all else of it beside its own places.  NULL: all do. */
+	/* Which roots of it go into box with it, by path (paths, NULL-ended, in arena); and all else of it beside its
+	 * own places.  NULL: all do. */
 	enum err_code (*stage_else)(struct snapshot *s, const char *place, const char *other, struct arena *arena,
 	    const char *const **ret_paths, struct err *reterr);
 	/* In the direction in which the two are about to be exchanged, by their inodes.  NULL: nothing. */
 	enum err_code (*swap_else)(const char *other, uint64_t here, uint64_t there, struct err *reterr);
 	/* Bytes and entries of it on other file systems than place's are not counted.  NULL: all are there. */
-	enum err_code (*room)(const struct snapshot *s, const char *place, uint64_t *bytes, uint64_t *entries, struct err *reterr);
-	/* Nothing runs: make place ready to be exchanged with what stands at other, and after the exchange clean up.  NULL: nothing to do. */
+	enum err_code (*room)(
+	    const struct snapshot *s, const char *place, uint64_t *bytes, uint64_t *entries, struct err *reterr);
+	/* Nothing runs: make place ready to be exchanged with what stands at other, and after the exchange clean up.
+	 * NULL: nothing to do. */
 	enum err_code (*before_swap)(const char *place, const char *other, struct err *reterr);
 	enum err_code (*after_swap)(const char *place, const char *other, struct err *reterr);
-	/* box/<label> is restored, in nobody's way: does it run there?  And the end of what an earlier one left running.  NULL: not done. */
+	/* box/<label> is restored, in nobody's way: does it run there?  And the end of what an earlier one left
+	 * running.  NULL: not done. */
 	enum err_code (*trial)(
 	    const struct service_config *s, const char *box, const atomic_bool *cancel, struct err *reterr);
 	enum err_code (*trial_end)(const struct service_config *s, const char *box, struct err *reterr);
 	/* Where its roots belong (database_places()), and what comes last; NULL: it is never put back in place. */
-	enum err_code (*places)(const struct snapshot *s, const struct snapshot *now, const struct service_config *service,
-	    struct arena *arena, struct list *ret, struct err *reterr);
+	enum err_code (*places)(const struct snapshot *s, const struct snapshot *now,
+	    const struct service_config *service, struct arena *arena, struct list *ret, struct err *reterr);
 	const char *last;
 	/* Removes what goes with what was set aside; NULL: nothing. */
 	enum err_code (*discard)(const char *other, struct err *reterr);
@@ -79,7 +83,8 @@ ERR_CHECK enum err_code hooks_thaw_leftover(const char *work, const struct servi
 
 /* ---- tree.c ---- */
 
-ERR_CHECK enum err_code tree_remove(const char *path, struct err *reterr); /* that of a path that is not there is done */
+ERR_CHECK enum err_code tree_remove(
+    const char *path, struct err *reterr); /* that of a path that is not there is done */
 void tree_parent(const char *path, char out[PATH_LIMIT]);
 /* "%s/%s"; ERR_LIMIT. */
 ERR_CHECK enum err_code tree_join(const char *folder, const char *name, char out[PATH_LIMIT], struct err *reterr);
@@ -92,29 +97,32 @@ struct postgres_call {
 	char path[PATH_LIMIT];
 	struct process_spec spec;
 };
-ERR_CHECK enum err_code postgres_call(const struct postgres_config *pg, const char *program, const char *const *args, struct postgres_call *ret,
-    struct err *reterr);
+ERR_CHECK enum err_code postgres_call(const struct postgres_config *pg, const char *program, const char *const *args,
+    struct postgres_call *ret, struct err *reterr);
 
 struct postgres_session;
 /* ERR_UNREACHABLE with the server's or psql's own words. */
-ERR_CHECK enum err_code postgres_session_new(const struct postgres_config *pg, struct postgres_session **ret, struct err *reterr);
+ERR_CHECK enum err_code postgres_session_new(
+    const struct postgres_config *pg, struct postgres_session **ret, struct err *reterr);
 /* In another database than `postgres`: its name without blanks, quotes and backslashes. */
 ERR_CHECK enum err_code postgres_session_in(
     const struct postgres_config *pg, const char *database, struct postgres_session **ret, struct err *reterr);
 void postgres_session_free(struct postgres_session *s); /* NULL is a no-op */
 CLEANUP_DEFINE(struct postgres_session, postgres_session_cleanup, postgres_session_free)
 /* The first row's columns, separated by '|', without the end of the line; "" for none. */
-ERR_CHECK enum err_code postgres_ask(struct postgres_session *s, const char *sql, uint64_t timeout_ms, struct buf *ret, struct err *reterr);
+ERR_CHECK enum err_code postgres_ask(
+    struct postgres_session *s, const char *sql, uint64_t timeout_ms, struct buf *ret, struct err *reterr);
 
 /* ---- postgres_control.c: the control file of a data directory ---- */
 
 struct postgres_control {
 	uint64_t system, redo; /* redo: where recovery would begin */
 	uint32_t timeline;
-	bool shut_down;        /* cleanly, as a server that writes */
+	bool shut_down; /* cleanly, as a server that writes */
 };
 /* ERR_UNSUPPORTED: of a version whose control file is laid out otherwise. */
-ERR_CHECK enum err_code postgres_control_read(const char *data_directory, struct postgres_control *ret, struct err *reterr);
+ERR_CHECK enum err_code postgres_control_read(
+    const char *data_directory, struct postgres_control *ret, struct err *reterr);
 /* The size of the segments in its pg_wal. */
 ERR_CHECK enum err_code postgres_segment_size(const char *data_directory, uint32_t *ret, struct err *reterr);
 
@@ -127,13 +135,14 @@ enum err_code postgres_snapshot_still(
  * finds its tablespaces in box where they were restored into it too. */
 enum err_code postgres_assemble(const char *box, struct err *reterr);
 /* These, and one a tablespace (struct tablespace), as live as the first. */
-ERR_CHECK enum err_code postgres_sources(const struct snapshot_source *own, size_t own_count, const struct list *tablespaces,
-    const struct list *exclude, struct arena *arena, struct snapshot_source **ret, size_t *ret_count, struct err *reterr);
+ERR_CHECK enum err_code postgres_sources(const struct snapshot_source *own, size_t own_count,
+    const struct list *tablespaces, const struct list *exclude, struct arena *arena, struct snapshot_source **ret,
+    size_t *ret_count, struct err *reterr);
 
 /* ---- postgres_places.c ---- */
 
-ERR_CHECK enum err_code postgres_places(const struct snapshot *s, const struct snapshot *now, const struct service_config *service,
-    struct arena *arena, struct list *ret, struct err *reterr);
+ERR_CHECK enum err_code postgres_places(const struct snapshot *s, const struct snapshot *now,
+    const struct service_config *service, struct arena *arena, struct list *ret, struct err *reterr);
 
 /* How much of it comes to lie on place's file system; ERR_FULL: a tablespace has no room on its own. */
 ERR_CHECK enum err_code postgres_room(

@@ -5,9 +5,10 @@
 
 #include "agent/database/internal.h"
 
-/* restore_command, and that it ends by writing on a new timeline.  fetch: further words for `wal fetch`; target: further lines. */
-ERR_CHECK enum err_code recovery_settings(const char *state_directory, const char *service, uint32_t timeline, const char *fetch,
-    const char *target, struct arena *arena, const char **ret, struct err *reterr);
+/* restore_command, and that it ends by writing on a new timeline.  fetch: further words for `wal fetch`; target:
+ * further lines. */
+ERR_CHECK enum err_code recovery_settings(const char *state_directory, const char *service, uint32_t timeline,
+    const char *fetch, const char *target, struct arena *arena, const char **ret, struct err *reterr);
 /* Into a data directory that no server uses; replaces what an earlier recovery left.  Not made durable. */
 ERR_CHECK enum err_code recovery_prepare(const char *data, const char *settings, struct err *reterr);
 /* Has it still to end? */

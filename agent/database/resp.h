@@ -1,4 +1,5 @@
-/* agent/database/resp.h: asking a Redis server, a command at a time (its protocol, version 2).  Blocking, with a deadline; one thread. */
+/* agent/database/resp.h: asking a Redis server, a command at a time (its protocol, version 2).  Blocking, with a
+ * deadline; one thread. */
 #ifndef KEDGE_AGENT_DATABASE_RESP_H
 #define KEDGE_AGENT_DATABASE_RESP_H
 
@@ -20,7 +21,8 @@ struct resp;
 /* address: host:port, [v6]:port or unix:/path.  ERR_UNREACHABLE. */
 ERR_CHECK enum err_code resp_connect(const char *address, uint64_t timeout_ms, struct resp **ret, struct err *reterr);
 void resp_close(struct resp *r); /* NULL is a no-op */
-/* words: NULL-ended.  The answer replaces what is in text.  ERR_STATE with the server's own words; ERR_TIMEOUT, ERR_UNREACHABLE. */
+/* words: NULL-ended.  The answer replaces what is in text.  ERR_STATE with the server's own words; ERR_TIMEOUT,
+ * ERR_UNREACHABLE. */
 ERR_CHECK enum err_code resp_ask(
     struct resp *r, const char *const *words, uint64_t timeout_ms, struct buf *text, struct err *reterr);
 

@@ -184,7 +184,8 @@ enum err_code tablespaces_in(const struct snapshot *s, struct arena *arena, stru
 	if (rc == ERR_OK && all.count)
 		snapshot_cursor_done(s, &cursor);
 	if (rc == ERR_OK && cursor.failed)
-		rc = err_set(reterr, ERR_CORRUPT, "the restore point cannot be read whole; run `kedge-agent repo check`");
+		rc = err_set(
+		    reterr, ERR_CORRUPT, "the restore point cannot be read whole; run `kedge-agent repo check`");
 	if (rc == ERR_OK)
 		*ret = all;
 	return rc;

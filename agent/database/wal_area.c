@@ -251,7 +251,8 @@ enum err_code wal_area_rebuild(
 	struct buf text = BUF_INIT;
 	struct stat owner;
 	buf_append(&text, about.data, about.size);
-	enum err_code rc = text.failed ? err_set(reterr, ERR_NOMEM, "out of memory") : derive_keys(&a, service, k, reterr);
+	enum err_code rc =
+	    text.failed ? err_set(reterr, ERR_NOMEM, "out of memory") : derive_keys(&a, service, k, reterr);
 	size_t keys = a.key_count;
 	if (rc == ERR_OK && !text_format(a.path, sizeof a.path, "%s", path))
 		rc = err_set(reterr, ERR_LIMIT, "%s is too long a path", path);
@@ -275,7 +276,8 @@ static enum err_code give_below(const char *folder, const struct stat *to, struc
 		return err_sys(reterr, errno, "%s", folder);
 	for (struct dirent *e; (errno = 0, e = readdir(dir));)
 		if (!text_equal(e->d_name, ".") && !text_equal(e->d_name, "..") &&
-		    fchownat(dirfd(dir), e->d_name, to->st_uid, to->st_gid, AT_SYMLINK_NOFOLLOW) != 0 && errno != ENOENT)
+		    fchownat(dirfd(dir), e->d_name, to->st_uid, to->st_gid, AT_SYMLINK_NOFOLLOW) != 0 &&
+		    errno != ENOENT)
 			return err_sys(reterr, errno, "%s/%s cannot be given to the cluster's user", folder, e->d_name);
 	return errno ? err_sys(reterr, errno, "%s", folder) : ERR_OK;
 }

@@ -213,10 +213,10 @@ static enum err_code fork_program(struct plan *p, int report_read, pid_t *ret, s
 }
 
 /* Opens p's ends for the program and s's ends for us. */
-typedef enum err_code (*open_fn)(const struct process_spec *spec, struct plan *p, struct spawned *s, struct err *reterr);
+typedef enum err_code (*open_fn)(
+    const struct process_spec *spec, struct plan *p, struct spawned *s, struct err *reterr);
 
-static enum err_code open_pipes(
-    const struct process_spec *spec, struct plan *p, struct spawned *s, struct err *reterr)
+static enum err_code open_pipes(const struct process_spec *spec, struct plan *p, struct spawned *s, struct err *reterr)
 {
 	enum err_code rc = open_input(spec->input, &p->input, reterr);
 	if (rc == ERR_OK)
@@ -228,8 +228,7 @@ static enum err_code open_pipes(
 	return rc;
 }
 
-static enum err_code open_socket(
-    const struct process_spec *spec, struct plan *p, struct spawned *s, struct err *reterr)
+static enum err_code open_socket(const struct process_spec *spec, struct plan *p, struct spawned *s, struct err *reterr)
 {
 	(void)spec;
 	int ends[2];

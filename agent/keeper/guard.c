@@ -44,8 +44,8 @@ enum err_code guard_send(struct keeper *k, const struct channel_message *m)
 
 static void send_identity(struct keeper *k)
 {
-	struct channel_identity body = { identity_chain(k->identity), identity_key(k->identity) };
-	struct channel_message m = { .type = CHANNEL_IDENTITY, .identity = &body };
+	struct channel_identity body = {identity_chain(k->identity), identity_key(k->identity)};
+	struct channel_message m = {.type = CHANNEL_IDENTITY, .identity = &body};
 	(void)guard_send(k, &m);
 }
 
@@ -55,16 +55,20 @@ static struct list actions_of(const struct service_config *s, struct arena *aren
 	struct declared_action *actions = arena_array(arena, s->actions.count + 1, sizeof *actions);
 	for (size_t i = 0; actions && i < s->actions.count; i++) {
 		const struct action_config *a = &LIST_AT(s->actions, struct action_config, i);
-		actions[i] = (struct declared_action){ .name = a->name, .remedies = a->remedies, .automatic = a->automatic, .text = a->text };
+		actions[i] = (struct declared_action){
+		    .name = a->name, .remedies = a->remedies, .automatic = a->automatic, .text = a->text};
 	}
-	return (struct list){ actions, actions ? s->actions.count : 0 };
+	return (struct list){actions, actions ? s->actions.count : 0};
 }
 
-static struct list automatic_of(const struct service_config *s) { return s->rollback.automatic; }
+static struct list automatic_of(const struct service_config *s)
+{
+	return s->rollback.automatic;
+}
 
 void guard_declare(struct keeper *k, uint64_t epoch)
 {
-	static const enum component all[] = { COMPONENT_CONFIG, COMPONENT_CODE, COMPONENT_DATA, COMPONENT_DATABASE };
+	static const enum component all[] = {COMPONENT_CONFIG, COMPONENT_CODE, COMPONENT_DATA, COMPONENT_DATABASE};
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(1 << 20);
 	struct declared_service *declared = arena ? arena_array(arena, k->watched_count + 1, sizeof *declared) : NULL;
 	for (size_t i = 0; declared && i < k->watched_count; i++) {
@@ -74,12 +78,16 @@ void guard_declare(struct keeper *k, uint64_t epoch)
 		for (size_t c = 0; components && c < COMPONENT_COUNT; c++)
 			if (components_get(&s->components, all[c]))
 				components[n++] = all[c];
-		declared[i] = (struct declared_service){ .name = s->name, .components = { components, n }, .depends_on = s->depends_on, .automatic = automatic_of(s),
-			.actions = actions_of(s, arena),
-			.probes = (uint32_t)s->probes.count, .snapshot_every_ms = s->snapshots.every_ms };
+		declared[i] = (struct declared_service){.name = s->name,
+		    .components = {components, n},
+		    .depends_on = s->depends_on,
+		    .automatic = automatic_of(s),
+		    .actions = actions_of(s, arena),
+		    .probes = (uint32_t)s->probes.count,
+		    .snapshot_every_ms = s->snapshots.every_ms};
 	}
-	struct channel_declare body = { .services = { declared, declared ? k->watched_count : 0 }, .epoch_seen = epoch };
-	struct channel_message m = { .type = CHANNEL_DECLARE, .declare = &body };
+	struct channel_declare body = {.services = {declared, declared ? k->watched_count : 0}, .epoch_seen = epoch};
+	struct channel_message m = {.type = CHANNEL_DECLARE, .declare = &body};
 	if (declared)
 		(void)guard_send(k, &m);
 }
@@ -89,8 +97,8 @@ void guard_declare(struct keeper *k, uint64_t epoch)
 static void on_connection(struct keeper *k, const struct channel_connection *c)
 {
 	if (c->up)
-		log_info("keeper", "connected to the controller, epoch %llu%s%s", (unsigned long long)c->epoch, c->observing ? ", it only observes" : "",
-		    c->halted ? ", everything is halted" : "");
+		log_info("keeper", "connected to the controller, epoch %llu%s%s", (unsigned long long)c->epoch,
+		    c->observing ? ", it only observes" : "", c->halted ? ", everything is halted" : "");
 	else
 		log_warn("keeper", "no connection to the controller: %s", c->text ? c->text : "gone");
 	bool again = c->up && !k->connected;
@@ -132,7 +140,8 @@ static void on_message(struct keeper *k, const struct channel_message *m)
 		orders_on_cancel(k->orders, m->cancel->order, m->cancel->reason);
 		break;
 	case CHANNEL_HALT:
-		log_warn("keeper", "%s%s%s", m->halt->on ? "everything is halted" : "the halt is released", m->halt->reason ? ": " : "", m->halt->reason ? m->halt->reason : "");
+		log_warn("keeper", "%s%s%s", m->halt->on ? "everything is halted" : "the halt is released",
+		    m->halt->reason ? ": " : "", m->halt->reason ? m->halt->reason : "");
 		orders_on_halt(k->orders, m->halt->on);
 		break;
 	case CHANNEL_CERTIFICATE:
@@ -196,27 +205,38 @@ static void on_link_exit(void *ctx, int status)
 	if (k->stopping)
 		return;
 	bool lasted = now_ms - k->link_began_ms > KEEPER_LINK_RESTART_MAX_MS;
-	k->link_delay_ms = lasted || !k->link_delay_ms ? KEEPER_LINK_RESTART_MS :
-	    k->link_delay_ms * 2 < KEEPER_LINK_RESTART_MAX_MS ? k->link_delay_ms * 2 : KEEPER_LINK_RESTART_MAX_MS;
+	k->link_delay_ms = lasted || !k->link_delay_ms                         ? KEEPER_LINK_RESTART_MS
+			   : k->link_delay_ms * 2 < KEEPER_LINK_RESTART_MAX_MS ? k->link_delay_ms * 2
+									       : KEEPER_LINK_RESTART_MAX_MS;
 	k->link_again_ms = now_ms + k->link_delay_ms;
-	log_error("keeper", "the link %s %d; it is begun again in %llu ms", WIFSIGNALED(status) ? "was killed by signal" : "ended with",
+	log_error("keeper", "the link %s %d; it is begun again in %llu ms",
+	    WIFSIGNALED(status) ? "was killed by signal" : "ended with",
 	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (unsigned long long)k->link_delay_ms);
 	keeper_notice(k, SEVERITY_MEDIUM, "link-restarted", NULL, "the link process ended and is begun again");
 }
 
-static enum err_code fill_options(struct keeper *k, struct link_options *o, char *spool, char *authority, struct err *reterr)
+static enum err_code fill_options(
+    struct keeper *k, struct link_options *o, char *spool, char *authority, struct err *reterr)
 {
 	const struct agent_config *c = k->c;
 	char room[4096];
 	struct passwd entry, *found = NULL;
-	if (!text_format(spool, PATH_LIMIT, "%s/spool", c->state_directory) || !text_format(authority, PATH_LIMIT, "%s/identity/authority.pem", c->state_directory))
+	if (!text_format(spool, PATH_LIMIT, "%s/spool", c->state_directory) ||
+	    !text_format(authority, PATH_LIMIT, "%s/identity/authority.pem", c->state_directory))
 		return err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
-	*o = (struct link_options){ .url = c->controller->url, .controller = c->controller->name, .domain = c->domain, .host = c->host, .authority = authority,
-		.spool = spool, .spool_limit_bytes = c->spool_limit_bytes, .boot = k->boot };
+	*o = (struct link_options){.url = c->controller->url,
+	    .controller = c->controller->name,
+	    .domain = c->domain,
+	    .host = c->host,
+	    .authority = authority,
+	    .spool = spool,
+	    .spool_limit_bytes = c->spool_limit_bytes,
+	    .boot = k->boot};
 	if (geteuid() != 0)
 		return ERR_OK;
 	if (getpwnam_r(c->user, &entry, room, sizeof room, &found) != 0 || !found)
-		return err_set(reterr, ERR_NOT_FOUND, "there is no user %s for the link: set `user` in agent.yaml", c->user);
+		return err_set(
+		    reterr, ERR_NOT_FOUND, "there is no user %s for the link: set `user` in agent.yaml", c->user);
 	o->drop_privileges = true;
 	o->uid = entry.pw_uid;
 	o->gid = entry.pw_gid;
@@ -286,8 +306,8 @@ void guard_tick(struct keeper *k, uint64_t now_ms)
 
 void guard_stop(struct keeper *k)
 {
-	struct channel_stop body = { KEEPER_LINK_STOP_MS / 2 };
-	struct channel_message m = { .type = CHANNEL_STOP, .stop = &body };
+	struct channel_stop body = {KEEPER_LINK_STOP_MS / 2};
+	struct channel_message m = {.type = CHANNEL_STOP, .stop = &body};
 	uint64_t until_ms = clock_mono_ms() + KEEPER_LINK_STOP_MS;
 	if (!k->link_pid)
 		return;

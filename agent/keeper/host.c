@@ -15,10 +15,11 @@ enum { HOST_METRICS = 6, PROC_FILE_MAX = 64 << 10 };
 static double cpu_percent(struct keeper *k)
 {
 	struct buf text = BUF_INIT;
-	unsigned long long v[8] = { 0 };
+	unsigned long long v[8] = {0};
 	double percent = 0;
 	if (file_read("/proc/stat", PROC_FILE_MAX, &text, NULL) == ERR_OK &&
-	    sscanf(buf_str(&text), "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]) == 8) {
+	    sscanf(buf_str(&text), "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3], &v[4],
+		&v[5], &v[6], &v[7]) == 8) {
 		uint64_t total = 0;
 		for (int i = 0; i < 8; i++)
 			total += v[i];
@@ -38,7 +39,8 @@ static double memory_percent(void)
 	unsigned long long total = 0, available = 0;
 	if (file_read("/proc/meminfo", PROC_FILE_MAX, &text, NULL) == ERR_OK) {
 		const char *t = strstr(buf_str(&text), "MemTotal:"), *a = strstr(buf_str(&text), "MemAvailable:");
-		if (!t || !a || sscanf(t, "MemTotal: %llu", &total) != 1 || sscanf(a, "MemAvailable: %llu", &available) != 1)
+		if (!t || !a || sscanf(t, "MemTotal: %llu", &total) != 1 ||
+		    sscanf(a, "MemAvailable: %llu", &available) != 1)
 			total = 0;
 	}
 	buf_done(&text);
@@ -66,7 +68,8 @@ static double descriptors_percent(void)
 {
 	struct buf text = BUF_INIT;
 	unsigned long long used = 0, unused = 0, most = 0;
-	if (file_read("/proc/sys/fs/file-nr", PROC_FILE_MAX, &text, NULL) != ERR_OK || sscanf(buf_str(&text), "%llu %llu %llu", &used, &unused, &most) != 3)
+	if (file_read("/proc/sys/fs/file-nr", PROC_FILE_MAX, &text, NULL) != ERR_OK ||
+	    sscanf(buf_str(&text), "%llu %llu %llu", &used, &unused, &most) != 3)
 		most = 0;
 	buf_done(&text);
 	return most ? 100.0 * (double)used / (double)most : 0;
@@ -75,24 +78,25 @@ static double descriptors_percent(void)
 static void report_host(struct keeper *k)
 {
 	struct metric m[HOST_METRICS] = {
-		{ .name = "cpu", .value = cpu_percent(k), .unit = "%" },
-		{ .name = "memory", .value = memory_percent(), .unit = "%" },
-		{ .name = "disk", .value = disk_percent(k->c->state_directory), .unit = "%" },
-		{ .name = "inodes", .value = inodes_percent(k->c->state_directory), .unit = "%" },
-		{ .name = "descriptors", .value = descriptors_percent(), .unit = "%" },
-		{ .name = "reports_waiting", .value = k->outgoing ? (double)outgoing_count(k->outgoing) : 0, .unit = "" },
+	    {.name = "cpu", .value = cpu_percent(k), .unit = "%"},
+	    {.name = "memory", .value = memory_percent(), .unit = "%"},
+	    {.name = "disk", .value = disk_percent(k->c->state_directory), .unit = "%"},
+	    {.name = "inodes", .value = inodes_percent(k->c->state_directory), .unit = "%"},
+	    {.name = "descriptors", .value = descriptors_percent(), .unit = "%"},
+	    {.name = "reports_waiting", .value = k->outgoing ? (double)outgoing_count(k->outgoing) : 0, .unit = ""},
 	};
 	struct reach reach[REPORT_ITEMS_MAX];
-	struct host_report body = { .metrics = { m, HOST_METRICS }, .lagging = k->lagging, .reach = { reach, 0 } };
+	struct host_report body = {.metrics = {m, HOST_METRICS}, .lagging = k->lagging, .reach = {reach, 0}};
 	for (size_t i = 0; i < k->watched_count && body.reach.count < REPORT_ITEMS_MAX; i++)
 		if (k->watched[i].reach.service)
 			reach[body.reach.count++] = k->watched[i].reach;
-	struct report r = { .host = &body };
+	struct report r = {.host = &body};
 	keeper_tell(k, IMPORTANCE_METRIC, &r);
 	uint64_t dropped = k->outgoing ? outgoing_take_dropped(k->outgoing) : 0;
 	char text[TEXT_LINE_MAX];
 	if (dropped) {
-		text_format(text, sizeof text, "%llu reports were dropped before they reached the spool", (unsigned long long)dropped);
+		text_format(text, sizeof text, "%llu reports were dropped before they reached the spool",
+		    (unsigned long long)dropped);
 		keeper_notice(k, SEVERITY_MEDIUM, "reports-dropped", NULL, text);
 	}
 }
@@ -105,8 +109,8 @@ static void renew(struct keeper *k)
 	if (identity_renewal(k->identity, clock_wall_ms(), &due, &csr, &err) != ERR_OK)
 		log_error("keeper", "the certificate cannot be renewed: %s", err.msg);
 	else if (due) {
-		struct certificate_request request = { buf_str(&csr) };
-		struct channel_message m = { .type = CHANNEL_REQUEST_CERTIFICATE, .certificate_request = &request };
+		struct certificate_request request = {buf_str(&csr)};
+		struct channel_message m = {.type = CHANNEL_REQUEST_CERTIFICATE, .certificate_request = &request};
 		log_info("keeper", "asking for a new certificate");
 		if (guard_send(k, &m) != ERR_OK)
 			log_warn("keeper", "the request for a new certificate could not be sent; it is asked again");

@@ -49,16 +49,19 @@ static enum err_code read_times(struct identity *i, struct err *reterr)
 }
 
 /* Certificate and key belong together and are this host's. */
-static enum err_code check(const struct identity *i, const char *chain, size_t size, const struct secret *key, struct err *reterr)
+static enum err_code check(
+    const struct identity *i, const char *chain, size_t size, const struct secret *key, struct err *reterr)
 {
 	CLEANUP(tls_identity_cleanup) struct tls_identity *both = NULL;
-	enum err_code rc = tls_identity_from_pem(chain, size, secret_data((struct secret *)(uintptr_t)key), secret_size(key), &both, reterr);
+	enum err_code rc = tls_identity_from_pem(
+	    chain, size, secret_data((struct secret *)(uintptr_t)key), secret_size(key), &both, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	const struct tls_peer *me = tls_identity_peer(both);
-	if (me->role != TLS_ROLE_HOST || !text_equal(me->name, i->config->host) || !text_equal(me->domain, i->config->domain))
-		return err_set(reterr, ERR_INVALID, "the certificate is of %s %s in %s, not of host %s in %s", tls_role_text(me->role), me->name, me->domain,
-		    i->config->host, i->config->domain);
+	if (me->role != TLS_ROLE_HOST || !text_equal(me->name, i->config->host) ||
+	    !text_equal(me->domain, i->config->domain))
+		return err_set(reterr, ERR_INVALID, "the certificate is of %s %s in %s, not of host %s in %s",
+		    tls_role_text(me->role), me->name, me->domain, i->config->host, i->config->domain);
 	return ERR_OK;
 }
 
@@ -69,7 +72,8 @@ static enum err_code load(struct identity *i, struct err *reterr)
 	if (!path_of(i, "", "cert.pem", path))
 		return err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
 	if (!file_exists(path))
-		return err_set(reterr, ERR_NOT_FOUND, "this host has no certificate (%s): enrol it with `kedge-agent join`", path);
+		return err_set(
+		    reterr, ERR_NOT_FOUND, "this host has no certificate (%s): enrol it with `kedge-agent join`", path);
 	enum err_code rc = file_read(path, PEM_FILE_MAX, &i->chain, reterr);
 	if (rc == ERR_OK && !path_of(i, "", "key.pem", path))
 		rc = err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
@@ -87,8 +91,9 @@ enum err_code identity_open(const struct agent_config *c, struct identity **ret,
 	if (!i)
 		return err_set(reterr, ERR_NOMEM, "out of memory for the identity");
 	i->config = c;
-	enum err_code rc = text_format(i->folder, sizeof i->folder, "%s/identity", c->state_directory) ? load(i, reterr) :
-	    err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
+	enum err_code rc = text_format(i->folder, sizeof i->folder, "%s/identity", c->state_directory)
+			       ? load(i, reterr)
+			       : err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
 	if (rc == ERR_OK)
 		*ret = i;
 	else
@@ -106,11 +111,21 @@ void identity_free(struct identity *i)
 	free(i);
 }
 
-const char *identity_chain(const struct identity *i) { return buf_str(&i->chain); }
-struct bytes identity_key(const struct identity *i) { return (struct bytes){ secret_data(i->key), secret_size(i->key) }; }
-uint64_t identity_expires_ms(const struct identity *i) { return i->not_after_ms; }
+const char *identity_chain(const struct identity *i)
+{
+	return buf_str(&i->chain);
+}
+struct bytes identity_key(const struct identity *i)
+{
+	return (struct bytes){secret_data(i->key), secret_size(i->key)};
+}
+uint64_t identity_expires_ms(const struct identity *i)
+{
+	return i->not_after_ms;
+}
 
-enum err_code identity_renewal(struct identity *i, uint64_t now_ms, bool *ret_due, struct buf *ret_csr, struct err *reterr)
+enum err_code identity_renewal(
+    struct identity *i, uint64_t now_ms, bool *ret_due, struct buf *ret_csr, struct err *reterr)
 {
 	CLEANUP(tls_key_cleanup) EVP_PKEY *key = NULL;
 	struct tls_name me;
@@ -129,10 +144,12 @@ enum err_code identity_renewal(struct identity *i, uint64_t now_ms, bool *ret_du
 	return rc == ERR_OK ? tls_csr_new(key, &me, ret_csr, reterr) : rc;
 }
 
-static enum err_code write_file(const struct identity *i, const char *name, const void *data, size_t size, mode_t mode, struct err *reterr)
+static enum err_code write_file(
+    const struct identity *i, const char *name, const void *data, size_t size, mode_t mode, struct err *reterr)
 {
 	char path[PATH_LIMIT];
-	return path_of(i, ".new", name, path) ? file_replace(path, data, size, mode, reterr) : err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
+	return path_of(i, ".new", name, path) ? file_replace(path, data, size, mode, reterr)
+					      : err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
 }
 
 /* <state>/identity.new is made whole, then exchanged with <state>/identity in one step. */
@@ -164,7 +181,7 @@ enum err_code identity_renewed(struct identity *i, const char *chain, struct err
 	if (!i->next_key)
 		return err_set(reterr, ERR_STATE, "a certificate came that nobody asked for");
 	enum err_code rc = check(i, chain, strlen(chain), i->next_key, reterr);
-	struct identity next = { .config = i->config };
+	struct identity next = {.config = i->config};
 	buf_text(&next.chain, chain);
 	if (rc == ERR_OK)
 		rc = read_times(&next, reterr);

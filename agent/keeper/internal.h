@@ -15,7 +15,13 @@
 #include "agent/probe/set.h"
 #include "shared/approval/approval.h"
 
-struct seen_drift { bool known; struct id snapshot; uint64_t changed, added, removed, newest_ms; struct digest digest; char version[64]; };
+struct seen_drift {
+	bool known;
+	struct id snapshot;
+	uint64_t changed, added, removed, newest_ms;
+	struct digest digest;
+	char version[64];
+};
 
 struct watched { /* one service */
 	struct keeper *k;
@@ -23,21 +29,22 @@ struct watched { /* one service */
 	uint64_t next_snapshot_ms, next_drift_ms; /* monotonic */
 	uint64_t next_verify_ms;                  /* monotonic: when to look whether something is due */
 	uint64_t next_drill_look_ms, next_drill_alarm_ms;
-	uint64_t next_archive_ms;                 /* monotonic: of the database's log */
-	struct reach reach;                       /* as it was seen last; text is below; service NULL: nothing beyond restore points */
+	uint64_t next_archive_ms; /* monotonic: of the database's log */
+	struct reach reach;       /* as it was seen last; text is below; service NULL: nothing beyond restore points */
 	char reach_text[TEXT_LINE_MAX];
-	uint64_t last_report_ms;                  /* health; monotonic */
-	uint32_t death_asks;                      /* how often its probes are still asked because a process ended */
-	bool drift_wanted, drift_told; /* a comparison was asked for; the one that runs is it, and is told even if it finds nothing new */
+	uint64_t last_report_ms;       /* health; monotonic */
+	uint32_t death_asks;           /* how often its probes are still asked because a process ended */
+	bool drift_wanted, drift_told; /* a comparison was asked for; the one that runs is it, and is told even if it
+					  finds nothing new */
 	struct seen_drift drift[COMPONENT_COUNT];
-	struct id probe_order;                    /* an ORDER_PROBE whose check is under way */
+	struct id probe_order; /* an ORDER_PROBE whose check is under way */
 };
 
 struct keeper {
 	const struct agent_config *c;
 	struct loop *loop;
-	struct arena *arena;                      /* of the whole life */
-	struct probe_set_events probe_events;     /* borrowed by the next two for their lives */
+	struct arena *arena;                  /* of the whole life */
+	struct probe_set_events probe_events; /* borrowed by the next two for their lives */
 	struct logwatch_events log_events;
 	struct probe_set *probes;
 	struct pidwatch *pids;
@@ -46,7 +53,7 @@ struct keeper {
 	struct orders *orders;
 	struct order_journal *journal;
 	struct outgoing *outgoing;
-	struct identity *identity;                /* NULL: stands alone */
+	struct identity *identity; /* NULL: stands alone */
 	struct approval_keys keys;
 	char handed[BYHAND_TURN_MAX][ID_TEXT_MAX + sizeof ".json"]; /* files of by-hand that wait for the spool */
 	size_t handed_next;
@@ -55,7 +62,7 @@ struct keeper {
 	struct loop_timer *tick;
 	int lock;
 	/* guard.c */
-	struct id boot;                           /* this run */
+	struct id boot; /* this run */
 	pid_t link_pid;
 	struct channel *channel;
 	struct loop_fd *channel_fd;
@@ -67,8 +74,12 @@ struct keeper {
 	uint64_t next_host_ms, next_certificate_ms, next_trim_ms;
 	uint64_t cpu_busy, cpu_total;
 	bool lagging;
-	uint64_t next_prune_ms;                   /* monotonic */
-	struct { uint64_t next_ms, retry_ms, next_look_ms; struct timespec log_changed; bool failing_told, lock_told, damaged_told; } copies; /* next_ms: monotonic; retry_ms: 0 while all is well */
+	uint64_t next_prune_ms; /* monotonic */
+	struct {
+		uint64_t next_ms, retry_ms, next_look_ms;
+		struct timespec log_changed;
+		bool failing_told, lock_told, damaged_told;
+	} copies; /* next_ms: monotonic; retry_ms: 0 while all is well */
 	/* stopping */
 	bool stopping;
 	uint64_t stop_at_ms;
@@ -78,15 +89,15 @@ struct keeper {
 enum err_code observe_new(struct keeper *k, struct err *reterr);
 void observe_free(struct keeper *k);
 void observe_tick(struct keeper *k, uint64_t now_ms);
-void observe_everything(struct keeper *k);           /* the controller is back: tell it all */
-void observe_report(struct keeper *k, const struct report *r); /* from a worker */
+void observe_everything(struct keeper *k);                                /* the controller is back: tell it all */
+void observe_report(struct keeper *k, const struct report *r);            /* from a worker */
 void observe_changed(struct keeper *k, const char *service, bool begins); /* a changing order begins or ended */
 enum err_code observe_probe_order(struct keeper *k, const struct order *o, struct err *reterr);
 /* Queue a report: time and importance set here. */
 void keeper_tell(struct keeper *k, enum importance importance, struct report *r);
 void keeper_notice(struct keeper *k, enum severity severity, const char *what, const char *service, const char *text);
 
-void observe_yield(struct keeper *k);                /* what can wait stops: something that cannot begins */
+void observe_yield(struct keeper *k); /* what can wait stops: something that cannot begins */
 
 /* reach.c */
 void reach_tick(struct watched *w, uint64_t now_ms);
@@ -112,7 +123,7 @@ void obey_free(struct keeper *k);
 /* guard.c */
 enum err_code guard_start(struct keeper *k, struct err *reterr);
 void guard_tick(struct keeper *k, uint64_t now_ms);
-void guard_stop(struct keeper *k); /* asks, waits a little, kills */
+void guard_stop(struct keeper *k);                    /* asks, waits a little, kills */
 void guard_declare(struct keeper *k, uint64_t epoch); /* what the next hello says */
 enum err_code guard_send(struct keeper *k, const struct channel_message *m);
 

@@ -25,7 +25,7 @@ struct job {
 	struct channel *channel;
 	struct loop_fd *fd;
 	struct loop_child *child;
-	bool gone, clean;    /* the process; its channel may still hold reports */
+	bool gone, clean; /* the process; its channel may still hold reports */
 };
 struct jobs {
 	struct loop *loop;
@@ -44,7 +44,10 @@ static void on_term(int signo)
 	atomic_store(&worker_cancel, true);
 }
 
-struct worker { struct channel *channel; bool broken; };
+struct worker {
+	struct channel *channel;
+	bool broken;
+};
 
 /* The keeper reads; if it is gone so are we (PR_SET_PDEATHSIG). */
 static void send_whole(struct worker *w, const struct channel_message *m)
@@ -64,19 +67,19 @@ static void send_whole(struct worker *w, const struct channel_message *m)
 
 static void worker_report(void *ctx, const struct report *r)
 {
-	struct channel_message m = { .type = CHANNEL_REPORT, .report = r };
+	struct channel_message m = {.type = CHANNEL_REPORT, .report = r};
 	send_whole(ctx, &m);
 }
 
 static void worker_progress(void *ctx, const struct progress *p)
 {
-	struct channel_message m = { .type = CHANNEL_PROGRESS, .progress = p };
+	struct channel_message m = {.type = CHANNEL_PROGRESS, .progress = p};
 	send_whole(ctx, &m);
 }
 
 static _Noreturn void worker_main(struct job *j, int fd)
 {
-	struct worker w = { 0 };
+	struct worker w = {0};
 	sigset_t none;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (dup2(fd, 3) < 0 || close_range(4, ~0u, 0) != 0) /* nothing of the keeper's loop */
@@ -88,7 +91,7 @@ static _Noreturn void worker_main(struct job *j, int fd)
 	signal(SIGPIPE, SIG_IGN);
 	if (channel_new(3, CHANNEL_KEEPER, &w.channel, NULL) != ERR_OK)
 		_exit(70);
-	struct work_out out = { &w, worker_report, worker_progress, &worker_cancel };
+	struct work_out out = {&w, worker_report, worker_progress, &worker_cancel};
 	work_run(j->jobs->config, &j->spec, &out);
 	_exit(w.broken ? 71 : 0);
 }
@@ -157,7 +160,8 @@ static void on_exit_of(void *ctx, int status)
 	j->child = NULL;
 	j->clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	if (!j->clean)
-		log_error("keeper", "worker %d %s %d", (int)j->pid, WIFSIGNALED(status) ? "was killed by signal" : "ended with",
+		log_error("keeper", "worker %d %s %d", (int)j->pid,
+		    WIFSIGNALED(status) ? "was killed by signal" : "ended with",
 		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	end_job(j);
 }
@@ -247,9 +251,13 @@ bool jobs_running(const struct jobs *jobs, enum work_kind kind, const char *serv
 	return false;
 }
 
-size_t jobs_count(const struct jobs *jobs) { return jobs->count; }
+size_t jobs_count(const struct jobs *jobs)
+{
+	return jobs->count;
+}
 
-enum err_code jobs_new(struct loop *l, const struct agent_config *c, const struct jobs_events *events, struct jobs **ret, struct err *reterr)
+enum err_code jobs_new(struct loop *l, const struct agent_config *c, const struct jobs_events *events,
+    struct jobs **ret, struct err *reterr)
 {
 	struct jobs *j = calloc(1, sizeof *j);
 	if (!j)

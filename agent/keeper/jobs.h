@@ -16,12 +16,13 @@ struct jobs_events { /* borrowed */
 };
 
 struct jobs;
-ERR_CHECK enum err_code jobs_new(struct loop *l, const struct agent_config *c, const struct jobs_events *events, struct jobs **ret, struct err *reterr);
+ERR_CHECK enum err_code jobs_new(struct loop *l, const struct agent_config *c, const struct jobs_events *events,
+    struct jobs **ret, struct err *reterr);
 /* Kills what runs (their journals tell the next keeper). */
 void jobs_free(struct jobs *j);
 /* The spec is copied.  ERR_LIMIT, ERR_NOMEM, ERR_IO. */
 ERR_CHECK enum err_code jobs_start(struct jobs *j, const struct work_spec *spec, struct err *reterr);
-void jobs_cancel(struct jobs *j, struct id order); /* asks it to stop where it safely can */
+void jobs_cancel(struct jobs *j, struct id order);   /* asks it to stop where it safely can */
 void jobs_stop(struct jobs *j, enum work_kind kind); /* the same for every job of that kind */
 bool jobs_running(const struct jobs *j, enum work_kind kind, const char *service); /* service NULL: any */
 size_t jobs_count(const struct jobs *j);

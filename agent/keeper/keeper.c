@@ -17,7 +17,7 @@ enum { TICK_MS = 250 };
 
 static enum err_code on_send(void *ctx, uint64_t token, const struct report *r)
 {
-	struct channel_message m = { .type = CHANNEL_REPORT, .token = token, .report = r };
+	struct channel_message m = {.type = CHANNEL_REPORT, .token = token, .report = r};
 	return guard_send(ctx, &m);
 }
 
@@ -45,8 +45,8 @@ static void on_tick(void *ctx)
 		loop_stop(k->loop);
 }
 
-/* SIGTERM: nothing new begins; a rollback that has begun gets time to end.  What is then still at work is killed: its journal brings it to an
- * end when the keeper starts again. */
+/* SIGTERM: nothing new begins; a rollback that has begun gets time to end.  What is then still at work is killed: its
+ * journal brings it to an end when the keeper starts again. */
 static void on_signal(void *ctx, int signo)
 {
 	struct keeper *k = ctx;
@@ -54,7 +54,8 @@ static void on_signal(void *ctx, int signo)
 		return;
 	k->stopping = true;
 	k->stop_at_ms = loop_now_ms(k->loop) + KEEPER_STOP_MS;
-	log_info("keeper", "signal %d: stopping%s", signo, orders_running(k->orders) ? ", once what has begun has ended" : "");
+	log_info("keeper", "signal %d: stopping%s", signo,
+	    orders_running(k->orders) ? ", once what has begun has ended" : "");
 	sd_notify(0, "STOPPING=1");
 	if (!orders_running(k->orders))
 		loop_stop(k->loop);
@@ -75,7 +76,7 @@ static enum err_code take_state(struct keeper *k, struct err *reterr)
 
 static enum err_code begin(struct keeper *k, struct err *reterr)
 {
-	struct outgoing_io io = { k, on_send, on_spooled };
+	struct outgoing_io io = {k, on_send, on_spooled};
 	struct loop_signal *term, *intr;
 	enum err_code rc = loop_new(&k->loop, reterr);
 	if (rc == ERR_OK)
@@ -119,7 +120,7 @@ static void end(struct keeper *k)
 
 enum err_code keeper_run(const struct agent_config *c, struct err *reterr)
 {
-	struct keeper k = { .c = c, .lock = -1, .heartbeat_ms = KEEPER_HEARTBEAT_MS, .arena = arena_new(0) };
+	struct keeper k = {.c = c, .lock = -1, .heartbeat_ms = KEEPER_HEARTBEAT_MS, .arena = arena_new(0)};
 	struct random random;
 	random_init_system(&random);
 	k.boot = id_new(clock_wall_ms(), &random);
@@ -130,7 +131,8 @@ enum err_code keeper_run(const struct agent_config *c, struct err *reterr)
 	if (rc == ERR_OK) {
 		orders_resume(k.orders);
 		loop_arm(k.tick, clock_mono_ms());
-		log_info("keeper", "ready: host %s, %zu services%s", c->host, c->services.count, c->controller ? "" : ", without a controller");
+		log_info("keeper", "ready: host %s, %zu services%s", c->host, c->services.count,
+		    c->controller ? "" : ", without a controller");
 		sd_notify(0, "READY=1");
 		rc = loop_run(k.loop, reterr);
 	}

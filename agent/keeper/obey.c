@@ -8,8 +8,14 @@
 #include "shared/base/log.h"
 #include "shared/base/text.h"
 
-static enum err_code io_put(void *ctx, const struct order_entry *e, struct err *reterr) { return order_journal_put(((struct keeper *)ctx)->journal, e, reterr); }
-static enum err_code io_remove(void *ctx, struct id order, struct err *reterr) { return order_journal_remove(((struct keeper *)ctx)->journal, order, reterr); }
+static enum err_code io_put(void *ctx, const struct order_entry *e, struct err *reterr)
+{
+	return order_journal_put(((struct keeper *)ctx)->journal, e, reterr);
+}
+static enum err_code io_remove(void *ctx, struct id order, struct err *reterr)
+{
+	return order_journal_remove(((struct keeper *)ctx)->journal, order, reterr);
+}
 static enum err_code io_put_epoch(void *ctx, uint64_t epoch, struct err *reterr)
 {
 	struct keeper *k = ctx;
@@ -19,14 +25,18 @@ static enum err_code io_put_epoch(void *ctx, uint64_t epoch, struct err *reterr)
 	return rc;
 }
 
-static bool is_changing(const struct order *o) { return order_is_changing(o->kind); }
+static bool is_changing(const struct order *o)
+{
+	return order_is_changing(o->kind);
+}
 
 static enum err_code io_start(void *ctx, const struct order *o, bool resume, struct err *reterr)
 {
 	struct keeper *k = ctx;
-	struct work_spec spec = { .kind = resume ? WORK_RESUME : WORK_ORDER, .order = o, .service = o->service };
-	log_info("keeper", "order=%s service=%s %s %s by %s", id_text(ID_ORDER, o->order), o->service ? o->service : "-", resume ? "resumes" : "begins",
-	    enum_name(&order_kind_enum, o->kind), o->issuer ? o->issuer : "-");
+	struct work_spec spec = {.kind = resume ? WORK_RESUME : WORK_ORDER, .order = o, .service = o->service};
+	log_info("keeper", "order=%s service=%s %s %s by %s", id_text(ID_ORDER, o->order),
+	    o->service ? o->service : "-", resume ? "resumes" : "begins", enum_name(&order_kind_enum, o->kind),
+	    o->issuer ? o->issuer : "-");
 	if (o->kind == ORDER_PROBE)
 		return observe_probe_order(k, o, reterr);
 	observe_yield(k);
@@ -36,11 +46,14 @@ static enum err_code io_start(void *ctx, const struct order *o, bool resume, str
 	return rc;
 }
 
-static void io_cancel(void *ctx, struct id order) { jobs_cancel(((struct keeper *)ctx)->jobs, order); }
+static void io_cancel(void *ctx, struct id order)
+{
+	jobs_cancel(((struct keeper *)ctx)->jobs, order);
+}
 
 static void io_tell(void *ctx, const struct order_report *r)
 {
-	struct report out = { .order = r };
+	struct report out = {.order = r};
 	keeper_tell(ctx, IMPORTANCE_RESULT, &out);
 }
 
@@ -63,8 +76,11 @@ static bool io_authorised(void *ctx, const struct order *o, char why[TEXT_LINE_M
 	for (size_t i = 0; i < service->actions.count && i < CONFIG_ACTIONS_MAX; i++)
 		if (LIST_AT(service->actions, struct action_config, i).automatic)
 			actions[action_count++] = LIST_AT(service->actions, struct action_config, i).name;
-	struct host_rules rules = { .host = k->c->host, .keys = &k->keys, .automatic = service->rollback.automatic, .actions = { actions, action_count },
-		.now_ms = clock_wall_ms() };
+	struct host_rules rules = {.host = k->c->host,
+	    .keys = &k->keys,
+	    .automatic = service->rollback.automatic,
+	    .actions = {actions, action_count},
+	    .now_ms = clock_wall_ms()};
 	enum verdict v = order_authorised(o, &rules, arena, text);
 	if (v != VERDICT_AUTHORISED)
 		text_format(why, TEXT_LINE_MAX, "%s: %.400s", enum_name(&verdict_enum, v), text);
@@ -79,11 +95,14 @@ static uint64_t io_now(void *ctx)
 
 /* ---- workers ---- */
 
-static void on_report(void *ctx, const struct report *r) { observe_report(ctx, r); }
+static void on_report(void *ctx, const struct report *r)
+{
+	observe_report(ctx, r);
+}
 
 static void on_progress(void *ctx, const struct progress *p)
 {
-	struct channel_message m = { .type = CHANNEL_PROGRESS, .progress = p };
+	struct channel_message m = {.type = CHANNEL_PROGRESS, .progress = p};
 	(void)guard_send(ctx, &m); /* now or never */
 }
 
@@ -97,17 +116,20 @@ static void on_ended(void *ctx, const struct work_spec *spec, bool clean)
 	if (spec->order) /* a worker that ended without its order's end crashed, however it exited */
 		orders_on_job_lost(k->orders, spec->order->order);
 	else if (!clean)
-		keeper_notice(k, SEVERITY_MEDIUM, "worker-crashed", spec->service, "a worker of the agent crashed: see its log");
+		keeper_notice(
+		    k, SEVERITY_MEDIUM, "worker-crashed", spec->service, "a worker of the agent crashed: see its log");
 }
 
 enum err_code obey_new(struct keeper *k, struct err *reterr)
 {
-	struct orders_io io = { k, io_put, io_remove, io_put_epoch, io_start, io_cancel, io_tell, io_authorised, io_now };
-	struct jobs_events events = { k, on_report, on_progress, on_ended };
+	struct orders_io io = {k, io_put, io_remove, io_put_epoch, io_start, io_cancel, io_tell, io_authorised, io_now};
+	struct jobs_events events = {k, on_report, on_progress, on_ended};
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(0);
 	struct list entries;
 	uint64_t epoch;
-	enum err_code rc = arena ? approval_keys_parse(&k->c->approvers, k->c->approvals_needed, k->arena, &k->keys, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
+	enum err_code rc =
+	    arena ? approval_keys_parse(&k->c->approvers, k->c->approvals_needed, k->arena, &k->keys, reterr)
+		  : err_set(reterr, ERR_NOMEM, "out of memory");
 	if (rc == ERR_OK)
 		rc = jobs_new(k->loop, k->c, &events, &k->jobs, reterr);
 	if (rc == ERR_OK)

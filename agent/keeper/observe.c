@@ -26,8 +26,8 @@ void keeper_notice(struct keeper *k, enum severity severity, const char *what, c
 {
 	char line[TEXT_LINE_MAX];
 	text_copy(line, sizeof line, text);
-	struct notice_report body = { .severity = severity, .what = what, .text = line, .service = service };
-	struct report r = { .notice = &body };
+	struct notice_report body = {.severity = severity, .what = what, .text = line, .service = service};
+	struct report r = {.notice = &body};
 	keeper_tell(k, IMPORTANCE_EVENT, &r);
 }
 
@@ -44,7 +44,7 @@ static struct watched *find(struct keeper *k, const char *service)
 static void report_health(struct watched *w, bool changed)
 {
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(REPORT_ARENA);
-	struct health_report body = { .service = w->service->name, .changed = changed };
+	struct health_report body = {.service = w->service->name, .changed = changed};
 	struct err err = ERR_INIT;
 	if (!w->service->probes.count)
 		return;
@@ -52,7 +52,7 @@ static void report_health(struct watched *w, bool changed)
 		log_warn("keeper", "service=%s health cannot be told: %s", w->service->name, err.msg);
 		return;
 	}
-	struct report r = { .health = &body };
+	struct report r = {.health = &body};
 	keeper_tell(w->k, changed ? IMPORTANCE_EVENT : IMPORTANCE_HEALTH, &r);
 	w->last_report_ms = loop_now_ms(w->k->loop);
 }
@@ -69,8 +69,8 @@ static void on_result(void *ctx, const struct service_config *service, const str
 	struct watched *w = find(k, service->name);
 	if (!w || !changed)
 		return;
-	log_info("probe", "service=%s probe=%s is %s: %s", service->name, result->probe, enum_name(&probe_state_enum, result->settled),
-	    result->text ? result->text : "");
+	log_info("probe", "service=%s probe=%s is %s: %s", service->name, result->probe,
+	    enum_name(&probe_state_enum, result->settled), result->text ? result->text : "");
 	report_health(w, true);
 	if (result->settled == PROBE_CRITICAL || result->settled == PROBE_WARNING) {
 		want_drift(w); /* what changed?  The controller wants to know before it asks */
@@ -95,12 +95,17 @@ static bool is_well(struct watched *w)
 static void on_order_checked(void *ctx, const struct probe_check *check)
 {
 	struct watched *w = ctx;
-	struct order_report r = { .order = w->probe_order, .kind = ORDER_PROBE, .service = w->service->name, .outcome = ORDER_OK, .at_ms = clock_wall_ms(),
-		.healthy = check->all_ok, .text = check->all_ok ? "every probe passed" : "not every probe passed" };
+	struct order_report r = {.order = w->probe_order,
+	    .kind = ORDER_PROBE,
+	    .service = w->service->name,
+	    .outcome = ORDER_OK,
+	    .at_ms = clock_wall_ms(),
+	    .healthy = check->all_ok,
+	    .text = check->all_ok ? "every probe passed" : "not every probe passed"};
 	report_health(w, true);
 	if (id_is_zero(w->probe_order))
 		return;
-	w->probe_order = (struct id){ 0 };
+	w->probe_order = (struct id){0};
 	orders_on_job_report(w->k->orders, &r);
 }
 
@@ -108,11 +113,12 @@ enum err_code observe_probe_order(struct keeper *k, const struct order *o, struc
 {
 	struct watched *w = find(k, o->service);
 	if (!w || !id_is_zero(w->probe_order))
-		return err_set(reterr, w ? ERR_BUSY : ERR_NOT_FOUND, w ? "its probes are being run already" : "agent.yaml declares no such service");
+		return err_set(reterr, w ? ERR_BUSY : ERR_NOT_FOUND,
+		    w ? "its probes are being run already" : "agent.yaml declares no such service");
 	w->probe_order = o->order;
 	enum err_code rc = probe_set_check(k->probes, o->service, true, on_order_checked, w, reterr);
 	if (rc != ERR_OK)
-		w->probe_order = (struct id){ 0 };
+		w->probe_order = (struct id){0};
 	return rc;
 }
 
@@ -134,19 +140,22 @@ void observe_changed(struct keeper *k, const char *service, bool begins)
 static enum err_code on_log(void *ctx, const struct log_report *report, struct err *reterr)
 {
 	struct keeper *k = ctx;
-	struct report r = { .sequence = 1, .at_ms = clock_wall_ms(), .importance = IMPORTANCE_EVENT, .log = report };
+	struct report r = {.sequence = 1, .at_ms = clock_wall_ms(), .importance = IMPORTANCE_EVENT, .log = report};
 	return k->outgoing ? outgoing_add(k->outgoing, &r, reterr) : ERR_OK;
 }
 
-/* ---- drift: only what is new is told, or what a failing probe made us look for: that nothing changed tells, too ---- */
+/* ---- drift: only what is new is told, or what a failing probe made us look for: that nothing changed tells, too ----
+ */
 
 static bool is_news(struct watched *w, const struct drift_report *d)
 {
 	struct seen_drift *s = &w->drift[d->component];
 	const char *version = d->version_now ? d->version_now : "";
-	bool same = s->known && id_equal(s->snapshot, d->snapshot) && s->changed == d->changed && s->added == d->added && s->removed == d->removed &&
-	    s->newest_ms == d->newest_change_ms && !memcmp(&s->digest, &d->digest, sizeof s->digest) && text_starts(version, s->version);
-	*s = (struct seen_drift){ true, d->snapshot, d->changed, d->added, d->removed, d->newest_change_ms, d->digest, "" };
+	bool same = s->known && id_equal(s->snapshot, d->snapshot) && s->changed == d->changed &&
+		    s->added == d->added && s->removed == d->removed && s->newest_ms == d->newest_change_ms &&
+		    !memcmp(&s->digest, &d->digest, sizeof s->digest) && text_starts(version, s->version);
+	*s = (struct seen_drift){
+	    true, d->snapshot, d->changed, d->added, d->removed, d->newest_change_ms, d->digest, ""};
 	text_copy(s->version, sizeof s->version, version);
 	return !same;
 }
@@ -162,18 +171,20 @@ void observe_report(struct keeper *k, const struct report *r)
 	if (w && r->drift->component < COMPONENT_COUNT && !is_news(w, r->drift) && !w->drift_told)
 		return;
 	if (w)
-		log_info("drift", "service=%s %s: %llu changed, %llu added, %llu removed", r->drift->service, enum_name(&component_enum, r->drift->component),
-		    (unsigned long long)r->drift->changed, (unsigned long long)r->drift->added, (unsigned long long)r->drift->removed);
+		log_info("drift", "service=%s %s: %llu changed, %llu added, %llu removed", r->drift->service,
+		    enum_name(&component_enum, r->drift->component), (unsigned long long)r->drift->changed,
+		    (unsigned long long)r->drift->added, (unsigned long long)r->drift->removed);
 	keeper_tell(k, (enum importance)r->importance, &copy);
 }
 
 static void drift_tick(struct watched *w, uint64_t now_ms)
 {
 	struct keeper *k = w->k;
-	struct work_spec spec = { .kind = WORK_DRIFT, .service = w->service->name, .suspect = !is_well(w) };
+	struct work_spec spec = {.kind = WORK_DRIFT, .service = w->service->name, .suspect = !is_well(w)};
 	uint64_t every_ms = k->c->drift_every_ms ? k->c->drift_every_ms : KEEPER_DRIFT_DEFAULT_MS;
 	struct err err = ERR_INIT;
-	if (now_ms < w->next_drift_ms || jobs_running(k->jobs, WORK_DRIFT, w->service->name) || orders_is_running(k->orders, w->service->name))
+	if (now_ms < w->next_drift_ms || jobs_running(k->jobs, WORK_DRIFT, w->service->name) ||
+	    orders_is_running(k->orders, w->service->name))
 		return;
 	w->next_drift_ms = now_ms + every_ms;
 	w->drift_told = w->drift_wanted;
@@ -186,7 +197,7 @@ static void drift_tick(struct watched *w, uint64_t now_ms)
 
 static uint64_t jittered(const struct watched *w, uint64_t every_ms)
 {
-	static const uint64_t key[2] = { 0x6b65646765, 0x7363686564 };
+	static const uint64_t key[2] = {0x6b65646765, 0x7363686564};
 	struct buf name = BUF_INIT;
 	buf_printf(&name, "%s/%s", w->k->c->host, w->service->name);
 	uint64_t h = siphash(key, name.data, name.size);
@@ -199,10 +210,12 @@ static void snapshot_tick(struct watched *w, uint64_t now_ms)
 {
 	struct keeper *k = w->k;
 	struct err err = ERR_INIT;
-	if (!w->service->snapshots.every_ms || now_ms < w->next_snapshot_ms || orders_is_running(k->orders, w->service->name))
+	if (!w->service->snapshots.every_ms || now_ms < w->next_snapshot_ms ||
+	    orders_is_running(k->orders, w->service->name))
 		return;
 	w->next_snapshot_ms = now_ms + jittered(w, w->service->snapshots.every_ms);
-	struct work_spec spec = { .kind = WORK_SNAPSHOT, .service = w->service->name, .reason = SNAPSHOT_SCHEDULED, .suspect = !is_well(w) };
+	struct work_spec spec = {
+	    .kind = WORK_SNAPSHOT, .service = w->service->name, .reason = SNAPSHOT_SCHEDULED, .suspect = !is_well(w)};
 	observe_yield(k);
 	if (jobs_start(k->jobs, &spec, &err) != ERR_OK) {
 		log_error("snapshot", "service=%s cannot be taken now: %s", w->service->name, err.msg);
@@ -227,17 +240,20 @@ void observe_yield(struct keeper *k)
 
 static bool is_busy(const struct keeper *k)
 {
-	return orders_running(k->orders) || jobs_running(k->jobs, WORK_SNAPSHOT, NULL) || jobs_running(k->jobs, WORK_VERIFY, NULL) ||
-	       jobs_running(k->jobs, WORK_PRUNE, NULL);
+	return orders_running(k->orders) || jobs_running(k->jobs, WORK_SNAPSHOT, NULL) ||
+	       jobs_running(k->jobs, WORK_VERIFY, NULL) || jobs_running(k->jobs, WORK_PRUNE, NULL);
 }
 
-static uint64_t shorter(uint64_t a, uint64_t b) { return a && (a < b || !b) ? a : b; }
+static uint64_t shorter(uint64_t a, uint64_t b)
+{
+	return a && (a < b || !b) ? a : b;
+}
 
 /* The worker looks for itself what is due; here is only how often it is asked. */
 static void verify_tick(struct watched *w, uint64_t now_ms)
 {
 	struct keeper *k = w->k;
-	struct work_spec spec = { .kind = WORK_VERIFY, .service = w->service->name };
+	struct work_spec spec = {.kind = WORK_VERIFY, .service = w->service->name};
 	uint64_t every_ms = shorter(w->service->snapshots.verify_every_ms, w->service->snapshots.sample_every_ms);
 	struct err err = ERR_INIT;
 	if (!every_ms || now_ms < w->next_verify_ms || is_busy(k))
@@ -249,7 +265,7 @@ static void verify_tick(struct watched *w, uint64_t now_ms)
 
 static void prune_tick(struct keeper *k, uint64_t now_ms)
 {
-	struct work_spec spec = { .kind = WORK_PRUNE };
+	struct work_spec spec = {.kind = WORK_PRUNE};
 	struct err err = ERR_INIT;
 	if (!k->c->prune_every_ms || !k->watched_count || now_ms < k->next_prune_ms || is_busy(k))
 		return;
@@ -264,7 +280,8 @@ static void plan_upkeep(struct keeper *k)
 	for (size_t i = 0; i < k->watched_count; i++) {
 		struct watched *w = &k->watched[i];
 		const struct snapshots_config *c = &w->service->snapshots;
-		w->next_verify_ms = now_ms + jittered(w, shorter(shorter(c->verify_every_ms, c->sample_every_ms), UPKEEP_FIRST_MS));
+		w->next_verify_ms =
+		    now_ms + jittered(w, shorter(shorter(c->verify_every_ms, c->sample_every_ms), UPKEEP_FIRST_MS));
 		w->next_drill_look_ms = now_ms + jittered(w, shorter(c->drill_every_ms, UPKEEP_FIRST_MS));
 		if (!i)
 			k->next_prune_ms = now_ms + jittered(w, shorter(k->c->prune_every_ms, UPKEEP_FIRST_MS));
@@ -276,7 +293,8 @@ static void thaw_leftover(struct watched *w)
 {
 	char work[PATH_LIMIT];
 	struct err err = ERR_INIT;
-	if (!text_format(work, sizeof work, "%s/prepare", w->k->c->state_directory) || database_thaw_leftover(work, w->service, &err) == ERR_OK)
+	if (!text_format(work, sizeof work, "%s/prepare", w->k->c->state_directory) ||
+	    database_thaw_leftover(work, w->service, &err) == ERR_OK)
 		return;
 	log_error("database", "service=%s %s", w->service->name, err.msg);
 	keeper_notice(w->k, SEVERITY_CRITICAL, "frozen", w->service->name, err.msg);
@@ -325,8 +343,8 @@ enum err_code observe_new(struct keeper *k, struct err *reterr)
 		k->watched[i].k = k;
 		k->watched[i].service = &LIST_AT(k->c->services, struct service_config, i);
 	}
-	k->probe_events = (struct probe_set_events){ k, on_result };
-	k->log_events = (struct logwatch_events){ k, on_log };
+	k->probe_events = (struct probe_set_events){k, on_result};
+	k->log_events = (struct logwatch_events){k, on_log};
 	enum err_code rc = probe_set_new(k->loop, k->c, &k->probe_events, &k->probes, reterr);
 	if (rc == ERR_OK)
 		rc = deaths_new(k, reterr);

@@ -73,7 +73,8 @@ void orders_on_halt(struct orders *o, bool on);
 void orders_on_job_report(struct orders *o, const struct order_report *r);
 /* A job is gone without an end: it crashed.  It is begun again in resume mode a few times, then ends FAILED_DIRTY. */
 void orders_on_job_lost(struct orders *o, struct id order);
-/* Every second or so: an accepted order is not asked for again, so that nothing else may happen here before its end is told. */
+/* Every second or so: an accepted order is not asked for again, so that nothing else may happen here before its end is
+ * told. */
 void orders_on_tick(struct orders *o);
 void orders_on_told(struct orders *o, struct id order);
 bool orders_is_running(const struct orders *o, const char *service); /* a changing order */

@@ -6,7 +6,13 @@
 
 #include "shared/redact/leaving.h"
 
-struct waiting { uint64_t token; struct arena *arena; struct report report; size_t bytes; bool sent; };
+struct waiting {
+	uint64_t token;
+	struct arena *arena;
+	struct report report;
+	size_t bytes;
+	bool sent;
+};
 struct outgoing {
 	struct outgoing_io io;
 	struct waiting all[OUTGOING_MAX]; /* oldest first */
@@ -43,7 +49,8 @@ static bool drop_one(struct outgoing *o, uint32_t importance)
 {
 	size_t worst = o->count;
 	for (size_t i = 0; i < o->count; i++)
-		if (o->all[i].report.importance >= importance && (worst == o->count || o->all[i].report.importance > o->all[worst].report.importance))
+		if (o->all[i].report.importance >= importance &&
+		    (worst == o->count || o->all[i].report.importance > o->all[worst].report.importance))
 			worst = i;
 	if (worst == o->count)
 		return false;
@@ -52,12 +59,16 @@ static bool drop_one(struct outgoing *o, uint32_t importance)
 	return true;
 }
 
-static void hand_over(struct outgoing *o, struct waiting *w) { w->sent = o->io.send(o->io.ctx, w->token, &w->report) == ERR_OK; }
+static void hand_over(struct outgoing *o, struct waiting *w)
+{
+	w->sent = o->io.send(o->io.ctx, w->token, &w->report) == ERR_OK;
+}
 
 enum err_code outgoing_add(struct outgoing *o, const struct report *r, struct err *reterr)
 {
-	struct waiting w = { .arena = arena_new(MESSAGE_SIZE_MAX) };
-	enum err_code rc = w.arena ? record_copy(&report_type, r, w.arena, &w.report, reterr) : err_set(reterr, ERR_NOMEM, "out of memory for a report");
+	struct waiting w = {.arena = arena_new(MESSAGE_SIZE_MAX)};
+	enum err_code rc = w.arena ? record_copy(&report_type, r, w.arena, &w.report, reterr)
+				   : err_set(reterr, ERR_NOMEM, "out of memory for a report");
 	if (rc == ERR_OK)
 		rc = redact_leaving_record(&report_type, &w.report, w.arena, reterr);
 	if (rc != ERR_OK) {
@@ -94,7 +105,10 @@ void outgoing_resend(struct outgoing *o)
 		hand_over(o, &o->all[i]);
 }
 
-size_t outgoing_count(const struct outgoing *o) { return o->count; }
+size_t outgoing_count(const struct outgoing *o)
+{
+	return o->count;
+}
 
 uint64_t outgoing_take_dropped(struct outgoing *o)
 {

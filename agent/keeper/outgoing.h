@@ -1,16 +1,17 @@
 /* agent/keeper/outgoing.h: reports on their way to the link's spool.
  *
- * This is where reports leave the keeper, so this is where every text in them that may be a host's own is redacted, whoever made it
- * (shared/redact/leaving.h).  A report is kept here, copied, until the link says that it is durable; when the link is restarted they are all handed over again (the
- * controller applies each sequence once; what is spooled twice is told twice, so orders carry ids and health is idempotent).  Bounded: beyond
- * the bounds the least important and oldest go, and are counted.  Pure but for the send callback.  Loop thread only. */
+ * This is where reports leave the keeper, so this is where every text in them that may be a host's own is redacted,
+ * whoever made it (shared/redact/leaving.h).  A report is kept here, copied, until the link says that it is durable;
+ * when the link is restarted they are all handed over again (the controller applies each sequence once; what is spooled
+ * twice is told twice, so orders carry ids and health is idempotent).  Bounded: beyond the bounds the least important
+ * and oldest go, and are counted.  Pure but for the send callback.  Loop thread only. */
 #ifndef KEDGE_AGENT_KEEPER_OUTGOING_H
 #define KEDGE_AGENT_KEEPER_OUTGOING_H
 
 #include "shared/message/message.h"
 
 enum {
-	OUTGOING_MAX = 1024,          /* reports that wait while the link is being restarted */
+	OUTGOING_MAX = 1024, /* reports that wait while the link is being restarted */
 	OUTGOING_BYTES_MAX = 8 << 20,
 };
 

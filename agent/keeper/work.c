@@ -1,6 +1,6 @@
 /* agent/keeper/work.c */
-#include "agent/snapshot/upkeep.h"
 #include "agent/keeper/work.h"
+#include "agent/snapshot/upkeep.h"
 
 #include <poll.h>
 #include <string.h>
@@ -13,10 +13,10 @@
 #include "agent/keeper/work_copy.h"
 #include "agent/keeper/work_drill.h"
 #include "agent/probe/set.h"
+#include "agent/repository/recovery.h"
 #include "agent/rollback/prepared.h"
 #include "agent/rollback/progressive.h"
 #include "agent/rollback/rollback.h"
-#include "agent/repository/recovery.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
@@ -25,12 +25,12 @@
 
 enum {
 	WORK_ARENA_MAX = 64 << 20,
-	PROVE_TRIES = 20,            /* a service that has just started may need a moment */
+	PROVE_TRIES = 20, /* a service that has just started may need a moment */
 	PROVE_WAIT_MS = 250,
 	PROVE_LIMIT_MS = 60 * 1000,
-	FIRST_USE_MS = 10 * 1000,    /* another process makes the repository: keys, four folders, their syncs */
+	FIRST_USE_MS = 10 * 1000, /* another process makes the repository: keys, four folders, their syncs */
 	FIRST_USE_POLL_MS = 10,
-	WORK_PROVEN_MS = 60 * 1000,  /* a state that is this old, and its service still well, counts as healthy */
+	WORK_PROVEN_MS = 60 * 1000, /* a state that is this old, and its service still well, counts as healthy */
 };
 
 struct work { /* one piece of work */
@@ -45,12 +45,14 @@ struct work { /* one piece of work */
 
 /* ---- the repository ---- */
 
-/* What was declared for the day on which this host is lost.  That it cannot be done now must not stop what is done with the repository. */
+/* What was declared for the day on which this host is lost.  That it cannot be done now must not stop what is done with
+ * the repository. */
 static enum err_code with_recovery(const struct agent_config *c, enum err_code rc, struct repo *repo)
 {
 	struct err err = ERR_INIT;
 	bool changed;
-	if (rc == ERR_OK && c->recovery_keys.count && repo_set_recovery(repo, &c->recovery_keys, &changed, &err) != ERR_OK)
+	if (rc == ERR_OK && c->recovery_keys.count &&
+	    repo_set_recovery(repo, &c->recovery_keys, &changed, &err) != ERR_OK)
 		log_warn("snapshot", "the keys could not be wrapped for recovery: %s", err.msg);
 	return rc;
 }
@@ -60,7 +62,8 @@ enum err_code work_repo(const struct agent_config *c, struct repo **ret, struct 
 	char path[PATH_LIMIT], lock_path[PATH_LIMIT];
 	CLEANUP(cleanup_fd) int lock = -1;
 	uint64_t began = clock_mono_ms();
-	if (!text_format(path, sizeof path, "%s/repository", c->state_directory) || !text_format(lock_path, sizeof lock_path, "%s/repository.lock", c->state_directory))
+	if (!text_format(path, sizeof path, "%s/repository", c->state_directory) ||
+	    !text_format(lock_path, sizeof lock_path, "%s/repository.lock", c->state_directory))
 		return err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
 	enum err_code rc = repo_open(path, c->host, ret, reterr);
 	if (rc != ERR_NOT_FOUND)
@@ -89,7 +92,7 @@ static void tell(struct work *w, enum importance importance, struct report *r)
 
 static void tell_order(struct work *w, const struct order_report *o)
 {
-	struct report r = { .order = o };
+	struct report r = {.order = o};
 	tell(w, IMPORTANCE_RESULT, &r);
 }
 
@@ -98,8 +101,13 @@ static void end_order(struct work *w, enum order_outcome outcome, const char *te
 	const struct order *o = w->spec->order;
 	char line[TEXT_LINE_MAX];
 	text_copy(line, sizeof line, text ? text : "");
-	struct order_report r = { .order = o->order, .kind = o->kind, .service = o->service, .outcome = outcome, .at_ms = clock_wall_ms(),
-		.steps = { w->steps, w->step_count }, .text = line[0] ? line : NULL };
+	struct order_report r = {.order = o->order,
+	    .kind = o->kind,
+	    .service = o->service,
+	    .outcome = outcome,
+	    .at_ms = clock_wall_ms(),
+	    .steps = {w->steps, w->step_count},
+	    .text = line[0] ? line : NULL};
 	tell_order(w, &r);
 }
 
@@ -111,8 +119,9 @@ static void on_progress(void *ctx, const struct snapshot_progress *p)
 {
 	struct work *w = ctx;
 	char size[TEXT_TIME_MAX], line[TEXT_LINE_MAX];
-	text_format(line, sizeof line, "%llu entries, %s read", (unsigned long long)p->entries, text_size_human(p->bytes_read, size));
-	struct progress out = { .step = STEP_SAFETY, .text = line };
+	text_format(line, sizeof line, "%llu entries, %s read", (unsigned long long)p->entries,
+	    text_size_human(p->bytes_read, size));
+	struct progress out = {.step = STEP_SAFETY, .text = line};
 	if (!w->out->progress || !w->spec->order || clock_mono_ms() - started_ms < 1000)
 		return;
 	out.order = w->spec->order->order;
@@ -125,16 +134,23 @@ static struct list points_of(struct work *w, const struct snapshot_summary *s)
 	struct component_point *points = arena_array(w->arena, s->components.count + 1, sizeof *points);
 	for (size_t i = 0; points && i < s->components.count; i++) {
 		const struct snapshot_component *c = &LIST_AT(s->components, struct snapshot_component, i);
-		points[i] = (struct component_point){ c->component, c->digest, c->entries, c->size_bytes, c->version };
+		points[i] = (struct component_point){c->component, c->digest, c->entries, c->size_bytes, c->version};
 	}
-	return (struct list){ points, points ? s->components.count : 0 };
+	return (struct list){points, points ? s->components.count : 0};
 }
 
 static void tell_snapshot(struct work *w, const struct snapshot_summary *s, bool verified)
 {
-	struct snapshot_report body = { .snapshot = s->snapshot, .service = s->service, .reason = s->reason, .taken_ms = s->taken_ms, .took_ms = s->took_ms,
-		.stored_bytes = s->stored_bytes, .components = points_of(w, s), .suspect = s->suspect || s->marks.suspect, .verified = verified };
-	struct report r = { .snapshot = &body };
+	struct snapshot_report body = {.snapshot = s->snapshot,
+	    .service = s->service,
+	    .reason = s->reason,
+	    .taken_ms = s->taken_ms,
+	    .took_ms = s->took_ms,
+	    .stored_bytes = s->stored_bytes,
+	    .components = points_of(w, s),
+	    .suspect = s->suspect || s->marks.suspect,
+	    .verified = verified};
+	struct report r = {.snapshot = &body};
 	tell(w, IMPORTANCE_EVENT, &r);
 }
 
@@ -144,14 +160,18 @@ static void tell_snapshot_failed(struct work *w, const char *service, uint32_t r
 	struct random random;
 	text_copy(line, sizeof line, why);
 	random_init_system(&random);
-	struct snapshot_report body = { .snapshot = id_new(clock_wall_ms(), &random), /* of the attempt */
-		.service = service, .reason = reason, .taken_ms = clock_wall_ms(), .error = line };
-	struct report r = { .snapshot = &body };
+	struct snapshot_report body = {.snapshot = id_new(clock_wall_ms(), &random), /* of the attempt */
+	    .service = service,
+	    .reason = reason,
+	    .taken_ms = clock_wall_ms(),
+	    .error = line};
+	struct report r = {.snapshot = &body};
 	log_error("snapshot", "service=%s not taken: %s", service, why);
 	tell(w, IMPORTANCE_EVENT, &r);
 }
 
-static enum err_code take(struct work *w, const char *name, uint32_t reason, bool suspect, struct snapshot_summary *ret, struct err *reterr)
+static enum err_code take(
+    struct work *w, const char *name, uint32_t reason, bool suspect, struct snapshot_summary *ret, struct err *reterr)
 {
 	const struct service_config *service = agent_config_service(w->c, name);
 	char folder[PATH_LIMIT];
@@ -159,8 +179,12 @@ static enum err_code take(struct work *w, const char *name, uint32_t reason, boo
 		return err_set(reterr, ERR_NOT_FOUND, "agent.yaml declares no service %s", name);
 	if (!text_format(folder, sizeof folder, "%s/prepare", w->c->state_directory))
 		return err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
-	struct snapshot_options o = { .reason = reason, .suspect = suspect, .now_ms = clock_wall_ms(), .progress = on_progress, .progress_ctx = w,
-		.cancel = w->out->cancel };
+	struct snapshot_options o = {.reason = reason,
+	    .suspect = suspect,
+	    .now_ms = clock_wall_ms(),
+	    .progress = on_progress,
+	    .progress_ctx = w,
+	    .cancel = w->out->cancel};
 	struct snapshot_version schemas[COMPONENT_COUNT];
 	struct err why = ERR_INIT;
 	schema_versions(service, w->arena, schemas, &o.version_count);
@@ -199,7 +223,7 @@ static void order_snapshot(struct work *w)
 static void order_verify(struct work *w)
 {
 	const struct order *o = w->spec->order;
-	struct verify_options options = { .now_ms = clock_wall_ms(), .cancel = w->out->cancel };
+	struct verify_options options = {.now_ms = clock_wall_ms(), .cancel = w->out->cancel};
 	struct verify_result done;
 	struct snapshot_summary s;
 	struct err err = ERR_INIT;
@@ -218,7 +242,11 @@ static void order_verify(struct work *w)
 
 /* ---- proof by probes ---- */
 
-struct proving { struct loop *loop; bool done, ok; char *text; };
+struct proving {
+	struct loop *loop;
+	bool done, ok;
+	char *text;
+};
 
 static void on_checked(void *ctx, const struct probe_check *check)
 {
@@ -227,13 +255,15 @@ static void on_checked(void *ctx, const struct probe_check *check)
 	p->ok = check->all_ok;
 	for (size_t i = 0; i < check->count && !p->ok; i++)
 		if (check->results[i]->state != PROBE_OK && check->results[i]->state != PROBE_WARNING) {
-			text_format(p->text, TEXT_LINE_MAX, "%s: %.200s", check->results[i]->probe, check->results[i]->text ? check->results[i]->text : "no answer");
+			text_format(p->text, TEXT_LINE_MAX, "%s: %.200s", check->results[i]->probe,
+			    check->results[i]->text ? check->results[i]->text : "no answer");
 			break;
 		}
 	loop_stop(p->loop);
 }
 
-static void ignore_result(void *ctx, const struct service_config *service, const struct probe_result *result, bool changed)
+static void ignore_result(
+    void *ctx, const struct service_config *service, const struct probe_result *result, bool changed)
 {
 	(void)ctx;
 	(void)service;
@@ -241,9 +271,10 @@ static void ignore_result(void *ctx, const struct service_config *service, const
 	(void)changed;
 }
 
-static bool prove_once(struct loop *loop, struct probe_set *set, const char *service, bool deep, char text[TEXT_LINE_MAX])
+static bool prove_once(
+    struct loop *loop, struct probe_set *set, const char *service, bool deep, char text[TEXT_LINE_MAX])
 {
-	struct proving p = { .loop = loop, .text = text };
+	struct proving p = {.loop = loop, .text = text};
 	struct err err = ERR_INIT;
 	if (probe_set_check(set, service, deep, on_checked, &p, &err) != ERR_OK) {
 		text_copy(text, TEXT_LINE_MAX, err.msg);
@@ -259,7 +290,7 @@ bool work_prove(const struct agent_config *c, const char *service, bool deep, ch
 {
 	struct loop *loop = NULL;
 	struct probe_set *set = NULL;
-	struct probe_set_events events = { .on_result = ignore_result };
+	struct probe_set_events events = {.on_result = ignore_result};
 	struct err err = ERR_INIT;
 	uint64_t began = clock_mono_ms();
 	bool ok = false;
@@ -286,10 +317,14 @@ static void on_step(void *ctx, const struct order_step *step)
 	struct work *w = ctx;
 	if (w->step_count < REPORT_STEPS_MAX)
 		w->steps[w->step_count++] = *step;
-	log_info("rollback", "order=%s step %s %s in %llu ms%s%s", id_text(ID_ORDER, w->spec->order->order), enum_name(&step_kind_enum, step->kind),
-	    step->ok ? "done" : "failed", (unsigned long long)step->took_ms, step->text ? ": " : "", step->text ? step->text : "");
-	struct progress p = { .order = w->spec->order->order, .service = w->spec->order->service, .step = step->kind,
-		.percent = 100.0 * (double)w->step_count / 8.0 < 99.0 ? 100.0 * (double)w->step_count / 8.0 : 99.0, .text = step->text };
+	log_info("rollback", "order=%s step %s %s in %llu ms%s%s", id_text(ID_ORDER, w->spec->order->order),
+	    enum_name(&step_kind_enum, step->kind), step->ok ? "done" : "failed", (unsigned long long)step->took_ms,
+	    step->text ? ": " : "", step->text ? step->text : "");
+	struct progress p = {.order = w->spec->order->order,
+	    .service = w->spec->order->service,
+	    .step = step->kind,
+	    .percent = 100.0 * (double)w->step_count / 8.0 < 99.0 ? 100.0 * (double)w->step_count / 8.0 : 99.0,
+	    .text = step->text};
 	if (w->out->progress)
 		w->out->progress(w->out->ctx, &p);
 }
@@ -352,10 +387,15 @@ static bool has_journal(struct work *w, struct id order)
 static void order_rollback(struct work *w, bool resume)
 {
 	const struct order *o = w->spec->order;
-	struct rollback_io io = { w, on_step, on_prove, on_cancelled, on_now };
-	struct rollback_request request = { .order = o->order, .service = agent_config_service(w->c, o->service), .components = bits_of(&o->components),
-		.snapshot = o->snapshot, .run_limit_ms = o->run_limit_ms, .deep = o->deep, .precondition = o->precondition,
-		.cross_schema = o->plan && o->plan->cross_schema };
+	struct rollback_io io = {w, on_step, on_prove, on_cancelled, on_now};
+	struct rollback_request request = {.order = o->order,
+	    .service = agent_config_service(w->c, o->service),
+	    .components = bits_of(&o->components),
+	    .snapshot = o->snapshot,
+	    .run_limit_ms = o->run_limit_ms,
+	    .deep = o->deep,
+	    .precondition = o->precondition,
+	    .cross_schema = o->plan && o->plan->cross_schema};
 	struct snapshot_version schema[COMPONENT_COUNT];
 	struct rollback_result done;
 	struct err err = ERR_INIT;
@@ -369,17 +409,27 @@ static void order_rollback(struct work *w, bool resume)
 	}
 	bool progressive = o->kind == ORDER_ROLLBACK && o->plan && o->plan->progressive;
 	bool begun = resume && (has_journal(w, o->order) || rollback_is_progressive(w->c->state_directory, o->order));
-	enum err_code rc = progressive ? rollback_progressive(w->repo, w->c->state_directory, &request, &io, w->arena, &done, &err) :
-	                   begun ? rollback_recover(w->repo, w->c->state_directory, &request, &io, w->arena, &done, &err) :
-	                           rollback_run(w->repo, w->c->state_directory, &request, &io, w->arena, &done, &err);
+	enum err_code rc =
+	    progressive ? rollback_progressive(w->repo, w->c->state_directory, &request, &io, w->arena, &done, &err)
+	    : begun     ? rollback_recover(w->repo, w->c->state_directory, &request, &io, w->arena, &done, &err)
+			: rollback_run(w->repo, w->c->state_directory, &request, &io, w->arena, &done, &err);
 	if (rc != ERR_OK) {
 		end_order(w, begun ? ORDER_FAILED_DIRTY : ORDER_REFUSED, err.msg);
 		return;
 	}
 	tell_safety(w, done.safety_snapshot);
-	struct order_report r = { .order = o->order, .kind = o->kind, .service = o->service, .outcome = done.outcome, .at_ms = clock_wall_ms(),
-		.steps = done.steps, .safety_snapshot = done.safety_snapshot, .snapshot = done.snapshot, .components = done.components,
-		.digests_match = done.digests_match, .healthy = done.healthy, .text = done.text };
+	struct order_report r = {.order = o->order,
+	    .kind = o->kind,
+	    .service = o->service,
+	    .outcome = done.outcome,
+	    .at_ms = clock_wall_ms(),
+	    .steps = done.steps,
+	    .safety_snapshot = done.safety_snapshot,
+	    .snapshot = done.snapshot,
+	    .components = done.components,
+	    .digests_match = done.digests_match,
+	    .healthy = done.healthy,
+	    .text = done.text};
 	tell_order(w, &r);
 	settle(w, request.service); /* nobody waits for it any more */
 }
@@ -387,16 +437,18 @@ static void order_rollback(struct work *w, bool resume)
 /* ---- actions ---- */
 
 /* One program that the service declares, as a step that is told. */
-static bool run_step(struct work *w, enum step_kind kind, const struct list *argv, const struct service_config *service, struct err *reterr)
+static bool run_step(struct work *w, enum step_kind kind, const struct list *argv, const struct service_config *service,
+    struct err *reterr)
 {
-	const char *args[CONFIG_ARGV_MAX + 1] = { NULL };
-	struct order_step step = { .kind = kind, .began_ms = clock_wall_ms() };
+	const char *args[CONFIG_ARGV_MAX + 1] = {NULL};
+	struct order_step step = {.kind = kind, .began_ms = clock_wall_ms()};
 	uint64_t began = clock_mono_ms();
 	if (!argv->count)
 		return true;
 	for (size_t i = 0; i < argv->count && i < CONFIG_ARGV_MAX; i++)
 		args[i] = LIST_AT(*argv, const char *, i);
-	struct process_spec spec = { .argv = args, .timeout_ms = service->steps.timeout_ms, .leave_descendants = true, .merge_errors = true };
+	struct process_spec spec = {
+	    .argv = args, .timeout_ms = service->steps.timeout_ms, .leave_descendants = true, .merge_errors = true};
 	step.ok = process_run_ok(&spec, NULL, reterr) == ERR_OK;
 	step.took_ms = clock_mono_ms() - began;
 	if (!step.ok)
@@ -406,7 +458,8 @@ static bool run_step(struct work *w, enum step_kind kind, const struct list *arg
 }
 
 /* A stop that fails may be of what is dead already: whether it starts is what counts. */
-static bool run_action(struct work *w, const struct action_config *a, const struct service_config *service, struct err *reterr)
+static bool run_action(
+    struct work *w, const struct action_config *a, const struct service_config *service, struct err *reterr)
 {
 	if (a->run.count)
 		return run_step(w, STEP_ACTION, &a->run, service, reterr);
@@ -427,22 +480,36 @@ static void order_action(struct work *w)
 		return;
 	}
 	bool ran = run_action(w, a, service, &err), healthy = ran && work_prove(w->c, o->service, false, text);
-	struct order_report r = { .order = o->order, .kind = o->kind, .service = o->service, .outcome = healthy ? ORDER_OK : ORDER_FAILED_DIRTY,
-		.at_ms = clock_wall_ms(), .steps = { w->steps, w->step_count }, .healthy = healthy,
-		.text = arena_printf(w->arena, "%s %s", a->name, healthy ? "was run, and the probes pass" : ran ? text : err.msg) };
+	struct order_report r = {.order = o->order,
+	    .kind = o->kind,
+	    .service = o->service,
+	    .outcome = healthy ? ORDER_OK : ORDER_FAILED_DIRTY,
+	    .at_ms = clock_wall_ms(),
+	    .steps = {w->steps, w->step_count},
+	    .healthy = healthy,
+	    .text = arena_printf(w->arena, "%s %s", a->name,
+		healthy ? "was run, and the probes pass"
+		: ran   ? text
+			: err.msg)};
 	tell_order(w, &r);
 }
 
 /* ---- drift: what differs from the newest restore point that is not a safety net ---- */
 
-struct drifting { struct work *w; struct drift_report *now; char **paths[COMPONENT_COUNT]; size_t count[COMPONENT_COUNT]; };
+struct drifting {
+	struct work *w;
+	struct drift_report *now;
+	char **paths[COMPONENT_COUNT];
+	size_t count[COMPONENT_COUNT];
+};
 
 static bool on_difference(void *ctx, const struct snapshot_change *d)
 {
 	struct drifting *x = ctx;
 	char shown[PATH_LIMIT];
 	if (x->count[d->component] < REPORT_PATHS_MAX && d->path[0])
-		x->paths[d->component][x->count[d->component]++] = arena_strdup(x->w->arena, snapshot_path_text(d->path, shown, sizeof shown));
+		x->paths[d->component][x->count[d->component]++] =
+		    arena_strdup(x->w->arena, snapshot_path_text(d->path, shown, sizeof shown));
 	return true;
 }
 
@@ -451,7 +518,8 @@ static bool is_reference(const struct snapshot_summary *s)
 	return !s->suspect && !s->marks.suspect && (s->reason == SNAPSHOT_SCHEDULED || s->reason == SNAPSHOT_MANUAL);
 }
 
-static enum err_code reference_of(struct work *w, const char *service, struct snapshot **ret, bool *ret_found, struct err *reterr)
+static enum err_code reference_of(
+    struct work *w, const char *service, struct snapshot **ret, bool *ret_found, struct err *reterr)
 {
 	struct list all;
 	enum err_code rc = snapshot_list(w->repo, service, w->arena, &all, NULL, reterr);
@@ -464,7 +532,8 @@ static enum err_code reference_of(struct work *w, const char *service, struct sn
 	return rc;
 }
 
-static void tell_drift(struct work *w, const struct snapshot *reference, const struct drifting *x, const struct diff_result *d)
+static void tell_drift(
+    struct work *w, const struct snapshot *reference, const struct drifting *x, const struct diff_result *d)
 {
 	const struct snapshot_summary *about = snapshot_about(reference);
 	for (unsigned i = 0; i < COMPONENT_COUNT; i++) {
@@ -472,10 +541,18 @@ static void tell_drift(struct work *w, const struct snapshot *reference, const s
 		if (!c->compared)
 			continue;
 		/* Seen from the restore point: what is only there was removed since, what is only here was added. */
-		struct drift_report body = { .service = about->service, .component = i, .snapshot = about->snapshot, .changed = c->content + c->metadata,
-			.added = c->added, .removed = c->removed, .newest_change_ms = c->newest_change_ms, .digest = c->digest, .paths = { x->paths[i], x->count[i] },
-			.version_before = c->version_before[0] ? c->version_before : NULL, .version_now = c->version_now[0] ? c->version_now : NULL };
-		struct report r = { .drift = &body };
+		struct drift_report body = {.service = about->service,
+		    .component = i,
+		    .snapshot = about->snapshot,
+		    .changed = c->content + c->metadata,
+		    .added = c->added,
+		    .removed = c->removed,
+		    .newest_change_ms = c->newest_change_ms,
+		    .digest = c->digest,
+		    .paths = {x->paths[i], x->count[i]},
+		    .version_before = c->version_before[0] ? c->version_before : NULL,
+		    .version_now = c->version_now[0] ? c->version_now : NULL};
+		struct report r = {.drift = &body};
 		tell(w, IMPORTANCE_EVENT, &r);
 	}
 }
@@ -504,14 +581,15 @@ static void note_health(struct work *w, const struct snapshot_summary *s, const 
 	if (w->spec->suspect || s->marks.healthy_since_ms || s->taken_ms + WORK_PROVEN_MS > now_ms || has_drift(d))
 		return;
 	if (snapshot_mark(w->repo, s->snapshot, set_healthy, &now_ms, &err) != ERR_OK)
-		log_warn("snapshot", "service=%s %s cannot be marked: %s", s->service, id_text(ID_SNAPSHOT, s->snapshot), err.msg);
+		log_warn("snapshot", "service=%s %s cannot be marked: %s", s->service,
+		    id_text(ID_SNAPSHOT, s->snapshot), err.msg);
 }
 
 static void drift_of(struct work *w, const struct service_config *service)
 {
 	struct snapshot *reference = NULL;
-	struct drifting x = { .w = w };
-	struct diff_options o = { .cancel = w->out->cancel };
+	struct drifting x = {.w = w};
+	struct diff_options o = {.cancel = w->out->cancel};
 	struct diff_result d;
 	struct err err = ERR_INIT;
 	bool found;
@@ -546,15 +624,15 @@ static void tell_notice(struct work *w, enum severity severity, const char *what
 {
 	char line[TEXT_LINE_MAX];
 	text_copy(line, sizeof line, text);
-	struct notice_report body = { .severity = severity, .what = what, .text = line, .service = service };
-	struct report r = { .notice = &body };
+	struct notice_report body = {.severity = severity, .what = what, .text = line, .service = service};
+	struct report r = {.notice = &body};
 	tell(w, IMPORTANCE_EVENT, &r);
 }
 
 static void do_verify(struct work *w)
 {
 	const struct service_config *service = agent_config_service(w->c, w->spec->service);
-	struct verify_options o = { .now_ms = clock_wall_ms(), .cancel = w->out->cancel };
+	struct verify_options o = {.now_ms = clock_wall_ms(), .cancel = w->out->cancel};
 	struct verify_result done;
 	struct snapshot_summary s;
 	struct err err = ERR_INIT;
@@ -572,8 +650,8 @@ static void do_verify(struct work *w)
 		log_error("snapshot", "service=%s not verified: %s", w->spec->service, err.msg);
 	if (rc != ERR_OK)
 		return;
-	log_info("snapshot", "service=%s %s: %llu of %llu chunks read back and authenticated", s.service, id_text(ID_SNAPSHOT, s.snapshot),
-	    (unsigned long long)done.chunks, (unsigned long long)done.chunks_total);
+	log_info("snapshot", "service=%s %s: %llu of %llu chunks read back and authenticated", s.service,
+	    id_text(ID_SNAPSHOT, s.snapshot), (unsigned long long)done.chunks, (unsigned long long)done.chunks_total);
 	if (due == UPKEEP_VERIFY)
 		tell_snapshot(w, &s, true);
 }
@@ -605,9 +683,10 @@ static void do_prune(struct work *w)
 	if (rc != ERR_OK && rc != ERR_CANCELLED && rc != ERR_BUSY)
 		log_warn("snapshot", "nothing was pruned: %s", err.msg);
 	if (rc == ERR_OK)
-		log_info("snapshot", "pruned: %zu restore points removed, %llu packs condemned, %llu written anew, %s freed; %zu services keep all for now",
-		    done.removed.count, (unsigned long long)done.condemned_packs, (unsigned long long)done.repacked_packs,
-		    text_size_human(done.deleted_bytes, size), spared);
+		log_info("snapshot",
+		    "pruned: %zu restore points removed, %llu packs condemned, %llu written anew, %s freed; %zu services keep all for now",
+		    done.removed.count, (unsigned long long)done.condemned_packs,
+		    (unsigned long long)done.repacked_packs, text_size_human(done.deleted_bytes, size), spared);
 }
 
 /* ---- all of them ---- */
@@ -637,7 +716,7 @@ static void do_order(struct work *w, bool resume)
 
 void work_run(const struct agent_config *c, const struct work_spec *spec, const struct work_out *out)
 {
-	struct work w = { .c = c, .spec = spec, .out = out, .arena = arena_new(WORK_ARENA_MAX) };
+	struct work w = {.c = c, .spec = spec, .out = out, .arena = arena_new(WORK_ARENA_MAX)};
 	struct err err = ERR_INIT;
 	started_ms = clock_mono_ms();
 	enum err_code rc = w.arena ? work_repo(c, &w.repo, &err) : err_set(&err, ERR_NOMEM, "out of memory");

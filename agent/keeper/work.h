@@ -1,8 +1,8 @@
 /* agent/keeper/work.h: what a worker process does: snapshots, verification, drift, rollbacks.
  *
- * A worker is a short-lived child of the keeper: what it allocates goes with it, a crash hurts nobody else, and it dies with the keeper
- * (its journal then tells the next one).  It talks through struct work_out alone, so that the command line runs the same code.
- * Blocking. */
+ * A worker is a short-lived child of the keeper: what it allocates goes with it, a crash hurts nobody else, and it dies
+ * with the keeper (its journal then tells the next one).  It talks through struct work_out alone, so that the command
+ * line runs the same code. Blocking. */
 #ifndef KEDGE_AGENT_KEEPER_WORK_H
 #define KEDGE_AGENT_KEEPER_WORK_H
 
@@ -12,19 +12,29 @@
 #include "agent/snapshot/snapshot.h"
 #include "shared/message/message.h"
 
-enum work_kind { WORK_ORDER, WORK_RESUME, WORK_SNAPSHOT, WORK_DRIFT, WORK_VERIFY, WORK_PRUNE, WORK_COPY, WORK_DRILL, WORK_KIND_COUNT };
+enum work_kind {
+	WORK_ORDER,
+	WORK_RESUME,
+	WORK_SNAPSHOT,
+	WORK_DRIFT,
+	WORK_VERIFY,
+	WORK_PRUNE,
+	WORK_COPY,
+	WORK_DRILL,
+	WORK_KIND_COUNT
+};
 
 struct work_spec {
 	enum work_kind kind;
-	const struct order *order;     /* WORK_ORDER, WORK_RESUME */
-	const char *service;           /* WORK_SNAPSHOT, WORK_VERIFY, WORK_DRILL, WORK_DRIFT (NULL: every service) */
-	uint32_t reason;               /* WORK_SNAPSHOT: enum snapshot_reason */
-	bool suspect;                  /* WORK_SNAPSHOT, WORK_DRIFT: the service is not well */
+	const struct order *order; /* WORK_ORDER, WORK_RESUME */
+	const char *service;       /* WORK_SNAPSHOT, WORK_VERIFY, WORK_DRILL, WORK_DRIFT (NULL: every service) */
+	uint32_t reason;           /* WORK_SNAPSHOT: enum snapshot_reason */
+	bool suspect;              /* WORK_SNAPSHOT, WORK_DRIFT: the service is not well */
 };
 
 struct work_out { /* borrowed */
 	void *ctx;
-	void (*report)(void *ctx, const struct report *r);     /* one body; importance set */
+	void (*report)(void *ctx, const struct report *r); /* one body; importance set */
 	void (*progress)(void *ctx, const struct progress *p);
 	const atomic_bool *cancel;
 };

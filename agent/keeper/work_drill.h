@@ -4,7 +4,7 @@
 
 #include "agent/keeper/work.h"
 
-void work_drill(const struct agent_config *c, struct repo *r, const char *service, const struct work_out *out,
-    struct arena *arena);
+void work_drill(
+    const struct agent_config *c, struct repo *r, const char *service, const struct work_out *out, struct arena *arena);
 
 #endif

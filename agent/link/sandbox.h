@@ -16,8 +16,8 @@
 ERR_CHECK enum err_code sandbox_prepare(int keep_fd, struct err *reterr);
 /* Become uid and gid for good, without groups. */
 ERR_CHECK enum err_code sandbox_become(uid_t uid, gid_t gid, struct err *reterr);
-/* Last: confined.  A call that is not listed ends the process with SIGSYS; if say_which, after its number was written to
- * standard error. */
+/* Last: confined.  A call that is not listed ends the process with SIGSYS; if say_which, after its number was written
+ * to standard error. */
 ERR_CHECK enum err_code sandbox_enter(bool say_which, struct err *reterr);
 
 #endif

@@ -2,8 +2,8 @@
 #ifndef KEDGE_AGENT_OFFHOST_COPIED_H
 #define KEDGE_AGENT_OFFHOST_COPIED_H
 
-#include "agent/snapshot/manifest.h"
 #include "agent/repository/pack.h"
+#include "agent/snapshot/manifest.h"
 #include "shared/record/record.h"
 
 enum { COPIED_NAME_MAX = 160 }; /* "wal/", a service, a file of a log */
@@ -16,10 +16,10 @@ struct copied {
 	uint64_t stored_ms;       /* 0: begun; whether it arrived is not known */
 	uint64_t locked_until_ms; /* 0: not locked */
 	uint32_t inventory;       /* the first that names it, of what is gone the last that may; 0: none */
-	uint32_t base;      /* of an inventory: the whole one that it builds on; 0: of one of old, see copied_base() */
-	bool gone;          /* the repository has no use for it any more */
-	uint64_t gone_since_ms;   /* since when */
-	struct bytes packs; /* of a manifest: the ids of the packs that it needs, one after the other */
+	uint32_t base; /* of an inventory: the whole one that it builds on; 0: of one of old, see copied_base() */
+	bool gone;     /* the repository has no use for it any more */
+	uint64_t gone_since_ms; /* since when */
+	struct bytes packs;     /* of a manifest: the ids of the packs that it needs, one after the other */
 	struct bytes content; /* of marks: they change, so they travel in the inventory and are no object of their own;
 			 of a log's area: whose log it is, without its keys */
 };

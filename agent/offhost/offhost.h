@@ -29,8 +29,8 @@
 
 #include "agent/bucket/bucket.h"
 #include "agent/offhost/limits.h"
-#include "agent/snapshot/export.h"
 #include "agent/repository/repo.h"
+#include "agent/snapshot/export.h"
 
 struct offhost { /* borrowed by every call */
 	struct bucket_io store;

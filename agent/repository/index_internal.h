@@ -24,10 +24,10 @@ struct index {
 	pthread_mutex_t mutex;   /* of the next two */
 	struct index_state *now;
 	uint8_t stamp[INDEX_STAMP_SIZE]; /* of the list: its first bytes, a nonce among them */
-	bool broken;             /* under writers: whether the last list is on the disk is not known */
+	bool broken;                     /* under writers: whether the last list is on the disk is not known */
 };
 
-void index_state_leave(struct index_state *s); /* NULL is a no-op */
+void index_state_leave(struct index_state *s);        /* NULL is a no-op */
 struct index_state *index_state_now(struct index *x); /* one more user */
 /* Of the list on the disk.  False: there is none. */
 bool index_stamp(const struct index *x, uint8_t ret[INDEX_STAMP_SIZE]);
@@ -38,7 +38,7 @@ void index_guard_give(struct index *x);
 
 /* index_merge.c: entries of several sources in order of id, each id once: the first source that has it tells. */
 struct index_source {
-	const struct run *run;      /* NULL: the next two */
+	const struct run *run; /* NULL: the next two */
 	const uint8_t *entries;
 	size_t count;
 	/* index_merge's own */
@@ -50,7 +50,7 @@ struct index_source {
 typedef bool index_counts_fn(void *ctx, const struct place *p);
 /* *goon false: enough. */
 typedef enum err_code index_take_fn(void *ctx, const uint8_t *entry, bool *goon, struct err *reterr);
-ERR_CHECK enum err_code index_merge(struct index_source *sources, size_t count, index_counts_fn *counts, void *counts_ctx,
-    index_take_fn *take, void *take_ctx, struct err *reterr);
+ERR_CHECK enum err_code index_merge(struct index_source *sources, size_t count, index_counts_fn *counts,
+    void *counts_ctx, index_take_fn *take, void *take_ctx, struct err *reterr);
 
 #endif

@@ -4,15 +4,16 @@
 
 #include "agent/repository/key.h"
 
-ERR_CHECK enum err_code seal_hkdf(const uint8_t *secret, size_t secret_size, const uint8_t *salt, size_t salt_size, const uint8_t *info,
-    size_t info_size, uint8_t *out, size_t size, struct err *reterr);
+ERR_CHECK enum err_code seal_hkdf(const uint8_t *secret, size_t secret_size, const uint8_t *salt, size_t salt_size,
+    const uint8_t *info, size_t info_size, uint8_t *out, size_t size, struct err *reterr);
 ERR_CHECK enum err_code seal_public_of(const uint8_t seed[KEY_SIZE], uint8_t out[KEY_SIZE], struct err *reterr);
 ERR_CHECK enum err_code seal_sign(const uint8_t seed[KEY_SIZE], const char *domain, const void *data, size_t size,
     uint8_t out[SIGNATURE_SIZE], struct err *reterr);
 
 /* X25519 (RFC 7748).  ERR_INVALID: the other's key is none. */
 ERR_CHECK enum err_code seal_exchange_public(const uint8_t secret[KEY_SIZE], uint8_t out[KEY_SIZE], struct err *reterr);
-ERR_CHECK enum err_code seal_exchange(const uint8_t secret[KEY_SIZE], const uint8_t other[KEY_SIZE], uint8_t out[KEY_SIZE], struct err *reterr);
+ERR_CHECK enum err_code seal_exchange(
+    const uint8_t secret[KEY_SIZE], const uint8_t other[KEY_SIZE], uint8_t out[KEY_SIZE], struct err *reterr);
 
 struct sha256;
 struct sha256 *sha256_new(void); /* NULL: out of memory */
@@ -22,7 +23,8 @@ void sha256_add(struct sha256 *s, const void *data, size_t size);
 void sha256_end(struct sha256 *s, uint8_t out[32]); /* and begins anew */
 
 /* SHA-1 of head and then of what next yields until it returns 0: the name of a git blob. */
-void sha1_of(const void *head, size_t head_size, int (*next)(void *ctx, const void **data, size_t *size), void *ctx, uint8_t out[20]);
+void sha1_of(const void *head, size_t head_size, int (*next)(void *ctx, const void **data, size_t *size), void *ctx,
+    uint8_t out[20]);
 
 /* GMAC: authentication at memory speed; a nonce must never come twice under one key. */
 struct gmac;

@@ -1,7 +1,7 @@
 /* agent/repository/spool.h: what is too much for memory, written aside while a process needs it.
  *
- * Records lie in an unnamed file beside the packs, sealed under a key that nobody keeps; where the file system has no unnamed files they stay
- * in memory.  One thread at a time.  Blocking. */
+ * Records lie in an unnamed file beside the packs, sealed under a key that nobody keeps; where the file system has no
+ * unnamed files they stay in memory.  One thread at a time.  Blocking. */
 #ifndef KEDGE_AGENT_REPOSITORY_SPOOL_H
 #define KEDGE_AGENT_REPOSITORY_SPOOL_H
 

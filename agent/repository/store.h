@@ -1,11 +1,13 @@
 /* agent/repository/store.h: putting chunks into a repository, each only once.
  *
- * One store_run a snapshot, shared by its workers; one packer a worker, which fills packs of its own, so that workers never wait for one
- * another but for a moment when two meet the same chunk.  With keep false nothing is stored and chunks are only named (live digests).
+ * One store_run a snapshot, shared by its workers; one packer a worker, which fills packs of its own, so that workers
+ * never wait for one another but for a moment when two meet the same chunk.  With keep false nothing is stored and
+ * chunks are only named (live digests).
  *
- * Order: packs are synced and renamed by their packers; store_run_commit syncs packs/ and then commits the index.  What fails before leaves
- * packs that nothing refers to, and removes them when it still can.  A run that stores many chunks commits them on the way, in the same
- * order, so that it need not remember them all; what it has committed stays when it fails, until a prune finds that nothing needs it. */
+ * Order: packs are synced and renamed by their packers; store_run_commit syncs packs/ and then commits the index.  What
+ * fails before leaves packs that nothing refers to, and removes them when it still can.  A run that stores many chunks
+ * commits them on the way, in the same order, so that it need not remember them all; what it has committed stays when
+ * it fails, until a prune finds that nothing needs it. */
 #ifndef KEDGE_AGENT_REPOSITORY_STORE_H
 #define KEDGE_AGENT_REPOSITORY_STORE_H
 
@@ -35,9 +37,11 @@ uint8_t *packer_room(struct packer *p, size_t size, struct err *reterr);
 /* Takes the first size (> 0) bytes of that room as a chunk: names it, and stores it if it is new. */
 ERR_CHECK enum err_code packer_take(struct packer *p, size_t size, struct chunk_id *ret, struct err *reterr);
 /* room and take for bytes that lie elsewhere. */
-ERR_CHECK enum err_code packer_put(struct packer *p, const uint8_t *data, size_t size, struct chunk_id *ret, struct err *reterr);
+ERR_CHECK enum err_code packer_put(
+    struct packer *p, const uint8_t *data, size_t size, struct chunk_id *ret, struct err *reterr);
 /* The same for a page of a tree: they lie together, apart from other chunks. */
-ERR_CHECK enum err_code packer_put_page(struct packer *p, const uint8_t *data, size_t size, struct chunk_id *ret, struct err *reterr);
+ERR_CHECK enum err_code packer_put_page(
+    struct packer *p, const uint8_t *data, size_t size, struct chunk_id *ret, struct err *reterr);
 /* The last segments and pack, durable. */
 ERR_CHECK enum err_code packer_finish(struct packer *p, struct err *reterr);
 

@@ -6,7 +6,10 @@
 
 enum { SEEN_SHARDS = 16 };
 
-struct seen_slot { struct chunk_id id; bool used; };
+struct seen_slot {
+	struct chunk_id id;
+	bool used;
+};
 struct seen { /* chunk ids that this run has met, by their first byte */
 	pthread_mutex_t mutex;
 	struct seen_slot *slots;
@@ -15,19 +18,19 @@ struct seen { /* chunk ids that this run has met, by their first byte */
 struct store_run {
 	struct repo *repo;
 	bool keep, intact;
-	uint8_t *usable; /* by pack number */
+	uint8_t *usable;       /* by pack number */
 	struct pack_id *names; /* of these */
 	size_t usable_count;
 	struct seen seen[SEEN_SHARDS];
 	_Atomic uint64_t bytes;
-	pthread_mutex_t mutex; /* of packs */
+	pthread_mutex_t mutex;        /* of packs */
 	struct index_addition *packs; /* finished and not committed */
 	size_t pack_count;
-	uint64_t waiting_chunks;      /* in these */
-	bool committing;              /* somebody is at it */
-	struct index_pack *early;     /* committed before the end: chunks in them count as stored */
+	uint64_t waiting_chunks;  /* in these */
+	bool committing;          /* somebody is at it */
+	struct index_pack *early; /* committed before the end: chunks in them count as stored */
 	size_t early_count;
-	_Atomic unsigned commits;     /* changes with early: look-ups need a newer view of the index then */
+	_Atomic unsigned commits; /* changes with early: look-ups need a newer view of the index then */
 };
 
 enum seen_result { SEEN_NEW, SEEN_BEFORE, SEEN_NO_MEMORY };

@@ -10,14 +10,14 @@
  * replaces once nobody has the file open and nobody can open it (a lease; whoever has it open makes it be replaced
  * whole).  No log of the overwritten pages is kept, for both ends are in the repository, durable, before the first of
  * them is written: the restore point, and the one of what was there.  A crash half way leaves a file that is neither,
- * and the journal that says so; the difference is then computed anew and leads to one of the two.  Until then nobody must
- * use it, which is why code and configuration, that start by themselves at boot, are never written to in this way.
+ * and the journal that says so; the difference is then computed anew and leads to one of the two.  Until then nobody
+ * must use it, which is why code and configuration, that start by themselves at boot, are never written to in this way.
  *
- * Left alone: what the restore point left out, what agent.yaml excludes or never restores, who this host is (machine-id,
- * SSH host keys, /etc/kedge and the agent's own folder with its identity and journals), and folders that only stay
- * because they hold such.  Nothing is ever removed that was not seen by the comparison, but below a root that the
- * restore point names as absent. Paths are walked from each root with openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS): a
- * symlink planted meanwhile leads nowhere. Blocking; one thread. */
+ * Left alone: what the restore point left out, what agent.yaml excludes or never restores, who this host is
+ * (machine-id, SSH host keys, /etc/kedge and the agent's own folder with its identity and journals), and folders that
+ * only stay because they hold such.  Nothing is ever removed that was not seen by the comparison, but below a root that
+ * the restore point names as absent. Paths are walked from each root with openat2(RESOLVE_BENEATH |
+ * RESOLVE_NO_SYMLINKS): a symlink planted meanwhile leads nowhere. Blocking; one thread. */
 #ifndef KEDGE_AGENT_ROLLBACK_CONVERGE_H
 #define KEDGE_AGENT_ROLLBACK_CONVERGE_H
 
@@ -38,10 +38,11 @@ struct converge_counts {
 	uint64_t left;                              /* differ, and are left alone */
 };
 
-/* The folders of a database that stands still, in place of its exchange: where there is no room for a second one.  What is there is in the
- * repository, whole and durable (now), and is what the restore point is compared with: nothing is read twice.  Whatever of large files differs
- * is written into them; all that the restore point does not have goes.  One file without which the database does not start (last) goes
- * first and comes last, when all else is durable: what lies there half way is started by nobody. */
+/* The folders of a database that stands still, in place of its exchange: where there is no room for a second one.  What
+ * is there is in the repository, whole and durable (now), and is what the restore point is compared with: nothing is
+ * read twice.  Whatever of large files differs is written into them; all that the restore point does not have goes. One
+ * file without which the database does not start (last) goes first and comes last, when all else is durable: what lies
+ * there half way is started by nobody. */
 struct converge_database {
 	const struct snapshot *now;
 	struct list places; /* struct database_place: the data directory first */
@@ -54,12 +55,13 @@ struct converge_database {
 struct converge_spec {
 	struct snapshot *snapshot;
 	const struct service_config *service;
-	uint32_t components;           /* bits; a database is passed over (agent/database does those) but for: */
-	const struct converge_database *database; /* only this is meant, and nothing else of components; NULL: all else */
-	const char *token;             /* names the staging folders */
-	const char *own;               /* the agent's own folder: never put back; NULL: none */
-	/* converge_stage(): what is there is saved on the same walk that compares: the first half of a restore point with
-	 * these options (snapshot_begin()), in repo.  NULL: it is only looked at. */
+	uint32_t components; /* bits; a database is passed over (agent/database does those) but for: */
+	const struct converge_database
+	    *database;     /* only this is meant, and nothing else of components; NULL: all else */
+	const char *token; /* names the staging folders */
+	const char *own;   /* the agent's own folder: never put back; NULL: none */
+	/* converge_stage(): what is there is saved on the same walk that compares: the first half of a restore point
+	 * with these options (snapshot_begin()), in repo.  NULL: it is only looked at. */
 	const struct snapshot_options *save;
 	struct repo *repo;
 	struct arena *arena; /* of save's result; lives on */
@@ -74,8 +76,9 @@ struct converge_spec {
 ERR_CHECK enum err_code converge_compare(
     const struct converge_spec *spec, struct converge_counts *ret, struct err *reterr);
 
-/* Compare and stage; that it becomes durable may still be under way (converge_wait()).  ERR_FULL: not enough room (1.2 times what is needed).  ERR_CORRUPT names what cannot be trusted.
- * After any error nothing was changed and nothing is left behind. */
+/* Compare and stage; that it becomes durable may still be under way (converge_wait()).  ERR_FULL: not enough room (1.2
+ * times what is needed).  ERR_CORRUPT names what cannot be trusted. After any error nothing was changed and nothing is
+ * left behind. */
 ERR_CHECK enum err_code converge_stage(const struct converge_spec *spec, struct converge **ret, struct err *reterr);
 /* Compare once more (the service has stopped now) and stage what has come to differ since.  After an error:
  * converge_free(). */
@@ -84,8 +87,8 @@ ERR_CHECK enum err_code converge_refresh(struct converge *c, struct err *reterr)
 ERR_CHECK enum err_code converge_save(struct converge *c, struct snapshot_summary *ret, struct err *reterr);
 /* What was read then, for spec.known; the caller's from now on.  NULL: nothing that could be compared with. */
 struct snapshot_taking *converge_take_known(struct converge *c);
-/* Is everything that will be touched still as it was saved?  By all that inodes tell, so this is quick; what will not be
- * touched is left to the proof.  False also where this cannot be told. */
+/* Is everything that will be touched still as it was saved?  By all that inodes tell, so this is quick; what will not
+ * be touched is left to the proof.  False also where this cannot be told. */
 bool converge_is_still(const struct converge *c);
 /* Until what was staged, or applied, is durable. */
 ERR_CHECK enum err_code converge_wait(struct converge *c, struct err *reterr);
@@ -103,8 +106,8 @@ void converge_free(struct converge *c); /* NULL is a no-op */
 ERR_CHECK enum err_code converge_clean(const struct converge_spec *spec, struct err *reterr);
 
 /* Do the live trees equal the restore point in everything that is not left alone?  Every file is one of two: read and
- * digested now (all that was written is, for its inode is new or its change time is), or known by size, mtime, ctime and
- * inode to be what was read when spec.known was (or, in turn, the restore point that that leant on). */
+ * digested now (all that was written is, for its inode is new or its change time is), or known by size, mtime, ctime
+ * and inode to be what was read when spec.known was (or, in turn, the restore point that that leant on). */
 struct converge_check {
 	bool equal;
 	uint64_t differences, left;

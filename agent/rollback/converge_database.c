@@ -207,13 +207,14 @@ enum err_code converge_database_collect(struct converge *c, struct err *reterr)
 	while (rc == ERR_OK && snapshot_next(c->spec.snapshot, &cursor, &e)) {
 		struct site *p = site_of(c, e.root);
 		if (!p)
-			rc = err_set(reterr, ERR_UNSUPPORTED,
-			    "the restore point holds %s, which belongs nowhere here", e.root_path);
+			rc = err_set(reterr, ERR_UNSUPPORTED, "the restore point holds %s, which belongs nowhere here",
+			    e.root_path);
 		else if (!is_hidden(c, p, &e))
 			rc = collect_one(c, p, &e, reterr);
 	}
 	snapshot_cursor_done(c->spec.snapshot, &cursor);
 	if (rc == ERR_OK && cursor.failed)
-		rc = err_set(reterr, ERR_CORRUPT, "the restore point cannot be read whole; run `kedge-agent repo check`");
+		rc = err_set(
+		    reterr, ERR_CORRUPT, "the restore point cannot be read whole; run `kedge-agent repo check`");
 	return rc == ERR_OK ? converge_measure_patches(c, reterr) : rc;
 }

@@ -19,10 +19,10 @@ struct change {
 	bool sparse;
 	uint64_t link; /* hard link group, or 0 */
 	uint64_t size;
-	uint64_t staged; /* its name in the staging folder of its root; 0: nothing is staged */
-	bool last;       /* out first, in when all else is durable */
-	uint64_t part;   /* bytes of that part, where it was measured; 0: not */
-	bool patch;      /* a large file of which a part may do; that part is staged once what is there is saved */
+	uint64_t staged;   /* its name in the staging folder of its root; 0: nothing is staged */
+	bool last;         /* out first, in when all else is durable */
+	uint64_t part;     /* bytes of that part, where it was measured; 0: not */
+	bool patch;        /* a large file of which a part may do; that part is staged once what is there is saved */
 	struct buf ranges; /* the part (struct snapshot_range); not empty: what is staged is that, at its places */
 };
 struct changes {
@@ -48,9 +48,9 @@ struct converge {
 	struct site *sites;
 	size_t site_count;
 	struct changes changes;
-	struct snapshot_taking *taking; /* what spec.save began */
+	struct snapshot_taking *taking;      /* what spec.save began */
 	const struct snapshot_taking *known; /* that, or spec.known; NULL where it cannot be compared with */
-	bool just_read;              /* while the differences are those to what was just read */
+	bool just_read;                      /* while the differences are those to what was just read */
 	struct sync_job sync;
 	struct map *staged_links; /* link_key -> struct staged_link */
 	uint64_t last_staged;
@@ -84,8 +84,8 @@ static inline bool change_needs_stage(const struct change *ch)
 	return (ch->kind == CHANGE_REMOVED || ch->kind == CHANGE_CONTENT) && !ch->directory;
 }
 
-/* converge_sync.c: begins to make the file systems of the sites durable: those of their staging folders, or of the trees.
- * An error: not begun. */
+/* converge_sync.c: begins to make the file systems of the sites durable: those of their staging folders, or of the
+ * trees. An error: not begun. */
 ERR_CHECK enum err_code converge_sync_begin(struct converge *c, bool stages, struct err *reterr);
 
 /* converge_stage.c: room, then everything that is not staged yet, durable. */
@@ -98,7 +98,8 @@ char *converge_staged_name(uint64_t staged, char out[STAGED_NAME]);
 
 /* converge_patch.c */
 /* Could a part of it do?  after: what is there. */
-bool converge_may_patch(const struct change *ch, const struct snapshot_entry *before, const struct snapshot_entry *after);
+bool converge_may_patch(
+    const struct change *ch, const struct snapshot_entry *before, const struct snapshot_entry *after);
 /* What the parts come to, before anything is written. */
 ERR_CHECK enum err_code converge_measure_patches(struct converge *c, struct err *reterr);
 /* The parts of all of them; what differs in most of it, or is not as it was read any more, whole. */

@@ -70,7 +70,8 @@ static enum err_code check_room(const struct drill *d, const struct snapshot *s,
 static enum err_code clear(const struct drill *d, struct err *reterr)
 {
 	CLEANUP(cleanup_fd) int fd = open(d->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	enum err_code rc = fd < 0 ? err_sys(reterr, errno, "%s", d->folder) : remove_below(fd, d->service->name, reterr);
+	enum err_code rc =
+	    fd < 0 ? err_sys(reterr, errno, "%s", d->folder) : remove_below(fd, d->service->name, reterr);
 	if (rc == ERR_OK)
 		rc = database_try_end(d->service, d->box, reterr);
 	return rc == ERR_OK ? remove_below(fd, strrchr(d->box, '/') + 1, reterr) : rc;

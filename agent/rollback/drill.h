@@ -4,8 +4,9 @@
  * The newest restore point that is no safety net is restored, synced, into a folder of its own below the agent's, every
  * chunk authenticated on the way; then the service's own check is run over it, seeing it where the live trees are
  * (view.h); a restored PostgreSQL cluster is started beside it, out of everybody's reach, asked, and ended
- * (agent/database).  The folder goes again.  What came of it is kept in <state>/drill/<service>.json, with the time of the last
- * one that went well.  The live service is not touched.  Blocking; one drill of a service at a time (a lock). */
+ * (agent/database).  The folder goes again.  What came of it is kept in <state>/drill/<service>.json, with the time of
+ * the last one that went well.  The live service is not touched.  Blocking; one drill of a service at a time (a lock).
+ */
 #ifndef KEDGE_AGENT_ROLLBACK_DRILL_H
 #define KEDGE_AGENT_ROLLBACK_DRILL_H
 

@@ -6,9 +6,9 @@
 #include "shared/message/report.h"
 
 enum {
-	JOURNAL_FILE_MAX = 64 << 10, /* four components and two lines of text are some 2 KiB */
+	JOURNAL_FILE_MAX = 64 << 10,     /* four components and two lines of text are some 2 KiB */
 	JOURNAL_SETTINGS_MAX = 16 << 10, /* bytes: two paths, each byte quoted in six */
-	JOURNAL_OPEN_MAX = 256,      /* interrupted at once: one a service, and services are at most 64 */
+	JOURNAL_OPEN_MAX = 256,          /* interrupted at once: one a service, and services are at most 64 */
 };
 
 enum journal_phase {
@@ -38,8 +38,8 @@ struct journal {
 	struct id snapshot, safety;
 	uint32_t phase;
 	uint64_t began_ms;
-	bool in_place;           /* the database is; the next two are of that */
-	uint32_t database_state; /* enum journal_database */
+	bool in_place;                 /* the database is; the next two are of that */
+	uint32_t database_state;       /* enum journal_database */
 	const char *database_settings; /* what the server is told then */
 	uint64_t database_inode; /* of the staged data directory, once its exchange was begun: tells afterwards which is
 				    which */

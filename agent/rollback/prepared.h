@@ -25,7 +25,7 @@
 
 enum {
 	PREPARED_SAMPLE = 384,        /* entries that are looked at before an exchange: some two milliseconds */
-	PREPARED_SAMPLE_TOP = 96,    /* of those the most that lie directly below a root */
+	PREPARED_SAMPLE_TOP = 96,     /* of those the most that lie directly below a root */
 	PREPARED_RECORDS_MAX = 256,   /* trees on one host: a few for each service */
 	PREPARED_FILE_MAX = 1 << 20,  /* a record: a root may have a path of PATH_LIMIT */
 	PREPARED_NAMES_MAX = 4 << 20, /* names of the sample */

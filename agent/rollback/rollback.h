@@ -1,17 +1,15 @@
 /* agent/rollback/rollback.h: bring components of one service on this host back to a restore point, or leave it as it
  * was.
  *
- *   stage    read what is there, once: to be saved, and to be compared; then read, authenticate and write beside the live
- *            trees all that is needed; the service still runs
- *   safety   what was read becomes a restore point of what is about to be replaced; parts of large files are staged
- *   stop     the service's declared step; then a second look: what has changed since is staged and saved too.  Where
- *            nothing is declared to stop, only what will be touched is looked at again, by its inode
- *   restore  rename into place; large files of data in place, page by page (converge.h)
- *   check, start   the service's declared steps (reload, where no start is declared)
- *   verify   the live trees against the restore point while they become durable, then the service's probes.  What was
- *            written is read back and digested; what was not touched is known by size, mtime, ctime and inode to be what
- *            was read for the safety restore point
- *   undo     when any of that fails after the first change: the same way back to the safety restore point
+ *   stage    read what is there, once: to be saved, and to be compared; then read, authenticate and write beside the
+ * live trees all that is needed; the service still runs safety   what was read becomes a restore point of what is about
+ * to be replaced; parts of large files are staged stop     the service's declared step; then a second look: what has
+ * changed since is staged and saved too.  Where nothing is declared to stop, only what will be touched is looked at
+ * again, by its inode restore  rename into place; large files of data in place, page by page (converge.h) check, start
+ * the service's declared steps (reload, where no start is declared) verify   the live trees against the restore point
+ * while they become durable, then the service's probes.  What was written is read back and digested; what was not
+ * touched is known by size, mtime, ctime and inode to be what was read for the safety restore point undo     when any
+ * of that fails after the first change: the same way back to the safety restore point
  *
  * Where nothing differs nothing is stopped, unless the probes do not pass: then the service is started anew, and
  * proven.
@@ -49,16 +47,17 @@ struct rollback_request {
 	const struct service_config *service;
 	uint32_t components; /* bits; 0: all that the restore point and agent.yaml have */
 	struct id snapshot;
-	const char *moment; /* of the database: database_recovery.settings, from this restore point on; NULL: where it ends */
+	const char
+	    *moment; /* of the database: database_recovery.settings, from this restore point on; NULL: where it ends */
 	uint64_t run_limit_ms; /* 0: none; beyond it a rollback that has not been proven is undone */
 	bool deep;
-	struct digest precondition; /* precondition_digest() of the live state that it was planned on; otherwise nothing is
-				     * touched (ORDER_REFUSED); zero: any state */
+	struct digest precondition; /* precondition_digest() of the live state that it was planned on; otherwise nothing
+				     * is touched (ORDER_REFUSED); zero: any state */
 	const struct snapshot_version *schema; /* "database_schema", …: as their programs say now; borrowed */
 	size_t schema_count;                   /* what is not said is as in the newest restore point */
 	bool cross_schema; /* also when a component that stays has another schema now than it had then */
-	bool no_prove; /* ask no probes: the digests decide, `healthy` is told as not known (false), and the end is at
-			* best ok_with_exceptions */
+	bool no_prove;  /* ask no probes: the digests decide, `healthy` is told as not known (false), and the end is at
+			 * best ok_with_exceptions */
 	bool check_too; /* with as_it_was: what is found wrong before anything is touched refuses all the same */
 	bool
 	    as_it_was; /* an undo: the state before may well have been broken, so that a check or start step that fails,

@@ -14,8 +14,9 @@ struct site {
 	enum component component;
 	uint32_t root; /* index in the restore point */
 	bool absent;   /* it was not there when the restore point was taken */
-	const struct site *over; /* a database's: its entries go before those of that one, in the same place; else NULL */
-	uint32_t now_root;       /* a database's: index in the restore point of what is there; DATABASE_NO_ROOT: not in it */
+	const struct site
+	    *over;         /* a database's: its entries go before those of that one, in the same place; else NULL */
+	uint32_t now_root; /* a database's: index in the restore point of what is there; DATABASE_NO_ROOT: not in it */
 	char path[PATH_LIMIT];
 	char stage[PATH_LIMIT]; /* path of the staging folder */
 	bool keep_time;         /* the folder that holds it belongs to the restore point */

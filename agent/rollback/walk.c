@@ -299,8 +299,8 @@ static enum err_code stage(struct walk *w, struct err *reterr)
 		rc = walk_database_stage(w, way, reterr);
 	if (rc == ERR_OK)
 		(void)text_format(text, sizeof text, "%s staged%s%s",
-		    text_size_human(converge_counts(w->c)->bytes + database_bytes(w), size), *way ? "; the database " : "",
-		    way);
+		    text_size_human(converge_counts(w->c)->bytes + database_bytes(w), size),
+		    *way ? "; the database " : "", way);
 	return step_end(w, t, rc, reterr, text);
 }
 

@@ -15,12 +15,13 @@ struct walk {
 	const char *state_directory;
 	char folder[PATH_LIMIT], token[CONVERGE_TOKEN_MAX];
 	struct journal j;
-	struct snapshot *target;       /* NULL when recovering and it cannot be opened any more */
-	struct converge *database;     /* the same of a database that is put back in place; NULL: none */
+	struct snapshot *target;           /* NULL when recovering and it cannot be opened any more */
+	struct converge *database;         /* the same of a database that is put back in place; NULL: none */
 	struct converge_database in_place; /* of it */
-	struct snapshot *now;          /* of it */
-	struct converge *c;            /* what is staged, or was put in place and is becoming durable */
-	struct prepared *exchange[COMPONENT_COUNT]; /* trees staged beforehand that are put in place whole (exchange.h) */
+	struct snapshot *now;              /* of it */
+	struct converge *c;                /* what is staged, or was put in place and is becoming durable */
+	struct prepared
+	    *exchange[COMPONENT_COUNT]; /* trees staged beforehand that are put in place whole (exchange.h) */
 	size_t exchange_count;
 	bool exchange_sealed;          /* they were when they were chosen */
 	struct snapshot_taking *known; /* what was read to be saved; NULL: nothing that helps to compare */

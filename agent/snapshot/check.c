@@ -4,12 +4,11 @@
 #include <fcntl.h>
 #include <string.h>
 
-
-#include "agent/snapshot/upkeep.h"
 #include "agent/snapshot/catalogue.h"
 #include "agent/snapshot/findings.h"
 #include "agent/snapshot/needs.h"
 #include "agent/snapshot/opened.h"
+#include "agent/snapshot/upkeep.h"
 #include "shared/base/text.h"
 
 enum { ARENA_LIMIT = 256 << 20 };

@@ -439,8 +439,8 @@ bool snapshot_taking_still(const struct snapshot_taking *t, enum component compo
 	return is_still(paged_lookup(t->live[component], root, path), ENTRY_TORN | ENTRY_RACY, dirfd, name);
 }
 
-bool snapshot_as_read(const struct snapshot *s, enum component component, uint32_t root, const char *path, int dirfd,
-    const char *name)
+bool snapshot_as_read(
+    const struct snapshot *s, enum component component, uint32_t root, const char *path, int dirfd, const char *name)
 {
 	return is_still(paged_lookup(s->trees[component], root, path), ENTRY_TORN, dirfd, name);
 }

@@ -3,8 +3,8 @@
  * Folders go straight into pages until one holds a name of a file that has several.  Which of those names are in this
  * tree is only known at the end, and the first of them is written differently then; so from that folder on everything
  * waits in a spool, outside of memory, sealed under a key that nobody keeps. */
-#include "agent/snapshot/scan_internal.h"
 #include "agent/repository/spool.h"
+#include "agent/snapshot/scan_internal.h"
 #include "shared/base/map.h"
 
 enum { SPOOL_BLOCK = 1 << 20 };

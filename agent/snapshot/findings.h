@@ -1,4 +1,5 @@
-/* agent/snapshot/findings.h: what a verification or check found wrong, gathered from several threads and told on the caller's. */
+/* agent/snapshot/findings.h: what a verification or check found wrong, gathered from several threads and told on the
+ * caller's. */
 #ifndef KEDGE_AGENT_SNAPSHOT_FINDINGS_H
 #define KEDGE_AGENT_SNAPSHOT_FINDINGS_H
 

@@ -13,14 +13,19 @@ enum { GIT_COMMIT_MAX = 64, GIT_INDEX_SIZE_MAX = 48 << 20 };
 
 /* The commit that HEAD means, in hex; "" before the first commit.  ERR_NOT_FOUND: no work tree. */
 ERR_CHECK enum err_code git_commit(const char *worktree, char out[GIT_COMMIT_MAX + 1], struct err *reterr);
-/* Does a tracked file differ from what the index says was checked out or staged, or is it gone?  Untracked files do not count.
- * An index that is not understood counts as dirty. */
+/* Does a tracked file differ from what the index says was checked out or staged, or is it gone?  Untracked files do not
+ * count. An index that is not understood counts as dirty. */
 bool git_dirty(const char *worktree);
 
 /* One entry of the index; path borrowed until the next. */
-struct git_entry { const char *path; uint32_t mode, size, mtime, mtime_ns, inode, flags; uint8_t blob[20]; };
+struct git_entry {
+	const char *path;
+	uint32_t mode, size, mtime, mtime_ns, inode, flags;
+	uint8_t blob[20];
+};
 typedef bool git_entry_fn(void *ctx, const struct git_entry *e); /* false: enough */
 /* Pure.  ERR_CORRUPT, ERR_UNSUPPORTED. */
-ERR_CHECK enum err_code git_index_parse(const uint8_t *data, size_t size, git_entry_fn *visit, void *ctx, struct err *reterr);
+ERR_CHECK enum err_code git_index_parse(
+    const uint8_t *data, size_t size, git_entry_fn *visit, void *ctx, struct err *reterr);
 
 #endif

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "agent/repository/bytes.h"
-#include "agent/snapshot/catalogue.h"
 #include "agent/repository/seal.h"
+#include "agent/snapshot/catalogue.h"
 #include "shared/base/file.h"
 #include "shared/base/random.h"
 #include "shared/base/secret.h"

@@ -13,17 +13,20 @@ struct snapshot {
 	uint32_t loaded;                      /* bits of components */
 };
 
-/* Large files (RESTORE_SHARE_LEAST) are handed to share, all their references in a row, instead of being written by the reader's thread; share
- * returns when all is written, by snapshot_write_part() with readers of any threads.  references: of consecutive chunks from at. */
-typedef enum err_code snapshot_share_fn(void *ctx, struct snapshot_reader *r, const uint8_t *references, size_t size, int fd, struct err *reterr);
+/* Large files (RESTORE_SHARE_LEAST) are handed to share, all their references in a row, instead of being written by the
+ * reader's thread; share returns when all is written, by snapshot_write_part() with readers of any threads. references:
+ * of consecutive chunks from at. */
+typedef enum err_code snapshot_share_fn(
+    void *ctx, struct snapshot_reader *r, const uint8_t *references, size_t size, int fd, struct err *reterr);
 void snapshot_reader_share(struct snapshot_reader *r, snapshot_share_fn *share, void *ctx);
-ERR_CHECK enum err_code snapshot_write_part(struct snapshot_reader *r, const uint8_t *references, size_t size, int fd, uint64_t at,
-    struct err *reterr);
+ERR_CHECK enum err_code snapshot_write_part(
+    struct snapshot_reader *r, const uint8_t *references, size_t size, int fd, uint64_t at, struct err *reterr);
 
-const struct snapshot_root *snapshot_root_of(const struct snapshot *s, enum component component, uint32_t root); /* NULL: none */
+const struct snapshot_root *snapshot_root_of(
+    const struct snapshot *s, enum component component, uint32_t root); /* NULL: none */
 /* about's roots tell the root's path.  False: there is no such root. */
-bool snapshot_entry_fill(const struct snapshot_component *about, enum component component, uint32_t root, const char *path,
-    const uint8_t *e, struct snapshot_entry *ret);
+bool snapshot_entry_fill(const struct snapshot_component *about, enum component component, uint32_t root,
+    const char *path, const uint8_t *e, struct snapshot_entry *ret);
 /* Below the root; "" for an entry of the roots' block.  False: longer than any path. */
 bool tree_entry_path(const struct tree_block *b, const uint8_t *e, char out[PATH_LIMIT]);
 

@@ -14,9 +14,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "agent/snapshot/upkeep.h"
 #include "agent/snapshot/prune_internal.h"
 #include "agent/snapshot/retention.h"
+#include "agent/snapshot/upkeep.h"
 #include "shared/base/text.h"
 
 bool prune_cancelled(const struct pruning *p)

@@ -6,9 +6,8 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-
-#include "agent/snapshot/prune_internal.h"
 #include "agent/repository/store.h"
+#include "agent/snapshot/prune_internal.h"
 #include "shared/base/text.h"
 
 enum { ROOM_FACTOR = 2 }; /* free space wanted, in sizes of what is written */

@@ -46,11 +46,11 @@ struct restoring {
 
 bool restore_is_at_or_below(const char *path, const char *folder);
 /* The entry at raw in block b, and whether it is wanted.  *roots counts the entries of the blocks of roots. */
-bool restore_fill(const struct restoring *r, const struct tree_block *b, const uint8_t *raw, uint32_t *roots, char path[PATH_LIMIT],
-    struct snapshot_entry *ret);
+bool restore_fill(const struct restoring *r, const struct tree_block *b, const uint8_t *raw, uint32_t *roots,
+    char path[PATH_LIMIT], struct snapshot_entry *ret);
 /* The descriptor of the folder that holds the entry, and its name there. */
-ERR_CHECK enum err_code restore_open_folder(const struct restoring *r, const struct snapshot_entry *e, int *ret_fd, char name[PATH_LIMIT],
-    struct err *reterr);
+ERR_CHECK enum err_code restore_open_folder(
+    const struct restoring *r, const struct snapshot_entry *e, int *ret_fd, char name[PATH_LIMIT], struct err *reterr);
 /* Of all names of a file that are wanted, the first in the tree. */
 bool restore_is_first_name(const struct restoring *r, const struct snapshot_entry *e, const struct paged_slot *slot);
 /* All directories, and which entry is the first wanted name of each hard-linked file. */

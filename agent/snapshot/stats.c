@@ -3,8 +3,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#include "agent/snapshot/upkeep.h"
 #include "agent/snapshot/manifest.h"
+#include "agent/snapshot/upkeep.h"
 #include "shared/base/text.h"
 
 static bool add_chunk(void *ctx, const struct chunk_id *id, const struct place *place)

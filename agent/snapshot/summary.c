@@ -1,8 +1,8 @@
 /* What a restore point says about itself, as records. */
 #include <string.h>
 
-#include "agent/snapshot/upkeep.h"
 #include "agent/snapshot/snapshot.h"
+#include "agent/snapshot/upkeep.h"
 
 static const char *const root_kind_names[] = {
     [ROOT_PLAIN] = "plain",

@@ -6,7 +6,8 @@
 #include "shared/base/buf.h"
 #include "shared/base/err.h"
 
-/* Of an open file (path NULL), or of path without following a symlink.  Appends nothing where the file system has none. */
+/* Of an open file (path NULL), or of path without following a symlink.  Appends nothing where the file system has none.
+ */
 ERR_CHECK enum err_code xattrs_read(int fd, const char *path, struct buf *out, struct err *reterr);
 /* Make them exactly these; sets and removes only what differs. */
 ERR_CHECK enum err_code xattrs_apply(int fd, const char *path, const uint8_t *wanted, size_t size, struct err *reterr);

@@ -90,11 +90,11 @@ extern const size_t access_permission_count;
 /* ---- certificates ---- */
 ERR_CHECK enum err_code access_certificate_issued(
     struct turn *t, const struct actor *who, const struct issued_certificate *c, struct err *reterr);
-/* By serial; revoking twice keeps the first.  One that was not issued here (offline, or by a controller whose store is lost) is refused
- * from now on all the same: role, name and not_after_ms of *c are then kept as they were said; without an end it is remembered for
- * ACCESS_UNKNOWN_LIFE_MS.  ERR_INVALID: no serial.  Emits EFFECT_REVOCATIONS. */
-ERR_CHECK enum err_code access_certificate_revoke(struct turn *t, const struct actor *who, const struct issued_certificate *c,
-    const char *reason, struct err *reterr);
+/* By serial; revoking twice keeps the first.  One that was not issued here (offline, or by a controller whose store is
+ * lost) is refused from now on all the same: role, name and not_after_ms of *c are then kept as they were said; without
+ * an end it is remembered for ACCESS_UNKNOWN_LIFE_MS.  ERR_INVALID: no serial.  Emits EFFECT_REVOCATIONS. */
+ERR_CHECK enum err_code access_certificate_revoke(struct turn *t, const struct actor *who,
+    const struct issued_certificate *c, const char *reason, struct err *reterr);
 /* Every unexpired certificate of a name; *ret_count how many.  Emits EFFECT_REVOCATIONS when any. */
 ERR_CHECK enum err_code access_revoke_name(struct turn *t, const struct actor *who, enum certificate_role role,
     const char *name, const char *reason, size_t *ret_count, struct err *reterr);

@@ -46,8 +46,8 @@ static bool is_serial(const char *text)
 	return n >= ACCESS_SERIAL_LEAST && n <= ACCESS_SERIAL_MAX && hex == n && n % 2 == 0;
 }
 
-enum err_code access_certificate_revoke(struct turn *t, const struct actor *who, const struct issued_certificate *c,
-    const char *reason, struct err *reterr)
+enum err_code access_certificate_revoke(
+    struct turn *t, const struct actor *who, const struct issued_certificate *c, const char *reason, struct err *reterr)
 {
 	struct issued_certificate key = {.serial = c->serial}, known;
 	bool found;
@@ -57,7 +57,8 @@ enum err_code access_certificate_revoke(struct turn *t, const struct actor *who,
 	if (!found) {
 		if (!is_serial(c->serial))
 			return err_set(reterr, ERR_INVALID,
-			    "\"%s\" is no serial: expected lower-case hex, as `kedge ca show FILE` prints it", c->serial);
+			    "\"%s\" is no serial: expected lower-case hex, as `kedge ca show FILE` prints it",
+			    c->serial);
 		known = *c;
 		known.name = c->name ? c->name : "not-issued-here";
 		known.not_after_ms = c->not_after_ms ? c->not_after_ms : turn_now_ms(t) + ACCESS_UNKNOWN_LIFE_MS;

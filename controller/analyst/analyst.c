@@ -18,7 +18,8 @@ struct analyst {
 	bool stopping;
 };
 
-static enum err_code compute(struct analyst *a, struct id incident, struct arena *arena, struct diagnosis *ret, struct err *reterr)
+static enum err_code compute(
+    struct analyst *a, struct id incident, struct arena *arena, struct diagnosis *ret, struct err *reterr)
 {
 	struct store_view *view = NULL;
 	struct turn *read = NULL;
@@ -41,7 +42,8 @@ static void diagnose(struct analyst *a, struct id incident)
 	struct diagnosis d;
 	struct err err = ERR_INIT;
 	bool congested;
-	enum err_code rc = work && kept ? compute(a, incident, work, &d, &err) : err_set(&err, ERR_NOMEM, "out of memory for a diagnosis");
+	enum err_code rc = work && kept ? compute(a, incident, work, &d, &err)
+					: err_set(&err, ERR_NOMEM, "out of memory for a diagnosis");
 	if (rc == ERR_OK) {
 		d.took_ms = clock_mono_ms() - began_ms;
 		struct random random; /* the center gives the id that counts; copying wants one */

@@ -16,12 +16,12 @@
 struct call {
 	struct call *next, *prev;
 	struct api *api;
-	struct ws_request *request;  /* NULL: the peer is gone */
+	struct ws_request *request; /* NULL: the peer is gone */
 	uint64_t token;
 	bool watching;
 	/* a read */
 	struct arena *arena;
-	const char *asker;           /* operator by certificate */
+	const char *asker; /* operator by certificate */
 	struct query query;
 	enum { READ_QUERY, READ_STATUS, READ_VERIFY, READ_BOARD } read;
 	struct buf answer;
@@ -29,7 +29,10 @@ struct call {
 	enum err_code code;
 };
 
-struct event_line { uint64_t number; char *json; };
+struct event_line {
+	uint64_t number;
+	char *json;
+};
 
 struct api {
 	struct api_config c;
@@ -45,7 +48,7 @@ struct api {
 	struct refusals refusals;
 };
 
-static const char *const anonymous[] = { "/api/v1/ca/enrol", NULL };
+static const char *const anonymous[] = {"/api/v1/ca/enrol", NULL};
 
 /* ---- answers ---- */
 
@@ -137,14 +140,16 @@ static enum err_code read_now(struct call *c, struct turn *read, struct err *ret
 	return query_run(read, &c->query, &c->answer, reterr);
 }
 
-static bool may_read(struct turn *read, const char *operator_name, const char *noun, enum err_code *ret, struct err *reterr)
+static bool may_read(
+    struct turn *read, const char *operator_name, const char *noun, enum err_code *ret, struct err *reterr)
 {
 	bool viewer = false, known = false;
 	for (uint32_t role = 0; role < ROLE_COUNT && *ret == ERR_OK && !known; role++)
 		if ((*ret = access_has_role(read, operator_name, (enum role)role, &viewer, reterr)) == ERR_OK)
 			known = viewer;
 	if (*ret == ERR_OK && !known)
-		*ret = err_set(reterr, ERR_DENIED, "%s may not read %s: an administrator can change that (`kedge operator put`)", operator_name, noun);
+		*ret = err_set(reterr, ERR_DENIED,
+		    "%s may not read %s: an administrator can change that (`kedge operator put`)", operator_name, noun);
 	return *ret == ERR_OK;
 }
 
@@ -169,7 +174,7 @@ static void serve(struct api *a, struct call *c)
 	turn_close_read(read);
 	store_view_close(view);
 	while (!a->c.post(a->c.ctx, answered, c)) { /* the loop is behind; it will not be for long */
-		struct timespec pause = { 0, 1000 * 1000 };
+		struct timespec pause = {0, 1000 * 1000};
 		if (queue_closed(a->reads))
 			return;
 		nanosleep(&pause, NULL);
@@ -200,7 +205,8 @@ static enum err_code query_filters(struct call *c, struct err *reterr)
 	struct query *q = &c->query;
 	uint64_t limit;
 	for (size_t i = 0; i < ws_request_query_count(c->request); i++) {
-		char *pair = arena_strdup(c->arena, ws_request_query_at(c->request, i)), *value = pair ? strchr(pair, '=') : NULL;
+		char *pair = arena_strdup(c->arena, ws_request_query_at(c->request, i)),
+		     *value = pair ? strchr(pair, '=') : NULL;
 		if (!value)
 			return err_set(reterr, ERR_INVALID, "expected name=value in the query");
 		*value++ = '\0';
@@ -213,7 +219,7 @@ static enum err_code query_filters(struct call *c, struct err *reterr)
 		} else if (text_equal(pair, "order")) {
 			q->descending = text_equal(value, "desc");
 		} else if (q->filter_count < QUERY_FILTERS_MAX) {
-			q->filters[q->filter_count++] = (struct query_filter){ pair, value };
+			q->filters[q->filter_count++] = (struct query_filter){pair, value};
 		} else {
 			return err_set(reterr, ERR_INVALID, "at most %d fields to select by", QUERY_FILTERS_MAX);
 		}
@@ -228,8 +234,10 @@ static void start_read(struct call *c, const char *path)
 	q->noun = part(c->arena, &at);
 	q->key = *at ? arena_strdup(c->arena, at) : NULL;
 	struct err err = ERR_INIT;
-	c->read = text_equal(q->noun, "status") && !q->key ? READ_STATUS : text_equal(q->noun, "audit") && text_equal(q->key, "verify") ? READ_VERIFY :
-	          text_equal(q->noun, "recovery") && text_equal(q->key, "board") ? READ_BOARD : READ_QUERY;
+	c->read = text_equal(q->noun, "status") && !q->key                         ? READ_STATUS
+		  : text_equal(q->noun, "audit") && text_equal(q->key, "verify")   ? READ_VERIFY
+		  : text_equal(q->noun, "recovery") && text_equal(q->key, "board") ? READ_BOARD
+										   : READ_QUERY;
 	enum err_code rc = q->noun ? query_filters(c, &err) : err_set(&err, ERR_NOMEM, "out of memory");
 	if (rc == ERR_OK && c->read == READ_QUERY && !query_table(q->noun))
 		rc = err_set(&err, ERR_NOT_FOUND, "there is no %s to read", q->noun);
@@ -255,18 +263,19 @@ static void start_change(struct call *c, const char *path)
 		refuse(c, ERR_NOMEM, "out of memory");
 		return;
 	}
-	*r = (struct request){ .token = c->token,
-		.operator_name = peer ? arena_strdup(in->arena, peer->name) : NULL,
-		.address = arena_strdup(in->arena, ws_request_address(c->request)),
-		.noun = part(in->arena, &at),
-		.body = arena_strndup(in->arena, (const char *)body.data, body.size),
-		.body_size = body.size,
-		.key = arena_strdup(in->arena, key) };
+	*r = (struct request){.token = c->token,
+	    .operator_name = peer ? arena_strdup(in->arena, peer->name) : NULL,
+	    .address = arena_strdup(in->arena, ws_request_address(c->request)),
+	    .noun = part(in->arena, &at),
+	    .body = arena_strndup(in->arena, (const char *)body.data, body.size),
+	    .body_size = body.size,
+	    .key = arena_strdup(in->arena, key)};
 	r->verb = arena_strdup(in->arena, at);
 	in->request = r;
 	in->received_ms = clock_wall_ms();
 	in->weight_bytes = arena_used(in->arena) + 256;
-	enum err_code rc = r->noun && r->verb && (r->body || !body.size) ? a->c.submit(a->c.ctx, in, &congested, &err) : err_set(&err, ERR_NOMEM, "out of memory");
+	enum err_code rc = r->noun && r->verb && (r->body || !body.size) ? a->c.submit(a->c.ctx, in, &congested, &err)
+									 : err_set(&err, ERR_NOMEM, "out of memory");
 	if (rc == ERR_OK)
 		return; /* api_reply() answers */
 	input_free(in);
@@ -380,15 +389,17 @@ static void on_gone(void *user, struct ws_request *request)
 static void on_refused(void *user, const struct ws_refused *r)
 {
 	struct api *a = user;
-	log_warn("api", "address=%s refused: %s: %s", r->address, tls_verdict_word(r->reason), tls_verdict_text(r->reason));
+	log_warn(
+	    "api", "address=%s refused: %s: %s", r->address, tls_verdict_word(r->reason), tls_verdict_text(r->reason));
 	if (!refusals_take(&a->refusals, clock_mono_ms(), "api"))
 		return;
 	struct input *in = input_new(INPUT_REFUSED, 64 << 10);
 	bool congested;
 	if (!in)
 		return;
-	in->text = arena_printf(in->arena, "operators' port: %s%s%s from %s: %s", r->peer ? tls_role_text(r->peer->role) : "a stranger", r->peer ? " " : "",
-	    r->peer ? r->peer->name : "", r->address, tls_verdict_text(r->reason));
+	in->text = arena_printf(in->arena, "operators' port: %s%s%s from %s: %s",
+	    r->peer ? tls_role_text(r->peer->role) : "a stranger", r->peer ? " " : "", r->peer ? r->peer->name : "",
+	    r->address, tls_verdict_text(r->reason));
 	in->weight_bytes = 256;
 	if (!in->text || a->c.submit(a->c.ctx, in, &congested, NULL) != ERR_OK)
 		input_free(in);
@@ -402,9 +413,14 @@ enum err_code api_new(struct ws_loop *loop, const struct api_config *c, struct a
 	a->c = *c;
 	a->reads = queue_new(API_READS_MAX, API_READS_MAX);
 	a->heartbeat = ws_timer_new(loop, on_heartbeat, a);
-	struct ws_http_config hc = { .port = c->port, .anonymous_prefixes = anonymous, .user = a, .on_request = on_request, .on_gone = on_gone,
-		.on_refused = on_refused };
-	enum err_code rc = a->reads && a->heartbeat ? ws_http_new(loop, &hc, &a->http, reterr) : err_set(reterr, ERR_NOMEM, "out of memory for the API");
+	struct ws_http_config hc = {.port = c->port,
+	    .anonymous_prefixes = anonymous,
+	    .user = a,
+	    .on_request = on_request,
+	    .on_gone = on_gone,
+	    .on_refused = on_refused};
+	enum err_code rc = a->reads && a->heartbeat ? ws_http_new(loop, &hc, &a->http, reterr)
+						    : err_set(reterr, ERR_NOMEM, "out of memory for the API");
 	if (rc == ERR_OK && pthread_create(&a->reader, NULL, reader_main, a) != 0)
 		rc = err_set(reterr, ERR_NOMEM, "no thread for the API");
 	if (rc != ERR_OK) {
@@ -436,7 +452,10 @@ void api_free(struct api *a)
 	free(a);
 }
 
-struct ws_http *api_http(struct api *a) { return a->http; }
+struct ws_http *api_http(struct api *a)
+{
+	return a->http;
+}
 
 void api_reply(struct api *a, uint64_t token, enum err_code code, const char *body, size_t size)
 {
@@ -454,7 +473,7 @@ void api_event(struct api *a, const char *json)
 		return;
 	struct event_line *e = &a->kept[++a->events % API_EVENTS_KEPT];
 	free(e->json);
-	*e = (struct event_line){ a->events, copy };
+	*e = (struct event_line){a->events, copy};
 	for (struct call *c = a->calls, *next; c; c = next) {
 		next = c->next;
 		if (c->watching && !write_event(c, e))
@@ -475,7 +494,8 @@ enum err_code api_encode_reply(const struct center_reply *r, struct buf *out, st
 		return ERR_OK;
 	}
 	if (r->record)
-		return record_to_json(r->type, r->record, RECORD_WITH_SECRETS, out, reterr); /* a token is shown once, to who asked */
+		return record_to_json(
+		    r->type, r->record, RECORD_WITH_SECRETS, out, reterr); /* a token is shown once, to who asked */
 	buf_text(out, "{}");
 	return ERR_OK;
 }
@@ -483,8 +503,8 @@ enum err_code api_encode_reply(const struct center_reply *r, struct buf *out, st
 void api_encode_event(const struct center_event *e, struct buf *out)
 {
 	char when[TEXT_TIME_MAX];
-	buf_printf(out, "{\"at\":\"%s\",\"topic\":\"%s\",\"severity\":\"%s\",\"text\":\"", text_time(e->at_ms, when), e->topic ? e->topic : "",
-	    enum_name(&severity_enum, e->severity));
+	buf_printf(out, "{\"at\":\"%s\",\"topic\":\"%s\",\"severity\":\"%s\",\"text\":\"", text_time(e->at_ms, when),
+	    e->topic ? e->topic : "", enum_name(&severity_enum, e->severity));
 	for (const char *p = e->text ? e->text : ""; *p; p++) {
 		if (*p == '"' || *p == '\\')
 			buf_byte(out, '\\');

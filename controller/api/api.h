@@ -7,8 +7,9 @@
  *   GET  /api/v1/event/watch                   server-sent events from now on (Last-Event-ID: after that one)
  *   POST /api/v1/<noun>/<verb>                 controller/center/requests.h; Idempotency-Key is honoured
  *
- * Reads are answered from a snapshot of the store by a thread of their own (query.h), changes by the center.  Every answer has a deadline.
- * Errors: {"error":{"code":"denied","text":"…"}} with the status that fits.  Loop thread only, but for the functions marked so. */
+ * Reads are answered from a snapshot of the store by a thread of their own (query.h), changes by the center.  Every
+ * answer has a deadline. Errors: {"error":{"code":"denied","text":"…"}} with the status that fits.  Loop thread only,
+ * but for the functions marked so. */
 #ifndef KEDGE_CONTROLLER_API_API_H
 #define KEDGE_CONTROLLER_API_API_H
 
@@ -16,16 +17,16 @@
 #include "shared/ws/http.h"
 
 enum {
-	API_READS_MAX = 256,         /* reads that wait for the reader thread; beyond: 503 */
-	API_WAITING_MAX = 1024,      /* requests that wait for the center; beyond: 503 */
-	API_WATCHERS_MAX = 64,       /* open streams */
-	API_EVENTS_KEPT = 1024,      /* so that a watcher that lost its connection misses nothing recent */
-	API_HEARTBEAT_MS = 10 * 1000,/* a comment line to watchers, so that both ends notice a dead connection */
+	API_READS_MAX = 256,          /* reads that wait for the reader thread; beyond: 503 */
+	API_WAITING_MAX = 1024,       /* requests that wait for the center; beyond: 503 */
+	API_WATCHERS_MAX = 64,        /* open streams */
+	API_EVENTS_KEPT = 1024,       /* so that a watcher that lost its connection misses nothing recent */
+	API_HEARTBEAT_MS = 10 * 1000, /* a comment line to watchers, so that both ends notice a dead connection */
 };
 
 struct api_config {
 	struct ws_port port;
-	struct store *store;         /* borrowed */
+	struct store *store;                    /* borrowed */
 	const struct workflow_config *workflow; /* borrowed */
 	void *ctx;
 	enum err_code (*submit)(void *ctx, struct input *in, bool *ret_congested, struct err *reterr);

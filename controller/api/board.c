@@ -8,12 +8,13 @@ enum {
 
 #define S struct recovery_board
 static const struct field board_fields[] = {
-	F_TIME(S, at_ms, FIELD_COLUMN, "when this was read"),
-	F_LIST(S, rows, &board_row_type, BOARD_ROWS_MAX, FIELD_ALWAYS, "a row for each component of each service of each host"),
+    F_TIME(S, at_ms, FIELD_COLUMN, "when this was read"),
+    F_LIST(S, rows, &board_row_type, BOARD_ROWS_MAX, FIELD_ALWAYS,
+	"a row for each component of each service of each host"),
 };
 #undef S
-const struct record_type recovery_board_type = RECORD_TYPE("recovery_board", struct recovery_board, board_fields,
-    "what could be brought back now, and how surely");
+const struct record_type recovery_board_type = RECORD_TYPE(
+    "recovery_board", struct recovery_board, board_fields, "what could be brought back now, and how surely");
 
 static bool holds(const struct system_snapshot *s, uint32_t component)
 {
@@ -50,7 +51,8 @@ static void from_drill(struct board_row *row, const struct drill *d)
 			row->rto_ms = LIST_AT(d->components, struct component_drill, i).took_ms;
 }
 
-static enum err_code rows_of(struct turn *read, const struct placement *p, struct board_row *rows, size_t *count, struct err *reterr)
+static enum err_code rows_of(
+    struct turn *read, const struct placement *p, struct board_row *rows, size_t *count, struct err *reterr)
 {
 	struct list all;
 	struct drill drill;
@@ -64,7 +66,8 @@ static enum err_code rows_of(struct turn *read, const struct placement *p, struc
 		rc = recovery_reach_get(read, p->service, p->host, &reach, &beyond, reterr);
 	for (size_t i = 0; rc == ERR_OK && i < p->components.count && *count < BOARD_ROWS_MAX; i++) {
 		struct board_row *row = &rows[(*count)++];
-		*row = (struct board_row){ .host = p->host, .service = p->service, .component = LIST_AT(p->components, uint32_t, i) };
+		*row = (struct board_row){
+		    .host = p->host, .service = p->service, .component = LIST_AT(p->components, uint32_t, i)};
 		from_snapshots(row, &all, now_ms);
 		if (practised)
 			from_drill(row, &drill);
@@ -80,15 +83,16 @@ enum err_code query_board(struct turn *read, struct buf *out, struct err *reterr
 {
 	struct placement p;
 	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
-	struct recovery_board board = { .at_ms = turn_now_ms(read) };
+	struct recovery_board board = {.at_ms = turn_now_ms(read)};
 	struct board_row *rows = arena_array(turn_arena(read), BOARD_ROWS_MAX, sizeof *rows);
 	size_t count = 0;
-	enum err_code rc = rows ? turn_scan_key(read, &placement_table, NULL, 0, false, &scan, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
+	enum err_code rc = rows ? turn_scan_key(read, &placement_table, NULL, 0, false, &scan, reterr)
+				: err_set(reterr, ERR_NOMEM, "out of memory");
 	if (rc != ERR_OK)
 		return rc;
 	while (turn_scan_step(&scan, &p, &rc, reterr))
 		if (!p.undeclared && (rc = rows_of(read, &p, rows, &count, reterr)) != ERR_OK)
 			break;
-	board.rows = (struct list){ rows, count };
+	board.rows = (struct list){rows, count};
 	return rc == ERR_OK ? record_to_json(&recovery_board_type, &board, 0, out, reterr) : rc;
 }

@@ -7,14 +7,39 @@
 #include "shared/base/text.h"
 
 static const struct query_noun nouns[] = {
-	{ "host", &host_table }, { "service", &service_table }, { "placement", &placement_table }, { "health", &service_health_table },
-	{ "history", &health_history_table }, { "metric", &health_metric_table }, { "trend", &health_trend_table }, { "forecast", &health_forecast_table }, { "maintenance", &maintenance_table },
-	{ "snapshot", &system_snapshot_table }, { "drift", &drift_table }, { "incident", &incident_table }, { "timeline", &incident_entry_table },
-	{ "diagnosis", &diagnosis_table }, { "pattern", &error_pattern_table }, { "knowledge", &knowledge_table }, { "past", &past_incident_table }, { "change", &change_table }, { "approval", &change_approval_table },
-	{ "implementation", &change_implementation_table }, { "validation", &change_validation_table }, { "policy", &policy_table },
-	{ "rollback", &rollback_table }, { "order", &order_table }, { "restoration", &restoration_table }, { "drill", &drill_table }, { "reach", &reach_table }, { "notify", &notification_table },
-	{ "audit", &audit_table }, { "checkpoint", &audit_checkpoint_table }, { "operator", &operator_table }, { "ca", &certificate_table },
-	{ "controller", &brakes_table },
+    {"host", &host_table},
+    {"service", &service_table},
+    {"placement", &placement_table},
+    {"health", &service_health_table},
+    {"history", &health_history_table},
+    {"metric", &health_metric_table},
+    {"trend", &health_trend_table},
+    {"forecast", &health_forecast_table},
+    {"maintenance", &maintenance_table},
+    {"snapshot", &system_snapshot_table},
+    {"drift", &drift_table},
+    {"incident", &incident_table},
+    {"timeline", &incident_entry_table},
+    {"diagnosis", &diagnosis_table},
+    {"pattern", &error_pattern_table},
+    {"knowledge", &knowledge_table},
+    {"past", &past_incident_table},
+    {"change", &change_table},
+    {"approval", &change_approval_table},
+    {"implementation", &change_implementation_table},
+    {"validation", &change_validation_table},
+    {"policy", &policy_table},
+    {"rollback", &rollback_table},
+    {"order", &order_table},
+    {"restoration", &restoration_table},
+    {"drill", &drill_table},
+    {"reach", &reach_table},
+    {"notify", &notification_table},
+    {"audit", &audit_table},
+    {"checkpoint", &audit_checkpoint_table},
+    {"operator", &operator_table},
+    {"ca", &certificate_table},
+    {"controller", &brakes_table},
 };
 enum { NOUN_COUNT = sizeof nouns / sizeof nouns[0] };
 
@@ -34,13 +59,18 @@ const struct table *query_table(const char *noun)
 
 /* ---- a field from text, by way of JSON: one reader for all kinds ---- */
 
-static bool is_number(enum field_kind k) { return k == FIELD_U32 || k == FIELD_U64 || k == FIELD_I64 || k == FIELD_F64 || k == FIELD_DURATION || k == FIELD_SIZE || k == FIELD_BOOL; }
+static bool is_number(enum field_kind k)
+{
+	return k == FIELD_U32 || k == FIELD_U64 || k == FIELD_I64 || k == FIELD_F64 || k == FIELD_DURATION ||
+	       k == FIELD_SIZE || k == FIELD_BOOL;
+}
 
-static enum err_code field_from_text(const struct record_type *t, const struct field *f, const char *text, struct arena *arena, void *record, struct err *reterr)
+static enum err_code field_from_text(const struct record_type *t, const struct field *f, const char *text,
+    struct arena *arena, void *record, struct err *reterr)
 {
 	struct field alone = *f;
 	alone.flags &= ~(uint32_t)(FIELD_REQUIRED | FIELD_SECRET);
-	struct record_type one = { .name = t->name, .doc = t->doc, .size = t->size, .fields = &alone, .field_count = 1 };
+	struct record_type one = {.name = t->name, .doc = t->doc, .size = t->size, .fields = &alone, .field_count = 1};
 	struct buf json = BUF_INIT;
 	buf_printf(&json, "{\"%s\":%s", f->name, is_number(f->kind) ? "" : "\"");
 	for (const char *p = text; *p; p++) {
@@ -51,11 +81,13 @@ static enum err_code field_from_text(const struct record_type *t, const struct f
 	buf_printf(&json, "%s}", is_number(f->kind) ? "" : "\"");
 	enum err_code rc = record_from_json(&one, buf_str(&json), json.size, RECORD_STRICT, arena, record, reterr);
 	buf_done(&json);
-	return rc == ERR_OK ? ERR_OK : err_set(reterr, ERR_INVALID, "%s: \"%s\" is not a value of that field", f->name, text);
+	return rc == ERR_OK ? ERR_OK
+			    : err_set(reterr, ERR_INVALID, "%s: \"%s\" is not a value of that field", f->name, text);
 }
 
 /* "inc-01…", "INC-3": what people type for the first key field when it is an id. */
-static enum err_code by_number(struct turn *read, const struct table *table, const char *text, void *ret, bool *ret_found, struct err *reterr)
+static enum err_code by_number(
+    struct turn *read, const struct table *table, const char *text, void *ret, bool *ret_found, struct err *reterr)
 {
 	const struct field *f = record_field(table->type, "number");
 	const char *digits = strrchr(text, '-') ? strrchr(text, '-') + 1 : text;
@@ -73,11 +105,15 @@ static enum err_code by_number(struct turn *read, const struct table *table, con
 /* Tables whose records people call by number, by the kind of their id. */
 static const struct table *numbered(enum id_kind kind)
 {
-	return kind == ID_INCIDENT ? &incident_table : kind == ID_CHANGE ? &change_table : kind == ID_ROLLBACK ? &rollback_table : NULL;
+	return kind == ID_INCIDENT   ? &incident_table
+	       : kind == ID_CHANGE   ? &change_table
+	       : kind == ID_ROLLBACK ? &rollback_table
+				     : NULL;
 }
 
 /* A value to select by: as the field is written, or the number of what it refers to ("incident=INC-3"). */
-static enum err_code filter_value(struct turn *read, const struct record_type *t, const struct field *f, const char *text, void *record, struct err *reterr)
+static enum err_code filter_value(struct turn *read, const struct record_type *t, const struct field *f,
+    const char *text, void *record, struct err *reterr)
 {
 	const struct table *other = f->kind == FIELD_ID ? numbered(f->id_kind) : NULL;
 	char *hit = other ? arena_alloc(turn_arena(read), other->type->size) : NULL;
@@ -85,12 +121,14 @@ static enum err_code filter_value(struct turn *read, const struct record_type *t
 	enum err_code rc = hit ? by_number(read, other, text, hit, &found, reterr) : ERR_OK;
 	if (rc != ERR_OK || !found)
 		return rc != ERR_OK ? rc : field_from_text(t, f, text, turn_arena(read), record, reterr);
-	memcpy((char *)record + f->offset, hit + other->type->fields[0].offset, sizeof(struct id)); /* their key comes first */
+	memcpy((char *)record + f->offset, hit + other->type->fields[0].offset,
+	    sizeof(struct id)); /* their key comes first */
 	return ERR_OK;
 }
 
 /* The whole key, its parts divided by '/' ("portal/web-1"). */
-static enum err_code by_key(struct turn *read, const struct table *table, const char *text, void *ret, bool *ret_found, struct err *reterr)
+static enum err_code by_key(
+    struct turn *read, const struct table *table, const char *text, void *ret, bool *ret_found, struct err *reterr)
 {
 	char *parts = arena_strdup(turn_arena(read), text), *at = parts;
 	if (!parts)
@@ -112,7 +150,8 @@ static enum err_code by_key(struct turn *read, const struct table *table, const 
 	return turn_get(read, table, ret, ret, ret_found, reterr);
 }
 
-static enum err_code run_one(struct turn *read, const struct table *table, const struct query *q, struct buf *out, struct err *reterr)
+static enum err_code run_one(
+    struct turn *read, const struct table *table, const struct query *q, struct buf *out, struct err *reterr)
 {
 	void *record = arena_alloc(turn_arena(read), table->type->size);
 	bool found = false;
@@ -141,8 +180,10 @@ static enum err_code read_filters(struct turn *read, const struct query *q, stru
 {
 	for (size_t i = 0; i < q->filter_count; i++) {
 		const struct field *f = record_field(p->table->type, q->filters[i].field);
-		if (!f || f->flags & FIELD_SECRET || f->kind == FIELD_RECORD || f->kind == FIELD_INLINE || f->kind == FIELD_LIST)
-			return err_set(reterr, ERR_INVALID, "%s has no field \"%s\" to select by", q->noun, q->filters[i].field);
+		if (!f || f->flags & FIELD_SECRET || f->kind == FIELD_RECORD || f->kind == FIELD_INLINE ||
+		    f->kind == FIELD_LIST)
+			return err_set(
+			    reterr, ERR_INVALID, "%s has no field \"%s\" to select by", q->noun, q->filters[i].field);
 		p->fields[i] = f;
 		p->wanted[i] = arena_alloc(turn_arena(read), p->table->type->size);
 		if (!p->wanted[i])
@@ -158,7 +199,10 @@ static enum err_code read_filters(struct turn *read, const struct query *q, stru
 static bool wanted(const struct page *p, const void *record)
 {
 	for (size_t i = 0; i < p->count; i++) {
-		struct record_type one = { .name = p->table->type->name, .size = p->table->type->size, .fields = p->fields[i], .field_count = 1 };
+		struct record_type one = {.name = p->table->type->name,
+		    .size = p->table->type->size,
+		    .fields = p->fields[i],
+		    .field_count = 1};
 		if (!record_equal(&one, record, p->wanted[i]))
 			return false;
 	}
@@ -166,11 +210,13 @@ static bool wanted(const struct page *p, const void *record)
 }
 
 /* An index or the beginning of the key where a filter allows; else the whole table. */
-static enum err_code open_scan(struct turn *read, const struct page *p, bool descending, struct turn_scan *ret, struct err *reterr)
+static enum err_code open_scan(
+    struct turn *read, const struct page *p, bool descending, struct turn_scan *ret, struct err *reterr)
 {
 	for (size_t i = 0; i < p->count; i++)
 		if (p->fields[i]->flags & FIELD_INDEXED)
-			return turn_scan_index(read, p->table, p->fields[i]->name, p->wanted[i], descending, ret, reterr);
+			return turn_scan_index(
+			    read, p->table, p->fields[i]->name, p->wanted[i], descending, ret, reterr);
 	const struct field *first = &p->table->type->fields[0];
 	for (size_t i = 0; i < p->count; i++)
 		if (p->fields[i] == first && first->flags & FIELD_KEY)
@@ -185,7 +231,7 @@ static enum err_code go_on_after(struct turn_scan *scan, const char *after, stru
 	size_t size = strlen(after) / 2;
 	if (size > sizeof position || strlen(after) % 2 || text_unhex(after, position, size, NULL) != ERR_OK)
 		return err_set(reterr, ERR_INVALID, "after: expected the `next` of the page before");
-	return turn_scan_resume(scan, (struct bytes){ position, size }, reterr);
+	return turn_scan_resume(scan, (struct bytes){position, size}, reterr);
 }
 
 static void put_next(struct buf *out, const struct buf *position)
@@ -196,7 +242,8 @@ static void put_next(struct buf *out, const struct buf *position)
 	buf_text(out, "\"");
 }
 
-static enum err_code fill_page(struct turn *read, const struct page *p, const struct query *q, struct turn_scan *scan, struct buf *out, struct err *reterr)
+static enum err_code fill_page(struct turn *read, const struct page *p, const struct query *q, struct turn_scan *scan,
+    struct buf *out, struct err *reterr)
 {
 	size_t limit = q->limit ? q->limit : QUERY_LIMIT_DEFAULT, taken = 0;
 	struct buf passed = BUF_INIT; /* the scan's position behind the last record that is dealt with */
@@ -205,7 +252,8 @@ static enum err_code fill_page(struct turn *read, const struct page *p, const st
 	for (size_t looked = 0; rc == ERR_OK && !more; looked++) {
 		struct arena_mark mark = arena_mark(turn_arena(read));
 		void *record = arena_alloc(turn_arena(read), p->table->type->size);
-		rc = record ? turn_scan_next(scan, record, &found, reterr) : err_set(reterr, ERR_NOMEM, "this page is too large: ask for fewer with limit=");
+		rc = record ? turn_scan_next(scan, record, &found, reterr)
+			    : err_set(reterr, ERR_NOMEM, "this page is too large: ask for fewer with limit=");
 		if (rc != ERR_OK || !found)
 			break;
 		bool take = wanted(p, record);
@@ -232,7 +280,7 @@ static enum err_code fill_page(struct turn *read, const struct page *p, const st
 
 enum err_code query_run(struct turn *read, const struct query *q, struct buf *out, struct err *reterr)
 {
-	struct page p = { .table = query_table(q->noun) };
+	struct page p = {.table = query_table(q->noun)};
 	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	if (!p.table)
 		return err_set(reterr, ERR_NOT_FOUND, "there is no %s to list", q->noun);
@@ -246,7 +294,9 @@ enum err_code query_run(struct turn *read, const struct query *q, struct buf *ou
 	buf_text(out, "{\"items\":[");
 	rc = fill_page(read, &p, q, &scan, out, reterr);
 	buf_text(out, "}");
-	return rc == ERR_OK && out->failed ? err_set(reterr, ERR_LIMIT, "this page is too large: ask for fewer with limit=") : rc;
+	return rc == ERR_OK && out->failed
+		   ? err_set(reterr, ERR_LIMIT, "this page is too large: ask for fewer with limit=")
+		   : rc;
 }
 
 static enum err_code kept_outside(const struct query *q, struct audit_checkpoint *ret, struct err *reterr)
@@ -256,18 +306,21 @@ static enum err_code kept_outside(const struct query *q, struct audit_checkpoint
 		const struct query_filter *f = &q->filters[i];
 		if (text_equal(f->field, "size") && text_u64(f->value, &ret->size, NULL) == ERR_OK)
 			size = true;
-		else if (text_equal(f->field, "root") && text_unhex(f->value, ret->root.b, sizeof ret->root.b, NULL) == ERR_OK)
+		else if (text_equal(f->field, "root") &&
+			 text_unhex(f->value, ret->root.b, sizeof ret->root.b, NULL) == ERR_OK)
 			root = true;
 		else
-			return err_set(reterr, ERR_INVALID, "%s: expected size=NUMBER and root=HEX of a checkpoint", f->field);
+			return err_set(
+			    reterr, ERR_INVALID, "%s: expected size=NUMBER and root=HEX of a checkpoint", f->field);
 	}
-	return size == root ? ERR_OK : err_set(reterr, ERR_INVALID, "expected size and root of a checkpoint, or neither");
+	return size == root ? ERR_OK
+			    : err_set(reterr, ERR_INVALID, "expected size and root of a checkpoint, or neither");
 }
 
 enum err_code query_audit_verify(struct turn *read, const struct query *q, struct buf *out, struct err *reterr)
 {
 	struct audit_verdict v;
-	struct audit_checkpoint known = { 0 };
+	struct audit_checkpoint known = {0};
 	enum err_code rc = kept_outside(q, &known, reterr);
 	if (rc == ERR_OK)
 		rc = audit_verify(read, 1, 0, q->filter_count ? &known : NULL, &v, reterr);

@@ -144,7 +144,8 @@ enum err_code audit_checkpoint_make(struct turn *t, struct audit_checkpoint *ret
 
 static enum err_code next_checkpoint(struct turn *t, struct err *reterr)
 {
-	return turn_timer_set(t, AUDIT_TIMER_CHECKPOINT, (struct id){{0}}, NULL, turn_now_ms(t) + AUDIT_CHECKPOINT_EVERY_MS, reterr);
+	return turn_timer_set(
+	    t, AUDIT_TIMER_CHECKPOINT, (struct id){{0}}, NULL, turn_now_ms(t) + AUDIT_CHECKPOINT_EVERY_MS, reterr);
 }
 
 enum err_code audit_on_boot(struct turn *t, struct err *reterr)

@@ -69,7 +69,8 @@ static enum err_code walk(struct check *c, struct err *reterr)
 	enum err_code rc = turn_scan_key(c->turn, &audit_table, NULL, 0, false, &entries, reterr);
 	if (rc == ERR_OK)
 		rc = compare(c, reterr); /* checkpoints of the empty tree */
-	struct arena_mark mark = arena_mark(turn_arena(c->turn)); /* one entry at a time: a trail is longer than memory */
+	struct arena_mark mark =
+	    arena_mark(turn_arena(c->turn)); /* one entry at a time: a trail is longer than memory */
 	while (c->verdict.problem == AUDIT_SOUND && turn_scan_step(&entries, &e, &rc, reterr)) {
 		rc = add(c, &e, reterr);
 		c->next.signer = NULL; /* of a checkpoint only size and root are looked at */

@@ -1,7 +1,7 @@
 /* controller/center/refusals.h: how many refused peers a port writes to the audit trail.
  *
- * Anybody can knock; the trail is for ever.  Beyond REFUSALS_PER_MINUTE they are counted and the count is logged.  Each port has its own;
- * one thread. */
+ * Anybody can knock; the trail is for ever.  Beyond REFUSALS_PER_MINUTE they are counted and the count is logged.  Each
+ * port has its own; one thread. */
 #ifndef KEDGE_CONTROLLER_CENTER_REFUSALS_H
 #define KEDGE_CONTROLLER_CENTER_REFUSALS_H
 
@@ -10,7 +10,7 @@
 
 enum { REFUSALS_PER_MINUTE = 120 };
 
-struct refusals { /* zero at first */
+struct refusals {           /* zero at first */
 	uint64_t minute_ms; /* monotonic */
 	uint32_t told, untold;
 };

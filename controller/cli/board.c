@@ -13,11 +13,16 @@ static void warn(const struct recovery_board *b, struct buf *out)
 		gaps += row->archive == ARCHIVE_GAP;
 	}
 	if (overdue)
-		buf_printf(out, "\n%zu without a proven restore for too long: `kedge-agent snapshot drill SERVICE` on the host tells why.\n", overdue);
+		buf_printf(out,
+		    "\n%zu without a proven restore for too long: `kedge-agent snapshot drill SERVICE` on the host tells why.\n",
+		    overdue);
 	if (gaps)
-		buf_printf(out, "\n%zu with a gap in the log of its database: only restore points can be reached; -o wide shows where.\n", gaps);
+		buf_printf(out,
+		    "\n%zu with a gap in the log of its database: only restore points can be reached; -o wide shows where.\n",
+		    gaps);
 	if (failed)
-		buf_printf(out, "\n%zu whose last practised restore failed: -o wide shows what the host said.\n", failed);
+		buf_printf(
+		    out, "\n%zu whose last practised restore failed: -o wide shows what the host said.\n", failed);
 }
 
 int run_recovery_board(struct cli *c)

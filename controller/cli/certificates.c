@@ -268,7 +268,8 @@ int run_token(struct cli *c)
 	    (rc = api_post(c, "ca/token", buf_str(&json), true, &enrolment_token_type, &t)) != ERR_OK)
 		return cli_fail(c, rc);
 	if (!t.secret) {
-		err_set(&c->err, ERR_STATE, "the controller made a token, and its answer was lost: ask for another one");
+		err_set(
+		    &c->err, ERR_STATE, "the controller made a token, and its answer was lost: ask for another one");
 		return cli_fail(c, ERR_STATE);
 	}
 	text_copy(made.enrolment, sizeof made.enrolment, t.enrolment);
@@ -328,8 +329,11 @@ int run_ca_revoke(struct cli *c)
 	else if (rc == ERR_OK && tls_serial_normal(which, serial))
 		a.serial = arena_strdup(c->arena, serial);
 	else if (rc == ERR_OK)
-		return cli_usage(c, "\"%s\" is neither a file nor a serial in hex, as `kedge ca list` and `kedge ca show FILE` print it", which);
-	return rc == ERR_OK ? request_post(c, &a, "revoked: it is refused from now on, and its connections end") : cli_fail(c, rc);
+		return cli_usage(c,
+		    "\"%s\" is neither a file nor a serial in hex, as `kedge ca list` and `kedge ca show FILE` print it",
+		    which);
+	return rc == ERR_OK ? request_post(c, &a, "revoked: it is refused from now on, and its connections end")
+			    : cli_fail(c, rc);
 }
 
 /* ---- an operator's own certificate ---- */

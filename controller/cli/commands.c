@@ -74,12 +74,15 @@ const struct command commands[] = {
 	.doc = "rollbacks", .examples = {"kedge rollback list", "kedge rollback list --state running"}},
     {"rollback", "show", .args = "rollback!", .reads = "rollback", .run = run_rollback_show,
 	.doc = "one rollback, host by host", .examples = {"kedge rollback show RB-2"}},
-    {"rollback", "plan", .args = "service", .options = "host* component* to incident rollback reason any-state deep progressive cross-schema normal",
+    {"rollback", "plan", .args = "service",
+	.options = "host* component* to incident rollback reason any-state deep progressive cross-schema normal",
 	.posts = "rollback/plan", .run = run_rollback_plan,
 	.doc = "what a rollback would do, and whose word it would need", .more = "Changes nothing.",
 	.examples = {"kedge rollback plan portal --host web-1 --component config",
 	    "kedge rollback plan --rollback RB-2"}},
-    {"rollback", "start", .args = "service!", .options = "host!* component* to incident reason any-state deep progressive cross-schema normal no-wait timeout",
+    {"rollback", "start", .args = "service!",
+	.options =
+	    "host!* component* to incident reason any-state deep progressive cross-schema normal no-wait timeout",
 	.posts = "rollback/start", .run = run_rollback_start,
 	.doc = "bring a service back to a restore point, and follow it",
 	.more = "Begins at once where a standing policy covers it, else when it is approved. Interrupting the wait "
@@ -95,13 +98,15 @@ const struct command commands[] = {
 
     {"recovery", "board", .reads = "recovery/board", .run = run_recovery_board,
 	.doc = "what could be brought back now, host by host, and how surely",
-	.more = "Last restore point, last verified, last practised restore, what would be lost now (RPO), how long it took (RTO).",
+	.more =
+	    "Last restore point, last verified, last practised restore, what would be lost now (RPO), how long it took (RTO).",
 	.examples = {"kedge recovery board", "kedge recovery board -o json"}},
 
     {"action", "start", .args = "service! name!", .options = "host!* incident reason normal no-wait timeout",
 	.posts = "action/start", .run = run_rollback_start,
 	.doc = "ask for an action that the hosts' agent.yaml declares, and follow it",
-	.more = "It begins when a standing policy covers it or people approved it. `kedge service show` lists what is declared.",
+	.more =
+	    "It begins when a standing policy covers it or people approved it. `kedge service show` lists what is declared.",
 	.examples = {"kedge action start portal restart --host web-1 --incident INC-3"}},
     {"order", "list", .options = "host rollback" LIST, .reads = "order", .newest = true, .run = run_list,
 	.doc = "orders to hosts", .examples = {"kedge order list --host web-1"}},
@@ -146,20 +151,24 @@ const struct command commands[] = {
     {"diagnosis", "confirm", .args = "incident!", .posts = "diagnosis/confirm", .run = run_post,
 	.doc = "say that a diagnosis was right: it becomes history that later ones are compared with",
 	.examples = {"kedge diagnosis confirm INC-3"}},
-    {"diagnosis", "correct", .args = "incident! text!...", .options = "service component action", .posts = "diagnosis/correct", .run = run_post,
+    {"diagnosis", "correct", .args = "incident! text!...", .options = "service component action",
+	.posts = "diagnosis/correct", .run = run_post,
 	.doc = "say what it was instead: the next one that looks like it is diagnosed so",
 	.more = "Where a service is named, and its component or the action that helps, that is what will be proposed.",
 	.examples = {"kedge diagnosis correct INC-3 the disk of the database was full",
 	    "kedge diagnosis correct INC-3 --service records-db --action free-space the disk of the database was full"}},
     {"diagnosis", "model", .args = "what! file", .options = "model out", .run = run_diagnosis_model,
 	.doc = "show, train or evaluate the model behind the classes of errors",
-	.more = "Works on files alone. Examples are a file with one object a line: system, class, text. Training holds back "
-		"one system after the other; the figures that it tells are of those rounds. The same examples give the same "
-		"model.",
-	.examples = {"kedge diagnosis model show root-cause", "kedge diagnosis model train examples.jsonl --out own.model",
+	.more =
+	    "Works on files alone. Examples are a file with one object a line: system, class, text. Training holds back "
+	    "one system after the other; the figures that it tells are of those rounds. The same examples give the same "
+	    "model.",
+	.examples = {"kedge diagnosis model show root-cause",
+	    "kedge diagnosis model train examples.jsonl --out own.model",
 	    "kedge diagnosis model evaluate examples.jsonl --model own.model"}},
 
-    {"runbook", "list", .run = run_runbook_list, .doc = "the pages that tell the whole way, from the first look to the review",
+    {"runbook", "list", .run = run_runbook_list,
+	.doc = "the pages that tell the whole way, from the first look to the review",
 	.examples = {"kedge runbook list"}},
     {"runbook", "show", .args = "name!", .run = run_runbook_show, .doc = "one of them; needs no controller",
 	.examples = {"kedge runbook show certificate"}},
@@ -168,12 +177,14 @@ const struct command commands[] = {
 	.doc = "kinds of log lines, and since when", .examples = {"kedge pattern list --service portal"}},
 
     {"knowledge", "list", .options = LIST, .reads = "knowledge", .run = run_list,
-	.doc = "what people have written down about faults", .examples = {"kedge knowledge list --where area=tls --all"}},
+	.doc = "what people have written down about faults",
+	.examples = {"kedge knowledge list --where area=tls --all"}},
     {"knowledge", "show", .args = "name!", .reads = "knowledge", .run = run_show,
 	.doc = "one entry: how it is known, what causes it, what helps, and where that is from",
 	.examples = {"kedge knowledge show tls-certificate-expired"}},
     {"knowledge", "history", .options = "service" LIST, .reads = "past", .newest = true, .run = run_list,
-	.doc = "past incidents with the cause that a person gave them", .examples = {"kedge knowledge history --service portal"}},
+	.doc = "past incidents with the cause that a person gave them",
+	.examples = {"kedge knowledge history --service portal"}},
 
     {"change", "list", .options = "state incident" LIST, .reads = "change", .newest = true, .run = run_list,
 	.doc = "changes", .examples = {"kedge change list --state requested"}},
@@ -216,12 +227,14 @@ const struct command commands[] = {
 	.examples = {"kedge audit show 42"}},
     {"audit", "verify", .args = "checkpoint", .reads = "audit/verify", .run = run_audit_verify,
 	.doc = "recompute the whole trail and compare",
-	.more = "With a checkpoint that was kept elsewhere, SIZE:ROOT as `kedge audit checkpoint` prints it, a trail that was "
-		"written anew shows too.",
+	.more =
+	    "With a checkpoint that was kept elsewhere, SIZE:ROOT as `kedge audit checkpoint` prints it, a trail that was "
+	    "written anew shows too.",
 	.examples = {"kedge audit verify"}},
     {"audit", "checkpoint", .posts = "audit/checkpoint", .run = run_audit_checkpoint,
 	.doc = "fix the head of the trail, to be kept somewhere else",
-	.more = "The controller fixes one each hour by itself and says it in its log.", .examples = {"kedge audit checkpoint"}},
+	.more = "The controller fixes one each hour by itself and says it in its log.",
+	.examples = {"kedge audit checkpoint"}},
 
     {"notify", "list", .options = "incident state" LIST, .reads = "notify", .newest = true, .run = run_list,
 	.doc = "who was told what", .examples = {"kedge notify list", "kedge notify list --state failed"}},
@@ -266,8 +279,7 @@ const struct command commands[] = {
 	.more = "Its connections end at once. One that was made offline with `kedge ca issue` can be revoked too.",
 	.examples = {"kedge ca revoke 4f21 a lost laptop", "kedge ca revoke ada/cert.pem a lost laptop"}},
     {"ca", "init", .options = "dir! domain!", .run = run_ca_init, .doc = "make an authority",
-	.more =
-	    "Works on files alone. Keep root.key off the network: nothing in daily work needs it.",
+	.more = "Works on files alone. Keep root.key off the network: nothing in daily work needs it.",
 	.examples = {"kedge ca init --dir ca --domain fleet.example"}},
     {"ca", "issue", .args = "kind! name!", .options = "dir! out! address* days", .run = run_ca_issue,
 	.doc = "make a key and a certificate for a controller, operator or host", .more = "Works on files alone.",
@@ -287,44 +299,51 @@ const struct command commands[] = {
 
     {"analyze", "classify", .args = "file!", .options = "model", .run = run_analyze_classify,
 	.doc = "what kind of error each message of a file tells of, and how surely",
-	.more = "Works on files alone; FILE may be gzip, - is standard input. Each line is an object with id and text; for "
-		"each one comes its id, one of twelve classes, and the confidence in that.",
-	.examples = {"kedge analyze classify messages.jsonl", "kedge analyze classify messages.jsonl --model own.model"}},
+	.more =
+	    "Works on files alone; FILE may be gzip, - is standard input. Each line is an object with id and text; for "
+	    "each one comes its id, one of twelve classes, and the confidence in that.",
+	.examples = {"kedge analyze classify messages.jsonl",
+	    "kedge analyze classify messages.jsonl --model own.model"}},
 
     {"analyze", "series", .args = "file!", .options = "value", .run = run_analyze_series,
 	.doc = "how far out of the ordinary each row of a series is",
-	.more = "Works on files alone; FILE is CSV with a row of names, may be gzip, - is standard input. A score of 0 to 1 a "
-		"row, from that row and those before it; 0.5 and more is an alarm, told where it begins.",
+	.more =
+	    "Works on files alone; FILE is CSV with a row of names, may be gzip, - is standard input. A score of 0 to 1 a "
+	    "row, from that row and those before it; 0.5 and more is an alarm, told where it begins.",
 	.examples = {"kedge analyze series cpu.csv.gz", "kedge analyze series metrics.csv --value errors"}},
     {"analyze", "sequences", .args = "file!", .options = "train!", .run = run_analyze_sequences,
 	.doc = "which sessions of events are not like the normal ones",
-	.more = "Works on files alone. A line is a session: name TAB events, or name TAB label TAB events; events are words "
-		"divided by spaces. Prints name TAB score; 0.5 and more is not like those of --train.",
+	.more =
+	    "Works on files alone. A line is a session: name TAB events, or name TAB label TAB events; events are words "
+	    "divided by spaces. Prints name TAB score; 0.5 and more is not like those of --train.",
 	.examples = {"kedge analyze sequences --train normal.tsv.gz today.tsv"}},
 
     {"analyze", "cause", .options = "cases!", .run = run_analyze_cause,
 	.doc = "which service is the root cause, from files of metrics, traces, logs and calls",
-	.more = "Works on files alone. The file has one case a line, an object that names tables beside it (docs/"
-		"OPERATIONS.md tells which): metrics, spans, log lines, a graph of calls, each plain or gzip, and when the "
-		"fault was. For each comes a line with the services ranked, the confidence in the first, and what speaks "
-		"for it. What is missing is told and done without.",
+	.more =
+	    "Works on files alone. The file has one case a line, an object that names tables beside it (docs/"
+	    "OPERATIONS.md tells which): metrics, spans, log lines, a graph of calls, each plain or gzip, and when the "
+	    "fault was. For each comes a line with the services ranked, the confidence in the first, and what speaks "
+	    "for it. What is missing is told and done without.",
 	.examples = {"kedge analyze cause --cases incidents/cases.jsonl"}},
 
     {"analyze", "match", .options = "history labels documents queries!", .run = run_analyze_match,
 	.doc = "which past incident, or which document, is about this",
-	.more = "Works on files alone, which may be gzip. A history is a matrix of counts (tab-separated, first line names), "
-		"sessions (id, cause, events) or JSON lines; the causes of a matrix stand in a file beside it. Answers rank the "
-		"causes of the nearest incidents; one that is its own question is never its own answer, and rows without an id "
-		"are called by their number, from 1. Documents are a folder of Markdown, text or YAML; their questions are objects "
-		"with id and query, a line each, and answers rank their names.",
+	.more =
+	    "Works on files alone, which may be gzip. A history is a matrix of counts (tab-separated, first line names), "
+	    "sessions (id, cause, events) or JSON lines; the causes of a matrix stand in a file beside it. Answers rank the "
+	    "causes of the nearest incidents; one that is its own question is never its own answer, and rows without an id "
+	    "are called by their number, from 1. Documents are a folder of Markdown, text or YAML; their questions are objects "
+	    "with id and query, a line each, and answers rank their names.",
 	.examples = {"kedge analyze match --history past.tsv.gz --queries new.tsv",
 	    "kedge analyze match --documents runbooks --queries alerts.jsonl"}},
 
     {"redact", NULL, .args = "file", .options = "mode jsonl", .run = run_redact,
 	.doc = "take identifiers and secrets out of text",
-	.more = "Works on files alone; FILE may be gzip, none or - is standard input. The text is prose about people "
-		"(clinical) unless --mode log says that it is lines of programs. With --jsonl, each line is an object with "
-		"id and text; for each one comes its id and what would go, as spans of code points.",
+	.more =
+	    "Works on files alone; FILE may be gzip, none or - is standard input. The text is prose about people "
+	    "(clinical) unless --mode log says that it is lines of programs. With --jsonl, each line is an object with "
+	    "id and text; for each one comes its id and what would go, as spans of code points.",
 	.examples = {"kedge redact letter.txt", "kedge redact --mode log app.log > clean.log",
 	    "kedge redact --jsonl notes.jsonl"}},
 

@@ -123,8 +123,10 @@ int run_audit_verify(struct cli *c)
 	const char *kept = cli_word(c, "checkpoint"), *path = "/api/v1/audit/verify";
 	if (kept) {
 		size_t digits = strspn(kept, "0123456789");
-		if (!digits || kept[digits] != ':' || strspn(kept + digits + 1, "0123456789abcdef") != strlen(kept) - digits - 1)
-			return cli_usage(c, "\"%s\" is no checkpoint: expected SIZE:ROOT, as `kedge audit checkpoint` prints it", kept);
+		if (!digits || kept[digits] != ':' ||
+		    strspn(kept + digits + 1, "0123456789abcdef") != strlen(kept) - digits - 1)
+			return cli_usage(c,
+			    "\"%s\" is no checkpoint: expected SIZE:ROOT, as `kedge audit checkpoint` prints it", kept);
 		path = arena_printf(c->arena, "%s?size=%.*s&root=%s", path, (int)digits, kept, kept + digits + 1);
 	}
 	enum err_code rc = api_get(c, path, &audit_verdict_type, &v);
@@ -149,7 +151,8 @@ int run_audit_checkpoint(struct cli *c)
 	if (!cli_for_people(c))
 		return out_record(c, &audit_checkpoint_type, &made);
 	cli_print(c, "%llu:%s\n", (unsigned long long)made.size, text_hex(made.root.b, sizeof made.root.b, root));
-	cli_say(c, "keep it where this controller cannot reach: `kedge audit verify` with it shows whether the trail was rewritten\n");
+	cli_say(c,
+	    "keep it where this controller cannot reach: `kedge audit verify` with it shows whether the trail was rewritten\n");
 	return CLI_DONE;
 }
 

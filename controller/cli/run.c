@@ -152,8 +152,11 @@ static enum err_code choose_columns(struct cli *c, const char *names)
 
 static enum err_code choose_output(struct cli *c)
 {
-	static const char *const names[] = {
-	    [CLI_TABLE] = "table", [CLI_WIDE] = "wide", [CLI_JSON] = "json", [CLI_YAML] = "yaml", [CLI_JSONL] = "jsonl"};
+	static const char *const names[] = {[CLI_TABLE] = "table",
+	    [CLI_WIDE] = "wide",
+	    [CLI_JSON] = "json",
+	    [CLI_YAML] = "yaml",
+	    [CLI_JSONL] = "jsonl"};
 	const char *format = words_option(&c->w, "output"), *columns = words_option(&c->w, "columns");
 	const char *no_colour = c->io->environment(c->io->ctx, "NO_COLOR"),
 		   *term = c->io->environment(c->io->ctx, "TERM");

@@ -189,9 +189,18 @@ static void on_event(void *ctx, const struct center_event *event)
 	send_letter(l, deliver_event);
 }
 
-static void on_notify(void *ctx, struct id id) { outbox_deliver(((struct daemon *)ctx)->outbox, id); }
-static void on_summarise(void *ctx, struct id id) { prose_ask(((struct daemon *)ctx)->prose, id); }
-static void on_analyse(void *ctx, struct id id) { analyst_ask(((struct daemon *)ctx)->analyst, id); }
+static void on_notify(void *ctx, struct id id)
+{
+	outbox_deliver(((struct daemon *)ctx)->outbox, id);
+}
+static void on_summarise(void *ctx, struct id id)
+{
+	prose_ask(((struct daemon *)ctx)->prose, id);
+}
+static void on_analyse(void *ctx, struct id id)
+{
+	analyst_ask(((struct daemon *)ctx)->analyst, id);
+}
 
 /* ---- revocations ---- */
 
@@ -201,7 +210,8 @@ static enum err_code read_revoked(struct daemon *d, struct err *reterr)
 	struct store_view *view = NULL;
 	struct turn *read = NULL;
 	struct list serials;
-	enum err_code rc = arena ? store_view_open(d->store, "revocations", &view, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
+	enum err_code rc = arena ? store_view_open(d->store, "revocations", &view, reterr)
+				 : err_set(reterr, ERR_NOMEM, "out of memory");
 	if (rc == ERR_OK)
 		rc = turn_open_read(store_view_turn(view), clock_wall_ms(), arena, &read, reterr);
 	if (rc == ERR_OK)
@@ -240,17 +250,20 @@ static void on_revocations(void *ctx)
 
 /* ---- signing ---- */
 
-static const enum tls_role tls_role_of[CERTIFICATE_ROLE_COUNT] = { [CERTIFICATE_HOST] = TLS_ROLE_HOST, [CERTIFICATE_OPERATOR] = TLS_ROLE_OPERATOR,
-	[CERTIFICATE_CONTROLLER] = TLS_ROLE_CONTROLLER };
+static const enum tls_role tls_role_of[CERTIFICATE_ROLE_COUNT] = {[CERTIFICATE_HOST] = TLS_ROLE_HOST,
+    [CERTIFICATE_OPERATOR] = TLS_ROLE_OPERATOR,
+    [CERTIFICATE_CONTROLLER] = TLS_ROLE_CONTROLLER};
 
 static enum err_code sign(struct daemon *d, const struct letter *l, struct certificate_made *ret, struct err *reterr)
 {
 	if (!d->authority)
-		return err_set(reterr, ERR_UNSUPPORTED, "this controller signs no certificates: controller.yaml has no `issuing`");
+		return err_set(
+		    reterr, ERR_UNSUPPORTED, "this controller signs no certificates: controller.yaml has no `issuing`");
 	if (l->role != CERTIFICATE_HOST && l->role != CERTIFICATE_OPERATOR)
 		return err_set(reterr, ERR_DENIED, "only hosts and operators enrol over the network");
-	struct certificate_order o = { .csr = l->text, .now_ms = clock_wall_ms(),
-		.life_ms = l->role == CERTIFICATE_HOST ? d->y->issuing->host_life_ms : d->y->issuing->operator_life_ms };
+	struct certificate_order o = {.csr = l->text,
+	    .now_ms = clock_wall_ms(),
+	    .life_ms = l->role == CERTIFICATE_HOST ? d->y->issuing->host_life_ms : d->y->issuing->operator_life_ms};
 	enum err_code rc = tls_name_make(tls_role_of[l->role], d->y->domain, l->host, &o.name, reterr);
 	return rc == ERR_OK ? authority_sign(d->authority, &o, ret, reterr) : rc;
 }
@@ -260,7 +273,7 @@ static void deliver_sign(void *arg)
 	struct letter *l = arg;
 	struct input *in = input_new(INPUT_SIGNED, 256 << 10);
 	struct signed_certificate *s = in ? arena_alloc(in->arena, sizeof *s) : NULL;
-	struct certificate_made made = { 0 };
+	struct certificate_made made = {0};
 	struct err err = ERR_INIT;
 	bool congested;
 	if (!s) {
@@ -271,14 +284,19 @@ static void deliver_sign(void *arg)
 	in->code = sign(l->d, l, &made, &err);
 	in->text = in->code == ERR_OK ? NULL : arena_strdup(in->arena, err.msg);
 	in->boot = l->boot;
-	*s = (struct signed_certificate){ .role = l->role, .name = arena_strdup(in->arena, l->host), .chain = arena_strdup(in->arena, buf_str(&made.chain)),
-		.serial = arena_strdup(in->arena, made.serial), .not_after_ms = made.not_after_ms, .token = l->token };
+	*s = (struct signed_certificate){.role = l->role,
+	    .name = arena_strdup(in->arena, l->host),
+	    .chain = arena_strdup(in->arena, buf_str(&made.chain)),
+	    .serial = arena_strdup(in->arena, made.serial),
+	    .not_after_ms = made.not_after_ms,
+	    .token = l->token};
 	in->certificate = s;
 	in->weight_bytes = 16 << 10;
 	if (in->code != ERR_OK)
 		log_warn("daemon", "host=%s no certificate: %s", l->host, err.msg);
 	if (submit(l->d, in, &congested, &err) != ERR_OK) {
-		log_warn("daemon", "host=%s a signed certificate was not recorded, and is not handed out: %s", l->host, err.msg);
+		log_warn("daemon", "host=%s a signed certificate was not recorded, and is not handed out: %s", l->host,
+		    err.msg);
 		input_free(in);
 	}
 	buf_done(&made.chain);
@@ -298,7 +316,10 @@ static void on_sign(void *ctx, uint32_t role, const char *host, const char *csr,
 
 /* ---- the loop's own callbacks ---- */
 
-static void on_wake(void *user) { mailbox_drain(((struct daemon *)user)->mailbox); }
+static void on_wake(void *user)
+{
+	mailbox_drain(((struct daemon *)user)->mailbox);
+}
 
 static void deliver_drained(void *arg)
 {
@@ -314,7 +335,10 @@ static void on_drained(void *ctx)
 		send_letter(l, deliver_drained);
 }
 
-static void on_goodbye_over(void *user) { ws_loop_stop(((struct daemon *)user)->loop); }
+static void on_goodbye_over(void *user)
+{
+	ws_loop_stop(((struct daemon *)user)->loop);
+}
 
 static void on_recheck(void *user)
 {
@@ -348,11 +372,12 @@ static enum err_code load_identity(struct daemon *d, struct err *reterr)
 		return err_prefix(reterr, rc, "identity");
 	const struct tls_peer *me = tls_identity_peer(d->identity);
 	if (me->role != TLS_ROLE_CONTROLLER || !text_equal(me->name, y->name) || !text_equal(me->domain, y->domain))
-		return err_set(reterr, ERR_INVALID, "%s is the certificate of %s %s in %s, not of controller %s in %s", y->identity.certificate,
-		    tls_role_text(me->role), me->name, me->domain, y->name, y->domain);
+		return err_set(reterr, ERR_INVALID, "%s is the certificate of %s %s in %s, not of controller %s in %s",
+		    y->identity.certificate, tls_role_text(me->role), me->name, me->domain, y->name, y->domain);
 	if ((rc = tls_trust_load(y->identity.authority, &d->trust, reterr)) != ERR_OK)
 		return err_prefix(reterr, rc, "identity.authority");
-	if (y->issuing && (rc = authority_load(y->issuing->certificate, y->issuing->key, &d->authority, reterr)) != ERR_OK)
+	if (y->issuing &&
+	    (rc = authority_load(y->issuing->certificate, y->issuing->key, &d->authority, reterr)) != ERR_OK)
 		return err_prefix(reterr, rc, "issuing");
 	if (!(d->revocations = tls_revocations_new()))
 		return err_set(reterr, ERR_NOMEM, "out of memory");
@@ -364,7 +389,7 @@ static enum err_code open_store(struct daemon *d, struct err *reterr)
 	char folder[PATH_LIMIT];
 	if (!text_format(folder, sizeof folder, "%s/store", d->y->state_directory))
 		return err_set(reterr, ERR_LIMIT, "state_directory is too long a path");
-	struct store_options so = { .folder = folder };
+	struct store_options so = {.folder = folder};
 	enum err_code rc = store_open(&so, &d->store, reterr);
 	if (rc != ERR_OK)
 		return err_prefix(reterr, rc, "store");
@@ -372,32 +397,40 @@ static enum err_code open_store(struct daemon *d, struct err *reterr)
 	rc = schema_open(d->store, workflow_tables, clock_wall_ms(), &d->random, reterr);
 	if (rc != ERR_OK)
 		return err_prefix(reterr, rc, "store");
-	struct center_options co = { .store = d->store,
-		.random = &d->random,
-		.handlers = { workflow_apply, workflow_refused, &d->workflow },
-		.sinks = { d, on_frame, on_close, on_reply, on_notify, on_analyse, on_event, on_revocations, on_sign, on_summarise } };
+	struct center_options co = {.store = d->store,
+	    .random = &d->random,
+	    .handlers = {workflow_apply, workflow_refused, &d->workflow},
+	    .sinks = {d, on_frame, on_close, on_reply, on_notify, on_analyse, on_event, on_revocations, on_sign,
+		on_summarise}};
 	if ((rc = center_new(&co, &d->center, reterr)) != ERR_OK)
 		return rc;
 	return read_revoked(d, reterr); /* before the first handshake */
 }
 
-static enum err_code port_of(struct daemon *d, const struct listen_config *l, uint32_t roles, char *address, size_t size, struct ws_port *ret, struct err *reterr)
+static enum err_code port_of(struct daemon *d, const struct listen_config *l, uint32_t roles, char *address,
+    size_t size, struct ws_port *ret, struct err *reterr)
 {
-	*ret = (struct ws_port){ .address = address, .identity = d->identity, .trust = d->trust, .domain = d->y->domain, .roles = roles,
-		.revocations = d->revocations };
+	*ret = (struct ws_port){.address = address,
+	    .identity = d->identity,
+	    .trust = d->trust,
+	    .domain = d->y->domain,
+	    .roles = roles,
+	    .revocations = d->revocations};
 	return controller_listen(l->listen, address, size, &ret->port, reterr);
 }
 
 static enum err_code open_doors(struct daemon *d, struct err *reterr)
 {
 	char address[128], address2[128];
-	struct gate_config gc = { .ctx = d, .submit = submit };
-	struct api_config ac = { .store = d->store, .workflow = &d->workflow, .ctx = d, .submit = submit, .post = post };
-	enum err_code rc = port_of(d, &d->y->agents, TLS_ROLE_BIT(TLS_ROLE_HOST), address, sizeof address, &gc.port, reterr);
+	struct gate_config gc = {.ctx = d, .submit = submit};
+	struct api_config ac = {.store = d->store, .workflow = &d->workflow, .ctx = d, .submit = submit, .post = post};
+	enum err_code rc =
+	    port_of(d, &d->y->agents, TLS_ROLE_BIT(TLS_ROLE_HOST), address, sizeof address, &gc.port, reterr);
 	if (rc == ERR_OK)
 		rc = gate_new(d->loop, &gc, &d->gate, reterr);
 	if (rc == ERR_OK)
-		rc = port_of(d, &d->y->operators, TLS_ROLE_BIT(TLS_ROLE_OPERATOR), address2, sizeof address2, &ac.port, reterr);
+		rc = port_of(
+		    d, &d->y->operators, TLS_ROLE_BIT(TLS_ROLE_OPERATOR), address2, sizeof address2, &ac.port, reterr);
 	if (rc == ERR_OK)
 		rc = api_new(d->loop, &ac, &d->api, reterr);
 	return rc;
@@ -405,10 +438,11 @@ static enum err_code open_doors(struct daemon *d, struct err *reterr)
 
 static enum err_code start_threads(struct daemon *d, struct err *reterr)
 {
-	struct analyst_config an = { .store = d->store, .ctx = d, .submit = submit };
-	struct outbox_config ob = { .store = d->store, .notify = &d->workflow.notify, .controller = d->y->name, .ctx = d, .submit = submit };
-	struct prose_options po = { .config = d->y->prose, .store = d->store, .ctx = d, .submit = submit };
-	struct runner_options ro = { .center = d->center, .store = d->store, .drained = on_drained, .ctx = d };
+	struct analyst_config an = {.store = d->store, .ctx = d, .submit = submit};
+	struct outbox_config ob = {
+	    .store = d->store, .notify = &d->workflow.notify, .controller = d->y->name, .ctx = d, .submit = submit};
+	struct prose_options po = {.config = d->y->prose, .store = d->store, .ctx = d, .submit = submit};
+	struct runner_options ro = {.center = d->center, .store = d->store, .drained = on_drained, .ctx = d};
 	enum err_code rc = analyst_start(&an, &d->analyst, reterr);
 	if (rc == ERR_OK)
 		rc = outbox_start(&ob, &d->outbox, reterr);
@@ -419,7 +453,7 @@ static enum err_code start_threads(struct daemon *d, struct err *reterr)
 
 static enum err_code prepare_loop(struct daemon *d, struct err *reterr)
 {
-	struct ws_loop_config lc = { .libuv = true, .user = d, .on_wake = on_wake };
+	struct ws_loop_config lc = {.libuv = true, .user = d, .on_wake = on_wake};
 	struct rlimit files;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != DAEMON_FILES) {
 		files.rlim_cur = files.rlim_max < DAEMON_FILES ? files.rlim_max : DAEMON_FILES;
@@ -446,7 +480,8 @@ static enum err_code take_signals(struct daemon *d, struct err *reterr)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || (d->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 ||
+	    (d->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
 		return err_sys(reterr, errno, "signals cannot be taken");
 	return ERR_OK;
 }
@@ -485,7 +520,7 @@ static void shut(struct daemon *d)
 
 enum err_code daemon_run(const struct controller_yaml *y, struct arena *arena, struct err *reterr)
 {
-	struct daemon d = { .y = y, .signals = -1 };
+	struct daemon d = {.y = y, .signals = -1};
 	enum err_code rc = controller_workflow(y, arena, &d.workflow, reterr);
 	if (rc == ERR_OK)
 		rc = controller_knowledge(y, arena, &d.workflow, reterr);

@@ -37,14 +37,17 @@ void mailbox_free(struct mailbox *m)
 	free(m);
 }
 
-void mailbox_bind(struct mailbox *m, struct ws_loop *loop) { m->loop = loop; }
+void mailbox_bind(struct mailbox *m, struct ws_loop *loop)
+{
+	m->loop = loop;
+}
 
 bool mailbox_post(struct mailbox *m, void (*fn)(void *arg), void *arg, size_t weight_bytes)
 {
 	struct post *p = malloc(sizeof *p);
 	if (!p)
 		return false;
-	*p = (struct post){ fn, arg };
+	*p = (struct post){fn, arg};
 	if (queue_push(m->queue, p, weight_bytes + sizeof *p, NULL) != ERR_OK) {
 		free(p);
 		return false;

@@ -1,4 +1,5 @@
-/* controller/daemon/mailbox.h: from any thread to the loop thread.  Bounded; a post that does not fit is refused, never waits. */
+/* controller/daemon/mailbox.h: from any thread to the loop thread.  Bounded; a post that does not fit is refused, never
+ * waits. */
 #ifndef KEDGE_CONTROLLER_DAEMON_MAILBOX_H
 #define KEDGE_CONTROLLER_DAEMON_MAILBOX_H
 

@@ -246,7 +246,8 @@ static void suspect_change(struct inquiry *q, const struct change *c, double fac
 				.has_component = true,
 				.changed_ms = c->began_ms,
 				.text = text},
-			    factor * between_points * (is_proven(q, c) ? proven : 1) * timing(c->began_ms, q->incident.fault_ms));
+			    factor * between_points * (is_proven(q, c) ? proven : 1) *
+				timing(c->began_ms, q->incident.fault_ms));
 		}
 	}
 }
@@ -260,7 +261,7 @@ enum err_code changed_by_plan(struct inquiry *q, const char *service, double fac
 	    turn_scan_key(q->t, &change_table, &none, 0, true, &scan, reterr); /* newest first: ids sort by time */
 	for (size_t i = 0; i < DIAGNOSIS_CHANGES_MAX && turn_scan_step(&scan, &c, &rc, reterr); i++) {
 		bool near = c.began_ms && c.began_ms <= fault_ms && c.began_ms + DIAGNOSIS_WINDOW_MS >= fault_ms;
-		bool rollback = c.plan && c.plan->kind != ORDER_ACTION; /* an action leaves nothing changed behind */
+		bool rollback = c.plan && c.plan->kind != ORDER_ACTION;   /* an action leaves nothing changed behind */
 		bool answer = id_equal(c.incident, q->incident.incident); /* made because of it, not before it */
 		if (near && !answer && rollback && text_equal(c.service, service))
 			suspect_change(q, &c, factor);

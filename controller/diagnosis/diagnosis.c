@@ -1,11 +1,12 @@
-/* controller/diagnosis/diagnosis.c: what changed before the failure, in which service it is, what the log says about it.
+/* controller/diagnosis/diagnosis.c: what changed before the failure, in which service it is, what the log says about
+ * it.
  *
  * First the services: the failing one and what it leans on are ranked by controller/cause over health, measurements and
- * new lines.  Then what changed in each (changed.c): every such component is a suspect, whose score is the product of how
- * well it explains the fault: how shortly before it changed, whether new error lines name its paths, how much its
- * service explains.  Scores become confidences by sharing 1 among the suspects and "something else", which keeps a fixed
- * score of its own: a lone weak suspect is not sure, and of two that are as good neither is.  Where nothing changed, a
- * service that the others lean on and that is itself unwell is named, as sure as the ranking is of it. */
+ * new lines.  Then what changed in each (changed.c): every such component is a suspect, whose score is the product of
+ * how well it explains the fault: how shortly before it changed, whether new error lines name its paths, how much its
+ * service explains.  Scores become confidences by sharing 1 among the suspects and "something else", which keeps a
+ * fixed score of its own: a lone weak suspect is not sure, and of two that are as good neither is.  Where nothing
+ * changed, a service that the others lean on and that is itself unwell is named, as sure as the ranking is of it. */
 #include "controller/diagnosis/diagnosis.h"
 
 #include <math.h>
@@ -13,31 +14,34 @@
 
 #include "controller/cause/cause.h"
 #include "controller/diagnosis/history.h"
-#include "controller/knowledge/calibration.h"
 #include "controller/diagnosis/metrics.h"
+#include "controller/knowledge/calibration.h"
 #include "shared/base/text.h"
 
 static const char model_version[] = "changes-3";
 
-static const double something_else = 0.35; /* score of "none of these" */
+static const double something_else = 0.35;  /* score of "none of these" */
 static const double least_confidence = 0.3; /* below it the answer is "unknown" */
 static const double dependency_unwell = 1.5;
 
-void inquiry_note(struct inquiry *q, enum evidence_kind kind, const char *service, const char *host, const char *text, double weight, uint64_t at_ms)
+void inquiry_note(struct inquiry *q, enum evidence_kind kind, const char *service, const char *host, const char *text,
+    double weight, uint64_t at_ms)
 {
 	bool full = q->evidence_count == DIAGNOSIS_EVIDENCE_MAX;
 	if (!text || (full && q->evidence[DIAGNOSIS_EVIDENCE_MAX - 1].weight >= weight))
 		return;
-	size_t at = full ? DIAGNOSIS_EVIDENCE_MAX - 1 : q->evidence_count++; /* heaviest first; the lightest makes room */
+	size_t at =
+	    full ? DIAGNOSIS_EVIDENCE_MAX - 1 : q->evidence_count++; /* heaviest first; the lightest makes room */
 	for (; at && q->evidence[at - 1].weight < weight; at--)
 		q->evidence[at] = q->evidence[at - 1];
-	q->evidence[at] = (struct evidence){ kind, service, host, text, weight, at_ms };
+	q->evidence[at] = (struct evidence){kind, service, host, text, weight, at_ms};
 }
 
 bool suspect_is(const struct suspect *a, const struct suspect *b)
 {
-	return text_equal(a->service, b->service) && text_equal(a->host, b->host) && a->has_component == b->has_component &&
-	       text_equal(a->run, b->run) && (!a->has_component || a->component == b->component);
+	return text_equal(a->service, b->service) && text_equal(a->host, b->host) &&
+	       a->has_component == b->has_component && text_equal(a->run, b->run) &&
+	       (!a->has_component || a->component == b->component);
 }
 
 void inquiry_suspect(struct inquiry *q, enum evidence_kind kind, const struct suspect *s, double score)
@@ -66,7 +70,8 @@ const char *probe_evidence(struct turn *t, const struct probe_result *r)
 {
 	if (r->settled != PROBE_CRITICAL && r->settled != PROBE_WARNING)
 		return NULL;
-	return arena_printf(turn_arena(t), "probe %s is %s: %s", r->probe, enum_name(&probe_state_enum, r->settled), r->text ? r->text : "");
+	return arena_printf(turn_arena(t), "probe %s is %s: %s", r->probe, enum_name(&probe_state_enum, r->settled),
+	    r->text ? r->text : "");
 }
 
 static enum err_code note_probes(struct inquiry *q, const char *service, const char *host, struct err *reterr)
@@ -106,8 +111,8 @@ static enum err_code learn(struct inquiry *q, const struct list *patterns, struc
 	struct learned l;
 	enum err_code rc = learning_about(q->t, &q->incident, patterns, &l, reterr);
 	for (size_t i = 0; rc == ERR_OK && i < l.evidence_count; i++)
-		inquiry_note(q, (enum evidence_kind)l.evidence[i].kind, l.evidence[i].service, l.evidence[i].host, l.evidence[i].text, l.evidence[i].weight,
-		    l.evidence[i].at_ms);
+		inquiry_note(q, (enum evidence_kind)l.evidence[i].kind, l.evidence[i].service, l.evidence[i].host,
+		    l.evidence[i].text, l.evidence[i].weight, l.evidence[i].at_ms);
 	if (rc == ERR_OK) {
 		q->advised = l.fixes;
 		q->known_runbook = l.runbook;
@@ -126,27 +131,31 @@ static enum err_code complete_fixes(struct inquiry *q, struct diagnosis *d, stru
 		return err_set(reterr, ERR_NOMEM, "out of memory for a diagnosis");
 	enum err_code rc = ERR_OK;
 	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
-		fixes[i] = i < d->fixes.count ? LIST_AT(d->fixes, struct fix, i) : LIST_AT(q->advised, struct fix, i - d->fixes.count);
+		fixes[i] = i < d->fixes.count ? LIST_AT(d->fixes, struct fix, i)
+					      : LIST_AT(q->advised, struct fix, i - d->fixes.count);
 		fixes[i].priority = (uint32_t)i + 1;
 		rc = learning_success(q->t, &fixes[i], reterr);
 	}
-	d->fixes = (struct list){ fixes, n };
+	d->fixes = (struct list){fixes, n};
 	return rc;
 }
 
-static enum err_code note_service(struct inquiry *q, const struct ranked_service *s, bool own, const struct list *patterns, struct err *reterr)
+static enum err_code note_service(
+    struct inquiry *q, const struct ranked_service *s, bool own, const struct list *patterns, struct err *reterr)
 {
 	struct health_summary summary;
 	struct arena *a = turn_arena(q->t);
 	enum err_code rc = health_of_service(q->t, s->name, &summary, reterr);
 	if (rc == ERR_OK && !own && (summary.worst == HEALTH_DOWN || summary.worst == HEALTH_DEGRADED))
 		inquiry_note(q, EVIDENCE_DEPENDENCY, s->name, NULL,
-		    arena_printf(a, "%s, on which %s depends, is %s", s->name, q->incident.service, enum_name(&health_enum, summary.worst)),
+		    arena_printf(a, "%s, on which %s depends, is %s", s->name, q->incident.service,
+			enum_name(&health_enum, summary.worst)),
 		    dependency_unwell, 0);
 	for (size_t i = 0; rc == ERR_OK && i < patterns->count && i < 8; i++) {
 		const struct error_pattern *p = &LIST_AT(*patterns, struct error_pattern, i);
-		inquiry_note(q, EVIDENCE_LOG, s->name, p->last_host, arena_printf(a, "new log pattern: %s", p->sample ? p->sample : p->template_text),
-		    own ? 0.8 : 0.4, p->first_ms);
+		inquiry_note(q, EVIDENCE_LOG, s->name, p->last_host,
+		    arena_printf(a, "new log pattern: %s", p->sample ? p->sample : p->template_text), own ? 0.8 : 0.4,
+		    p->first_ms);
 	}
 	return rc;
 }
@@ -154,7 +163,8 @@ static enum err_code note_service(struct inquiry *q, const struct ranked_service
 /* New lines that were still written when it failed, or since. */
 static enum err_code patterns_of(struct inquiry *q, const char *service, struct list *ret, struct err *reterr)
 {
-	uint64_t fault_ms = q->incident.fault_ms, since = fault_ms > DIAGNOSIS_WINDOW_MS ? fault_ms - DIAGNOSIS_WINDOW_MS : 0;
+	uint64_t fault_ms = q->incident.fault_ms,
+		 since = fault_ms > DIAGNOSIS_WINDOW_MS ? fault_ms - DIAGNOSIS_WINDOW_MS : 0;
 	struct list all;
 	enum err_code rc = diagnosis_new_patterns(q->t, service, since, &all, reterr);
 	size_t n = 0;
@@ -162,7 +172,7 @@ static enum err_code patterns_of(struct inquiry *q, const char *service, struct 
 		if (LIST_AT(all, struct error_pattern, i).last_ms >= q->since_ms)
 			LIST_AT(all, struct error_pattern, n++) = LIST_AT(all, struct error_pattern, i);
 	if (rc == ERR_OK)
-		*ret = (struct list){ all.items, n };
+		*ret = (struct list){all.items, n};
 	return rc;
 }
 
@@ -171,13 +181,15 @@ static enum err_code examine_service(struct inquiry *q, const struct ranked_serv
 	struct list places, patterns;
 	enum err_code rc = fleet_placements(q->t, s->name, &places, reterr);
 	if (rc != ERR_OK || (rc = patterns_of(q, s->name, &patterns, reterr)) != ERR_OK ||
-	    (rc = note_service(q, s, own, &patterns, reterr)) != ERR_OK || (rc = classes_of(q, s->name, own, &patterns, reterr)) != ERR_OK || (own && (rc = learn(q, &patterns, reterr)) != ERR_OK))
+	    (rc = note_service(q, s, own, &patterns, reterr)) != ERR_OK ||
+	    (rc = classes_of(q, s->name, own, &patterns, reterr)) != ERR_OK ||
+	    (own && (rc = learn(q, &patterns, reterr)) != ERR_OK))
 		return rc;
 	for (size_t i = 0; rc == ERR_OK && i < places.count; i++) {
 		const char *host = LIST_AT(places, struct placement, i).host;
 		if (own && !inquiry_is_failing(q, host))
 			continue;
-		struct place place = { s->name, host, &patterns, s->factor };
+		struct place place = {s->name, host, &patterns, s->factor};
 		rc = changed_at(q, &place, reterr);
 		if (rc == ERR_OK)
 			rc = signs_at(q, &place, own, reterr);
@@ -198,8 +210,9 @@ static void suspect_service(struct inquiry *q, const struct ranked_service *s)
 			return;
 	if (s->confidence > 0)
 		inquiry_suspect(q, EVIDENCE_DEPENDENCY,
-		    &(struct suspect){ .service = s->name,
-			.text = arena_printf(turn_arena(q->t), "%s itself, on which %s depends: %s", s->name, q->incident.service, s->reason ? s->reason : "it is unwell") },
+		    &(struct suspect){.service = s->name,
+			.text = arena_printf(turn_arena(q->t), "%s itself, on which %s depends: %s", s->name,
+			    q->incident.service, s->reason ? s->reason : "it is unwell")},
 		    something_else * odds);
 }
 
@@ -215,11 +228,12 @@ static void share_confidence(struct inquiry *q)
 static bool is_alike(const struct inquiry *q, size_t i)
 {
 	const struct suspect *a = &q->suspects[0], *b = &q->suspects[i];
-	return text_equal(a->service, b->service) && a->has_component == b->has_component && a->component == b->component &&
-	       text_equal(a->run, b->run) && q->score[i] >= 0.5 * q->score[0];
+	return text_equal(a->service, b->service) && a->has_component == b->has_component &&
+	       a->component == b->component && text_equal(a->run, b->run) && q->score[i] >= 0.5 * q->score[0];
 }
 
-/* Hosts on which the same component of the same service is suspected as strongly as the first: one cause, several hosts. */
+/* Hosts on which the same component of the same service is suspected as strongly as the first: one cause, several
+ * hosts. */
 static enum err_code alike(struct inquiry *q, struct list *ret, double *ret_confidence, struct err *reterr)
 {
 	const char **names = arena_array(turn_arena(q->t), q->suspect_count, sizeof *names);
@@ -232,7 +246,7 @@ static enum err_code alike(struct inquiry *q, struct list *ret, double *ret_conf
 			names[n++] = q->suspects[i].host;
 			*ret_confidence += q->suspects[i].confidence;
 		}
-	*ret = (struct list){ names, n };
+	*ret = (struct list){names, n};
 	return ERR_OK;
 }
 
@@ -248,17 +262,19 @@ static enum err_code fix_rollback(struct inquiry *q, const struct list *hosts, s
 	const struct suspect *s = &q->suspects[0];
 	if (fix && component && commands) {
 		*component = s->component;
-		commands[0] = arena_printf(a, "kedge rollback start %s %s --component %s --to last-good --incident INC-%llu", s->service, buf_str(&names),
-		    enum_name(&component_enum, s->component), (unsigned long long)q->incident.number);
-		*fix = (struct fix){ .action = FIX_ROLLBACK,
-			.priority = 1,
-			.service = s->service,
-			.hosts = *hosts,
-			.components = { component, 1 },
-			.risk = s->component >= COMPONENT_DATA ? SEVERITY_HIGH : SEVERITY_LOW,
-			.text = arena_printf(a, "bring the %s of %s back to its last known good restore point", enum_name(&component_enum, s->component), s->service),
-			.commands = { commands, 1 } };
-		d->fixes = (struct list){ fix, 1 };
+		commands[0] = arena_printf(a,
+		    "kedge rollback start %s %s --component %s --to last-good --incident INC-%llu", s->service,
+		    buf_str(&names), enum_name(&component_enum, s->component), (unsigned long long)q->incident.number);
+		*fix = (struct fix){.action = FIX_ROLLBACK,
+		    .priority = 1,
+		    .service = s->service,
+		    .hosts = *hosts,
+		    .components = {component, 1},
+		    .risk = s->component >= COMPONENT_DATA ? SEVERITY_HIGH : SEVERITY_LOW,
+		    .text = arena_printf(a, "bring the %s of %s back to its last known good restore point",
+			enum_name(&component_enum, s->component), s->service),
+		    .commands = {commands, 1}};
+		d->fixes = (struct list){fix, 1};
 	}
 	buf_done(&names);
 	return fix && component && commands ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory for a diagnosis");
@@ -275,17 +291,17 @@ static enum err_code fix_run(struct inquiry *q, const struct list *hosts, struct
 	for (size_t i = 0; i < hosts->count; i++)
 		buf_printf(&names, "%s--host %s", i ? " " : "", LIST_AT(*hosts, const char *, i));
 	if (fix && commands) {
-		commands[0] = arena_printf(a, "kedge action start %s %s %s --incident INC-%llu", s->service, s->run, buf_str(&names),
-		    (unsigned long long)q->incident.number);
-		*fix = (struct fix){ .action = FIX_RUN,
-			.priority = 1,
-			.service = s->service,
-			.hosts = *hosts,
-			.run = s->run,
-			.risk = SEVERITY_LOW,
-			.text = arena_printf(a, "run the action %s, which %s declares", s->run, s->service),
-			.commands = { commands, 1 } };
-		d->fixes = (struct list){ fix, 1 };
+		commands[0] = arena_printf(a, "kedge action start %s %s %s --incident INC-%llu", s->service, s->run,
+		    buf_str(&names), (unsigned long long)q->incident.number);
+		*fix = (struct fix){.action = FIX_RUN,
+		    .priority = 1,
+		    .service = s->service,
+		    .hosts = *hosts,
+		    .run = s->run,
+		    .risk = SEVERITY_LOW,
+		    .text = arena_printf(a, "run the action %s, which %s declares", s->run, s->service),
+		    .commands = {commands, 1}};
+		d->fixes = (struct list){fix, 1};
 	}
 	buf_done(&names);
 	return fix && commands ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory for a diagnosis");
@@ -301,13 +317,13 @@ static enum err_code fix_investigate(struct inquiry *q, struct diagnosis *d, str
 	if (!fix || !commands)
 		return err_set(reterr, ERR_NOMEM, "out of memory for a diagnosis");
 	commands[0] = arena_printf(a, "kedge service show %s", service);
-	*fix = (struct fix){ .action = FIX_INVESTIGATE,
-		.priority = 1,
-		.service = service,
-		.risk = SEVERITY_LOW,
-		.text = arena_printf(a, "look at %s: it is unwell, and nothing of it was seen to change", service),
-		.commands = { commands, 1 } };
-	d->fixes = (struct list){ fix, 1 };
+	*fix = (struct fix){.action = FIX_INVESTIGATE,
+	    .priority = 1,
+	    .service = service,
+	    .risk = SEVERITY_LOW,
+	    .text = arena_printf(a, "look at %s: it is unwell, and nothing of it was seen to change", service),
+	    .commands = {commands, 1}};
+	d->fixes = (struct list){fix, 1};
 	return ERR_OK;
 }
 
@@ -321,7 +337,7 @@ static enum err_code list_alternatives(struct inquiry *q, struct diagnosis *d, s
 	for (size_t i = 1; i < q->suspect_count; i++)
 		if (!is_alike(q, i))
 			list[n++] = q->suspects[i];
-	d->alternatives = (struct list){ list, n };
+	d->alternatives = (struct list){list, n};
 	return ERR_OK;
 }
 
@@ -342,7 +358,7 @@ static enum err_code conclude(struct inquiry *q, struct diagnosis *d, struct err
 {
 	struct arena *a = turn_arena(q->t);
 	const struct calibration *calibration;
-	struct list hosts = { 0 };
+	struct list hosts = {0};
 	double confidence = 0;
 	enum err_code rc = q->suspect_count ? alike(q, &hosts, &confidence, reterr) : ERR_OK;
 	if (rc != ERR_OK)
@@ -353,8 +369,10 @@ static enum err_code conclude(struct inquiry *q, struct diagnosis *d, struct err
 	d->confidence = calibration_of(calibration, confidence, enum_name(&evidence_kind_enum, q->suspects[0].ground));
 	d->abstained = confidence < least_confidence;
 	d->runbook = runbook_of(q, d->abstained);
-	d->suspects = (struct list){ arena_dup(a, q->suspects, q->suspect_count * sizeof q->suspects[0]), q->suspect_count };
-	d->evidence = (struct list){ arena_dup(a, q->evidence, q->evidence_count * sizeof q->evidence[0]), q->evidence_count };
+	d->suspects =
+	    (struct list){arena_dup(a, q->suspects, q->suspect_count * sizeof q->suspects[0]), q->suspect_count};
+	d->evidence =
+	    (struct list){arena_dup(a, q->evidence, q->evidence_count * sizeof q->evidence[0]), q->evidence_count};
 	classes_conclude(q, d->abstained ? NULL : q->suspects[0].service, d);
 	if (d->abstained) {
 		d->root_cause = "unknown: nothing that was seen to change explains it";
@@ -366,7 +384,9 @@ static enum err_code conclude(struct inquiry *q, struct diagnosis *d, struct err
 	if ((rc = fleet_dependents(q->t, q->suspects[0].service, &d->affected, reterr)) != ERR_OK)
 		return rc;
 	const struct suspect *s = &q->suspects[0];
-	return s->has_component ? fix_rollback(q, &hosts, d, reterr) : s->run ? fix_run(q, &hosts, d, reterr) : fix_investigate(q, d, reterr);
+	return s->has_component ? fix_rollback(q, &hosts, d, reterr)
+	       : s->run         ? fix_run(q, &hosts, d, reterr)
+				: fix_investigate(q, d, reterr);
 }
 
 /* Evidence that is as old as the fault says nothing of it yet. */
@@ -378,7 +398,8 @@ static enum err_code has_shown_well(struct inquiry *q, const char *service, bool
 		struct service_health h;
 		bool found;
 		rc = health_get(q->t, service, LIST_AT(places, struct placement, i).host, &h, &found, reterr);
-		*ret = rc == ERR_OK && found && h.measured == HEALTH_HEALTHY && h.evidence_ms >= q->incident.fault_ms + DIAGNOSIS_SETTLE_MS;
+		*ret = rc == ERR_OK && found && h.measured == HEALTH_HEALTHY &&
+		       h.evidence_ms >= q->incident.fault_ms + DIAGNOSIS_SETTLE_MS;
 	}
 	return rc;
 }
@@ -431,16 +452,18 @@ enum err_code diagnosis_compute(struct turn *read, struct id incident, struct di
 	if (rc != ERR_OK || (rc = investigate(q, reterr)) != ERR_OK)
 		return rc;
 	share_confidence(q);
-	struct diagnosis d = { .incident = incident, .at_ms = turn_now_ms(read), .model = model_version, .final = true };
+	struct diagnosis d = {.incident = incident, .at_ms = turn_now_ms(read), .model = model_version, .final = true};
 	if ((rc = conclude(q, &d, reterr)) == ERR_OK && (rc = complete_fixes(q, &d, reterr)) == ERR_OK)
 		*ret = d;
 	return rc;
 }
 
-enum err_code diagnosis_of_incident(struct turn *t, struct id incident, struct diagnosis *ret, bool *ret_found, struct err *reterr)
+enum err_code diagnosis_of_incident(
+    struct turn *t, struct id incident, struct diagnosis *ret, bool *ret_found, struct err *reterr)
 {
-	struct diagnosis like = { .incident = incident };
-	return turn_find(t, &diagnosis_table, "incident", &like, true, ret, ret_found, reterr); /* the newest: ids sort by time */
+	struct diagnosis like = {.incident = incident};
+	return turn_find(
+	    t, &diagnosis_table, "incident", &like, true, ret, ret_found, reterr); /* the newest: ids sort by time */
 }
 
 enum err_code diagnosis_record(struct turn *t, const struct diagnosis *d, bool *ret_kept, struct err *reterr)

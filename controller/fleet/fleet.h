@@ -46,7 +46,7 @@ struct host {
 	uint64_t acknowledged; /* highest contiguous report sequence that is in the store */
 	uint64_t epoch_seen;
 	uint64_t hello_uptime_ms; /* of the newest hello of boot */
-	int64_t skew_ms; /* controller's clock minus the host's */
+	int64_t skew_ms;          /* controller's clock minus the host's */
 	bool skewed, lagging;
 	uint64_t certificate_expires_ms;
 	const char *note; /* why barred or revoked */

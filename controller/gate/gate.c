@@ -16,11 +16,11 @@ struct session {
 	struct gate *gate;
 	struct ws_conn *conn;
 	char host[TLS_NAME_MAX];
-	struct id boot;                        /* zero: no hello yet */
-	uint64_t since_ms;                     /* monotonic */
-	struct input *held[GATE_HELD_MAX];     /* wait for room in the center's queue, in order */
+	struct id boot;                    /* zero: no hello yet */
+	uint64_t since_ms;                 /* monotonic */
+	struct input *held[GATE_HELD_MAX]; /* wait for room in the center's queue, in order */
 	size_t held_count;
-	bool welcomed;                         /* its welcome is on the way, and nothing went before it */
+	bool welcomed; /* its welcome is on the way, and nothing went before it */
 	bool closing;
 };
 
@@ -29,9 +29,9 @@ struct gate {
 	struct ws_loop *loop;
 	struct ws_listener *listener;
 	struct ws_timer *sweep;
-	struct session *sessions;              /* newest first */
-	struct map *by_host;                   /* host name -> the session that said hello last */
-	struct input **gone;                   /* ends that the center had no room for */
+	struct session *sessions; /* newest first */
+	struct map *by_host;      /* host name -> the session that said hello last */
+	struct input **gone;      /* ends that the center had no room for */
 	size_t gone_count;
 	bool congested;
 	struct refusals refusals;
@@ -106,7 +106,7 @@ static void tell_refused(struct gate *g, const char *host, const char *text)
 
 static void bye(struct session *s, enum bye_reason why, const char *text, uint64_t retry_ms)
 {
-	struct bye b = { why, text, retry_ms };
+	struct bye b = {why, text, retry_ms};
 	if (s->closing)
 		return;
 	s->closing = true;
@@ -120,7 +120,8 @@ static void bye(struct session *s, enum bye_reason why, const char *text, uint64
 /* A peer that broke the protocol: said, logged, audited. */
 static void violation(struct session *s, enum bye_reason why, const char *text)
 {
-	log_warn("gate", "host=%s address=%s closed: %s: %s", s->host, ws_address(s->conn), enum_name(&bye_reason_enum, why), text);
+	log_warn("gate", "host=%s address=%s closed: %s: %s", s->host, ws_address(s->conn),
+	    enum_name(&bye_reason_enum, why), text);
 	char line[TEXT_LINE_MAX];
 	text_format(line, sizeof line, "%s from %s: %s", enum_name(&bye_reason_enum, why), ws_address(s->conn), text);
 	tell_refused(s->gate, s->host, line);
@@ -149,7 +150,7 @@ static void replace_older(struct session *s)
 	for (struct session *o = s->gate->sessions; o; o = o->next)
 		if (o != s && !o->closing && id_equal(o->boot, s->boot) && text_equal(o->host, s->host)) {
 			o->closing = true;
-			o->boot = (struct id){ 0 }; /* its end says nothing about the host */
+			o->boot = (struct id){0}; /* its end says nothing about the host */
 			ws_close(o->conn, WS_CODE_NORMAL, "replaced");
 		}
 }
@@ -259,7 +260,8 @@ static void on_closed(void *user, struct ws_conn *conn, const struct ws_ended *e
 	struct session *s = ws_user(conn);
 	if (!s)
 		return;
-	log_info("gate", "host=%s gone: %s%s%s", s->host, ws_end_text(ended->end), ended->detail[0] ? ": " : "", ended->detail);
+	log_info("gate", "host=%s gone: %s%s%s", s->host, ws_end_text(ended->end), ended->detail[0] ? ": " : "",
+	    ended->detail);
 	char line[TEXT_LINE_MAX];
 	if (ended->end == WS_TOO_BIG || ended->end == WS_TEXT_FRAME) {
 		text_format(line, sizeof line, "%s from %s", ws_end_text(ended->end), ws_address(conn));
@@ -282,10 +284,11 @@ static void on_closed(void *user, struct ws_conn *conn, const struct ws_ended *e
 static void on_refused(void *user, const struct ws_refused *r)
 {
 	char line[TEXT_LINE_MAX];
-	text_format(line, sizeof line, "agents' port: %s%s%s from %s: %s", r->peer ? tls_role_text(r->peer->role) : "a stranger", r->peer ? " " : "",
-	    r->peer ? r->peer->name : "", r->address, tls_verdict_text(r->reason));
-	log_warn("gate", "address=%s refused: %s: %s%s%s", r->address, tls_verdict_word(r->reason), tls_verdict_text(r->reason),
-	    r->detail && r->detail[0] ? ": " : "", r->detail ? r->detail : "");
+	text_format(line, sizeof line, "agents' port: %s%s%s from %s: %s",
+	    r->peer ? tls_role_text(r->peer->role) : "a stranger", r->peer ? " " : "", r->peer ? r->peer->name : "",
+	    r->address, tls_verdict_text(r->reason));
+	log_warn("gate", "address=%s refused: %s: %s%s%s", r->address, tls_verdict_word(r->reason),
+	    tls_verdict_text(r->reason), r->detail && r->detail[0] ? ": " : "", r->detail ? r->detail : "");
 	tell_refused(user, r->peer && r->peer->role == TLS_ROLE_HOST ? r->peer->name : NULL, line);
 }
 
@@ -314,8 +317,14 @@ enum err_code gate_new(struct ws_loop *loop, const struct gate_config *c, struct
 	}
 	g->c = *c;
 	g->loop = loop;
-	struct ws_listener_config lc = { .port = c->port, .subprotocol = MESSAGE_SUBPROTOCOL, .ping_ms = c->ping_ms, .user = g, .on_open = on_open,
-		.on_message = on_message, .on_closed = on_closed, .on_refused = on_refused };
+	struct ws_listener_config lc = {.port = c->port,
+	    .subprotocol = MESSAGE_SUBPROTOCOL,
+	    .ping_ms = c->ping_ms,
+	    .user = g,
+	    .on_open = on_open,
+	    .on_message = on_message,
+	    .on_closed = on_closed,
+	    .on_refused = on_refused};
 	enum err_code rc = ws_listener_new(loop, &lc, &g->listener, reterr);
 	if (rc != ERR_OK) {
 		ws_timer_free(g->sweep);
@@ -342,11 +351,15 @@ void gate_free(struct gate *g)
 	free(g);
 }
 
-struct ws_listener *gate_listener(struct gate *g) { return g->listener; }
+struct ws_listener *gate_listener(struct gate *g)
+{
+	return g->listener;
+}
 
 static bool is_meant(const struct session *s, const char *host, struct id boot)
 {
-	return !s->closing && !id_is_zero(s->boot) && text_equal(s->host, host) && (id_is_zero(boot) || id_equal(s->boot, boot));
+	return !s->closing && !id_is_zero(s->boot) && text_equal(s->host, host) &&
+	       (id_is_zero(boot) || id_equal(s->boot, boot));
 }
 
 static struct session *find(struct gate *g, const char *host, struct id boot)
@@ -369,7 +382,8 @@ void gate_send(struct gate *g, const char *host, struct id boot, enum frame_type
 	if (s)
 		s->welcomed = true;
 	if (s && ws_send(s->conn, frame.data, frame.size, &err) == ERR_FULL)
-		bye(s, BYE_OVERLOAD, "this agent does not read what it is sent", 0); /* what matters is a record and comes again */
+		bye(s, BYE_OVERLOAD, "this agent does not read what it is sent",
+		    0); /* what matters is a record and comes again */
 }
 
 void gate_close(struct gate *g, const char *host, struct id boot, enum bye_reason why, const char *text)

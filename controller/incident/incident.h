@@ -21,21 +21,22 @@ enum {
 	INCIDENT_PROBES_MAX = 64,
 	INCIDENT_LINKS_MAX = 64, /* changes, rollbacks, related incidents of one incident */
 	INCIDENT_NOTE_MAX = TEXT_PAGE_MAX,
-	INCIDENT_ENTRIES_MAX = 4096, /* of one timeline; then only state changes are added */
-	INCIDENT_LOOKBACK = 64,      /* newest incidents of a service among which the open one is looked for */
+	INCIDENT_ENTRIES_MAX = 4096,      /* of one timeline; then only state changes are added */
+	INCIDENT_LOOKBACK = 64,           /* newest incidents of a service among which the open one is looked for */
 	INCIDENT_TOGETHER_MS = 90 * 1000, /* hosts that fall silent within three default heartbeats have one cause */
-	INCIDENT_SUMMARY_MAX = 4000,   /* bytes of prose: a page */
-	INCIDENT_SUMMARY_BY_MAX = 160, /* a model's name */
-	INCIDENT_SUMMARY_TRIES = 3,    /* then it has none */
+	INCIDENT_SUMMARY_MAX = 4000,      /* bytes of prose: a page */
+	INCIDENT_SUMMARY_BY_MAX = 160,    /* a model's name */
+	INCIDENT_SUMMARY_TRIES = 3,       /* then it has none */
 	INCIDENT_SUMMARY_RETRY_MS = 10 * 60 * 1000, /* without an answer: the controller, or whom it asks, was away */
-	INCIDENT_REMINDERS_MAX = 7,  /* reviews asked for before it is closed without one */
+	INCIDENT_REMINDERS_MAX = 7,                 /* reviews asked for before it is closed without one */
 };
 
 #define INCIDENT_OF_HOSTS "-" /* in place of a service's name, which this can never be */
 
 struct incident_config {
-	uint64_t prove_ms;   /* healthy for this long before it counts as resolved; default 2 s */
-	uint64_t relapse_ms; /* a fault of one of its hosts this soon after resolving is the same incident; default 30 min */
+	uint64_t prove_ms; /* healthy for this long before it counts as resolved; default 2 s */
+	uint64_t
+	    relapse_ms; /* a fault of one of its hosts this soon after resolving is the same incident; default 30 min */
 	uint64_t release_ms; /* after its cause resolved, a suppressed incident gets this long to heal; default 60 s */
 	uint64_t review_ms;  /* after resolving; default 24 h */
 	/* how long each state may last before somebody is told again; doubles each time, up to 24 h */
@@ -86,7 +87,7 @@ struct incident {
 	const char *reviewed_by;
 	uint32_t reminders;
 	const char *resolution; /* one line: how it ended */
-	const char *summary;    /* prose made by a language model of what is above and the timeline; nothing acts on it */
+	const char *summary; /* prose made by a language model of what is above and the timeline; nothing acts on it */
 	const char *summary_by; /* the model */
 	uint32_t summary_tries; /* how often it was asked for */
 	uint64_t entries;       /* length of the timeline */

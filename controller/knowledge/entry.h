@@ -42,7 +42,7 @@ struct knowledge_entry {
 	struct list remedies;   /* enum remedy: what an action that the service declares should be good for */
 	const char *advice;
 	const char *runbook; /* the page that tells the whole way, by its name (packaging/runbooks), or NULL */
-	const char *source; /* where its facts come from: https://… */
+	const char *source;  /* where its facts come from: https://… */
 };
 struct knowledge_file {
 	struct list entries; /* struct knowledge_entry, keyed by name */
@@ -63,7 +63,8 @@ struct knowledge_hit {
 	double confidence;
 	const char *pattern; /* the one that stands in the text, or NULL: found by its words */
 };
-/* The entries of which a pattern stands in the text, the longest first; at most max (<= SEARCH_RANK_MAX).  Returns how many. */
+/* The entries of which a pattern stands in the text, the longest first; at most max (<= SEARCH_RANK_MAX).  Returns how
+ * many. */
 size_t knowledge_recognise(const struct list *entries, const char *text, struct knowledge_hit *ret, size_t max);
 /* An index over entries, which are borrowed. */
 struct knowledge;

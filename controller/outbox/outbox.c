@@ -67,7 +67,7 @@ static enum err_code secret_line(const char *path, struct buf *out, struct err *
 
 static enum err_code by_mail(const struct notify_channel *ch, const struct outbox *o, struct err *reterr)
 {
-	struct http_options options = { .authority = ch->authority, .timeout_ms = OUTBOX_TIMEOUT_MS };
+	struct http_options options = {.authority = ch->authority, .timeout_ms = OUTBOX_TIMEOUT_MS};
 	struct http_client *client = NULL;
 	struct buf message = BUF_INIT, password = BUF_INIT;
 	char id[ID_TEXT_MAX], subject[NOTIFY_SUBJECT_MAX + 1];
@@ -75,14 +75,21 @@ static enum err_code by_mail(const struct notify_channel *ch, const struct outbo
 	header(&message, "From", ch->from);
 	header(&message, "To", o->recipient);
 	header(&message, "Subject", subject);
-	buf_printf(&message, "Message-ID: <%s@kedge>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
-	                     "Content-Transfer-Encoding: 8bit\r\n", id_format(ID_NOTIFICATION, o->notification, id));
+	buf_printf(&message,
+	    "Message-ID: <%s@kedge>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: 8bit\r\n",
+	    id_format(ID_NOTIFICATION, o->notification, id));
 	body_lines(&message, o->body ? o->body : "");
-	enum err_code rc = message.failed ? err_set(reterr, ERR_NOMEM, "out of memory for a mail") : http_client_new(&options, &client, reterr);
+	enum err_code rc = message.failed ? err_set(reterr, ERR_NOMEM, "out of memory for a mail")
+					  : http_client_new(&options, &client, reterr);
 	if (rc == ERR_OK && ch->password_file)
 		rc = secret_line(ch->password_file, &password, reterr);
-	struct mail mail = { .url = ch->url, .user = ch->user, .password = ch->password_file ? buf_str(&password) : NULL, .from = ch->from, .to = o->recipient,
-		.message = &message };
+	struct mail mail = {.url = ch->url,
+	    .user = ch->user,
+	    .password = ch->password_file ? buf_str(&password) : NULL,
+	    .from = ch->from,
+	    .to = o->recipient,
+	    .message = &message};
 	if (rc == ERR_OK)
 		rc = http_mail(client, &mail, reterr);
 	http_client_free(client);
@@ -100,7 +107,8 @@ static enum err_code sign(const char *key_file, const char *body, char out[2 * 3
 	unsigned char mac[32];
 	unsigned int size = 0;
 	enum err_code rc = secret_line(key_file, &key, reterr);
-	if (rc == ERR_OK && !HMAC(EVP_sha256(), key.data, (int)key.size, (const unsigned char *)body, strlen(body), mac, &size))
+	if (rc == ERR_OK &&
+	    !HMAC(EVP_sha256(), key.data, (int)key.size, (const unsigned char *)body, strlen(body), mac, &size))
 		rc = err_set(reterr, ERR_INTERNAL, "HMAC failed");
 	if (rc == ERR_OK)
 		text_hex(mac, sizeof mac, out);
@@ -111,18 +119,22 @@ static enum err_code sign(const char *key_file, const char *body, char out[2 * 3
 
 static enum err_code by_webhook(const struct notify_channel *ch, const struct outbox *o, struct err *reterr)
 {
-	struct http_options options = { .authority = ch->authority, .timeout_ms = OUTBOX_TIMEOUT_MS };
+	struct http_options options = {.authority = ch->authority, .timeout_ms = OUTBOX_TIMEOUT_MS};
 	struct http_client *client = NULL;
-	struct http_answer answer = { 0 };
+	struct http_answer answer = {0};
 	char key[ID_TEXT_MAX + 32], signature[100] = "X-Kedge-Signature: none", hex[65], id[ID_TEXT_MAX];
-	const char *headers[] = { "Content-Type: application/json", key, signature, NULL };
+	const char *headers[] = {"Content-Type: application/json", key, signature, NULL};
 	text_format(key, sizeof key, "Idempotency-Key: %s", id_format(ID_NOTIFICATION, o->notification, id));
 	enum err_code rc = ch->key_file ? sign(ch->key_file, o->payload, hex, reterr) : ERR_OK;
 	if (rc == ERR_OK && ch->key_file)
 		text_format(signature, sizeof signature, "X-Kedge-Signature: sha256=%s", hex);
 	if (rc == ERR_OK)
 		rc = http_client_new(&options, &client, reterr);
-	struct http_request r = { .method = "POST", .url = ch->url, .headers = headers, .body = o->payload, .body_size = o->payload ? strlen(o->payload) : 0 };
+	struct http_request r = {.method = "POST",
+	    .url = ch->url,
+	    .headers = headers,
+	    .body = o->payload,
+	    .body_size = o->payload ? strlen(o->payload) : 0};
 	if (rc == ERR_OK)
 		rc = http_ask(client, &r, &answer, reterr);
 	if (rc == ERR_OK && (answer.status < 200 || answer.status > 299))
@@ -141,7 +153,8 @@ static enum err_code by_file(const struct notify_channel *ch, const struct outbo
 		return err_sys(reterr, errno, "channel %s: %s cannot be opened", ch->name, ch->url);
 	struct buf line = BUF_INIT;
 	buf_printf(&line, "%s\n", o->payload ? o->payload : "{}");
-	enum err_code rc = line.failed ? err_set(reterr, ERR_NOMEM, "out of memory") : file_write_all(fd, line.data, line.size, reterr);
+	enum err_code rc = line.failed ? err_set(reterr, ERR_NOMEM, "out of memory")
+				       : file_write_all(fd, line.data, line.size, reterr);
 	buf_done(&line);
 	if (rc == ERR_OK && fsync(fd) != 0)
 		rc = err_sys(reterr, errno, "channel %s: %s", ch->name, ch->url);
@@ -167,11 +180,12 @@ static enum err_code send_one(const struct outbox_sender *s, const struct outbox
 
 /* ---- the thread ---- */
 
-static enum err_code fetch(struct outbox_sender *s, struct id id, struct arena *arena, struct outbox *ret, bool *ret_found, struct err *reterr)
+static enum err_code fetch(
+    struct outbox_sender *s, struct id id, struct arena *arena, struct outbox *ret, bool *ret_found, struct err *reterr)
 {
 	struct store_view *view = NULL;
 	struct turn *read = NULL;
-	struct outbox key = { .notification = id };
+	struct outbox key = {.notification = id};
 	enum err_code rc = store_view_open(s->c.store, "outbox", &view, reterr);
 	if (rc == ERR_OK)
 		rc = turn_open_read(store_view_turn(view), clock_wall_ms(), arena, &read, reterr);

@@ -3,15 +3,16 @@
 
 enum err_code brakes_get(struct turn *t, struct brakes *ret, struct err *reterr)
 {
-	struct brakes key = { .scope = "fleet" };
+	struct brakes key = {.scope = "fleet"};
 	bool found;
 	enum err_code rc = turn_get(t, &brakes_table, &key, ret, &found, reterr);
 	if (rc == ERR_OK && !found)
-		*ret = (struct brakes){ .scope = "fleet", .epoch = 1 };
+		*ret = (struct brakes){.scope = "fleet", .epoch = 1};
 	return rc;
 }
 
-static enum err_code set(struct turn *t, const struct actor *who, struct brakes *b, const char *reason, const char *action, struct err *reterr)
+static enum err_code set(struct turn *t, const struct actor *who, struct brakes *b, const char *reason,
+    const char *action, struct err *reterr)
 {
 	b->by = actor_text(t, who);
 	b->reason = reason;
@@ -19,22 +20,22 @@ static enum err_code set(struct turn *t, const struct actor *who, struct brakes 
 	enum err_code rc = turn_put(t, &brakes_table, b, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	return audit_note(t, who, action, "brakes", "fleet", AUDIT_DONE, reterr, "epoch %llu: %s", (unsigned long long)b->epoch,
-	    reason ? reason : "no reason given");
+	return audit_note(t, who, action, "brakes", "fleet", AUDIT_DONE, reterr, "epoch %llu: %s",
+	    (unsigned long long)b->epoch, reason ? reason : "no reason given");
 }
 
 /* Every host that is connected hears of it. */
 static enum err_code tell_hosts(struct turn *t, bool on, const char *reason, struct err *reterr)
 {
-	struct host like = { .state = HOST_CONNECTED }, h;
+	struct host like = {.state = HOST_CONNECTED}, h;
 	struct halt *halt = arena_alloc(turn_arena(t), sizeof *halt);
 	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	if (!halt)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
-	*halt = (struct halt){ on, reason };
+	*halt = (struct halt){on, reason};
 	enum err_code rc = turn_scan_index(t, &host_table, "state", &like, false, &scan, reterr);
 	while (turn_scan_step(&scan, &h, &rc, reterr)) {
-		struct effect e = { .kind = EFFECT_FRAME, .host = h.name, .frame = FRAME_HALT, .body = halt };
+		struct effect e = {.kind = EFFECT_FRAME, .host = h.name, .frame = FRAME_HALT, .body = halt};
 		if ((rc = turn_emit(t, &e, reterr)) != ERR_OK)
 			break;
 	}
@@ -44,7 +45,7 @@ static enum err_code tell_hosts(struct turn *t, bool on, const char *reason, str
 /* Rollbacks that stand before their next wave prove their health again, and go on. */
 static enum err_code go_on(struct turn *t, struct err *reterr)
 {
-	struct rollback like = { .state = ROLLBACK_HALTED }, r;
+	struct rollback like = {.state = ROLLBACK_HALTED}, r;
 	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	enum err_code rc = turn_scan_index(t, &rollback_table, "state", &like, false, &scan, reterr);
 	while (turn_scan_step(&scan, &r, &rc, reterr)) {
@@ -64,7 +65,8 @@ enum err_code brakes_halt(struct turn *t, const struct actor *who, bool on, cons
 	if (rc != ERR_OK)
 		return rc;
 	b.halted = on;
-	if ((rc = set(t, who, &b, reason, on ? "fleet.halt" : "fleet.resume", reterr)) != ERR_OK || (rc = tell_hosts(t, on, reason, reterr)) != ERR_OK)
+	if ((rc = set(t, who, &b, reason, on ? "fleet.halt" : "fleet.resume", reterr)) != ERR_OK ||
+	    (rc = tell_hosts(t, on, reason, reterr)) != ERR_OK)
 		return rc;
 	return on || b.observing ? ERR_OK : go_on(t, reterr);
 }
@@ -90,7 +92,8 @@ enum err_code brakes_observe(struct turn *t, const struct actor *who, bool on, c
 	if (rc != ERR_OK || (rc = highest_epoch(t, &highest, reterr)) != ERR_OK)
 		return rc;
 	if (!on && (b.observing || highest > b.epoch))
-		b.epoch = (highest > b.epoch ? highest : b.epoch) + 1; /* whoever else believes to be this controller is obeyed no more */
+		b.epoch = (highest > b.epoch ? highest : b.epoch) +
+			  1; /* whoever else believes to be this controller is obeyed no more */
 	b.observing = on;
 	if ((rc = set(t, who, &b, reason, on ? "controller.observe" : "controller.confirm", reterr)) != ERR_OK)
 		return rc;
@@ -113,12 +116,16 @@ static enum err_code too_much_down(struct turn *t, bool *ret, struct err *reterr
 	return rc;
 }
 
-struct automatic_past { size_t in_last_hour; uint64_t last_ended_ms; bool for_incident; };
+struct automatic_past {
+	size_t in_last_hour;
+	uint64_t last_ended_ms;
+	bool for_incident;
+};
 
 /* Was there an automatic rollback for the incident, of whatever service? */
 static enum err_code chained(struct turn *t, struct id incident, bool *ret, struct err *reterr)
 {
-	struct rollback like = { .incident = incident }, r;
+	struct rollback like = {.incident = incident}, r;
 	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	enum err_code rc = turn_scan_index(t, &rollback_table, "incident", &like, false, &scan, reterr);
 	while (!*ret && turn_scan_step(&scan, &r, &rc, reterr))
@@ -126,11 +133,12 @@ static enum err_code chained(struct turn *t, struct id incident, bool *ret, stru
 	return rc;
 }
 
-static enum err_code automatic_past(struct turn *t, struct id incident, const char *service, struct automatic_past *ret, struct err *reterr)
+static enum err_code automatic_past(
+    struct turn *t, struct id incident, const char *service, struct automatic_past *ret, struct err *reterr)
 {
-	struct rollback like = { .service = service }, r;
+	struct rollback like = {.service = service}, r;
 	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
-	*ret = (struct automatic_past){ 0 };
+	*ret = (struct automatic_past){0};
 	enum err_code rc = turn_scan_index(t, &rollback_table, "service", &like, true, &scan, reterr);
 	while (turn_scan_step(&scan, &r, &rc, reterr)) {
 		if (!r.automatic)
@@ -141,8 +149,8 @@ static enum err_code automatic_past(struct turn *t, struct id incident, const ch
 	return rc == ERR_OK ? chained(t, incident, &ret->for_incident, reterr) : rc;
 }
 
-enum err_code recovery_automatic_allowed(struct turn *t, struct id incident, const char *service, const struct policy *policy, size_t hosts,
-    bool *ret_allowed, const char **ret_why, struct err *reterr)
+enum err_code recovery_automatic_allowed(struct turn *t, struct id incident, const char *service,
+    const struct policy *policy, size_t hosts, bool *ret_allowed, const char **ret_why, struct err *reterr)
 {
 	struct brakes b;
 	struct automatic_past past;
@@ -150,7 +158,8 @@ enum err_code recovery_automatic_allowed(struct turn *t, struct id incident, con
 	bool breaker, busy;
 	enum err_code rc = brakes_get(t, &b, reterr);
 	if (rc != ERR_OK || (rc = automatic_past(t, incident, service, &past, reterr)) != ERR_OK ||
-	    (rc = too_much_down(t, &breaker, reterr)) != ERR_OK || (rc = recovery_of_service(t, service, &running, &busy, reterr)) != ERR_OK)
+	    (rc = too_much_down(t, &breaker, reterr)) != ERR_OK ||
+	    (rc = recovery_of_service(t, service, &running, &busy, reterr)) != ERR_OK)
 		return rc;
 	uint64_t cool_down_ms = policy->cool_down_ms ? policy->cool_down_ms : ROLLBACK_COOL_DOWN_MS;
 	const char *why = NULL;

@@ -6,14 +6,14 @@
 
 enum err_code order_get(struct turn *t, struct id order, struct order_record *ret, bool *ret_found, struct err *reterr)
 {
-	struct order_record key = { .order_id = order };
+	struct order_record key = {.order_id = order};
 	return turn_get(t, &order_table, &key, ret, ret_found, reterr);
 }
 
 static enum err_code emit_order(struct turn *t, const struct order_record *o, struct err *reterr)
 {
-	struct effect e = { .kind = EFFECT_FRAME, .host = o->host, .frame = FRAME_ORDER, .body = o->order };
-	struct cancel cancel = { o->order_id, o->text };
+	struct effect e = {.kind = EFFECT_FRAME, .host = o->host, .frame = FRAME_ORDER, .body = o->order};
+	struct cancel cancel = {o->order_id, o->text};
 	if (o->cancelling) {
 		e.frame = FRAME_CANCEL;
 		e.body = &cancel;
@@ -39,15 +39,17 @@ static enum err_code send_order(struct turn *t, struct order_record *o, struct e
 	return turn_timer_set(t, RECOVERY_TIMER_RESEND, o->order_id, NULL, turn_now_ms(t) + ORDER_RESEND_MS, reterr);
 }
 
-enum err_code order_issue(struct turn *t, const struct recovery_config *c, struct order *order, const char *asked_by, struct order_record *ret,
-    struct err *reterr)
+enum err_code order_issue(struct turn *t, const struct recovery_config *c, struct order *order, const char *asked_by,
+    struct order_record *ret, struct err *reterr)
 {
 	struct brakes b;
 	enum err_code rc = brakes_get(t, &b, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	if (b.observing)
-		return err_set(reterr, ERR_STATE, "this controller only observes (%s): `kedge controller confirm` lets it command", b.reason ? b.reason : "restored");
+		return err_set(reterr, ERR_STATE,
+		    "this controller only observes (%s): `kedge controller confirm` lets it command",
+		    b.reason ? b.reason : "restored");
 	order->order = turn_id(t);
 	order->epoch = b.epoch;
 	order->issued_ms = turn_now_ms(t);
@@ -58,15 +60,16 @@ enum err_code order_issue(struct turn *t, const struct recovery_config *c, struc
 	struct order *kept = arena_dup(turn_arena(t), order, sizeof *order);
 	if (!kept)
 		return err_set(reterr, ERR_NOMEM, "out of memory for an order");
-	*ret = (struct order_record){ .order_id = order->order,
-		.rollback = order->rollback,
-		.host = order->host,
-		.service = order->service,
-		.kind = order->kind,
-		.order = kept,
-		.asked_ms = turn_now_ms(t),
-		.asked_by = asked_by };
-	if ((rc = turn_timer_set(t, RECOVERY_TIMER_DEADLINE, order->order, NULL, order->expires_ms + ORDER_GRACE_MS, reterr)) != ERR_OK)
+	*ret = (struct order_record){.order_id = order->order,
+	    .rollback = order->rollback,
+	    .host = order->host,
+	    .service = order->service,
+	    .kind = order->kind,
+	    .order = kept,
+	    .asked_ms = turn_now_ms(t),
+	    .asked_by = asked_by};
+	if ((rc = turn_timer_set(
+		 t, RECOVERY_TIMER_DEADLINE, order->order, NULL, order->expires_ms + ORDER_GRACE_MS, reterr)) != ERR_OK)
 		return rc;
 	return send_order(t, ret, reterr);
 }
@@ -75,21 +78,22 @@ static enum err_code keep_restoration(struct turn *t, const struct order_record 
 {
 	if (o->kind != ORDER_ROLLBACK && o->kind != ORDER_UNDO)
 		return ERR_OK;
-	struct restoration r = { .order_id = o->order_id,
-		.rollback = o->rollback,
-		.snapshot = id_is_zero(o->ended_on) ? o->order->snapshot : o->ended_on,
-		.host = o->host,
-		.service = o->service,
-		.components = o->order->components,
-		.began_ms = o->asked_ms,
-		.took_ms = o->ended_ms - o->asked_ms,
-		.outcome = o->outcome,
-		.digests_match = o->digests_match,
-		.healthy = o->healthy };
+	struct restoration r = {.order_id = o->order_id,
+	    .rollback = o->rollback,
+	    .snapshot = id_is_zero(o->ended_on) ? o->order->snapshot : o->ended_on,
+	    .host = o->host,
+	    .service = o->service,
+	    .components = o->order->components,
+	    .began_ms = o->asked_ms,
+	    .took_ms = o->ended_ms - o->asked_ms,
+	    .outcome = o->outcome,
+	    .digests_match = o->digests_match,
+	    .healthy = o->healthy};
 	return turn_put(t, &restoration_table, &r, reterr);
 }
 
-enum err_code order_end(struct turn *t, struct order_record *o, enum order_outcome outcome, const char *text, struct err *reterr)
+enum err_code order_end(
+    struct turn *t, struct order_record *o, enum order_outcome outcome, const char *text, struct err *reterr)
 {
 	assert(outcome != ORDER_OPEN);
 	o->outcome = outcome;
@@ -102,8 +106,9 @@ enum err_code order_end(struct turn *t, struct order_record *o, enum order_outco
 		return rc;
 	char object[ID_TEXT_MAX];
 	struct actor who = actor_host(o->host);
-	return audit_note(t, outcome == ORDER_UNREACHABLE ? &actor_controller : &who, "order.ended", "order", id_format(ID_ORDER, o->order_id, object),
-	    outcome == ORDER_OK ? AUDIT_DONE : AUDIT_FAILED, reterr, "%s of %s on %s: %s", enum_name(&order_kind_enum, o->kind), o->service, o->host,
+	return audit_note(t, outcome == ORDER_UNREACHABLE ? &actor_controller : &who, "order.ended", "order",
+	    id_format(ID_ORDER, o->order_id, object), outcome == ORDER_OK ? AUDIT_DONE : AUDIT_FAILED, reterr,
+	    "%s of %s on %s: %s", enum_name(&order_kind_enum, o->kind), o->service, o->host,
 	    enum_name(&order_outcome_enum, outcome));
 }
 
@@ -114,8 +119,9 @@ enum err_code order_cancel(struct turn *t, struct order_record *o, const char *r
 	return o->text ? send_order(t, o, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 }
 
-enum err_code recovery_order(struct turn *t, const struct recovery_config *c, const struct actor *who, enum order_kind kind, const char *service,
-    const char *host, struct id snapshot, struct order_record *ret, struct err *reterr)
+enum err_code recovery_order(struct turn *t, const struct recovery_config *c, const struct actor *who,
+    enum order_kind kind, const char *service, const char *host, struct id snapshot, struct order_record *ret,
+    struct err *reterr)
 {
 	assert(kind == ORDER_SNAPSHOT || kind == ORDER_VERIFY || kind == ORDER_PROBE);
 	struct placement p;
@@ -124,13 +130,14 @@ enum err_code recovery_order(struct turn *t, const struct recovery_config *c, co
 	if (rc != ERR_OK)
 		return rc;
 	if (!found || p.undeclared)
-		return err_set(reterr, ERR_NOT_FOUND, "%s does not run %s: `kedge service show %s` lists its hosts", host, service, service);
-	struct order order = { .kind = kind, .host = host, .service = service, .snapshot = snapshot };
+		return err_set(reterr, ERR_NOT_FOUND, "%s does not run %s: `kedge service show %s` lists its hosts",
+		    host, service, service);
+	struct order order = {.kind = kind, .host = host, .service = service, .snapshot = snapshot};
 	if ((rc = order_issue(t, c, &order, actor_text(t, who), ret, reterr)) != ERR_OK)
 		return rc;
 	char object[ID_TEXT_MAX];
-	return audit_note(t, who, "order.ask", "order", id_format(ID_ORDER, ret->order_id, object), AUDIT_DONE, reterr, "%s of %s on %s",
-	    enum_name(&order_kind_enum, kind), service, host);
+	return audit_note(t, who, "order.ask", "order", id_format(ID_ORDER, ret->order_id, object), AUDIT_DONE, reterr,
+	    "%s of %s on %s", enum_name(&order_kind_enum, kind), service, host);
 }
 
 /* The host answered: remember how far it is. */
@@ -152,7 +159,8 @@ static void absorb(struct order_record *o, const struct order_report *r, uint64_
 /* Did it go where nobody allowed it to? */
 static bool strayed(const struct order_record *o, const struct order_report *r)
 {
-	return !id_is_zero(r->snapshot) && !id_equal(r->snapshot, o->order->snapshot) && !(o->order->plan && o->order->plan->progressive);
+	return !id_is_zero(r->snapshot) && !id_equal(r->snapshot, o->order->snapshot) &&
+	       !(o->order->plan && o->order->plan->progressive);
 }
 
 /* How it ended, by what the host can show: done without equal digests is not done. */
@@ -160,50 +168,55 @@ static enum order_outcome shown(const struct order_record *o, const struct order
 {
 	bool changing = o->kind == ORDER_ROLLBACK || o->kind == ORDER_UNDO; /* an action has no digests to show */
 	bool done = r->outcome == ORDER_OK || r->outcome == ORDER_OK_WITH_EXCEPTIONS;
-	return changing && done && (!r->digests_match || strayed(o, r)) ? ORDER_FAILED_DIRTY : (enum order_outcome)r->outcome;
+	return changing && done && (!r->digests_match || strayed(o, r)) ? ORDER_FAILED_DIRTY
+									: (enum order_outcome)r->outcome;
 }
 
 /* The truth about an order that was given up came late: it is kept, and changes nothing that was decided on it. */
-static enum err_code late_answer(struct turn *t, struct order_record *o, const struct order_report *r, struct err *reterr)
+static enum err_code late_answer(
+    struct turn *t, struct order_record *o, const struct order_report *r, struct err *reterr)
 {
 	if (o->outcome != ORDER_UNREACHABLE || r->outcome == ORDER_OPEN)
 		return ERR_OK;
 	absorb(o, r, turn_now_ms(t));
-	return order_end(t, o, shown(o, r), arena_printf(turn_arena(t), "answered late: %s", r->text ? r->text : "ended"), reterr);
+	return order_end(
+	    t, o, shown(o, r), arena_printf(turn_arena(t), "answered late: %s", r->text ? r->text : "ended"), reterr);
 }
 
-/* Somebody brought it back on the host itself, perhaps while nobody else could be asked: kept and on the trail like any other.  Told again
- * after a crash, it is there already. */
+/* Somebody brought it back on the host itself, perhaps while nobody else could be asked: kept and on the trail like any
+ * other.  Told again after a crash, it is there already. */
 static enum err_code done_by_hand(struct turn *t, const char *host, const struct order_report *r, struct err *reterr)
 {
 	uint64_t began_ms = r->steps.count ? LIST_AT(r->steps, struct order_step, 0).began_ms : r->at_ms;
 	uint32_t *components = arena_array(turn_arena(t), r->components.count + 1, sizeof *components);
-	struct restoration made = { .order_id = r->order }, known;
+	struct restoration made = {.order_id = r->order}, known;
 	bool found;
-	enum err_code rc = components ? turn_get(t, &restoration_table, &made, &known, &found, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
+	enum err_code rc = components ? turn_get(t, &restoration_table, &made, &known, &found, reterr)
+				      : err_set(reterr, ERR_NOMEM, "out of memory");
 	if (rc != ERR_OK || found || r->outcome == ORDER_OPEN)
 		return rc;
 	for (size_t i = 0; i < r->components.count; i++)
 		components[i] = LIST_AT(r->components, struct component_point, i).component;
-	made = (struct restoration){ .order_id = r->order,
-		.snapshot = r->snapshot,
-		.host = host,
-		.service = r->service,
-		.components = { components, r->components.count },
-		.began_ms = began_ms,
-		.took_ms = r->at_ms > began_ms ? r->at_ms - began_ms : 0,
-		.outcome = r->outcome,
-		.digests_match = r->digests_match,
-		.healthy = r->healthy };
+	made = (struct restoration){.order_id = r->order,
+	    .snapshot = r->snapshot,
+	    .host = host,
+	    .service = r->service,
+	    .components = {components, r->components.count},
+	    .began_ms = began_ms,
+	    .took_ms = r->at_ms > began_ms ? r->at_ms - began_ms : 0,
+	    .outcome = r->outcome,
+	    .digests_match = r->digests_match,
+	    .healthy = r->healthy};
 	if ((rc = turn_put(t, &restoration_table, &made, reterr)) != ERR_OK)
 		return rc;
 	struct actor who = actor_host(host);
-	return audit_note(t, &who, "rollback.by-hand", "service", r->service, r->outcome == ORDER_OK ? AUDIT_DONE : AUDIT_FAILED, reterr,
-	    "%s rolled %s back on %s itself: %s", r->by_hand, r->service, host, enum_name(&order_outcome_enum, r->outcome));
+	return audit_note(t, &who, "rollback.by-hand", "service", r->service,
+	    r->outcome == ORDER_OK ? AUDIT_DONE : AUDIT_FAILED, reterr, "%s rolled %s back on %s itself: %s",
+	    r->by_hand, r->service, host, enum_name(&order_outcome_enum, r->outcome));
 }
 
-enum err_code recovery_on_order_report(struct turn *t, const struct recovery_config *c, const char *host, const struct order_report *r,
-    struct rollback *ret, enum recovery_event *ret_event, struct err *reterr)
+enum err_code recovery_on_order_report(struct turn *t, const struct recovery_config *c, const char *host,
+    const struct order_report *r, struct rollback *ret, enum recovery_event *ret_event, struct err *reterr)
 {
 	*ret_event = RECOVERY_NOTHING;
 	struct order_record o;
@@ -216,7 +229,8 @@ enum err_code recovery_on_order_report(struct turn *t, const struct recovery_con
 	if (r->outcome == ORDER_UNREACHABLE)
 		return err_set(reterr, ERR_INVALID, "host %s says of itself that it is unreachable", host);
 	if (!text_equal(o.host, host))
-		return err_set(reterr, ERR_DENIED, "host %s reports on order %s, which is for %s", host, id_text(ID_ORDER, r->order), o.host);
+		return err_set(reterr, ERR_DENIED, "host %s reports on order %s, which is for %s", host,
+		    id_text(ID_ORDER, r->order), o.host);
 	if (o.outcome != ORDER_OPEN)
 		return late_answer(t, &o, r, reterr);
 	bool first = !o.accepted_ms;
@@ -226,7 +240,8 @@ enum err_code recovery_on_order_report(struct turn *t, const struct recovery_con
 			uint64_t limit_ms = o.order->run_limit_ms + ORDER_GRACE_MS;
 			rc = turn_timer_clear(t, RECOVERY_TIMER_RESEND, o.order_id, NULL, reterr);
 			if (rc == ERR_OK)
-				rc = turn_timer_set(t, RECOVERY_TIMER_DEADLINE, o.order_id, NULL, turn_now_ms(t) + limit_ms, reterr);
+				rc = turn_timer_set(
+				    t, RECOVERY_TIMER_DEADLINE, o.order_id, NULL, turn_now_ms(t) + limit_ms, reterr);
 		}
 		return rc == ERR_OK ? turn_put(t, &order_table, &o, reterr) : rc;
 	}
@@ -237,7 +252,7 @@ enum err_code recovery_on_order_report(struct turn *t, const struct recovery_con
 
 enum err_code recovery_on_hello(struct turn *t, const char *host, struct err *reterr)
 {
-	struct order_record like = { .host = host }, o;
+	struct order_record like = {.host = host}, o;
 	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	enum err_code rc = turn_scan_index(t, &order_table, "host", &like, false, &scan, reterr);
 	while (turn_scan_step(&scan, &o, &rc, reterr))
@@ -247,8 +262,8 @@ enum err_code recovery_on_hello(struct turn *t, const char *host, struct err *re
 }
 
 /* Nobody answered in time.  An accepted order may still be at work there: UNREACHABLE says just that. */
-static enum err_code give_up(struct turn *t, const struct recovery_config *c, struct order_record *o, struct rollback *ret,
-    enum recovery_event *ret_event, struct err *reterr)
+static enum err_code give_up(struct turn *t, const struct recovery_config *c, struct order_record *o,
+    struct rollback *ret, enum recovery_event *ret_event, struct err *reterr)
 {
 	const char *text = o->accepted_ms ? "the host began it and never said how it ended" : "no answer from the host";
 	enum err_code rc = order_end(t, o, ORDER_UNREACHABLE, text, reterr);
@@ -258,8 +273,8 @@ static enum err_code give_up(struct turn *t, const struct recovery_config *c, st
 }
 
 /* A rollback's wait is over: the bake, the least time between waves, or the patience. */
-static enum err_code wait_over(struct turn *t, const struct recovery_config *c, struct id rollback, struct rollback *ret,
-    enum recovery_event *ret_event, struct err *reterr)
+static enum err_code wait_over(struct turn *t, const struct recovery_config *c, struct id rollback,
+    struct rollback *ret, enum recovery_event *ret_event, struct err *reterr)
 {
 	bool found;
 	enum err_code rc = recovery_get(t, rollback, ret, &found, reterr);
@@ -274,11 +289,12 @@ static enum err_code wait_over(struct turn *t, const struct recovery_config *c, 
 	return turn_timer_set(t, RECOVERY_TIMER_PROVE, ret->rollback, NULL, ret->deadline_ms, reterr);
 }
 
-enum err_code recovery_on_timer(struct turn *t, const struct recovery_config *c, const struct timer *timer, struct rollback *ret,
-    enum recovery_event *ret_event, bool *ret_mine, struct err *reterr)
+enum err_code recovery_on_timer(struct turn *t, const struct recovery_config *c, const struct timer *timer,
+    struct rollback *ret, enum recovery_event *ret_event, bool *ret_mine, struct err *reterr)
 {
 	*ret_event = RECOVERY_NOTHING;
-	bool resend = text_equal(timer->kind, RECOVERY_TIMER_RESEND), deadline = text_equal(timer->kind, RECOVERY_TIMER_DEADLINE), found;
+	bool resend = text_equal(timer->kind, RECOVERY_TIMER_RESEND),
+	     deadline = text_equal(timer->kind, RECOVERY_TIMER_DEADLINE), found;
 	*ret_mine = resend || deadline || text_equal(timer->kind, RECOVERY_TIMER_PROVE);
 	if (!*ret_mine)
 		return ERR_OK;

@@ -6,7 +6,10 @@
 #include "controller/recovery/internal.h"
 #include "shared/base/text.h"
 
-static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 static bool has(const struct list *components, uint32_t which)
 {
@@ -19,7 +22,7 @@ static bool has(const struct list *components, uint32_t which)
 /* Canary, 1 %, 5 %, 25 %, the rest: the wave of the host at `index` among n (RULES R5). */
 static uint32_t wave_of(size_t index, size_t n)
 {
-	static const unsigned percent[] = { 1, 5, 25 };
+	static const unsigned percent[] = {1, 5, 25};
 	size_t end = 1; /* one host alone comes first */
 	uint32_t wave = 0;
 	for (size_t i = 0; i < sizeof percent / sizeof percent[0] && index >= end; i++, wave++) {
@@ -44,7 +47,8 @@ static bool same_point(const struct system_snapshot *a, const struct system_snap
 }
 
 /* The newest restore point that is no safety net: those hold what a rollback replaced, not what runs. */
-static enum err_code newest_of(struct turn *t, const char *service, const char *host, struct system_snapshot *ret, bool *ret_found, struct err *reterr)
+static enum err_code newest_of(struct turn *t, const char *service, const char *host, struct system_snapshot *ret,
+    bool *ret_found, struct err *reterr)
 {
 	struct list all;
 	enum err_code rc = fleet_snapshots(t, service, host, &all, reterr);
@@ -56,12 +60,12 @@ static enum err_code newest_of(struct turn *t, const char *service, const char *
 	return rc;
 }
 
-/* Does one component of the host differ from `target`, as far as anything has been seen?  Drift tells what it was compared with; what was
- * never compared equals the newest restore point. */
-static enum err_code differs_in(struct turn *t, const char *service, const char *host, uint32_t component, const struct system_snapshot *target,
-    bool *ret, struct err *reterr)
+/* Does one component of the host differ from `target`, as far as anything has been seen?  Drift tells what it was
+ * compared with; what was never compared equals the newest restore point. */
+static enum err_code differs_in(struct turn *t, const char *service, const char *host, uint32_t component,
+    const struct system_snapshot *target, bool *ret, struct err *reterr)
 {
-	struct drift d = { .service = service, .host = host, .component = component };
+	struct drift d = {.service = service, .host = host, .component = component};
 	struct system_snapshot reference;
 	bool compared, found = false;
 	*ret = component == COMPONENT_DATABASE; /* it lives: nobody compares it, and it never stays as it was */
@@ -73,7 +77,8 @@ static enum err_code differs_in(struct turn *t, const char *service, const char 
 	*ret = compared && d.changed + d.added + d.removed > 0;
 	if (*ret)
 		return ERR_OK;
-	rc = compared ? fleet_snapshot_get(t, d.snapshot, &reference, &found, reterr) : newest_of(t, service, host, &reference, &found, reterr);
+	rc = compared ? fleet_snapshot_get(t, d.snapshot, &reference, &found, reterr)
+		      : newest_of(t, service, host, &reference, &found, reterr);
 	if (rc == ERR_OK)
 		*ret = !found || !same_point(&reference, target, component);
 	return rc;
@@ -90,13 +95,14 @@ static enum err_code differs(struct turn *t, const char *service, const char *ho
 }
 
 /* The restore point for one host. */
-static enum err_code target_of(struct turn *t, const struct recovery_config *c, const struct plan_wish *w, const struct list *components,
-    const char *host, struct system_snapshot *ret, struct err *reterr)
+static enum err_code target_of(struct turn *t, const struct recovery_config *c, const struct plan_wish *w,
+    const struct list *components, const char *host, struct system_snapshot *ret, struct err *reterr)
 {
 	bool found;
 	enum err_code rc;
 	if (id_is_zero(w->snapshot)) {
-		rc = fleet_last_known_good(t, &c->fleet, w->service, host, components, w->before_ms, ret, &found, reterr);
+		rc = fleet_last_known_good(
+		    t, &c->fleet, w->service, host, components, w->before_ms, ret, &found, reterr);
 		if (rc == ERR_OK && !found)
 			rc = err_set(reterr, ERR_NOT_FOUND,
 			    "%s on %s has no restore point that is known to be good: choose one of `kedge snapshot list --service %s` with --to",
@@ -107,17 +113,19 @@ static enum err_code target_of(struct turn *t, const struct recovery_config *c, 
 	if (rc == ERR_OK && (!found || ret->removed))
 		rc = err_set(reterr, ERR_NOT_FOUND, "there is no restore point %s", id_text(ID_SNAPSHOT, w->snapshot));
 	else if (rc == ERR_OK && (!text_equal(ret->host, host) || !text_equal(ret->service, w->service)))
-		rc = err_set(reterr, ERR_INVALID, "restore point %s is of %s on %s, not of %s on %s", id_text(ID_SNAPSHOT, w->snapshot),
-		    ret->service, ret->host, w->service, host);
+		rc = err_set(reterr, ERR_INVALID, "restore point %s is of %s on %s, not of %s on %s",
+		    id_text(ID_SNAPSHOT, w->snapshot), ret->service, ret->host, w->service, host);
 	for (size_t i = 0; rc == ERR_OK && i < components->count; i++)
 		if (!point_of(ret, LIST_AT(*components, uint32_t, i)))
-			rc = err_set(reterr, ERR_NOT_FOUND, "restore point %s holds no %s", id_text(ID_SNAPSHOT, w->snapshot),
+			rc = err_set(reterr, ERR_NOT_FOUND, "restore point %s holds no %s",
+			    id_text(ID_SNAPSHOT, w->snapshot),
 			    enum_name(&component_enum, LIST_AT(*components, uint32_t, i)));
 	return rc;
 }
 
 /* Asked for nothing in particular: all that the first host declares. */
-static enum err_code components_of(struct turn *t, const struct plan_wish *w, const char *host, struct list *ret, struct err *reterr)
+static enum err_code components_of(
+    struct turn *t, const struct plan_wish *w, const char *host, struct list *ret, struct err *reterr)
 {
 	struct placement p;
 	bool found;
@@ -125,7 +133,8 @@ static enum err_code components_of(struct turn *t, const struct plan_wish *w, co
 	if (rc != ERR_OK)
 		return rc;
 	if (!found || p.undeclared)
-		return err_set(reterr, ERR_NOT_FOUND, "%s does not run %s: `kedge service show %s` lists its hosts", host, w->service, w->service);
+		return err_set(reterr, ERR_NOT_FOUND, "%s does not run %s: `kedge service show %s` lists its hosts",
+		    host, w->service, w->service);
 	if (!ret->count)
 		*ret = p.components;
 	for (size_t i = 0; i < ret->count; i++)
@@ -138,7 +147,8 @@ static enum err_code components_of(struct turn *t, const struct plan_wish *w, co
 static enum err_code sorted_hosts(struct turn *t, const struct list *names, struct plan_host **ret, struct err *reterr)
 {
 	if (!names->count)
-		return err_set(reterr, ERR_INVALID, "name the hosts: a rollback has an explicit list, never an empty one or a wildcard");
+		return err_set(reterr, ERR_INVALID,
+		    "name the hosts: a rollback has an explicit list, never an empty one or a wildcard");
 	if (names->count > PLAN_HOSTS_MAX)
 		return err_set(reterr, ERR_LIMIT, "%zu hosts in one plan; at most %d", names->count, PLAN_HOSTS_MAX);
 	const char **sorted = arena_dup(turn_arena(t), names->items, names->count * sizeof *sorted);
@@ -149,21 +159,22 @@ static enum err_code sorted_hosts(struct turn *t, const struct list *names, stru
 	for (size_t i = 0; i < names->count; i++) {
 		if (i && text_equal(sorted[i], sorted[i - 1]))
 			return err_set(reterr, ERR_INVALID, "host %s is named twice", sorted[i]);
-		hosts[i] = (struct plan_host){ .host = sorted[i], .wave = wave_of(i, names->count) };
+		hosts[i] = (struct plan_host){.host = sorted[i], .wave = wave_of(i, names->count)};
 	}
 	*ret = hosts;
 	return ERR_OK;
 }
 
-/* What is known of the host's configuration and code as they are: drift tells.  What was never compared is not insisted on. */
-static enum err_code precondition_of(struct turn *t, const char *service, const char *host, const struct list *components,
-    struct digest *ret, struct err *reterr)
+/* What is known of the host's configuration and code as they are: drift tells.  What was never compared is not insisted
+ * on. */
+static enum err_code precondition_of(struct turn *t, const char *service, const char *host,
+    const struct list *components, struct digest *ret, struct err *reterr)
 {
 	static const struct digest none;
-	struct digest live[COMPONENT_COUNT] = { 0 };
+	struct digest live[COMPONENT_COUNT] = {0};
 	uint32_t bits = component_set(components);
 	for (uint32_t i = 0; i < COMPONENT_COUNT; i++) {
-		struct drift d = { .service = service, .host = host, .component = i };
+		struct drift d = {.service = service, .host = host, .component = i};
 		bool found;
 		if (!(bits & 1u << i) || (i != COMPONENT_CONFIG && i != COMPONENT_CODE))
 			continue;
@@ -188,14 +199,16 @@ static void stamp(struct turn *t, const struct recovery_config *c, const struct 
 	p->deep = w->deep;
 	p->progressive = w->progressive;
 	p->cross_schema = w->cross_schema;
-	p->not_before_ms = turn_now_ms(t) > ORDER_GRACE_MS ? turn_now_ms(t) - ORDER_GRACE_MS : 0; /* hosts' clocks may be behind */
-	p->expires_ms = p->not_before_ms + CHANGE_WAIT_MS; /* the longest that a host accepts */
+	p->not_before_ms =
+	    turn_now_ms(t) > ORDER_GRACE_MS ? turn_now_ms(t) - ORDER_GRACE_MS : 0; /* hosts' clocks may be behind */
+	p->expires_ms = p->not_before_ms + CHANGE_WAIT_MS;                         /* the longest that a host accepts */
 	p->reason = w->reason;
 	p->author = w->author;
 }
 
 /* Undo: the hosts of an earlier rollback, each back to the safety snapshot that its order took. */
-static enum err_code undo_plan(struct turn *t, const struct recovery_config *c, const struct plan_wish *wish, struct plan *ret, struct err *reterr)
+static enum err_code undo_plan(
+    struct turn *t, const struct recovery_config *c, const struct plan_wish *wish, struct plan *ret, struct err *reterr)
 {
 	struct rollback r;
 	bool found;
@@ -218,13 +231,14 @@ static enum err_code undo_plan(struct turn *t, const struct recovery_config *c, 
 		if ((rc = order_get(t, h->order, &o, &found, reterr)) != ERR_OK)
 			return rc;
 		if (found && !id_is_zero(o.safety_snapshot) && o.outcome != ORDER_REVERTED)
-			hosts[n++] = (struct plan_host){ .host = h->host, .snapshot = o.safety_snapshot };
+			hosts[n++] = (struct plan_host){.host = h->host, .snapshot = o.safety_snapshot};
 	}
 	if (!n)
-		return err_set(reterr, ERR_STATE, "rollback RB-%llu changed no host: there is nothing to undo", (unsigned long long)r.number);
+		return err_set(reterr, ERR_STATE, "rollback RB-%llu changed no host: there is nothing to undo",
+		    (unsigned long long)r.number);
 	for (size_t i = 0; i < n; i++)
 		hosts[i].wave = wave_of(i, n);
-	struct plan p = { .components = r.components, .hosts = { hosts, n } };
+	struct plan p = {.components = r.components, .hosts = {hosts, n}};
 	stamp(t, c, wish, &p);
 	p.service = r.service;
 	*ret = p;
@@ -240,7 +254,8 @@ static bool declares(const struct placement *p, const char *action)
 }
 
 /* An action is asked for by its name; what it runs stands in the hosts' agent.yaml. */
-static enum err_code action_plan(struct turn *t, const struct recovery_config *c, const struct plan_wish *wish, struct plan *ret, struct err *reterr)
+static enum err_code action_plan(
+    struct turn *t, const struct recovery_config *c, const struct plan_wish *wish, struct plan *ret, struct err *reterr)
 {
 	struct plan_host *hosts;
 	enum err_code rc = sorted_hosts(t, &wish->hosts, &hosts, reterr);
@@ -250,20 +265,23 @@ static enum err_code action_plan(struct turn *t, const struct recovery_config *c
 		if ((rc = fleet_placement_get(t, wish->service, hosts[i].host, &p, &found, reterr)) != ERR_OK)
 			return rc;
 		if (!found || p.undeclared)
-			return err_set(reterr, ERR_NOT_FOUND, "%s does not run %s: `kedge service show %s` lists its hosts", hosts[i].host, wish->service,
+			return err_set(reterr, ERR_NOT_FOUND,
+			    "%s does not run %s: `kedge service show %s` lists its hosts", hosts[i].host, wish->service,
 			    wish->service);
 		if (!declares(&p, wish->action))
-			return err_set(reterr, ERR_NOT_FOUND, "%s on %s declares no action %s in its agent.yaml", wish->service, hosts[i].host, wish->action);
+			return err_set(reterr, ERR_NOT_FOUND, "%s on %s declares no action %s in its agent.yaml",
+			    wish->service, hosts[i].host, wish->action);
 	}
 	if (rc != ERR_OK)
 		return rc;
-	struct plan p = { .action = wish->action, .hosts = { hosts, wish->hosts.count } };
+	struct plan p = {.action = wish->action, .hosts = {hosts, wish->hosts.count}};
 	stamp(t, c, wish, &p);
 	*ret = p;
 	return ERR_OK;
 }
 
-enum err_code recovery_plan(struct turn *t, const struct recovery_config *c, const struct plan_wish *wish, struct plan *ret, struct err *reterr)
+enum err_code recovery_plan(
+    struct turn *t, const struct recovery_config *c, const struct plan_wish *wish, struct plan *ret, struct err *reterr)
 {
 	if (wish->kind == ORDER_UNDO)
 		return undo_plan(t, c, wish, ret, reterr);
@@ -275,7 +293,8 @@ enum err_code recovery_plan(struct turn *t, const struct recovery_config *c, con
 	if (rc != ERR_OK)
 		return rc;
 	if (!id_is_zero(wish->snapshot) && wish->hosts.count != 1)
-		return err_set(reterr, ERR_INVALID, "a restore point belongs to one host, but %zu are named", wish->hosts.count);
+		return err_set(
+		    reterr, ERR_INVALID, "a restore point belongs to one host, but %zu are named", wish->hosts.count);
 	struct list components = wish->components;
 	bool any = false;
 	for (size_t i = 0; i < wish->hosts.count; i++) {
@@ -283,17 +302,20 @@ enum err_code recovery_plan(struct turn *t, const struct recovery_config *c, con
 		bool differs_here;
 		if ((rc = components_of(t, wish, hosts[i].host, &components, reterr)) != ERR_OK ||
 		    (rc = target_of(t, c, wish, &components, hosts[i].host, &target, reterr)) != ERR_OK ||
-		    (rc = differs(t, wish->service, hosts[i].host, &components, &target, &differs_here, reterr)) != ERR_OK)
+		    (rc = differs(t, wish->service, hosts[i].host, &components, &target, &differs_here, reterr)) !=
+			ERR_OK)
 			return rc;
 		hosts[i].snapshot = target.snapshot;
 		any = any || differs_here;
 	}
 	for (size_t i = 0; i < wish->hosts.count && !wish->any_state; i++)
-		if ((rc = precondition_of(t, wish->service, hosts[i].host, &components, &hosts[i].precondition, reterr)) != ERR_OK)
+		if ((rc = precondition_of(
+			 t, wish->service, hosts[i].host, &components, &hosts[i].precondition, reterr)) != ERR_OK)
 			return rc;
 	if (!any)
-		return err_set(reterr, ERR_STATE, "nothing of %s differs from its restore point: a rollback would change nothing", wish->service);
-	struct plan p = { .components = components, .hosts = { hosts, wish->hosts.count } };
+		return err_set(reterr, ERR_STATE,
+		    "nothing of %s differs from its restore point: a rollback would change nothing", wish->service);
+	struct plan p = {.components = components, .hosts = {hosts, wish->hosts.count}};
 	stamp(t, c, wish, &p);
 	*ret = p;
 	return ERR_OK;

@@ -1,7 +1,7 @@
 /* controller/recovery/rollback.c: a rollback goes through its waves.
  *
- *   RUNNING --all orders of the wave ended well--> PROVING --every host healthy after the bake--> RUNNING (next wave) … ENDED
- *      |                                              |
+ *   RUNNING --all orders of the wave ended well--> PROVING --every host healthy after the bake--> RUNNING (next wave) …
+ * ENDED |                                              |
  *      '--- an order did not end well ----------------'--- no evidence in time ---> ENDED
  *   HALTED: as RUNNING, but no wave goes out until the brakes are released. */
 #include <assert.h>
@@ -9,15 +9,17 @@
 #include "controller/recovery/internal.h"
 #include "shared/base/text.h"
 
-enum err_code recovery_get(struct turn *t, struct id rollback, struct rollback *ret, bool *ret_found, struct err *reterr)
+enum err_code recovery_get(
+    struct turn *t, struct id rollback, struct rollback *ret, bool *ret_found, struct err *reterr)
 {
-	struct rollback key = { .rollback = rollback };
+	struct rollback key = {.rollback = rollback};
 	return turn_get(t, &rollback_table, &key, ret, ret_found, reterr);
 }
 
-enum err_code recovery_of_service(struct turn *t, const char *service, struct rollback *ret, bool *ret_found, struct err *reterr)
+enum err_code recovery_of_service(
+    struct turn *t, const char *service, struct rollback *ret, bool *ret_found, struct err *reterr)
 {
-	struct rollback like = { .service = service }, r;
+	struct rollback like = {.service = service}, r;
 	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	bool open = false;
 	enum err_code rc = turn_scan_index(t, &rollback_table, "service", &like, true, &scan, reterr);
@@ -29,8 +31,14 @@ enum err_code recovery_of_service(struct turn *t, const char *service, struct ro
 	return rc;
 }
 
-static bool is_action(const struct rollback *r) { return r->kind == ORDER_ACTION; }
-static struct rollback_host *host_at(struct rollback *r, size_t i) { return &LIST_AT(r->hosts, struct rollback_host, i); }
+static bool is_action(const struct rollback *r)
+{
+	return r->kind == ORDER_ACTION;
+}
+static struct rollback_host *host_at(struct rollback *r, size_t i)
+{
+	return &LIST_AT(r->hosts, struct rollback_host, i);
+}
 
 static bool ended_well(const struct rollback_host *h)
 {
@@ -40,8 +48,8 @@ static bool ended_well(const struct rollback_host *h)
 /* The worst of the hosts' outcomes, worst first. */
 static enum order_outcome outcome_of(const struct rollback *r)
 {
-	static const enum order_outcome worst_first[] = { ORDER_FAILED_DIRTY, ORDER_UNREACHABLE, ORDER_REVERTED, ORDER_REFUSED, ORDER_EXPIRED,
-		ORDER_CANCELLED, ORDER_OK_WITH_EXCEPTIONS, ORDER_OK };
+	static const enum order_outcome worst_first[] = {ORDER_FAILED_DIRTY, ORDER_UNREACHABLE, ORDER_REVERTED,
+	    ORDER_REFUSED, ORDER_EXPIRED, ORDER_CANCELLED, ORDER_OK_WITH_EXCEPTIONS, ORDER_OK};
 	for (size_t w = 0; w < sizeof worst_first / sizeof worst_first[0]; w++)
 		for (size_t i = 0; i < r->hosts.count; i++)
 			if (LIST_AT(r->hosts, struct rollback_host, i).outcome == (uint32_t)worst_first[w])
@@ -49,33 +57,41 @@ static enum order_outcome outcome_of(const struct rollback *r)
 	return ORDER_CANCELLED;
 }
 
-static enum err_code put(struct turn *t, const struct rollback *r, struct err *reterr) { return turn_put(t, &rollback_table, r, reterr); }
+static enum err_code put(struct turn *t, const struct rollback *r, struct err *reterr)
+{
+	return turn_put(t, &rollback_table, r, reterr);
+}
 
 /* What is kept as proof: a line a host, and whether all of them hold. */
-static enum err_code proof_of(struct turn *t, struct rollback *r, struct change_validation *ret, uint32_t *ret_ok, struct err *reterr)
+static enum err_code proof_of(
+    struct turn *t, struct rollback *r, struct change_validation *ret, uint32_t *ret_ok, struct err *reterr)
 {
 	const char **lines = arena_array(turn_arena(t), r->hosts.count, sizeof *lines);
 	if (!lines)
 		return err_set(reterr, ERR_NOMEM, "out of memory for evidence");
-	*ret = (struct change_validation){ .change = r->change, .at_ms = turn_now_ms(t), .digests_match = true, .healthy = true };
+	*ret = (struct change_validation){
+	    .change = r->change, .at_ms = turn_now_ms(t), .digests_match = true, .healthy = true};
 	*ret_ok = 0;
 	for (size_t i = 0; i < r->hosts.count; i++) {
 		struct rollback_host *h = host_at(r, i);
 		ret->digests_match = ret->digests_match && h->digests_match;
 		ret->healthy = ret->healthy && h->proven;
 		*ret_ok += ended_well(h) && h->proven;
-		lines[i] = arena_printf(turn_arena(t), "%s: %s, %s, %s", h->host, enum_name(&order_outcome_enum, h->outcome),
-		    is_action(r) ? "was run" : h->digests_match ? "equals its restore point" : "does not equal its restore point",
-		    h->proven ? "healthy since" : "health not proven");
+		lines[i] =
+		    arena_printf(turn_arena(t), "%s: %s, %s, %s", h->host, enum_name(&order_outcome_enum, h->outcome),
+			is_action(r)       ? "was run"
+			: h->digests_match ? "equals its restore point"
+					   : "does not equal its restore point",
+			h->proven ? "healthy since" : "health not proven");
 		if (!lines[i])
 			return err_set(reterr, ERR_NOMEM, "out of memory for evidence");
 	}
-	ret->evidence = (struct list){ lines, r->hosts.count };
+	ret->evidence = (struct list){lines, r->hosts.count};
 	return ERR_OK;
 }
 
-static enum err_code end(struct turn *t, struct rollback *r, enum order_outcome outcome, const char *text, enum recovery_event *ret_event,
-    struct err *reterr)
+static enum err_code end(struct turn *t, struct rollback *r, enum order_outcome outcome, const char *text,
+    enum recovery_event *ret_event, struct err *reterr)
 {
 	for (size_t i = 0; i < r->hosts.count; i++)
 		if (host_at(r, i)->outcome == ORDER_OPEN) { /* its wave never went out */
@@ -90,19 +106,22 @@ static enum err_code end(struct turn *t, struct rollback *r, enum order_outcome 
 	uint32_t ok;
 	enum err_code rc = proof_of(t, r, &proof, &ok, reterr);
 	if (rc != ERR_OK || (rc = turn_timer_clear(t, RECOVERY_TIMER_PROVE, r->rollback, NULL, reterr)) != ERR_OK ||
-	    (rc = put(t, r, reterr)) != ERR_OK || (rc = change_ended(t, r->change, outcome, &proof, ok, text, reterr)) != ERR_OK)
+	    (rc = put(t, r, reterr)) != ERR_OK ||
+	    (rc = change_ended(t, r->change, outcome, &proof, ok, text, reterr)) != ERR_OK)
 		return rc;
 	*ret_event = RECOVERY_ENDED;
 	char object[ID_TEXT_MAX];
-	return audit_note(t, &actor_controller, "rollback.ended", "rollback", id_format(ID_ROLLBACK, r->rollback, object),
-	    outcome == ORDER_OK ? AUDIT_DONE : AUDIT_FAILED, reterr, "RB-%llu of %s: %s, %u of %zu hosts proven", (unsigned long long)r->number,
-	    r->service, enum_name(&order_outcome_enum, outcome), ok, r->hosts.count);
+	return audit_note(t, &actor_controller, "rollback.ended", "rollback",
+	    id_format(ID_ROLLBACK, r->rollback, object), outcome == ORDER_OK ? AUDIT_DONE : AUDIT_FAILED, reterr,
+	    "RB-%llu of %s: %s, %u of %zu hosts proven", (unsigned long long)r->number, r->service,
+	    enum_name(&order_outcome_enum, outcome), ok, r->hosts.count);
 }
 
 /* An undo names the order that it takes back. */
-static enum err_code undone_order(struct turn *t, const struct change *change, const struct rollback_host *h, struct id *ret, struct err *reterr)
+static enum err_code undone_order(
+    struct turn *t, const struct change *change, const struct rollback_host *h, struct id *ret, struct err *reterr)
 {
-	struct order_record like = { .host = h->host }, o;
+	struct order_record like = {.host = h->host}, o;
 	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	bool hit = false;
 	enum err_code rc = turn_scan_index(t, &order_table, "host", &like, true, &scan, reterr);
@@ -118,27 +137,28 @@ static struct digest precondition_of(const struct plan *plan, const char *host)
 	for (size_t i = 0; i < plan->hosts.count; i++)
 		if (text_equal(LIST_AT(plan->hosts, struct plan_host, i).host, host))
 			return LIST_AT(plan->hosts, struct plan_host, i).precondition;
-	return (struct digest){ 0 };
+	return (struct digest){0};
 }
 
-static enum err_code issue(struct turn *t, const struct recovery_config *c, const struct change *change, struct rollback *r,
-    struct rollback_host *h, const struct list *approvals, const struct signed_policy *policy, struct err *reterr)
+static enum err_code issue(struct turn *t, const struct recovery_config *c, const struct change *change,
+    struct rollback *r, struct rollback_host *h, const struct list *approvals, const struct signed_policy *policy,
+    struct err *reterr)
 {
-	struct order order = { .kind = r->kind,
-		.host = h->host,
-		.service = r->service,
-		.components = r->components,
-		.snapshot = h->snapshot,
-		.incident = r->incident,
-		.change = r->change,
-		.rollback = r->rollback,
-		.reason = change->reason,
-		.deep = change->plan->deep,
-		.run_limit_ms = change->plan->run_limit_ms,
-		.precondition = precondition_of(change->plan, h->host),
-		.plan = change->plan,
-		.approvals = *approvals,
-		.policy = policy };
+	struct order order = {.kind = r->kind,
+	    .host = h->host,
+	    .service = r->service,
+	    .components = r->components,
+	    .snapshot = h->snapshot,
+	    .incident = r->incident,
+	    .change = r->change,
+	    .rollback = r->rollback,
+	    .reason = change->reason,
+	    .deep = change->plan->deep,
+	    .run_limit_ms = change->plan->run_limit_ms,
+	    .precondition = precondition_of(change->plan, h->host),
+	    .plan = change->plan,
+	    .approvals = *approvals,
+	    .policy = policy};
 	struct order_record record;
 	enum err_code rc = r->kind == ORDER_UNDO ? undone_order(t, change, h, &order.undo_of, reterr) : ERR_OK;
 	if (rc == ERR_OK)
@@ -153,7 +173,7 @@ static enum err_code release(struct turn *t, const struct recovery_config *c, st
 {
 	struct change change;
 	struct list approvals;
-	struct standing_policy policy = { 0 };
+	struct standing_policy policy = {0};
 	bool found, covered = false;
 	enum err_code rc = change_get(t, r->change, &change, &found, reterr);
 	if (rc != ERR_OK || (rc = change_approvals(t, r->change, &approvals, reterr)) != ERR_OK)
@@ -165,14 +185,15 @@ static enum err_code release(struct turn *t, const struct recovery_config *c, st
 	r->wave_began_ms = turn_now_ms(t);
 	for (size_t i = 0; rc == ERR_OK && i < r->hosts.count; i++)
 		if (host_at(r, i)->wave == r->wave)
-			rc = issue(t, c, &change, r, host_at(r, i), &approvals, covered ? policy.signed_document : NULL, reterr);
+			rc = issue(t, c, &change, r, host_at(r, i), &approvals, covered ? policy.signed_document : NULL,
+			    reterr);
 	return rc;
 }
 
-/* Is the placement healthy by evidence that is newer than the end of its order plus the bake?  One that declares no probes is as healthy as
- * its digests. */
-static enum err_code is_proven(struct turn *t, const struct recovery_config *c, const struct rollback *r, const struct rollback_host *h, bool *ret,
-    struct err *reterr)
+/* Is the placement healthy by evidence that is newer than the end of its order plus the bake?  One that declares no
+ * probes is as healthy as its digests. */
+static enum err_code is_proven(struct turn *t, const struct recovery_config *c, const struct rollback *r,
+    const struct rollback_host *h, bool *ret, struct err *reterr)
 {
 	struct placement p;
 	struct service_health s;
@@ -187,11 +208,14 @@ static enum err_code is_proven(struct turn *t, const struct recovery_config *c, 
 	return ERR_OK;
 }
 
-struct wave { bool ended, well, proven; }; /* every host of it */
+struct wave {
+	bool ended, well, proven;
+}; /* every host of it */
 
-static enum err_code look_at_wave(struct turn *t, const struct recovery_config *c, struct rollback *r, struct wave *ret, struct err *reterr)
+static enum err_code look_at_wave(
+    struct turn *t, const struct recovery_config *c, struct rollback *r, struct wave *ret, struct err *reterr)
 {
-	*ret = (struct wave){ true, true, true };
+	*ret = (struct wave){true, true, true};
 	for (size_t i = 0; i < r->hosts.count; i++) {
 		struct rollback_host *h = host_at(r, i);
 		enum err_code rc;
@@ -206,8 +230,8 @@ static enum err_code look_at_wave(struct turn *t, const struct recovery_config *
 	return ERR_OK;
 }
 
-static enum err_code begin_proving(struct turn *t, const struct recovery_config *c, struct rollback *r, enum recovery_event *ret_event,
-    struct err *reterr)
+static enum err_code begin_proving(struct turn *t, const struct recovery_config *c, struct rollback *r,
+    enum recovery_event *ret_event, struct err *reterr)
 {
 	r->state = ROLLBACK_PROVING;
 	r->deadline_ms = turn_now_ms(t) + c->bake_ms + ROLLBACK_PROVE_MS;
@@ -219,7 +243,8 @@ static enum err_code begin_proving(struct turn *t, const struct recovery_config 
 }
 
 /* The next wave may not go out yet: look again at due_ms, and give up at deadline_ms. */
-static enum err_code hold(struct turn *t, struct rollback *r, enum rollback_state state, uint64_t due_ms, uint64_t deadline_ms, struct err *reterr)
+static enum err_code hold(struct turn *t, struct rollback *r, enum rollback_state state, uint64_t due_ms,
+    uint64_t deadline_ms, struct err *reterr)
 {
 	r->state = state;
 	r->deadline_ms = deadline_ms;
@@ -228,7 +253,8 @@ static enum err_code hold(struct turn *t, struct rollback *r, enum rollback_stat
 }
 
 /* This wave is proven. */
-static enum err_code next_wave(struct turn *t, const struct recovery_config *c, struct rollback *r, enum recovery_event *ret_event, struct err *reterr)
+static enum err_code next_wave(struct turn *t, const struct recovery_config *c, struct rollback *r,
+    enum recovery_event *ret_event, struct err *reterr)
 {
 	struct brakes b;
 	struct change change;
@@ -240,7 +266,8 @@ static enum err_code next_wave(struct turn *t, const struct recovery_config *c, 
 	const struct plan *p = change.plan;
 	if (b.halted || b.observing)
 		return hold(t, r, ROLLBACK_HALTED, p->expires_ms, p->expires_ms, reterr);
-	uint64_t due_ms = p->not_before_ms + (r->wave + 1) * p->wave_gap_ms + ORDER_GRACE_MS; /* a host whose clock is behind must not refuse it */
+	uint64_t due_ms = p->not_before_ms + (r->wave + 1) * p->wave_gap_ms +
+			  ORDER_GRACE_MS; /* a host whose clock is behind must not refuse it */
 	if (p->wave_gap_ms && turn_now_ms(t) < due_ms)
 		return hold(t, r, ROLLBACK_PROVING, due_ms, due_ms + ROLLBACK_PROVE_MS, reterr);
 	r->wave++;
@@ -251,7 +278,8 @@ static enum err_code next_wave(struct turn *t, const struct recovery_config *c, 
 	return put(t, r, reterr);
 }
 
-enum err_code rollback_advance(struct turn *t, const struct recovery_config *c, struct rollback *r, enum recovery_event *ret_event, struct err *reterr)
+enum err_code rollback_advance(struct turn *t, const struct recovery_config *c, struct rollback *r,
+    enum recovery_event *ret_event, struct err *reterr)
 {
 	struct wave wave;
 	if (r->state == ROLLBACK_ENDED)
@@ -262,9 +290,13 @@ enum err_code rollback_advance(struct turn *t, const struct recovery_config *c, 
 	if (!wave.ended)
 		return put(t, r, reterr);
 	if (!wave.well)
-		return end(t, r, outcome_of(r), "a host did not come back as planned: no further host is touched", ret_event, reterr);
+		return end(t, r, outcome_of(r), "a host did not come back as planned: no further host is touched",
+		    ret_event, reterr);
 	if (wave.proven && r->wave + 1 >= r->waves)
-		return end(t, r, outcome_of(r), is_action(r) ? "it was run on every host, and each is healthy" : "every host equals its restore point and is healthy", ret_event, reterr);
+		return end(t, r, outcome_of(r),
+		    is_action(r) ? "it was run on every host, and each is healthy"
+				 : "every host equals its restore point and is healthy",
+		    ret_event, reterr);
 	if (r->cancelling)
 		return end(t, r, ORDER_CANCELLED, "stopped by an operator", ret_event, reterr);
 	if (wave.proven)
@@ -276,11 +308,14 @@ enum err_code rollback_overdue(struct turn *t, struct rollback *r, enum recovery
 {
 	if (r->state == ROLLBACK_HALTED)
 		return end(t, r, ORDER_EXPIRED, "halted until its plan ran out", ret_event, reterr);
-	return end(t, r, ORDER_FAILED_DIRTY, is_action(r) ? "it was run, but health did not show in time" : "files are back as planned, but health did not show in time", ret_event, reterr);
+	return end(t, r, ORDER_FAILED_DIRTY,
+	    is_action(r) ? "it was run, but health did not show in time"
+			 : "files are back as planned, but health did not show in time",
+	    ret_event, reterr);
 }
 
-enum err_code rollback_order_ended(struct turn *t, const struct recovery_config *c, const struct order_record *o, struct rollback *ret,
-    enum recovery_event *ret_event, struct err *reterr)
+enum err_code rollback_order_ended(struct turn *t, const struct recovery_config *c, const struct order_record *o,
+    struct rollback *ret, enum recovery_event *ret_event, struct err *reterr)
 {
 	bool found;
 	enum err_code rc = recovery_get(t, o->rollback, ret, &found, reterr);
@@ -291,15 +326,17 @@ enum err_code rollback_order_ended(struct turn *t, const struct recovery_config 
 		if (!id_equal(h->order, o->order_id))
 			continue;
 		h->outcome = o->outcome;
-		h->digests_match = o->digests_match || (is_action(ret) && o->outcome == ORDER_OK); /* it has none: nothing speaks against it */
+		h->digests_match =
+		    o->digests_match ||
+		    (is_action(ret) && o->outcome == ORDER_OK); /* it has none: nothing speaks against it */
 		h->ended_ms = o->ended_ms;
 		h->text = o->text;
 	}
 	return rollback_advance(t, c, ret, ret_event, reterr);
 }
 
-enum err_code recovery_on_health(struct turn *t, const struct recovery_config *c, const char *service, struct rollback *ret,
-    enum recovery_event *ret_event, struct err *reterr)
+enum err_code recovery_on_health(struct turn *t, const struct recovery_config *c, const char *service,
+    struct rollback *ret, enum recovery_event *ret_event, struct err *reterr)
 {
 	*ret_event = RECOVERY_NOTHING;
 	bool found;
@@ -320,15 +357,17 @@ enum err_code recovery_may_start(struct turn *t, const struct change *change, st
 	if (rc != ERR_OK)
 		return rc;
 	if (change->state != CHANGE_APPROVED)
-		return err_set(reterr, ERR_STATE, "change CHG-%llu is %s, not approved", (unsigned long long)change->number,
-		    enum_name(&change_state_enum, change->state));
+		return err_set(reterr, ERR_STATE, "change CHG-%llu is %s, not approved",
+		    (unsigned long long)change->number, enum_name(&change_state_enum, change->state));
 	if (b.halted || b.observing)
-		return err_set(reterr, ERR_STATE, b.halted ? "everything is halted by %s: `kedge resume` releases it" :
-		    "this controller only observes (set by %s): `kedge controller confirm` lets it command", b.by ? b.by : "nobody");
+		return err_set(reterr, ERR_STATE,
+		    b.halted ? "everything is halted by %s: `kedge resume` releases it"
+			     : "this controller only observes (set by %s): `kedge controller confirm` lets it command",
+		    b.by ? b.by : "nobody");
 	rc = recovery_of_service(t, change->service, &other, &found, reterr);
 	if (rc == ERR_OK && found)
-		rc = err_set(reterr, ERR_BUSY, "rollback RB-%llu of %s is still running: wait for it or cancel it", (unsigned long long)other.number,
-		    change->service);
+		rc = err_set(reterr, ERR_BUSY, "rollback RB-%llu of %s is still running: wait for it or cancel it",
+		    (unsigned long long)other.number, change->service);
 	return rc;
 }
 
@@ -339,15 +378,15 @@ static enum err_code hosts_of(struct turn *t, const struct plan *plan, struct ro
 		return err_set(reterr, ERR_NOMEM, "out of memory for a rollback");
 	for (size_t i = 0; i < plan->hosts.count; i++) {
 		const struct plan_host *p = &LIST_AT(plan->hosts, struct plan_host, i);
-		hosts[i] = (struct rollback_host){ .host = p->host, .wave = p->wave, .snapshot = p->snapshot };
+		hosts[i] = (struct rollback_host){.host = p->host, .wave = p->wave, .snapshot = p->snapshot};
 		r->waves = p->wave + 1 > r->waves ? p->wave + 1 : r->waves;
 	}
-	r->hosts = (struct list){ hosts, plan->hosts.count };
+	r->hosts = (struct list){hosts, plan->hosts.count};
 	return ERR_OK;
 }
 
-enum err_code recovery_start(struct turn *t, const struct recovery_config *c, struct id change_id, bool automatic, struct rollback *ret,
-    struct err *reterr)
+enum err_code recovery_start(struct turn *t, const struct recovery_config *c, struct id change_id, bool automatic,
+    struct rollback *ret, struct err *reterr)
 {
 	struct change change;
 	bool found;
@@ -356,28 +395,30 @@ enum err_code recovery_start(struct turn *t, const struct recovery_config *c, st
 		rc = err_set(reterr, ERR_NOT_FOUND, "no change %s", id_text(ID_CHANGE, change_id));
 	if (rc != ERR_OK || (rc = recovery_may_start(t, &change, reterr)) != ERR_OK)
 		return rc;
-	struct rollback r = { .rollback = change.plan->rollback,
-		.kind = change.plan->kind,
-		.change = change_id,
-		.incident = change.incident,
-		.service = change.service,
-		.action = change.plan->action,
-		.components = change.plan->components,
-		.began_ms = turn_now_ms(t),
-		.automatic = automatic };
-	if ((rc = turn_number(t, "rollback", &r.number, reterr)) != ERR_OK || (rc = hosts_of(t, change.plan, &r, reterr)) != ERR_OK ||
+	struct rollback r = {.rollback = change.plan->rollback,
+	    .kind = change.plan->kind,
+	    .change = change_id,
+	    .incident = change.incident,
+	    .service = change.service,
+	    .action = change.plan->action,
+	    .components = change.plan->components,
+	    .began_ms = turn_now_ms(t),
+	    .automatic = automatic};
+	if ((rc = turn_number(t, "rollback", &r.number, reterr)) != ERR_OK ||
+	    (rc = hosts_of(t, change.plan, &r, reterr)) != ERR_OK ||
 	    (rc = change_began(t, change_id, r.rollback, (uint32_t)r.hosts.count, reterr)) != ERR_OK ||
 	    (rc = release(t, c, &r, reterr)) != ERR_OK || (rc = put(t, &r, reterr)) != ERR_OK)
 		return rc;
 	*ret = r;
 	char object[ID_TEXT_MAX];
-	return audit_note(t, &actor_controller, "rollback.start", "rollback", id_format(ID_ROLLBACK, r.rollback, object), AUDIT_DONE, reterr,
-	    "RB-%llu of %s on %zu hosts in %u waves for CHG-%llu", (unsigned long long)r.number, r.service, r.hosts.count, r.waves,
-	    (unsigned long long)change.number);
+	return audit_note(t, &actor_controller, "rollback.start", "rollback",
+	    id_format(ID_ROLLBACK, r.rollback, object), AUDIT_DONE, reterr,
+	    "RB-%llu of %s on %zu hosts in %u waves for CHG-%llu", (unsigned long long)r.number, r.service,
+	    r.hosts.count, r.waves, (unsigned long long)change.number);
 }
 
-enum err_code recovery_cancel(struct turn *t, const struct recovery_config *c, const struct actor *who, struct id rollback, const char *reason,
-    struct rollback *ret, enum recovery_event *ret_event, struct err *reterr)
+enum err_code recovery_cancel(struct turn *t, const struct recovery_config *c, const struct actor *who,
+    struct id rollback, const char *reason, struct rollback *ret, enum recovery_event *ret_event, struct err *reterr)
 {
 	*ret_event = RECOVERY_NOTHING;
 	bool found;
@@ -385,7 +426,8 @@ enum err_code recovery_cancel(struct turn *t, const struct recovery_config *c, c
 	if (rc == ERR_OK && !found)
 		rc = err_set(reterr, ERR_NOT_FOUND, "no rollback %s", id_text(ID_ROLLBACK, rollback));
 	if (rc == ERR_OK && ret->state == ROLLBACK_ENDED)
-		rc = err_set(reterr, ERR_STATE, "rollback RB-%llu has ended: %s", (unsigned long long)ret->number, enum_name(&order_outcome_enum, ret->outcome));
+		rc = err_set(reterr, ERR_STATE, "rollback RB-%llu has ended: %s", (unsigned long long)ret->number,
+		    enum_name(&order_outcome_enum, ret->outcome));
 	if (rc != ERR_OK)
 		return rc;
 	ret->cancelling = true;
@@ -399,7 +441,8 @@ enum err_code recovery_cancel(struct turn *t, const struct recovery_config *c, c
 	}
 	char object[ID_TEXT_MAX];
 	if (rc == ERR_OK)
-		rc = audit_note(t, who, "rollback.cancel", "rollback", id_format(ID_ROLLBACK, rollback, object), AUDIT_DONE, reterr, "RB-%llu: %s",
-		    (unsigned long long)ret->number, reason ? reason : "no reason given");
+		rc = audit_note(t, who, "rollback.cancel", "rollback", id_format(ID_ROLLBACK, rollback, object),
+		    AUDIT_DONE, reterr, "RB-%llu: %s", (unsigned long long)ret->number,
+		    reason ? reason : "no reason given");
 	return rc == ERR_OK ? rollback_advance(t, c, ret, ret_event, reterr) : rc;
 }

@@ -7,8 +7,9 @@
 /* Far beyond what one controller holds: a runaway ends here. */
 #define STORE_MAP_MAX_BYTES ((size_t)1 << 40)
 
-/* Less free than this is little: no new work.  A file of STORE_RESERVE_BYTES is then given back to the disk, so that what is under way can
- * end: a rollback of a fleet commits some megabytes.  Taken again once so much is free that it changes nothing. */
+/* Less free than this is little: no new work.  A file of STORE_RESERVE_BYTES is then given back to the disk, so that
+ * what is under way can end: a rollback of a fleet commits some megabytes.  Taken again once so much is free that it
+ * changes nothing. */
 #define STORE_LOW_BYTES     ((uint64_t)32 << 20)
 #define STORE_RESERVE_BYTES ((uint64_t)32 << 20)
 #define STORE_ENOUGH_BYTES  (2 * STORE_LOW_BYTES + STORE_RESERVE_BYTES)

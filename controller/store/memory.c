@@ -233,8 +233,11 @@ static void memory_check(struct store *s, struct store_stats *ret)
 {
 	struct memory *m = (struct memory *)s;
 	pthread_mutex_lock(&m->lock);
-	*ret = (struct store_stats){
-	    .disk_free_bytes = UINT64_MAX, .low = m->low, .commits = m->commits, .writes = m->writes, .views = m->views};
+	*ret = (struct store_stats){.disk_free_bytes = UINT64_MAX,
+	    .low = m->low,
+	    .commits = m->commits,
+	    .writes = m->writes,
+	    .views = m->views};
 	pthread_mutex_unlock(&m->lock);
 }
 

@@ -38,8 +38,9 @@ void space_look(struct space *s, const char *folder)
 		there = take_reserve(path);
 	s->low = !there;
 	if (s->low && !was_low)
-		log_warn("store", "%s: only %llu MiB of the disk are free: new work is refused until there are %llu MiB",
-		    folder, (unsigned long long)(s->free_bytes >> 20), (unsigned long long)(STORE_ENOUGH_BYTES >> 20));
+		log_warn("store",
+		    "%s: only %llu MiB of the disk are free: new work is refused until there are %llu MiB", folder,
+		    (unsigned long long)(s->free_bytes >> 20), (unsigned long long)(STORE_ENOUGH_BYTES >> 20));
 	if (was_low && !s->low)
 		log_info("store", "%s: the disk has room again", folder);
 }

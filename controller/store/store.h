@@ -1,9 +1,8 @@
 /* controller/store/store.h: tables of bytes, one write-set at a time.  The only folder that sees lmdb.
  *
- * Owns the store's folder: data.mdb, lock.mdb, `reserve` (space for bad days, see limits.h), and `controller.lock`, held by the one
- * controller that may write.
- * A commit is whole and on the disk when it returns ERR_OK; what was acknowledged before a crash or a power cut is
- * there after it.
+ * Owns the store's folder: data.mdb, lock.mdb, `reserve` (space for bad days, see limits.h), and `controller.lock`,
+ * held by the one controller that may write. A commit is whole and on the disk when it returns ERR_OK; what was
+ * acknowledged before a crash or a power cut is there after it.
  *
  * One thread commits (the center).  Views may be opened by any thread; one view is used by one thread at a time, and
  * only for a short while: it pins what it sees.  A view that is open longer than STORE_VIEW_LIMIT_MS answers
@@ -54,7 +53,8 @@ struct store_stats {
 	uint32_t dead_readers;          /* slots of killed processes that were cleared since open */
 	uint32_t grown;                 /* times that the map grew since open */
 };
-/* Every few seconds: see how much of the disk is free, take or give back the reserve; clear readers of dead processes, warn of long ones and end those past the limit.  Any thread. */
+/* Every few seconds: see how much of the disk is free, take or give back the reserve; clear readers of dead processes,
+ * warn of long ones and end those past the limit.  Any thread. */
 void store_check(struct store *s, struct store_stats *ret);
 
 /* ---- memory store only ---- */

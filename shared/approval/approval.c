@@ -249,8 +249,8 @@ enum verdict policy_covers(const struct policy *policy, const struct policy_ques
 	if (!names_cover(&policy->services, q->service))
 		return say(text, no, "policy %s does not name the service %s", policy->name, q->service);
 	if (q->kind == ORDER_ACTION && (!q->action || !names_cover(&policy->actions, q->action)))
-		return say(text, no, "policy %s does not name the action %s", policy->name,
-		    q->action ? q->action : "(none)");
+		return say(
+		    text, no, "policy %s does not name the action %s", policy->name, q->action ? q->action : "(none)");
 	if (q->kind == ORDER_ROLLBACK && (!q->components.count || missing))
 		return say(text, no, "policy %s does not name the component %s", policy->name,
 		    missing ? component_in(missing) : "(none)");
@@ -292,7 +292,8 @@ static enum verdict plan_under_policy(const struct plan *plan, const struct sign
 		return say(text, VERDICT_POLICY_DOES_NOT_COVER, "the plan says \"%s\", the policy is %s", plan->author,
 		    policy.name);
 	if (plan->cross_schema) /* whether old code works with a new schema is for a person to say */
-		return say(text, VERDICT_POLICY_DOES_NOT_COVER, "a plan that crosses a schema is for people to sign, not for a policy");
+		return say(text, VERDICT_POLICY_DOES_NOT_COVER,
+		    "a plan that crosses a schema is for people to sign, not for a policy");
 	if (plan->progressive && !policy.progressive)
 		return say(text, VERDICT_POLICY_DOES_NOT_COVER,
 		    "policy %s does not let a rollback go on to older restore points", policy.name);
@@ -319,16 +320,16 @@ static const struct plan_host *plan_find_host(const struct plan *plan, const cha
 static enum verdict order_fits_plan(const struct order *o, const struct plan_host *host, char *text)
 {
 	const struct plan *p = o->plan;
-	const char *what = !host                                                            ? "host"
-			   : o->kind != p->kind                                             ? "kind"
-			   : strcmp(o->service, p->service)                                 ? "service"
-			   : component_set(&o->components) != component_set(&p->components) ? "components"
-			   : !id_equal(o->snapshot, host->snapshot)                         ? "restore point"
-			   : !id_equal(o->rollback, p->rollback)                            ? "rollback"
+	const char *what = !host                                                                   ? "host"
+			   : o->kind != p->kind                                                    ? "kind"
+			   : strcmp(o->service, p->service)                                        ? "service"
+			   : component_set(&o->components) != component_set(&p->components)        ? "components"
+			   : !id_equal(o->snapshot, host->snapshot)                                ? "restore point"
+			   : !id_equal(o->rollback, p->rollback)                                   ? "rollback"
 			   : memcmp(&o->precondition, &host->precondition, sizeof o->precondition) ? "precondition"
-			   : o->deep != p->deep                                             ? "depth of proof"
-			   : p->run_limit_ms && o->run_limit_ms != p->run_limit_ms          ? "time limit"
-											    : NULL;
+			   : o->deep != p->deep                                                    ? "depth of proof"
+			   : p->run_limit_ms && o->run_limit_ms != p->run_limit_ms                 ? "time limit"
+												   : NULL;
 
 	if (what)
 		return say(text, VERDICT_PLAN_MISMATCH, "the order's %s is not what the plan says", what);

@@ -14,12 +14,12 @@ struct arena;
 
 /* limit_bytes caps what the arena ever hands out (0: ARENA_DEFAULT_LIMIT).  NULL when out of memory. */
 struct arena *arena_new(size_t limit_bytes);
-void arena_free(struct arena *a); /* NULL is a no-op */
-void arena_reset(struct arena *a); /* forgets all contents, keeps the first block */
+void arena_free(struct arena *a);         /* NULL is a no-op */
+void arena_reset(struct arena *a);        /* forgets all contents, keeps the first block */
 size_t arena_used(const struct arena *a); /* bytes handed out since new or reset */
 
-/* A moment to go back to: releasing forgets all that was taken since the mark (which stays good for more).  Marks nest; a reset or a
- * release to an older one ends them. */
+/* A moment to go back to: releasing forgets all that was taken since the mark (which stays good for more).  Marks nest;
+ * a reset or a release to an older one ends them. */
 struct arena_mark {
 	const void *newest;
 	size_t block_used, used;
@@ -36,6 +36,9 @@ char *arena_strndup(struct arena *a, const char *s, size_t n);
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(struct arena *a, const char *fmt, va_list ap);
 
-static inline void arena_cleanup(struct arena **a) { arena_free(*a); }
+static inline void arena_cleanup(struct arena **a)
+{
+	arena_free(*a);
+}
 
 #endif

@@ -48,7 +48,7 @@ struct err {
 	char msg[ERR_MSG_MAX];
 };
 
-#define ERR_INIT ((struct err){ .code = ERR_OK })
+#define ERR_INIT  ((struct err){.code = ERR_OK})
 #define ERR_CHECK __attribute__((warn_unused_result))
 
 const char *err_code_name(enum err_code code); /* "not-found"; "unknown" outside the enum */
@@ -60,7 +60,8 @@ enum err_code err_set(struct err *reterr, enum err_code code, const char *fmt, .
 enum err_code err_vset(struct err *reterr, enum err_code code, const char *fmt, va_list ap);
 
 /* As err_set with the code that fits sys_errno (ENOENT: NOT_FOUND, ENOSPC and EDQUOT: FULL, EACCES and EPERM: DENIED,
- * ENOMEM: NOMEM, EEXIST: EXISTS, ETIMEDOUT: TIMEOUT, ECONNREFUSED and its kin: UNREACHABLE, else IO); ": strerror" is added. */
+ * ENOMEM: NOMEM, EEXIST: EXISTS, ETIMEDOUT: TIMEOUT, ECONNREFUSED and its kin: UNREACHABLE, else IO); ": strerror" is
+ * added. */
 enum err_code err_sys(struct err *reterr, int sys_errno, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Put "prefix: " before the message on its way up; returns the code unchanged.  ERR_OK: *reterr stays as it is. */

@@ -1,7 +1,7 @@
 /* shared/base/id.h: 128-bit identities that sort by time (the layout of UUID version 7, RFC 9562 §5.7).
  *
- * Text form: a type prefix, a hyphen and 26 characters of lower-case Crockford base32 ("snap-01jd…"), so that an id of one
- * kind cannot be passed where another is wanted.  Byte order equals text order equals time order. */
+ * Text form: a type prefix, a hyphen and 26 characters of lower-case Crockford base32 ("snap-01jd…"), so that an id of
+ * one kind cannot be passed where another is wanted.  Byte order equals text order equals time order. */
 #ifndef KEDGE_SHARED_BASE_ID_H
 #define KEDGE_SHARED_BASE_ID_H
 

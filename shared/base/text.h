@@ -44,9 +44,10 @@ ERR_CHECK enum err_code text_parse_time(const char *s, uint64_t *ret_unix_ms, st
 char *text_duration_human(uint64_t ms, char out[TEXT_TIME_MAX]);
 char *text_size_human(uint64_t bytes, char out[TEXT_TIME_MAX]);
 
-/* Shell-style match of a path: * and ? stop at '/', ** crosses it, [a-z] and [!a-z] classes (never '/'), \ before a character
- * takes it as it is.  A leading or inner "**" + "/" also matches no folder at all.  Characters are UTF-8; a '[' without an end is
- * itself.  No allocation, no recursion; time at most pattern times path.  A pattern beyond PATH_LIMIT bytes matches nothing. */
+/* Shell-style match of a path: * and ? stop at '/', ** crosses it, [a-z] and [!a-z] classes (never '/'), \ before a
+ * character takes it as it is.  A leading or inner "**" + "/" also matches no folder at all.  Characters are UTF-8; a
+ * '[' without an end is itself.  No allocation, no recursion; time at most pattern times path.  A pattern beyond
+ * PATH_LIMIT bytes matches nothing. */
 bool text_glob(const char *pattern, const char *path);
 
 #endif

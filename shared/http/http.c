@@ -22,7 +22,10 @@ struct http_client {
 	char error[CURL_ERROR_SIZE];
 };
 
-static void curl_once(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+static void curl_once(void)
+{
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+}
 
 enum err_code http_client_new(const struct http_options *o, struct http_client **ret, struct err *reterr)
 {
@@ -67,7 +70,7 @@ static bool carries_uri(X509 *leaf, const char *uri)
 			continue;
 		uris++;
 		hits += (size_t)ASN1_STRING_length(n->d.uniformResourceIdentifier) == want &&
-		    memcmp(ASN1_STRING_get0_data(n->d.uniformResourceIdentifier), uri, want) == 0;
+			memcmp(ASN1_STRING_get0_data(n->d.uniformResourceIdentifier), uri, want) == 0;
 	}
 	GENERAL_NAMES_free(names);
 	return uris == 1 && hits == 1;
@@ -77,7 +80,8 @@ static int verify(int ok, X509_STORE_CTX *store)
 {
 	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	const struct http_client *c = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-	if (ok && X509_STORE_CTX_get_error_depth(store) == 0 && !carries_uri(X509_STORE_CTX_get_current_cert(store), c->peer_uri)) {
+	if (ok && X509_STORE_CTX_get_error_depth(store) == 0 &&
+	    !carries_uri(X509_STORE_CTX_get_current_cert(store), c->peer_uri)) {
 		X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
 		return 0;
 	}
@@ -92,9 +96,10 @@ static CURLcode prepare_tls(CURL *curl, void *ssl_ctx, void *user)
 	return CURLE_OK;
 }
 
-/* Under TLS 1.3 a server that does not take our certificate says so after our side of the handshake is done.  If it also ends the connection
- * while we send, the sending fails and nobody reads why (and libcurl keeps only the first error's text).  So we connect once more, send
- * nothing, and listen for a moment: a server that then hangs up has nothing against us but the certificate. */
+/* Under TLS 1.3 a server that does not take our certificate says so after our side of the handshake is done.  If it
+ * also ends the connection while we send, the sending fails and nobody reads why (and libcurl keeps only the first
+ * error's text).  So we connect once more, send nothing, and listen for a moment: a server that then hangs up has
+ * nothing against us but the certificate. */
 static bool is_refused(struct http_client *c)
 {
 	curl_socket_t fd;
@@ -103,16 +108,18 @@ static bool is_refused(struct http_client *c)
 	if (!c->certificate)
 		return false;
 	curl_easy_setopt(c->curl, CURLOPT_CONNECT_ONLY, 1L);
-	if (curl_easy_perform(c->curl) != CURLE_OK || curl_easy_getinfo(c->curl, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD)
+	if (curl_easy_perform(c->curl) != CURLE_OK ||
+	    curl_easy_getinfo(c->curl, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD)
 		return false;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p = {.fd = fd, .events = POLLIN};
 	if (poll(&p, 1, HTTP_ALERT_MS) <= 0)
 		return false;
 	CURLcode rc = curl_easy_recv(c->curl, &byte, 1, &n);
 	if (rc == CURLE_AGAIN || (rc == CURLE_OK && n > 0))
 		return false;
 	if (!strstr(c->error, " alert "))
-		text_format(c->error, sizeof c->error, "the server ends the connection once it has seen our certificate");
+		text_format(
+		    c->error, sizeof c->error, "the server ends the connection once it has seen our certificate");
 	return true;
 }
 
@@ -243,7 +250,8 @@ static enum err_code failure(struct http_client *c, CURLcode rc, const char *url
 	case CURLE_GOT_NOTHING:
 	case CURLE_SEND_ERROR:
 		return err_set(reterr, ERR_UNREACHABLE, "%s: %s", url, why);
-	case CURLE_RECV_ERROR: /* under TLS 1.3 a refused client certificate shows only now, by its alert; without one the connection broke */
+	case CURLE_RECV_ERROR: /* under TLS 1.3 a refused client certificate shows only now, by its alert; without one
+				  the connection broke */
 		return err_set(reterr, strstr(why, " alert ") ? ERR_DENIED : ERR_UNREACHABLE, "%s: %s", url, why);
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_PEER_FAILED_VERIFICATION:
@@ -264,8 +272,8 @@ static enum err_code failure(struct http_client *c, CURLcode rc, const char *url
 
 enum err_code http_ask(struct http_client *c, const struct http_request *r, struct http_answer *ret, struct err *reterr)
 {
-	struct buf body = { .limit = r->answer_max ? r->answer_max : HTTP_ANSWER_MAX };
-	struct transfer t = { .curl = c->curl, .request = r, .body = &body };
+	struct buf body = {.limit = r->answer_max ? r->answer_max : HTTP_ANSWER_MAX};
+	struct transfer t = {.curl = c->curl, .request = r, .body = &body};
 	struct curl_slist *headers = NULL;
 	set_common(c, r->url, "http,https");
 	for (size_t i = 0; r->headers && r->headers[i] && i < HTTP_HEADERS_MAX; i++) {
@@ -296,7 +304,8 @@ enum err_code http_ask(struct http_client *c, const struct http_request *r, stru
 	}
 	if (r->on_data || r->read_body) { /* silence for so long ends a stream */
 		curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-		curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, (long)(c->timeout_ms / 1000 ? c->timeout_ms / 1000 : 1));
+		curl_easy_setopt(
+		    c->curl, CURLOPT_LOW_SPEED_TIME, (long)(c->timeout_ms / 1000 ? c->timeout_ms / 1000 : 1));
 	} else {
 		curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
 	}
@@ -314,7 +323,7 @@ enum err_code http_ask(struct http_client *c, const struct http_request *r, stru
 			buf_done(&body);
 			return err_set(reterr, ERR_CANCELLED, "%s: ended by the reader", r->url);
 		}
-		*ret = (struct http_answer){ status, body };
+		*ret = (struct http_answer){status, body};
 		return ERR_OK;
 	}
 	bool over = body.failed;
@@ -329,9 +338,9 @@ enum err_code http_ask(struct http_client *c, const struct http_request *r, stru
 
 enum err_code http_mail(struct http_client *c, const struct mail *m, struct err *reterr)
 {
-	static const struct http_request none = { 0 };
-	struct buf sink = { .limit = TEXT_PAGE_MAX };
-	struct transfer t = { .request = &none, .body = &sink, .upload = m->message };
+	static const struct http_request none = {0};
+	struct buf sink = {.limit = TEXT_PAGE_MAX};
+	struct transfer t = {.request = &none, .body = &sink, .upload = m->message};
 	struct curl_slist *to = curl_slist_append(NULL, m->to);
 	if (!to)
 		return err_set(reterr, ERR_NOMEM, "out of memory for a mail");

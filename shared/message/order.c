@@ -142,7 +142,8 @@ static enum err_code policy_check(const void *record, struct err *reterr)
 	if (!isfinite(p->least_confidence) || p->least_confidence < 0 || p->least_confidence > 1)
 		return err_set(reterr, ERR_INVALID, "least_confidence: expected a number from 0 to 1");
 	if (!p->components.count && !p->actions.count)
-		return err_set(reterr, ERR_INVALID, "components: missing, and no actions either: it would cover nothing");
+		return err_set(
+		    reterr, ERR_INVALID, "components: missing, and no actions either: it would cover nothing");
 	return components_check(&p->components, reterr);
 }
 const struct record_type policy_type = RECORD_TYPE(
@@ -208,7 +209,8 @@ static enum err_code order_check(const void *record, struct err *reterr)
 		return err_set(reterr, ERR_INVALID, "components: a changing order names them");
 	/* Whether what a changing order carries suffices is the host's to judge, and to answer: shared/approval. */
 	if (!changing && (o->plan || o->approvals.count || o->policy))
-		return err_set(reterr, ERR_INVALID, "plan, approvals, policy: belong to a rollback, an undo or an action");
+		return err_set(
+		    reterr, ERR_INVALID, "plan, approvals, policy: belong to a rollback, an undo or an action");
 	return ERR_OK;
 }
 const struct record_type order_type =

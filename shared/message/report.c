@@ -46,7 +46,8 @@ static const struct field reach_fields[] = {
     F_STRING(struct reach, service, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "the service"),
     F_ENUM(struct reach, archive, &archive_state_enum, FIELD_COLUMN,
 	"of its database's log; gap: no moment behind it can be reached; late: more than five minutes would be lost"),
-    F_TIME(struct reach, covered_ms, FIELD_COLUMN, "every moment up to then can be reached by that log, by the host's clock"),
+    F_TIME(struct reach, covered_ms, FIELD_COLUMN,
+	"every moment up to then can be reached by that log, by the host's clock"),
     F_BOOL(struct reach, copies, FIELD_COLUMN, "copies off the host are declared"),
     F_TIME(struct reach, copied_ms, FIELD_COLUMN, "every moment up to then is off the host, by that log"),
     F_TIME(struct reach, copied_point_ms, FIELD_COLUMN, "when the newest restore point that is off the host was taken"),
@@ -60,7 +61,8 @@ static const struct field host_report_fields[] = {
 	struct host_report, metrics, &metric_type, REPORT_ITEMS_MAX, 0, "processor, memory, disks, the agent itself"),
     F_BOOL(
 	struct host_report, lagging, FIELD_COLUMN, "the agent could not keep its own schedule: its probes say little"),
-    F_LIST(struct host_report, reach, &reach_type, REPORT_ITEMS_MAX, 0, "services with an archived log, or with copies"),
+    F_LIST(
+	struct host_report, reach, &reach_type, REPORT_ITEMS_MAX, 0, "services with an archived log, or with copies"),
 };
 const struct record_type host_report_type =
     RECORD_TYPE("host_report", struct host_report, host_report_fields, "the agent's view of itself and its host");
@@ -266,28 +268,32 @@ static const struct field board_row_fields[] = {
     F_ENUM(struct board_row, component, &component_enum, MUST | FIELD_COLUMN, "the component"),
     F_ID(struct board_row, snapshot, SNAPSHOT, FIELD_WIDE, "its newest restore point that is no safety net"),
     F_TIME(struct board_row, taken_ms, FIELD_COLUMN, "when that was taken", .column = "LAST SNAPSHOT"),
-    F_DURATION(struct board_row, rpo_ms, 0, FIELD_COLUMN, "what would be lost now: its age, or what its log lacks", .column = "RPO NOW"),
+    F_DURATION(struct board_row, rpo_ms, 0, FIELD_COLUMN, "what would be lost now: its age, or what its log lacks",
+	.column = "RPO NOW"),
     F_ENUM(struct board_row, archive, &archive_state_enum, FIELD_COLUMN,
 	"of its database's log; gap: no moment behind it can be reached", .column = "LOG"),
     F_BOOL(struct board_row, copies, FIELD_WIDE, "copies off the host are declared"),
     F_TIME(struct board_row, copied_ms, FIELD_WIDE, "what is older is off the host", .column = "OFF HOST"),
-    F_DURATION(struct board_row, copied_rpo_ms, 0, FIELD_COLUMN, "what would be lost with the host", .column = "RPO OFF HOST"),
+    F_DURATION(
+	struct board_row, copied_rpo_ms, 0, FIELD_COLUMN, "what would be lost with the host", .column = "RPO OFF HOST"),
     F_TIME(struct board_row, verified_ms, FIELD_COLUMN, "when one was last read back whole", .column = "LAST VERIFIED"),
     F_TIME(struct board_row, drill_ms, FIELD_COLUMN, "when a restore was last practised", .column = "LAST DRILL"),
     F_BOOL(struct board_row, drill_ok, FIELD_COLUMN, "it went well", .column = "OK"),
     F_TIME(struct board_row, proven_ms, FIELD_WIDE, "when one last went well", .column = "PROVEN"),
     F_DURATION(struct board_row, rto_ms, 0, FIELD_COLUMN, "how long it took to bring back", .column = "RTO MEASURED"),
     F_BOOL(struct board_row, overdue, FIELD_COLUMN, "no restore was proven for too long"),
-    F_STRING(struct board_row, text, REPORT_TEXT_MAX, FIELD_WIDE | FIELD_PHI, "what is wrong: with the log, or why the last drill failed"),
+    F_STRING(struct board_row, text, REPORT_TEXT_MAX, FIELD_WIDE | FIELD_PHI,
+	"what is wrong: with the log, or why the last drill failed"),
 };
-const struct record_type board_row_type = RECORD_TYPE(
-    "board_row", struct board_row, board_row_fields, "what could be brought back now, and how surely");
+const struct record_type board_row_type =
+    RECORD_TYPE("board_row", struct board_row, board_row_fields, "what could be brought back now, and how surely");
 
 /* ---- the report ---- */
 
 static const struct field report_fields[] = {
     F_U64(struct report, sequence, 0, MUST | FIELD_COLUMN, "per host, from 1, never reused", .min = 1),
-    F_U64(struct report, through, 0, 0, "0: the report itself; else sequence to through were dropped and there is no body"),
+    F_U64(struct report, through, 0, 0,
+	"0: the report itself; else sequence to through were dropped and there is no body"),
     F_TIME(struct report, at_ms, FIELD_REQUIRED | FIELD_COLUMN, "when it was made, by the host's clock"),
     F_ENUM(struct report, importance, &importance_enum, MUST | FIELD_COLUMN, "what a full spool keeps longest"),
     F_RECORD(struct report, health, struct health_report, &health_report_type, 0, "body: probes of a service"),
@@ -303,7 +309,8 @@ static const struct field report_fields[] = {
 static enum err_code report_check(const void *record, struct err *reterr)
 {
 	const struct report *r = record;
-	int bodies = !!r->health + !!r->host + !!r->log + !!r->drift + !!r->snapshot + !!r->order + !!r->notice + !!r->drill;
+	int bodies =
+	    !!r->health + !!r->host + !!r->log + !!r->drift + !!r->snapshot + !!r->order + !!r->notice + !!r->drill;
 
 	if (r->through && r->through < r->sequence)
 		return err_set(reterr, ERR_INVALID, "through: expected the sequence or more");

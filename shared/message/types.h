@@ -7,7 +7,7 @@
 #include "shared/record/record.h"
 
 enum {
-	VERSION_MAX_BYTES = 128,     /* a git commit, a release's folder name, a program's version */
+	VERSION_MAX_BYTES = 128, /* a git commit, a release's folder name, a program's version */
 	DAY_MS = 24 * 60 * 60 * 1000,
 };
 
@@ -32,12 +32,25 @@ extern const struct enum_type probe_tier_enum; /* shallow deep full: 30 s, 5 min
 enum severity { SEVERITY_LOW, SEVERITY_MEDIUM, SEVERITY_HIGH, SEVERITY_CRITICAL, SEVERITY_COUNT };
 extern const struct enum_type severity_enum; /* low medium high critical */
 
-enum log_severity { LOG_SEVERITY_NONE, LOG_SEVERITY_DEBUG, LOG_SEVERITY_INFO, LOG_SEVERITY_WARNING, LOG_SEVERITY_ERROR,
-	LOG_SEVERITY_FATAL, LOG_SEVERITY_COUNT };
+enum log_severity {
+	LOG_SEVERITY_NONE,
+	LOG_SEVERITY_DEBUG,
+	LOG_SEVERITY_INFO,
+	LOG_SEVERITY_WARNING,
+	LOG_SEVERITY_ERROR,
+	LOG_SEVERITY_FATAL,
+	LOG_SEVERITY_COUNT
+};
 extern const struct enum_type log_severity_enum; /* none debug info warning error fatal */
 
 /* Why a restore point was taken.  Those taken during an incident or as a safety net are never last known good. */
-enum snapshot_reason { SNAPSHOT_SCHEDULED, SNAPSHOT_MANUAL, SNAPSHOT_EMERGENCY, SNAPSHOT_SAFETY, SNAPSHOT_REASON_COUNT };
+enum snapshot_reason {
+	SNAPSHOT_SCHEDULED,
+	SNAPSHOT_MANUAL,
+	SNAPSHOT_EMERGENCY,
+	SNAPSHOT_SAFETY,
+	SNAPSHOT_REASON_COUNT
+};
 extern const struct enum_type snapshot_reason_enum; /* scheduled manual emergency safety */
 
 enum order_kind {
@@ -51,8 +64,8 @@ enum order_kind {
 };
 extern const struct enum_type order_kind_enum; /* rollback undo snapshot verify probe action */
 
-/* What an action of a service is good for, in words that services share: what is known of a fault asks for one of these,
- * and the host says which of its actions it is. */
+/* What an action of a service is good for, in words that services share: what is known of a fault asks for one of
+ * these, and the host says which of its actions it is. */
 enum remedy {
 	REMEDY_RESTART,     /* a process that is gone, stuck or full begins anew */
 	REMEDY_CONNECTIONS, /* connections, sessions and locks that nobody uses any more are ended */
@@ -76,10 +89,23 @@ enum order_outcome {
 	ORDER_UNREACHABLE,        /* no answer from the host before the deadline */
 	ORDER_OUTCOME_COUNT
 };
-extern const struct enum_type order_outcome_enum; /* open ok ok_with_exceptions reverted failed_dirty refused expired cancelled unreachable */
+extern const struct enum_type
+    order_outcome_enum; /* open ok ok_with_exceptions reverted failed_dirty refused expired cancelled unreachable */
 
 /* Stages of a rollback on a host, in order. */
-enum step_kind { STEP_PLAN, STEP_STAGE, STEP_SAFETY, STEP_CHECK, STEP_STOP, STEP_RESTORE, STEP_START, STEP_VERIFY, STEP_UNDO, STEP_ACTION, STEP_KIND_COUNT };
+enum step_kind {
+	STEP_PLAN,
+	STEP_STAGE,
+	STEP_SAFETY,
+	STEP_CHECK,
+	STEP_STOP,
+	STEP_RESTORE,
+	STEP_START,
+	STEP_VERIFY,
+	STEP_UNDO,
+	STEP_ACTION,
+	STEP_KIND_COUNT
+};
 extern const struct enum_type step_kind_enum; /* plan stage safety check stop restore start verify undo action */
 
 /* What a spool keeps longest; lower is kept longer. */

@@ -118,7 +118,8 @@ void float_write(double v, struct buf *out); /* the shortest text that reads bac
 
 /* ---- FIELD_JSON (json_tree.c) ---- */
 
-/* ERR_OK: canonical JSON of anything but null, within RECORD_DEPTH_MAX and without duplicate keys; says what is wrong. */
+/* ERR_OK: canonical JSON of anything but null, within RECORD_DEPTH_MAX and without duplicate keys; says what is wrong.
+ */
 enum err_code json_text_check(const char *text, size_t size, struct err *reterr);
 
 /* ---- trees: JSON and YAML text between parsing and decoding; they live in a scratch arena ---- */

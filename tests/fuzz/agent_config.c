@@ -28,7 +28,9 @@ static void service_is_sane(const struct agent_config *c, const struct service_c
 			assert(LIST_AT(at->paths, const char *, i)[0] == '/' &&
 			       !strstr(LIST_AT(at->paths, const char *, i), "/../"));
 		if (at)
-			assert((at->paths.count > 0) + !!at->git + !!at->release + (component_database_path(at) != NULL) == 1);
+			assert(
+			    (at->paths.count > 0) + !!at->git + !!at->release + (component_database_path(at) != NULL) ==
+			    1);
 	}
 }
 

@@ -1,5 +1,5 @@
-/* tests/fuzz/cli_incidents.c: files of past incidents (a matrix, sessions), asked about themselves.  Any bytes: neighbours
- * or a refusal; nobody is their own neighbour. */
+/* tests/fuzz/cli_incidents.c: files of past incidents (a matrix, sessions), asked about themselves.  Any bytes:
+ * neighbours or a refusal; nobody is their own neighbour. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,13 +1,14 @@
-/* tests/fuzz/knowledge_entries.c: files of knowledge entries, and texts that are looked up.  What is read is whole; what is
- * found is one of the entries, the likeliest first. */
+/* tests/fuzz/knowledge_entries.c: files of knowledge entries, and texts that are looked up.  What is read is whole;
+ * what is found is one of the entries, the likeliest first. */
 #include <assert.h>
 #include <string.h>
 
 #include "controller/knowledge/entry.h"
 #include "tests/fuzz/fuzz.h"
 
-static const char entry[] = "entries:\n  a:\n    title: Disk full\n    area: disk\n    class: resource\n    patterns: [\"no * left\", \"full\"]\n"
-			    "    causes: [growth]\n    action: restart\n    advice: look\n    source: https://example.org/\n";
+static const char entry[] =
+    "entries:\n  a:\n    title: Disk full\n    area: disk\n    class: resource\n    patterns: [\"no * left\", \"full\"]\n"
+    "    causes: [growth]\n    action: restart\n    advice: look\n    source: https://example.org/\n";
 
 static void find(const struct list *entries, const char *text)
 {

@@ -1,5 +1,5 @@
-/* tests/fuzz/knowledge_model.c: a model's file, examples of it, and messages that it is asked about.  Any bytes: a model
- * or a refusal; any text: shares that sum to 1 and a confidence between 0 and 1. */
+/* tests/fuzz/knowledge_model.c: a model's file, examples of it, and messages that it is asked about.  Any bytes: a
+ * model or a refusal; any text: shares that sum to 1 and a confidence between 0 and 1. */
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>

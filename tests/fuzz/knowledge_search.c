@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (search_new(&s, NULL) != ERR_OK)
 		return 0;
 	bool ok = search_add(s, "QueueFull", "# Queue full\nIt fills.\n", 23, NULL) == ERR_OK &&
-	    search_add(s, "Given", (const char *)data + first, size - first, NULL) == ERR_OK;
+		  search_add(s, "Given", (const char *)data + first, size - first, NULL) == ERR_OK;
 	search_ready(s);
 	if (ok && search_find(s, (const char *)data, first, hits, 5, &n, &confidence, NULL) == ERR_OK) {
 		assert(n <= 2 && confidence >= 0 && confidence <= 1);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/snapshot/catalogue.h"
 #include "agent/repository/recovery.h"
+#include "agent/snapshot/catalogue.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

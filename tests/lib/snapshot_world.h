@@ -60,9 +60,9 @@ static inline void world_init(struct world *w)
 	assert_int_equal(mkdir(w->data_dir, 0755), 0);
 	w->config_paths[0] = w->config_dir;
 	w->data_paths[0] = w->data_dir;
-	w->config.paths = (struct list){ w->config_paths, 1 };
-	w->data.paths = (struct list){ w->data_paths, 1 };
-	w->service = (struct service_config){ .name = "portal", .components = { .config = &w->config, .data = &w->data } };
+	w->config.paths = (struct list){w->config_paths, 1};
+	w->data.paths = (struct list){w->data_paths, 1};
+	w->service = (struct service_config){.name = "portal", .components = {.config = &w->config, .data = &w->data}};
 	WORLD_OK(w, repo_init(w->repo_path, WORLD_HOST, &w->err));
 	world_open(w);
 }
@@ -89,7 +89,10 @@ static inline void world_write(const char *dir, const char *name, const void *da
 	close(fd);
 }
 
-static inline void world_text(const char *dir, const char *name, const char *text) { world_write(dir, name, text, strlen(text)); }
+static inline void world_text(const char *dir, const char *name, const char *text)
+{
+	world_write(dir, name, text, strlen(text));
+}
 
 /* Bytes that neither compress nor repeat, the same for the same seed. */
 static inline void world_noise(const char *dir, const char *name, size_t size, uint64_t seed)
@@ -104,18 +107,21 @@ static inline void world_noise(const char *dir, const char *name, size_t size, u
 }
 
 /* Old enough that its times tell every later change. */
-static inline void world_settle(void) { usleep(60 * 1000); }
+static inline void world_settle(void)
+{
+	usleep(60 * 1000);
+}
 
 static inline enum err_code world_create(struct world *w, struct snapshot_summary *ret)
 {
-	struct snapshot_options o = { .reason = SNAPSHOT_MANUAL, .now_ms = w->now_ms };
+	struct snapshot_options o = {.reason = SNAPSHOT_MANUAL, .now_ms = w->now_ms};
 	w->now_ms += 1000;
 	return snapshot_create(w->repo, &w->service, &o, w->arena, ret, &w->err);
 }
 
 static inline enum err_code world_verify(struct world *w, struct id id, struct verify_result *ret)
 {
-	struct verify_options o = { .now_ms = w->now_ms };
+	struct verify_options o = {.now_ms = w->now_ms};
 	return snapshot_verify(w->repo, id, &o, ret, &w->err);
 }
 
@@ -143,7 +149,8 @@ static inline ssize_t world_run(const char *const argv[], char *out, size_t size
 	close(fds[1]);
 	for (;;) {
 		char sink[4096];
-		ssize_t n = read(fds[0], used + 1 < size ? out + used : sink, used + 1 < size ? size - 1 - used : sizeof sink);
+		ssize_t n =
+		    read(fds[0], used + 1 < size ? out + used : sink, used + 1 < size ? size - 1 - used : sizeof sink);
 		if (n <= 0)
 			break;
 		if (used + 1 < size)
@@ -158,7 +165,7 @@ static inline ssize_t world_run(const char *const argv[], char *out, size_t size
 static inline bool world_has(const char *program)
 {
 	char out[256];
-	const char *const argv[] = { program, "--version", NULL };
+	const char *const argv[] = {program, "--version", NULL};
 	return world_run(argv, out, sizeof out) >= 0;
 }
 
@@ -168,7 +175,8 @@ static inline ssize_t world_differences(const char *a, const char *b, char *out,
 	char from[WORLD_PATH * 2], to[WORLD_PATH * 2];
 	(void)text_format(from, sizeof from, "%s/", a);
 	(void)text_format(to, sizeof to, "%s/", b);
-	const char *const argv[] = { "rsync", "-niaHAX", "--modify-window=-1", "--checksum", "--delete", "--specials", "--devices", from, to, NULL };
+	const char *const argv[] = {"rsync", "-niaHAX", "--modify-window=-1", "--checksum", "--delete", "--specials",
+	    "--devices", from, to, NULL};
 	return world_run(argv, out, size);
 }
 

@@ -12,8 +12,8 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "agent/snapshot/upkeep.h"
 #include "agent/snapshot/snapshot.h"
+#include "agent/snapshot/upkeep.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"

@@ -108,7 +108,8 @@ static const struct {
     {"copies: { s3: { endpoint: \"https://store\", bucket: abc, credentials_file: c } }\n",
 	"agent.yaml:1: copies.s3.credentials_file: expected an absolute path without \"..\", \"//\" or a slash at its end, got \"c\""},
     {"copies: { every: 1h }\n", "agent.yaml:1: copies.s3: is required"},
-    {"recovery_keys: [\"kedge-recovery-x25519 00ff safe\"]\n", "agent.yaml:1: recovery_keys[0]: expected a line of `kedge-agent repo recovery-key`: "
+    {"recovery_keys: [\"kedge-recovery-x25519 00ff safe\"]\n",
+	"agent.yaml:1: recovery_keys[0]: expected a line of `kedge-agent repo recovery-key`: "
 	"\"kedge-recovery-x25519\", 64 hex digits, a name"},
     {"services:\n  portal:\n    snapshots: { verify_every: 5s }\n",
 	"agent.yaml:3: services.portal.snapshots.verify_every: expected at least 1m, or 0s for none"},

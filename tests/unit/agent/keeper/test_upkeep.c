@@ -1,6 +1,6 @@
 /* What a scheduled prune must leave alone, and when the newest restore point is due to be read back. */
-#include "agent/snapshot/upkeep.h"
 #include "agent/keeper/upkeep.h"
+#include "agent/snapshot/upkeep.h"
 
 #include "agent/keeper/journal.h"
 #include "agent/keeper/work.h"

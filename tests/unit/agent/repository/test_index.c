@@ -3,10 +3,10 @@
 #include <dirent.h>
 #include <errno.h>
 
-#include "agent/snapshot/upkeep.h"
 #include "agent/repository/index_internal.h"
 #include "agent/repository/io.h"
 #include "agent/repository/repo_internal.h"
+#include "agent/snapshot/upkeep.h"
 #include "shared/base/siphash.h"
 #include "tests/lib/snapshot_world.h"
 

@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "agent/snapshot/upkeep.h"
 #include "agent/repository/pack.h"
 #include "agent/repository/seal.h"
+#include "agent/snapshot/upkeep.h"
 #include "shared/base/log.h"
 #include "tests/lib/snapshot_world.h"
 

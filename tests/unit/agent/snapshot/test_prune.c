@@ -4,8 +4,8 @@
 #include <sys/file.h>
 #include <time.h>
 
-#include "agent/snapshot/upkeep.h"
 #include "agent/snapshot/retention.h"
+#include "agent/snapshot/upkeep.h"
 #include "tests/lib/repo_faults.h"
 
 enum { HOUR_MS = 3600 * 1000, POINTS = 400, ROUNDS = 300 };

@@ -1,7 +1,7 @@
 /* Repositories: keys, finding and marking restore points, retention, and garbage in two phases. */
-#include "agent/snapshot/upkeep.h"
 #include "agent/snapshot/git.h"
 #include "agent/snapshot/retention.h"
+#include "agent/snapshot/upkeep.h"
 #include "tests/lib/snapshot_world.h"
 
 static struct world w;

@@ -2,9 +2,9 @@
  * same however many walk it, and a run gives up what it remembers of its chunks without storing one twice. */
 #include <errno.h>
 
-#include "agent/snapshot/upkeep.h"
 #include "agent/repository/bytes.h"
 #include "agent/repository/store_internal.h"
+#include "agent/snapshot/upkeep.h"
 #include "tests/lib/snapshot_world.h"
 
 enum { FOLDERS = 40, EACH = 60, WIDE = 3000, CHUNKS = RUN_CHUNKS_MAX + PACK_CHUNKS_TARGET };

@@ -336,8 +336,10 @@ static void test_a_certificate_of_elsewhere_is_revoked_too(void **state)
 	world_open(&w);
 	struct actor ada = actor_operator("ada", "127.0.0.1:1");
 	const struct issued_certificate bare = {.serial = "aa01"};
-	struct issued_certificate told = {
-	    .serial = "aa02", .role = CERTIFICATE_CONTROLLER, .name = "main", .not_after_ms = turn_now_ms(w.turn) + 5000};
+	struct issued_certificate told = {.serial = "aa02",
+	    .role = CERTIFICATE_CONTROLLER,
+	    .name = "main",
+	    .not_after_ms = turn_now_ms(w.turn) + 5000};
 	ok(access_certificate_revoke(w.turn, &ada, &bare, "found on a stick", ERR_HERE));
 	ok(access_certificate_revoke(w.turn, &ada, &told, "stolen", ERR_HERE));
 	assert_int_equal(world_effect_count(&w, EFFECT_REVOCATIONS), 2);

@@ -74,7 +74,8 @@ static void rows(void **state)
 }
 
 /* The host said it in its report: by its own clock, which is a minute ahead here. */
-static void told(struct world *w, const char *host, uint32_t archive, uint64_t covered_ms, uint64_t copied_ms, uint64_t at_ms)
+static void told(
+    struct world *w, const char *host, uint32_t archive, uint64_t covered_ms, uint64_t copied_ms, uint64_t at_ms)
 {
 	struct reach r[] = {{.service = "portal",
 				.archive = archive,
@@ -122,10 +123,8 @@ static void logs_and_copies(void **state)
 static void a_database_loses_what_its_log_lacks(void **state)
 {
 	const uint64_t now = 1000 * (uint64_t)MINUTE;
-	const struct board_row fresh = {.component = COMPONENT_DATABASE,
-	    .snapshot = {{1}},
-	    .taken_ms = now - 60 * MINUTE,
-	    .rpo_ms = 60 * MINUTE};
+	const struct board_row fresh = {
+	    .component = COMPONENT_DATABASE, .snapshot = {{1}}, .taken_ms = now - 60 * MINUTE, .rpo_ms = 60 * MINUTE};
 	struct reach r = {.archive = ARCHIVE_OK,
 	    .covered_ms = now - MINUTE,
 	    .copies = true,

@@ -50,7 +50,8 @@ static void test_without_a_policy_a_person_is_asked(void **state)
 	chain_close(&w);
 }
 
-/* The first suspect is what changed twenty minutes ago; only then it is seen that the code changed a moment before the fault. */
+/* The first suspect is what changed twenty minutes ago; only then it is seen that the code changed a moment before the
+ * fault. */
 static void breaks_with_a_decoy(struct chain *w)
 {
 	uint64_t now_ms = w->c.now_ms;
@@ -123,7 +124,8 @@ static void test_what_stands_in_the_way_is_told_once(void **state)
 	}
 	assert_int_equal(incident_last(&w)->entries, entries);
 	assert_int_equal(count_of(&w, &change_table), 0);
-	asked_ok(&w, "ada", "controller", "resume", .text = "go on"); /* nothing stands in the way any more: the next word acts */
+	asked_ok(&w, "ada", "controller", "resume",
+	    .text = "go on"); /* nothing stands in the way any more: the next word acts */
 	w.c.now_ms += SECOND;
 	drifts_since(&w, 0, COMPONENT_CONFIG, 2, w.c.now_ms - 7 * SECOND);
 	control_settle(&w.c);

@@ -427,7 +427,8 @@ static void test_people_and_tokens(void **state)
 	assert_int_equal(asks(&w, NULL, "ca", "enrol", &wrong), ERR_DENIED);
 	assert_int_equal(audited(&w, "enrolment.redeem", AUDIT_REFUSED), 1);
 	asked_no(ERR_INVALID, &w, "ada", "ca", "revoke", .serial = "web-8", .text = "lost");
-	asked_ok(&w, "ada", "ca", "revoke", .serial = "0b", .text = "lost"); /* made offline: not known here, refused all the same */
+	asked_ok(&w, "ada", "ca", "revoke", .serial = "0b",
+	    .text = "lost"); /* made offline: not known here, refused all the same */
 	asked_ok(&w, "ada", "notify", "test", .text = NULL);
 	control_settle(&w.c);
 	assert_int_equal(pages(&w, NOTIFY_CHANGED), 1);

@@ -35,7 +35,8 @@ static int setup(void **state)
 	random_init_seed(&r, 3);
 	ada = signer_new(SSH_KEY_ED25519, "ada");
 	for (int i = 0; i < 2; i++)
-		hosts[i] = (struct plan_host){.host = i ? "web-2" : "web-1", .wave = (uint32_t)i, .snapshot = id_new(FAKE_NOW, &r)};
+		hosts[i] = (struct plan_host){
+		    .host = i ? "web-2" : "web-1", .wave = (uint32_t)i, .snapshot = id_new(FAKE_NOW, &r)};
 	plan = (struct plan){.plan = id_new(FAKE_NOW, &r),
 	    .rollback = id_new(FAKE_NOW, &r),
 	    .kind = ORDER_ROLLBACK,

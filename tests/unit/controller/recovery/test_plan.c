@@ -99,13 +99,22 @@ static void test_a_database_always_differs(void **state)
 	records.components = (struct list){database, 1};
 	host_up(&w, "db-1", 77, &records, 1);
 	struct component_point copy = point(COMPONENT_DATABASE, 1);
-	struct snapshot_report r = {.snapshot = turn_id(w.turn), .service = "records", .reason = SNAPSHOT_SCHEDULED,
-	    .taken_ms = w.now_ms, .components = {&copy, 1}, .verified = true};
+	struct snapshot_report r = {.snapshot = turn_id(w.turn),
+	    .service = "records",
+	    .reason = SNAPSHOT_SCHEDULED,
+	    .taken_ms = w.now_ms,
+	    .components = {&copy, 1},
+	    .verified = true};
 	struct host h = host_now(&w, "db-1");
 	ok(fleet_on_snapshot(w.turn, &h, &r, (struct id){{0}}, ERR_HERE));
 	const char *host = "db-1";
-	struct plan_wish wish = {.kind = ORDER_ROLLBACK, .service = "records", .hosts = {&host, 1}, .components = {database, 1},
-	    .snapshot = r.snapshot, .reason = "a column was renamed", .author = "ada"};
+	struct plan_wish wish = {.kind = ORDER_ROLLBACK,
+	    .service = "records",
+	    .hosts = {&host, 1},
+	    .components = {database, 1},
+	    .snapshot = r.snapshot,
+	    .reason = "a column was renamed",
+	    .author = "ada"};
 	ok(recovery_plan(w.turn, &recovery_rules, &wish, &p, ERR_HERE));
 	world_close(&w);
 }
@@ -126,7 +135,8 @@ static void test_p8_a_safety_net_is_not_what_runs(void **state)
 	world_close(&w);
 }
 
-/* A plan insists on what was seen of configuration and code when it was made; not where nothing was, nor when told not to. */
+/* A plan insists on what was seen of configuration and code when it was made; not where nothing was, nor when told not
+ * to. */
 static void test_r10_what_a_plan_was_made_on(void **state)
 {
 	(void)state;
@@ -138,7 +148,11 @@ static void test_r10_what_a_plan_was_made_on(void **state)
 	struct plan_wish wish = wish_for(1);
 	ok(recovery_plan(w.turn, &recovery_rules, &wish, &p, ERR_HERE));
 	assert_memory_equal(&LIST_AT(p.hosts, struct plan_host, 0).precondition, &any, sizeof any);
-	struct drift_report r = {.service = "portal", .component = COMPONENT_CONFIG, .snapshot = fleet_good[0], .changed = 1, .digest.b = {7}};
+	struct drift_report r = {.service = "portal",
+	    .component = COMPONENT_CONFIG,
+	    .snapshot = fleet_good[0],
+	    .changed = 1,
+	    .digest.b = {7}};
 	struct host h = host_now(&w, "h0000");
 	ok(fleet_on_drift(w.turn, &h, &r, ERR_HERE));
 	r.component = COMPONENT_CODE;
@@ -296,7 +310,12 @@ static void test_an_action_is_one_that_hosts_declare(void **state)
 	static struct declared_action actions[] = {{.name = "restart", .remedies = {remedy, 1}}};
 	struct declared_service site = declared("site", NULL), bare = declared("site", NULL);
 	const char *one[] = {"site-1"}, *both[] = {"site-1", "site-2"};
-	struct plan_wish wish = {.kind = ORDER_ACTION, .action = "restart", .service = "site", .hosts = {one, 1}, .reason = "it is gone", .author = "ada"};
+	struct plan_wish wish = {.kind = ORDER_ACTION,
+	    .action = "restart",
+	    .service = "site",
+	    .hosts = {one, 1},
+	    .reason = "it is gone",
+	    .author = "ada"};
 	struct plan p;
 	open_with(&w, 1);
 	site.actions = (struct list){actions, 1};
@@ -308,7 +327,8 @@ static void test_an_action_is_one_that_hosts_declare(void **state)
 	assert_int_equal(p.hosts.count, 1);
 	ok(record_check(&plan_type, &p, ERR_HERE));
 	wish.hosts = (struct list){both, 2};
-	refused(ERR_NOT_FOUND, recovery_plan(w.turn, &recovery_rules, &wish, &p, ERR_HERE)); /* the second declares none */
+	refused(
+	    ERR_NOT_FOUND, recovery_plan(w.turn, &recovery_rules, &wish, &p, ERR_HERE)); /* the second declares none */
 	wish.hosts.count = 1;
 	wish.action = "format";
 	refused(ERR_NOT_FOUND, recovery_plan(w.turn, &recovery_rules, &wish, &p, ERR_HERE));

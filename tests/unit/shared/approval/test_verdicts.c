@@ -612,8 +612,9 @@ static void not_automatic_here(void **state)
 static void actions(void **state)
 {
 	static const char *const others[] = {"reload"}, *const declared[] = {"reload", "restart"};
-	static const char may_restart[] = "name: config-only\nservices: portal\nactions: [\"re*\"]\nmax_hosts: 9\nmax_per_hour: 1\n"
-					  "expires: 2027-01-01T00:00:00Z\nreason: a restart is harmless\n";
+	static const char may_restart[] =
+	    "name: config-only\nservices: portal\nactions: [\"re*\"]\nmax_hosts: 9\nmax_per_hour: 1\n"
+	    "expires: 2027-01-01T00:00:00Z\nreason: a restart is harmless\n";
 	(void)state;
 	for (size_t i = 0; i < w.plan.hosts.count; i++)
 		w.hosts[i].snapshot = (struct id){{0}};
@@ -622,7 +623,8 @@ static void actions(void **state)
 	w.order.snapshot = (struct id){{0}};
 	w.plan.action = "restart";
 	use_policy();
-	HOST_SAYS(VERDICT_POLICY_DOES_NOT_COVER, "does not name the action restart"); /* signed for something else, and no policy for it */
+	HOST_SAYS(VERDICT_POLICY_DOES_NOT_COVER,
+	    "does not name the action restart"); /* signed for something else, and no policy for it */
 	sign_policy(may_restart, APPROVAL_NAMESPACE_POLICY, w.bob, w.carol);
 	w.host.actions = (struct list){(void *)others, 1};
 	HOST_SAYS(VERDICT_NOT_AUTOMATIC_HERE, "wants a person before restart is run for portal");
@@ -636,7 +638,8 @@ static void actions(void **state)
 	w.host.actions.count = 0;
 	HOST_SAYS(VERDICT_AUTHORISED, "2 approved"); /* people may */
 	w.plan.action = "restart";
-	HOST_SAYS(VERDICT_NOT_AUTOMATIC_HERE, "before restart"); /* what they signed was another: only the policy speaks for it */
+	HOST_SAYS(VERDICT_NOT_AUTOMATIC_HERE,
+	    "before restart"); /* what they signed was another: only the policy speaks for it */
 }
 
 static void no_memory_is_no(void **state)

@@ -1,7 +1,7 @@
 #include <stdalign.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "shared/base/arena.h"

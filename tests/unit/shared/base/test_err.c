@@ -114,7 +114,8 @@ static void prefix_keeps_code_and_errno(void **state)
 	assert_string_equal(err.msg, "snapshot 7: write: No space left on device");
 	assert_int_equal(err.sys_errno, ENOSPC);
 	assert_int_equal(err_prefix(NULL, ERR_FULL, "x"), ERR_FULL);
-	assert_int_equal(err_prefix(&err, ERR_OK, "not this"), ERR_OK); /* nothing failed now: what failed before stands */
+	assert_int_equal(
+	    err_prefix(&err, ERR_OK, "not this"), ERR_OK); /* nothing failed now: what failed before stands */
 	assert_string_equal(err.msg, "snapshot 7: write: No space left on device");
 	assert_int_equal(err.code, ERR_FULL);
 	for (int i = 0; i < 200; i++)
