@@ -12,7 +12,7 @@ build_needs="build-essential cmake ninja-build pkg-config libwebsockets-dev libw
 	liblmdb-dev libcurl4-openssl-dev libzstd-dev zlib1g-dev libsqlite3-dev libjansson-dev libyaml-dev libcmocka-dev libseccomp-dev libsystemd-dev
 	libacl1-dev libattr1-dev"
 test_needs="nginx-light postgresql-15 redis-server mariadb-server mariadb-backup git python3 python3-aiosmtpd openssl strace rsync curl attr acl procps iproute2
-	openssh-client shellcheck faketime systemd-journal-remote"
+	openssh-client shellcheck clang-format faketime systemd-journal-remote"
 
 # Those of the given packages that are not installed.
 missing() {
