@@ -43,10 +43,10 @@ static enum err_code next_pack(void *ctx, struct index_addition *ret, bool *ret_
 }
 
 enum err_code repo_fill_index(
-    struct repo *r, repo_finding_fn *on_finding, void *ctx, uint64_t *ret_chunks, struct err *reterr)
+    struct repo *r, struct index *x, repo_finding_fn *on_finding, void *ctx, uint64_t *ret_chunks, struct err *reterr)
 {
 	struct rebuilding b = {.repo = r, .on_finding = on_finding, .ctx = ctx};
-	enum err_code rc = index_replace(r->index, next_pack, &b, reterr);
+	enum err_code rc = index_replace(x, next_pack, &b, reterr);
 	free(b.ids);
 	if (!rc)
 		*ret_chunks = b.chunks;

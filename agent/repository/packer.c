@@ -34,7 +34,7 @@ enum err_code packer_new(struct store_run *run, struct packer **ret, struct err 
 	p->commits = atomic_load(&run->commits);
 	enum err_code rc = namer_new(run->repo->keys, &p->namer, reterr);
 	if (!rc && run->keep)
-		rc = index_reader_new(run->repo->index, &p->index, reterr);
+		rc = repo_index_reader(run->repo, &p->index, reterr);
 	if (rc)
 		return rc;
 	*ret = TAKE_PTR(p);

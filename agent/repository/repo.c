@@ -77,6 +77,7 @@ void repo_close(struct repo *r)
 	if (!r)
 		return;
 	index_close(r->index);
+	pthread_mutex_destroy(&r->index_mutex);
 	keys_free(r->keys);
 	if (r->packs_fd >= 0)
 		close(r->packs_fd);
@@ -142,51 +143,74 @@ static void log_finding(void *ctx, const char *text)
 	log_warn("snapshot", "%s", text);
 }
 
-static enum err_code open_index(struct repo *r, struct err *reterr)
-{
-	char folder[PATH_LIMIT];
-	struct err why = ERR_INIT;
-	enum err_code rc = path_in(r->path, "index", folder, reterr);
-	if (!rc)
-		rc = file_make_dirs(folder, 0700, reterr);
-	if (rc)
-		return rc;
-	rc = index_open(folder, r->keys, &r->index, &why);
-	if (rc == ERR_OK)
-		return ERR_OK;
-	if (rc != ERR_CORRUPT) {
-		if (reterr)
-			*reterr = why;
-		return rc;
-	}
-	log_warn("snapshot", "%s: rebuilding it from the packs", why.msg);
-	uint64_t chunks;
-	rc = index_reset(folder, reterr);
-	if (!rc)
-		rc = index_open(folder, r->keys, &r->index, reterr);
-	if (!rc)
-		rc = repo_fill_index(r, log_finding, NULL, &chunks, reterr);
-	return rc;
-}
-
 /* Packs without an index: somebody removed the index folder's content. */
-static enum err_code fill_empty_index(struct repo *r, struct err *reterr)
+static enum err_code fill_if_empty(struct repo *r, struct index *x, struct err *reterr)
 {
 	CLEANUP(index_reader_cleanup) struct index_reader *reader = NULL;
 	CLEANUP(cleanup_free) struct index_pack *known = NULL;
 	CLEANUP(cleanup_free) struct pack_id *files = NULL;
 	size_t known_count = 0, file_count = 0;
 	uint64_t chunks;
-	enum err_code rc = index_reader_new(r->index, &reader, reterr);
+	enum err_code rc = index_reader_new(x, &reader, reterr);
 	if (!rc)
 		rc = index_packs(reader, &known, &known_count, reterr);
 	if (rc || known_count)
 		return rc;
 	index_reader_free(TAKE_PTR(reader));
 	rc = repo_pack_files(r, &files, &file_count, reterr);
-	if (!rc && file_count)
-		rc = repo_fill_index(r, log_finding, NULL, &chunks, reterr);
+	return rc || !file_count ? rc : repo_fill_index(r, x, log_finding, NULL, &chunks, reterr);
+}
+
+static enum err_code open_anew(struct repo *r, const char *folder, struct index **ret, struct err *reterr)
+{
+	uint64_t chunks;
+	enum err_code rc = index_reset(folder, reterr);
+	if (!rc)
+		rc = index_open(folder, r->keys, ret, reterr);
+	return rc ? rc : repo_fill_index(r, *ret, log_finding, NULL, &chunks, reterr);
+}
+
+static enum err_code open_index(struct repo *r, struct index **ret, struct err *reterr)
+{
+	char folder[PATH_LIMIT];
+	struct err why = ERR_INIT;
+	CLEANUP(index_cleanup) struct index *x = NULL;
+	enum err_code rc = path_in(r->path, "index", folder, reterr);
+	if (!rc)
+		rc = file_make_dirs(folder, 0700, reterr);
+	if (rc)
+		return rc;
+	rc = index_open(folder, r->keys, &x, &why);
+	if (rc == ERR_CORRUPT) {
+		log_warn("snapshot", "%s: rebuilding it from the packs", why.msg);
+		rc = open_anew(r, folder, &x, &why);
+	}
+	if (rc == ERR_OK)
+		rc = fill_if_empty(r, x, &why);
+	if (rc != ERR_OK) {
+		if (reterr)
+			*reterr = why;
+		return rc;
+	}
+	*ret = TAKE_PTR(x);
+	return ERR_OK;
+}
+
+enum err_code repo_index(struct repo *r, struct index **ret, struct err *reterr)
+{
+	pthread_mutex_lock(&r->index_mutex);
+	enum err_code rc = r->index ? ERR_OK : open_index(r, &r->index, reterr);
+	if (!rc)
+		*ret = r->index;
+	pthread_mutex_unlock(&r->index_mutex);
 	return rc;
+}
+
+enum err_code repo_index_reader(struct repo *r, struct index_reader **ret, struct err *reterr)
+{
+	struct index *x;
+	enum err_code rc = repo_index(r, &x, reterr);
+	return rc ? rc : index_reader_new(x, ret, reterr);
 }
 
 enum err_code repo_open(const char *path, const char *host, struct repo **ret, struct err *reterr)
@@ -195,6 +219,7 @@ enum err_code repo_open(const char *path, const char *host, struct repo **ret, s
 	if (!r)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	r->packs_fd = r->snapshots_fd = -1;
+	pthread_mutex_init(&r->index_mutex, NULL);
 	if (!text_format(r->path, sizeof r->path, "%s", path))
 		return err_set(reterr, ERR_LIMIT, "%s: the path is too long", path);
 	enum err_code rc = check_format(path, reterr);
@@ -204,10 +229,6 @@ enum err_code repo_open(const char *path, const char *host, struct repo **ret, s
 		rc = open_folder(path, "packs", &r->packs_fd, reterr);
 	if (!rc)
 		rc = open_folder(path, "snapshots", &r->snapshots_fd, reterr);
-	if (!rc)
-		rc = open_index(r, reterr);
-	if (!rc)
-		rc = fill_empty_index(r, reterr);
 	if (rc)
 		return rc;
 	*ret = TAKE_PTR(r);

@@ -13,14 +13,19 @@ struct repo {
 	char path[PATH_LIMIT];
 	int packs_fd, snapshots_fd;
 	struct keys *keys;
-	struct index *index;
+	pthread_mutex_t index_mutex; /* of its opening */
+	struct index *index;         /* repo_index() */
 	struct chunker chunker;
 	uint64_t page_key[2]; /* SipHash key of tree page ends */
 };
 
+/* The index, opened when it is first asked for: who only looks at restore points, or exchanges what was staged, does
+ * without.  One that does not match what it was is rebuilt here from the packs, which takes its time. */
+ERR_CHECK enum err_code repo_index(struct repo *r, struct index **ret, struct err *reterr);
+ERR_CHECK enum err_code repo_index_reader(struct repo *r, struct index_reader **ret, struct err *reterr);
 /* repo_rebuild_index without the catalogue: what an open does by itself must not hide what was taken away. */
 ERR_CHECK enum err_code repo_fill_index(
-    struct repo *r, repo_finding_fn *on_finding, void *ctx, uint64_t *ret_chunks, struct err *reterr);
+    struct repo *r, struct index *x, repo_finding_fn *on_finding, void *ctx, uint64_t *ret_chunks, struct err *reterr);
 /* Every finished pack file of the folder; the caller frees *ret. */
 ERR_CHECK enum err_code repo_pack_files(
     const struct repo *r, struct pack_id **ret, size_t *ret_count, struct err *reterr);

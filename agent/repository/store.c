@@ -88,7 +88,7 @@ static enum err_code find_usable(struct store_run *run, struct err *reterr)
 	CLEANUP(index_reader_cleanup) struct index_reader *reader = NULL;
 	CLEANUP(cleanup_free) struct index_pack *packs = NULL;
 	size_t count = 0;
-	enum err_code rc = index_reader_new(run->repo->index, &reader, reterr);
+	enum err_code rc = repo_index_reader(run->repo, &reader, reterr);
 	if (!rc)
 		rc = index_packs(reader, &packs, &count, reterr);
 	if (rc)
@@ -262,7 +262,10 @@ static enum err_code commit_waiting(struct store_run *run, size_t count, struct 
 	struct index_addition *packs = take_waiting(run, count);
 	if (!packs)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
-	rc = index_add(run->repo->index, packs, count, &first, reterr);
+	struct index *index;
+	rc = repo_index(run->repo, &index, reterr);
+	if (!rc)
+		rc = index_add(index, packs, count, &first, reterr);
 	if (!rc)
 		rc = remember_early(run, packs, count, first, reterr);
 	if (!rc)

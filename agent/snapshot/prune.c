@@ -133,7 +133,7 @@ static enum err_code remove_strays(struct pruning *p, uint64_t grace_ms, struct 
 	size_t count = 0, pack_count = 0;
 	enum err_code rc = repo_pack_files(p->repo, &ids, &count, reterr);
 	if (!rc) /* after the listing, so that what was committed in between is known */
-		rc = index_reader_new(p->repo->index, &reader, reterr);
+		rc = repo_index_reader(p->repo, &reader, reterr);
 	if (!rc)
 		rc = index_packs(reader, &packs, &pack_count, reterr);
 	for (size_t i = 0; i < count && !rc; i++) {
@@ -170,7 +170,10 @@ static void remove_temporaries(const struct pruning *p, uint64_t grace_ms)
 
 static enum err_code delete_packs(struct pruning *p, const struct index_pack *packs, size_t count, struct err *reterr)
 {
-	enum err_code rc = index_remove(p->repo->index, packs, count, reterr);
+	struct index *index;
+	enum err_code rc = repo_index(p->repo, &index, reterr);
+	if (!rc)
+		rc = index_remove(index, packs, count, reterr);
 	for (size_t i = 0; i < count && !rc; i++) {
 		char name[PACK_NAME_MAX];
 		if (unlinkat(p->repo->packs_fd, pack_name(packs[i].id, ".pack", name), 0) && errno != ENOENT)
@@ -213,9 +216,10 @@ static enum err_code collect_garbage(struct pruning *p, struct err *reterr)
 	if (!s.changed || !s.deleted)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	pass_sentence(p, grace_ms, &s);
-	enum err_code rc = ERR_OK;
-	if (p->o->apply && s.changed_count)
-		rc = index_doom(p->repo->index, s.changed, s.changed_count, reterr);
+	struct index *index;
+	enum err_code rc = repo_index(p->repo, &index, reterr);
+	if (!rc && p->o->apply && s.changed_count)
+		rc = index_doom(index, s.changed, s.changed_count, reterr);
 	if (!rc && p->o->apply)
 		rc = remove_points(p, reterr);
 	if (!rc && p->o->apply && s.deleted_count)

@@ -32,7 +32,7 @@ enum err_code reader_new(struct repo *r, struct reader **ret, struct err *reterr
 	if (!rc)
 		rc = namer_new(r->keys, &rd->namer, reterr);
 	if (!rc)
-		rc = index_reader_new(r->index, &rd->index, reterr);
+		rc = repo_index_reader(r, &rd->index, reterr);
 	if (rc)
 		return rc;
 	*ret = TAKE_PTR(rd);

@@ -125,7 +125,7 @@ static enum err_code move_all(struct repacking *x, const size_t *chosen, size_t 
 	x->raw = malloc(SEGMENT_RAW_MAX);
 	enum err_code rc = x->raw ? unpacker_new(&x->unpacker, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 	if (!rc)
-		rc = index_reader_new(p->repo->index, &x->index, reterr);
+		rc = repo_index_reader(p->repo, &x->index, reterr);
 	if (!rc)
 		rc = store_run_new(p->repo, true, &x->run, reterr);
 	for (size_t i = 0; i < count && !rc; i++)

@@ -40,7 +40,7 @@ enum err_code repo_stats(struct repo *r, struct repo_stats *ret, struct err *ret
 	CLEANUP(cleanup_free) struct id *ids = NULL;
 	size_t pack_count = 0, id_count = 0;
 	struct statvfs fs;
-	enum err_code rc = index_reader_new(r->index, &reader, reterr);
+	enum err_code rc = repo_index_reader(r, &reader, reterr);
 	if (!rc)
 		rc = index_packs(reader, &packs, &pack_count, reterr);
 	if (!rc)

@@ -155,7 +155,9 @@ static uint32_t add(uint64_t name, uint64_t first, uint32_t count)
 {
 	uint32_t number = 0;
 	struct index_addition a = pack_of(name, first, count);
-	WORLD_OK(&w, index_add(w.repo->index, &a, 1, &number, &w.err));
+	struct index *x;
+	WORLD_OK(&w, repo_index(w.repo, &x, &w.err));
+	WORLD_OK(&w, index_add(x, &a, 1, &number, &w.err));
 	pack_index_done(&a.content);
 	return number;
 }
@@ -204,9 +206,9 @@ static void test_against_a_model(void **state)
 	for (uint64_t i = 0; i < PACKS; i++) {
 		numbers[i] = add(i, i * STEP, EACH);
 		if (i == PACKS / 2)
-			WORLD_OK(&w, index_reader_new(w.repo->index, &old, &w.err));
+			WORLD_OK(&w, repo_index_reader(w.repo, &old, &w.err));
 	}
-	WORLD_OK(&w, index_reader_new(w.repo->index, &now, &w.err));
+	WORLD_OK(&w, repo_index_reader(w.repo, &now, &w.err));
 	for (uint64_t n = 0; n < PACKS * STEP + EACH + 50; n++) {
 		uint64_t pack = n / STEP;
 		bool there = n < (PACKS - 1) * STEP + EACH, then = n < (PACKS / 2) * STEP + EACH;
@@ -218,10 +220,12 @@ static void test_against_a_model(void **state)
 	index_reader_free(now);
 
 	struct index_pack gone[] = {{.number = numbers[PACKS - 1]}, {.number = numbers[0]}};
-	WORLD_OK(&w, index_remove(w.repo->index, gone, 2, &w.err));
+	struct index *x;
+	WORLD_OK(&w, repo_index(w.repo, &x, &w.err));
+	WORLD_OK(&w, index_remove(x, gone, 2, &w.err));
 	world_close(&w);
 	world_open(&w); /* from the disk */
-	WORLD_OK(&w, index_reader_new(w.repo->index, &now, &w.err));
+	WORLD_OK(&w, repo_index_reader(w.repo, &now, &w.err));
 	expect_place(now, 0, 0);
 	expect_place(now, STEP, numbers[1]);
 	expect_place(now, (PACKS - 1) * STEP - 1, numbers[PACKS - 2]);
@@ -243,7 +247,7 @@ static void test_large(void **state)
 	assert_true(files_there("index", ".run") < 8);
 	world_close(&w);
 	world_open(&w);
-	WORLD_OK(&w, index_reader_new(w.repo->index, &r, &w.err));
+	WORLD_OK(&w, repo_index_reader(w.repo, &r, &w.err));
 	assert_int_equal(count_all(r), (uint64_t)LARGE * LARGE_PACKS);
 	reads = 0;
 	for (uint64_t n = 0; n < (uint64_t)LARGE * LARGE_PACKS; n += 37)
@@ -288,10 +292,10 @@ static void test_leftovers(void **state)
 	touch("data.mdb");
 	touch("seal");
 	world_open(&w);
+	WORLD_OK(&w, repo_index_reader(w.repo, &r, &w.err));
 	assert_int_equal(files_there("index", ".run"), 1);
 	assert_int_equal(files_there("index", "data.mdb") + files_there("index", "seal"), 0);
 	assert_int_equal(files_there("index", ".list.Ab12Cd"), 0);
-	WORLD_OK(&w, index_reader_new(w.repo->index, &r, &w.err));
 	expect_place(r, 5, number);
 	index_reader_free(r);
 	world_done(&w);
@@ -302,16 +306,18 @@ static void test_two_writers(void **state)
 {
 	(void)state;
 	struct repo *other;
+	struct index *its;
 	struct index_reader *r;
 	world_init(&w);
 	WORLD_OK(&w, repo_open(w.repo_path, WORLD_HOST, &other, &w.err));
+	WORLD_OK(&w, repo_index(other, &its, &w.err));
 	struct index_addition a = pack_of(2, 1000, 100);
 	uint32_t first = add(1, 0, 100), second = 0;
-	WORLD_OK(&w, index_add(other->index, &a, 1, &second, &w.err));
+	WORLD_OK(&w, index_add(its, &a, 1, &second, &w.err));
 	pack_index_done(&a.content);
 	assert_int_equal(second, first + 1);
 	uint32_t third = add(3, 2000, 100);
-	WORLD_OK(&w, index_reader_new(other->index, &r, &w.err));
+	WORLD_OK(&w, index_reader_new(its, &r, &w.err));
 	expect_place(r, 5, first);
 	expect_place(r, 1005, second);
 	expect_place(r, 2005, third);

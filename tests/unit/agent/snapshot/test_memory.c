@@ -182,7 +182,9 @@ static void add_batch(struct world *w, uint64_t first)
 	memcpy(a.id.b, &first, sizeof first);
 	for (uint32_t i = 0; i < BATCH; i++)
 		a.content.chunks[i] = (struct pack_chunk){id_of(first + i), 1};
-	WORLD_OK(w, index_add(w->repo->index, &a, 1, &number, &w->err));
+	struct index *x;
+	WORLD_OK(w, repo_index(w->repo, &x, &w->err));
+	WORLD_OK(w, index_add(x, &a, 1, &number, &w->err));
 	free(a.content.chunks);
 }
 
@@ -196,7 +198,7 @@ static void test_an_index_of_many_chunks(void **state)
 	for (uint64_t i = 0; i < BATCHES; i++)
 		add_batch(&w, i * BATCH);
 	expect_growth(before, INDEX_GROWTH_MAX); /* the entries take 21 MiB */
-	WORLD_OK(&w, index_reader_new(w.repo->index, &r, &w.err));
+	WORLD_OK(&w, repo_index_reader(w.repo, &r, &w.err));
 	for (uint64_t n = 0; n < (uint64_t)BATCH * BATCHES; n += 101) {
 		struct chunk_id id = id_of(n);
 		struct place p;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "agent/repository/pack.h"
+#include "agent/repository/repo_internal.h"
 #include "agent/repository/seal.h"
 #include "agent/snapshot/upkeep.h"
 #include "shared/base/log.h"
@@ -281,7 +282,10 @@ static void look(const char *what, bool restore, struct verdict *v)
 	struct repo_check_options o = {.on_finding = remember, .ctx = &v->told, .read_data = restore};
 	struct repo_check_result result = {0};
 	int good = 0;
+	struct index *x;
 	enum err_code rc = repo_open(w.repo_path, WORLD_HOST, &w.repo, &w.err);
+	if (!rc)
+		rc = repo_index(w.repo, &x, &w.err);
 	v->opened = rc == ERR_OK;
 	read_log();
 	if (rc) {

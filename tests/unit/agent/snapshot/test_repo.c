@@ -1,4 +1,5 @@
 /* Repositories: keys, finding and marking restore points, retention, and garbage in two phases. */
+#include "agent/repository/repo_internal.h"
 #include "agent/snapshot/git.h"
 #include "agent/snapshot/retention.h"
 #include "agent/snapshot/upkeep.h"
@@ -354,7 +355,8 @@ static void test_index_replaced_under_us(void **state)
 	if (pid == 0) {
 		world_text(w.repo_path, "index/list", "not a list");
 		struct repo *r;
-		_exit(repo_open(w.repo_path, WORLD_HOST, &r, &w.err) != ERR_OK);
+		struct index *x;
+		_exit(repo_open(w.repo_path, WORLD_HOST, &r, &w.err) || repo_index(r, &x, &w.err));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);

@@ -135,7 +135,7 @@ static void put_all(struct world *w, struct packer *p, size_t count)
 static uint64_t known_chunks(struct world *w)
 {
 	struct index_reader *r;
-	WORLD_OK(w, index_reader_new(w->repo->index, &r, &w->err));
+	WORLD_OK(w, repo_index_reader(w->repo, &r, &w->err));
 	uint64_t count = index_places(r);
 	index_reader_free(r);
 	return count;
