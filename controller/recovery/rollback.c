@@ -7,6 +7,7 @@
 #include <assert.h>
 
 #include "controller/recovery/internal.h"
+#include "controller/turn/system.h"
 #include "shared/base/text.h"
 
 enum err_code recovery_get(
@@ -252,20 +253,37 @@ static enum err_code hold(struct turn *t, struct rollback *r, enum rollback_stat
 	return rc == ERR_OK ? put(t, r, reterr) : rc;
 }
 
+/* It began before the controller was restored from a backup: it may have gone on, and been ended, since that was taken.
+ */
+static enum err_code is_of_the_past(struct turn *t, const struct rollback *r, bool *ret, struct err *reterr)
+{
+	struct system_state s;
+	enum err_code rc = system_get(t, &s, reterr);
+	if (rc == ERR_OK)
+		*ret = s.restored_ms > r->began_ms;
+	return rc;
+}
+
 /* This wave is proven. */
 static enum err_code next_wave(struct turn *t, const struct recovery_config *c, struct rollback *r,
     enum recovery_event *ret_event, struct err *reterr)
 {
 	struct brakes b;
 	struct change change;
-	bool found;
+	bool found, past;
 	enum err_code rc = brakes_get(t, &b, reterr);
-	if (rc != ERR_OK || (rc = change_get(t, r->change, &change, &found, reterr)) != ERR_OK)
+	if (rc != ERR_OK || (rc = change_get(t, r->change, &change, &found, reterr)) != ERR_OK ||
+	    (rc = is_of_the_past(t, r, &past, reterr)) != ERR_OK)
 		return rc;
 	assert(found);
 	const struct plan *p = change.plan;
 	if (b.halted || b.observing)
 		return hold(t, r, ROLLBACK_HALTED, p->expires_ms, p->expires_ms, reterr);
+	if (past)
+		return end(t, r, ORDER_CANCELLED,
+		    "begun before the controller was restored from a backup, which does not know how it went on: no "
+		    "further host is touched",
+		    ret_event, reterr);
 	uint64_t due_ms = p->not_before_ms + (r->wave + 1) * p->wave_gap_ms +
 			  ORDER_GRACE_MS; /* a host whose clock is behind must not refuse it */
 	if (p->wave_gap_ms && turn_now_ms(t) < due_ms)

@@ -1,4 +1,5 @@
 /* A rollback through its waves: gates, ends, orders that are lost, stops. */
+#include "controller/turn/system.h"
 #include "tests/lib/recovery_world.h"
 
 static void open_with(struct world *w, size_t hosts)
@@ -473,6 +474,30 @@ static void test_p61_an_observing_controller_commands_nothing(void **state)
 	world_close(&w);
 }
 
+/* The backup is from between two waves; since it was taken the rollback went on, and was ended, perhaps undone. */
+static void test_what_began_before_a_restore_goes_no_further(void **state)
+{
+	(void)state;
+	struct world w;
+	open_with(&w, 3);
+	struct rollback r = begun(&w, 3), after;
+	ok(brakes_observe(w.turn, &actor_controller, true, "restored", ERR_HERE));
+	wave_goes_well(&w, r.rollback);
+	world_after(&w, MINUTE);
+	struct system_state s = {.name = SYSTEM_NAME, .restored_ms = w.now_ms, .restored_taken_ms = w.now_ms - MINUTE};
+	ok(turn_put(w.turn, &system_table, &s, ERR_HERE));
+	ok(brakes_observe(w.turn, &ada, false, "it is the only one", ERR_HERE));
+	http_says(&w, "portal", "h0000", PROBE_OK);
+	assert_int_equal(recovery_until(&w, w.now_ms + 1, &after), RECOVERY_ENDED);
+	assert_int_equal(after.outcome, ORDER_CANCELLED);
+	assert_int_equal(orders_out(&after), 1);
+	assert_non_null(strstr(after.text, "restored from a backup"));
+	struct rollback later = begun(&w, 3); /* what begins after it goes on as ever */
+	wave_goes_well(&w, later.rollback);
+	assert_int_equal(rollback_now(&w, later.rollback).wave, 1);
+	world_close(&w);
+}
+
 static void test_both_brakes_must_be_released(void **state)
 {
 	(void)state;
@@ -557,6 +582,7 @@ int main(void)
 	    cmocka_unit_test(test_r19_a_halt_that_nobody_releases_ends_with_the_plan),
 	    cmocka_unit_test(test_one_rollback_of_a_service_at_a_time),
 	    cmocka_unit_test(test_p61_an_observing_controller_commands_nothing),
+	    cmocka_unit_test(test_what_began_before_a_restore_goes_no_further),
 	    cmocka_unit_test(test_both_brakes_must_be_released),
 	};
 	return cmocka_run_group_tests(tests, persons_make, persons_end);
