@@ -5,11 +5,11 @@
 #include <sys/stat.h>
 
 #include "agent/keeper/internal.h"
+#include "agent/keeper/jitter.h"
 #include "agent/offhost/session.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
-#include "shared/base/siphash.h"
 #include "shared/base/text.h"
 
 enum {
@@ -21,16 +21,7 @@ enum {
 	COPIES_ALARM_MOST_MS = 24 * 3600 * 1000, /* more is not, however seldom copies are made */
 	COPIES_ALARM_TIMES = 3,                  /* of `every` */
 	COPIES_STATUS_ARENA = 256 << 10,
-	JITTER_PERCENT = 10,
 };
-
-/* Hosts that were set up together do not copy together. */
-static uint64_t jittered(const struct keeper *k, uint64_t every_ms)
-{
-	static const uint64_t key[2] = {0x6b65646765, 0x636f7079};
-	uint64_t spread = every_ms / 100 * JITTER_PERCENT;
-	return every_ms - spread + (spread ? siphash(key, k->c->host, strlen(k->c->host)) % (2 * spread) : 0);
-}
 
 static bool is_later(const struct timespec *a, const struct timespec *b)
 {
@@ -73,7 +64,7 @@ void copies_tick(struct keeper *k, uint64_t now_ms)
 		look_at_logs(k, now_ms);
 	if (!k->c->copies || k->stopping || now_ms < k->copies.next_ms || jobs_running(k->jobs, WORK_COPY, NULL))
 		return;
-	k->copies.next_ms = now_ms + jittered(k, k->c->copies->every_ms);
+	k->copies.next_ms = now_ms + jittered_ms(k->c->host, "copies", k->c->copies->every_ms);
 	if (jobs_start(k->jobs, &spec, &err) != ERR_OK)
 		log_warn("offhost", "cannot be copied now: %s", err.msg);
 }

@@ -3,14 +3,14 @@
 
 #include "agent/database/database.h"
 #include "agent/keeper/internal.h"
+#include "agent/keeper/jitter.h"
 #include "agent/keeper/upkeep.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
-#include "shared/base/siphash.h"
 #include "shared/base/text.h"
 
-enum { REPORT_ARENA = 1 << 20, JITTER_PERCENT = 10 };
+enum { REPORT_ARENA = 1 << 20 };
 
 void keeper_tell(struct keeper *k, enum importance importance, struct report *r)
 {
@@ -197,13 +197,7 @@ static void drift_tick(struct watched *w, uint64_t now_ms)
 
 static uint64_t jittered(const struct watched *w, uint64_t every_ms)
 {
-	static const uint64_t key[2] = {0x6b65646765, 0x7363686564};
-	struct buf name = BUF_INIT;
-	buf_printf(&name, "%s/%s", w->k->c->host, w->service->name);
-	uint64_t h = siphash(key, name.data, name.size);
-	buf_done(&name);
-	uint64_t spread = every_ms / 100 * JITTER_PERCENT;
-	return every_ms - spread + (spread ? h % (2 * spread) : 0);
+	return jittered_ms(w->k->c->host, w->service->name, every_ms);
 }
 
 static void snapshot_tick(struct watched *w, uint64_t now_ms)
