@@ -33,7 +33,7 @@ static void unescape(char *text)
 	for (const char *at = text; *at; to++) {
 		bool octal = at[0] == '\\' && at[1] >= '0' && at[1] <= '3' && at[2] >= '0' && at[2] <= '7' &&
 			     at[3] >= '0' && at[3] <= '7';
-		*to = octal ? (char)((at[1] - '0') << 6 | (at[2] - '0') << 3 | (at[3] - '0')) : *at;
+		*to = (char)(octal ? (at[1] - '0') << 6 | (at[2] - '0') << 3 | (at[3] - '0') : *at);
 		at += octal ? 4 : 1;
 	}
 	*to = '\0';
