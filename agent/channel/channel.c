@@ -20,7 +20,8 @@ static const char *const type_names[] = {[CHANNEL_REPORT] = "report",
     [CHANNEL_CANCEL] = "cancel",
     [CHANNEL_HALT] = "halt",
     [CHANNEL_CERTIFICATE] = "certificate",
-    [CHANNEL_CONNECTION] = "connection"};
+    [CHANNEL_CONNECTION] = "connection",
+    [CHANNEL_HEARD] = "heard"};
 const struct enum_type channel_type_enum = ENUM_TYPE("channel_type", type_names);
 
 #define S struct channel_spooled
@@ -54,6 +55,11 @@ static const struct field connection_fields[] = {
 #undef S
 static const struct record_type connection_type =
     RECORD_TYPE("channel_connection", struct channel_connection, connection_fields, "the connection went up or down");
+#define S struct channel_heard
+static const struct field heard_fields[] = {F_U64(S, at_ms, 0, FIELD_REQUIRED, "when, by the host's monotonic clock")};
+#undef S
+static const struct record_type heard_type =
+    RECORD_TYPE("channel_heard", struct channel_heard, heard_fields, "the controller acknowledged a report");
 #define S struct channel_declare
 static const struct field declare_fields[] = {
     F_LIST(S, services, &declared_service_type, HELLO_SERVICES_MAX, 0, "services of agent.yaml"),
@@ -77,6 +83,7 @@ static const size_t body_offset[CHANNEL_TYPE_COUNT] = {
     [CHANNEL_HALT] = offsetof(struct channel_message, halt),
     [CHANNEL_CERTIFICATE] = offsetof(struct channel_message, certificate),
     [CHANNEL_CONNECTION] = offsetof(struct channel_message, connection),
+    [CHANNEL_HEARD] = offsetof(struct channel_message, heard),
 };
 
 static enum err_code check_message(const void *record, struct err *reterr)
@@ -108,6 +115,7 @@ static const struct field message_fields[] = {
     F_RECORD(S, halt, struct halt, &halt_type, 0, "the stop button"),
     F_RECORD(S, certificate, struct certificate, &certificate_type, 0, "a signed certificate, or why not"),
     F_RECORD(S, connection, struct channel_connection, &connection_type, 0, "up or down"),
+    F_RECORD(S, heard, struct channel_heard, &heard_type, 0, "a report was acknowledged"),
 };
 #undef S
 const struct record_type channel_message_type = {.name = "channel_message",
@@ -116,8 +124,8 @@ const struct record_type channel_message_type = {.name = "channel_message",
     .fields = message_fields,
     .field_count = sizeof message_fields / sizeof message_fields[0],
     .check = check_message};
-const struct record_type *const channel_types[] = {
-    &spooled_type, &identity_type, &stop_type, &connection_type, &declare_type, &channel_message_type, NULL};
+const struct record_type *const channel_types[] = {&spooled_type, &identity_type, &stop_type, &connection_type,
+    &heard_type, &declare_type, &channel_message_type, NULL};
 
 bool channel_allowed(enum channel_side sender, enum channel_type type)
 {
@@ -135,6 +143,7 @@ bool channel_allowed(enum channel_side sender, enum channel_type type)
 	case CHANNEL_HALT:
 	case CHANNEL_CERTIFICATE:
 	case CHANNEL_CONNECTION:
+	case CHANNEL_HEARD:
 		return sender == CHANNEL_LINK;
 	case CHANNEL_TYPE_COUNT:
 		break;

@@ -26,6 +26,7 @@ enum channel_type {
 	CHANNEL_HALT,
 	CHANNEL_CERTIFICATE,
 	CHANNEL_CONNECTION, /* up or down; with the controller's clock, epoch and heartbeat when up */
+	CHANNEL_HEARD,      /* the controller acknowledged a report: both ways are open */
 	CHANNEL_TYPE_COUNT
 };
 extern const struct enum_type channel_type_enum;
@@ -45,6 +46,9 @@ struct channel_connection {
 	uint64_t clock_ms, epoch, heartbeat_ms;
 	bool observing, halted;
 	const char *text;
+};
+struct channel_heard {
+	uint64_t at_ms; /* the host's monotonic clock */
 };
 struct channel_declare {      /* what the next hello says; the link dials only once it has this and an identity */
 	struct list services; /* struct declared_service */
@@ -69,6 +73,7 @@ struct channel_message {
 	const struct halt *halt;
 	const struct certificate *certificate;
 	const struct channel_connection *connection;
+	const struct channel_heard *heard;
 };
 extern const struct record_type channel_message_type;
 extern const struct record_type *const channel_types[]; /* NULL-ended */

@@ -9,16 +9,18 @@
 #include "shared/message/types.h"
 
 enum {
-	CONFIG_SERVICES_MAX = 64, /* a host that runs more is a platform, not a host */
-	CONFIG_PROBES_MAX = 64,   /* per service */
-	CONFIG_PATHS_MAX = 256,   /* per component */
-	CONFIG_ARGV_MAX = 64,     /* arguments of one step or exec probe */
-	CONFIG_LOGS_MAX = 32,     /* per service */
-	CONFIG_DEPENDS_MAX = 64,  /* services one service leans on */
-	CONFIG_ACTIONS_MAX = 16,  /* per service: what needs more is not an action but an administrator */
-	CONFIG_KEYS_MAX = 16,     /* approvers' keys pinned on the host */
-	CONFIG_APPROVALS_MAX = 8, /* more than a plan can carry could never be reached */
-	CONFIG_RUNS_MAX = 100,    /* rise and fall: more results in a row is never, not careful */
+	CONFIG_SERVICES_MAX = 64,           /* a host that runs more is a platform, not a host */
+	CONFIG_PROBES_MAX = 64,             /* per service */
+	CONFIG_PATHS_MAX = 256,             /* per component */
+	CONFIG_ARGV_MAX = 64,               /* arguments of one step or exec probe */
+	CONFIG_LOGS_MAX = 32,               /* per service */
+	CONFIG_DEPENDS_MAX = 64,            /* services one service leans on */
+	CONFIG_ACTIONS_MAX = 16,            /* per service: what needs more is not an action but an administrator */
+	CONFIG_KEYS_MAX = 16,               /* approvers' keys pinned on the host */
+	CONFIG_APPROVALS_MAX = 8,           /* more than a plan can carry could never be reached */
+	CONFIG_RUNS_MAX = 100,              /* rise and fall: more results in a row is never, not careful */
+	CONFIG_CONFIRM_LEAST_MS = 3 * 1000, /* a moment to bite, then there and back */
+	CONFIG_CONFIRM_MAX_MS = 120 * 1000, /* nobody may be cut off for longer by what undoes itself */
 	CONFIG_RATE_MAX = 60, /* changing orders an hour; a host that needs more is not being rolled back but driven */
 	CONFIG_VERSIONS_MAX =
 	    12, /* per service; a restore point has room for the adapters' and the system's beside them */
@@ -197,6 +199,8 @@ struct snapshots_config {
 struct brakes_config {
 	struct list automatic; /* enum component: what may be rolled back under a standing policy, without a person */
 	uint32_t max_per_hour; /* changing orders of this service, any kind */
+	uint64_t confirm_within_ms; /* its rollback may cut this host off: one that was ordered is undone unless the
+				     * controller is heard from within this, after it; 0: it cannot */
 };
 
 struct service_config {

@@ -280,6 +280,9 @@ static const struct field brakes_fields[] = {
 	"components that a standing policy may roll back without a person"),
     F_U32(struct brakes_config, max_per_hour, CONFIG_RATE_MAX, 0, "changing orders of this service, of any kind",
 	.default_text = "3", .min = 1),
+    F_DURATION(struct brakes_config, confirm_within_ms, CONFIG_CONFIRM_MAX_MS, 0,
+	"it may cut this host off: an ordered rollback is undone unless the controller is heard from within this, after it",
+	.min = CONFIG_CONFIRM_LEAST_MS),
 };
 static const struct record_type brakes_config_type =
     RECORD_TYPE("brakes_config", struct brakes_config, brakes_fields, "what limits rollbacks of a service");

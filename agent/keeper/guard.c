@@ -84,7 +84,8 @@ void guard_declare(struct keeper *k, uint64_t epoch)
 		    .automatic = automatic_of(s),
 		    .actions = actions_of(s, arena),
 		    .probes = (uint32_t)s->probes.count,
-		    .snapshot_every_ms = s->snapshots.every_ms};
+		    .snapshot_every_ms = s->snapshots.every_ms,
+		    .self_affecting = s->rollback.confirm_within_ms > 0};
 	}
 	struct channel_declare body = {.services = {declared, declared ? k->watched_count : 0}, .epoch_seen = epoch};
 	struct channel_message m = {.type = CHANNEL_DECLARE, .declare = &body};
@@ -105,6 +106,7 @@ static void on_connection(struct keeper *k, const struct channel_connection *c)
 	k->connected = c->up;
 	if (!c->up)
 		return;
+	jobs_heard(k->jobs, clock_mono_ms());
 	k->heartbeat_ms = c->heartbeat_ms ? c->heartbeat_ms : KEEPER_HEARTBEAT_MS;
 	orders_on_halt(k->orders, c->halted);
 	if (again && !k->stopping)
@@ -149,6 +151,9 @@ static void on_message(struct keeper *k, const struct channel_message *m)
 		break;
 	case CHANNEL_CONNECTION:
 		on_connection(k, m->connection);
+		break;
+	case CHANNEL_HEARD:
+		jobs_heard(k->jobs, m->heard->at_ms);
 		break;
 	default: /* channel_receive lets nothing else through */
 		break;

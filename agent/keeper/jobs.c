@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -14,6 +15,7 @@
 
 #include "agent/channel/channel.h"
 #include "shared/base/cleanup.h"
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/text.h"
 
@@ -33,6 +35,7 @@ struct jobs {
 	struct jobs_events events;
 	struct job *all[JOBS_MAX];
 	size_t count;
+	_Atomic uint64_t *heard_ms; /* shared with every worker: when the controller was heard from last; monotonic */
 };
 
 /* ---- in the worker ---- */
@@ -91,7 +94,7 @@ static _Noreturn void worker_main(struct job *j, int fd)
 	signal(SIGPIPE, SIG_IGN);
 	if (channel_new(3, CHANNEL_KEEPER, &w.channel, NULL) != ERR_OK)
 		_exit(70);
-	struct work_out out = {&w, worker_report, worker_progress, &worker_cancel};
+	struct work_out out = {&w, worker_report, worker_progress, &worker_cancel, j->jobs->heard_ms};
 	work_run(j->jobs->config, &j->spec, &out);
 	_exit(w.broken ? 71 : 0);
 }
@@ -251,6 +254,15 @@ bool jobs_running(const struct jobs *jobs, enum work_kind kind, const char *serv
 	return false;
 }
 
+void jobs_heard(struct jobs *jobs, uint64_t at_ms)
+{
+	uint64_t now_ms = clock_mono_ms();
+	if (at_ms > now_ms) /* the link's word, or a lie */
+		at_ms = now_ms;
+	if (at_ms > atomic_load(jobs->heard_ms))
+		atomic_store(jobs->heard_ms, at_ms);
+}
+
 size_t jobs_count(const struct jobs *jobs)
 {
 	return jobs->count;
@@ -262,6 +274,13 @@ enum err_code jobs_new(struct loop *l, const struct agent_config *c, const struc
 	struct jobs *j = calloc(1, sizeof *j);
 	if (!j)
 		return err_set(reterr, ERR_NOMEM, "out of memory for jobs");
+	void *page =
+	    mmap(NULL, sizeof *j->heard_ms, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); /* zero */
+	if (page == MAP_FAILED) {
+		free(j);
+		return err_set(reterr, ERR_NOMEM, "out of memory for jobs");
+	}
+	j->heard_ms = page;
 	j->loop = l;
 	j->config = c;
 	j->events = *events;
@@ -280,5 +299,6 @@ void jobs_free(struct jobs *jobs)
 		waitpid(j->pid, NULL, 0);
 		remove_job(j);
 	}
+	munmap((void *)jobs->heard_ms, sizeof *jobs->heard_ms);
 	free(jobs);
 }

@@ -10,6 +10,7 @@
 #include "agent/io/process.h"
 #include "agent/keeper/schema.h"
 #include "agent/keeper/upkeep.h"
+#include "agent/keeper/work_confirm.h"
 #include "agent/keeper/work_copy.h"
 #include "agent/keeper/work_drill.h"
 #include "agent/probe/set.h"
@@ -334,6 +335,29 @@ static bool on_prove(void *ctx, const char *service, bool deep, char text[ROLLBA
 	return work_prove(((struct work *)ctx)->c, service, deep, text);
 }
 
+static void ask_controller(void *ctx)
+{
+	struct work *w = ctx;
+	struct order_report r = {.order = w->spec->order->order,
+	    .kind = w->spec->order->kind,
+	    .service = w->spec->order->service,
+	    .outcome = ORDER_OPEN,
+	    .at_ms = clock_wall_ms(),
+	    .text = "in place; it stays when the controller is heard from"};
+	tell_order(w, &r);
+}
+
+static bool on_confirm(void *ctx, const struct service_config *service, char text[ROLLBACK_TEXT_MAX])
+{
+	struct work *w = ctx;
+	struct work_confirm c = {.heard_ms = w->out->heard_ms,
+	    .settle_ms = WORK_CONFIRM_SETTLE_MS,
+	    .within_ms = service->rollback.confirm_within_ms,
+	    .ctx = w,
+	    .ask = ask_controller};
+	return work_confirm(&c, text);
+}
+
 static bool on_cancelled(void *ctx)
 {
 	const struct work *w = ctx;
@@ -387,7 +411,7 @@ static bool has_journal(struct work *w, struct id order)
 static void order_rollback(struct work *w, bool resume)
 {
 	const struct order *o = w->spec->order;
-	struct rollback_io io = {w, on_step, on_prove, on_cancelled, on_now};
+	struct rollback_io io = {w, on_step, on_prove, on_cancelled, on_now, on_confirm};
 	struct rollback_request request = {.order = o->order,
 	    .service = agent_config_service(w->c, o->service),
 	    .components = bits_of(&o->components),

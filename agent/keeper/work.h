@@ -37,6 +37,7 @@ struct work_out { /* borrowed */
 	void (*report)(void *ctx, const struct report *r); /* one body; importance set */
 	void (*progress)(void *ctx, const struct progress *p);
 	const atomic_bool *cancel;
+	const _Atomic uint64_t *heard_ms; /* when the controller was heard from last (monotonic); NULL: nobody knows */
 };
 
 /* Opens (and on first use makes) the repository of this host. */

@@ -79,6 +79,14 @@ enum err_code session_forget(struct session *s, struct err *reterr)
 	return spool_acknowledge(s->c.spool, s->acknowledged, reterr);
 }
 
+/* Whoever waits for it knows that what is sent arrives, and that an answer comes back. */
+static void tell_heard(struct session *s, uint64_t now_ms)
+{
+	struct channel_heard body = {now_ms};
+	struct channel_message m = {.type = CHANNEL_HEARD, .heard = &body};
+	s->io.tell(s->io.ctx, &m);
+}
+
 enum err_code session_on_acknowledged(struct session *s, uint64_t sequence, uint64_t now_ms, struct err *reterr)
 {
 	struct spool_state spool;
@@ -95,6 +103,7 @@ enum err_code session_on_acknowledged(struct session *s, uint64_t sequence, uint
 	if (s->sent < sequence)
 		s->sent = sequence;
 	s->moved_ms = now_ms;
+	tell_heard(s, now_ms);
 	while (s->ring_count && s->ring[s->ring_at].through <= sequence) {
 		s->ring_bytes -= s->ring[s->ring_at].bytes;
 		s->ring_at = (s->ring_at + 1) % SESSION_WINDOW_COUNT;

@@ -56,6 +56,16 @@ static uint64_t on_now(void *ctx)
 	return p->io->now_ms(p->io->ctx);
 }
 
+/* Nothing else is tried then: each try would cut this host off for a while. */
+static bool on_confirm(void *ctx, const struct service_config *service, char text[ROLLBACK_TEXT_MAX])
+{
+	struct progress *p = ctx;
+	bool ok = p->io->confirm(p->io->ctx, service, text);
+	if (!ok)
+		p->stopped = ORDER_REVERTED;
+	return ok;
+}
+
 /* ---- one try ---- */
 
 /* At most the rest of the time; one that is over is told apart from none. */
@@ -67,7 +77,8 @@ static uint64_t time_left(const struct progress *p)
 
 static enum err_code run_one(struct progress *p, const struct attempt *a, bool way_back, struct err *reterr)
 {
-	struct rollback_io io = {p, on_step, on_prove, on_cancelled, on_now};
+	struct rollback_io io = {
+	    p, on_step, on_prove, on_cancelled, on_now, way_back || !p->io->confirm ? NULL : on_confirm};
 	struct rollback_request r = {.order = a->order,
 	    .service = p->r->service,
 	    .components = (uint32_t)a->components,

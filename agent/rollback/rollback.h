@@ -8,8 +8,9 @@
  * again, by its inode restore  rename into place; large files of data in place, page by page (converge.h) check, start
  * the service's declared steps (reload, where no start is declared) verify   the live trees against the restore point
  * while they become durable, then the service's probes.  What was written is read back and digested; what was not
- * touched is known by size, mtime, ctime and inode to be what was read for the safety restore point undo     when any
- * of that fails after the first change: the same way back to the safety restore point
+ * touched is known by size, mtime, ctime and inode to be what was read for the safety restore point confirm  of a
+ * service that may cut its host off, when ordered: the controller is heard from again undo     when any of that fails
+ * after the first change: the same way back to the safety restore point
  *
  * Where nothing differs nothing is stopped, unless the probes do not pass: then the service is started anew, and
  * proven.
@@ -40,6 +41,9 @@ struct rollback_io { /* what a rollback asks of the world; borrowed */
 	/* Asked between steps before anything changes; true ends it as ORDER_CANCELLED. */
 	bool (*cancelled)(void *ctx);
 	uint64_t (*now_ms)(void *ctx); /* wall clock */
+	/* For a service with `confirm_within`: is whoever ordered this still heard from, now that it is in place?
+	 * Waits.  False: it is undone; text says why.  NULL: it was begun by hand, and nobody has to be. */
+	bool (*confirm)(void *ctx, const struct service_config *service, char text[ROLLBACK_TEXT_MAX]);
 };
 
 struct rollback_request {

@@ -231,6 +231,24 @@ static enum err_code end_well(struct walk *w, const char *text, struct rollback_
 	return finish(w, w->trouble || w->exceptions ? ORDER_OK_WITH_EXCEPTIONS : ORDER_OK, text, ret);
 }
 
+/* Never cut off the branch we sit on: what was ordered from afar stays only when it can be ordered back from there. */
+static bool must_confirm(const struct walk *w)
+{
+	return w->io->confirm && w->r->service->rollback.confirm_within_ms > 0;
+}
+
+static enum err_code confirm(struct walk *w, struct err *reterr)
+{
+	char why[ROLLBACK_TEXT_MAX] = "";
+	if (!must_confirm(w))
+		return ERR_OK;
+	struct step_timer t = step_begin(w, STEP_VERIFY);
+	enum err_code rc = w->io->confirm(w->io->ctx, w->r->service, why)
+			       ? ERR_OK
+			       : err_set(reterr, ERR_UNREACHABLE, "it cut this host off: %s", why);
+	return step_end(w, t, rc, reterr, "the controller is heard from");
+}
+
 static enum err_code prove_or_undo(struct walk *w, struct rollback_result *ret)
 {
 	struct err err = ERR_INIT;
@@ -238,15 +256,18 @@ static enum err_code prove_or_undo(struct walk *w, struct rollback_result *ret)
 		return undo(w, "its restore point cannot be opened any more", ret);
 	if (start_and_verify(w, &err) != ERR_OK)
 		return undo(w, reason(w, &err), ret);
+	if (confirm(w, &err) != ERR_OK)
+		return undo(w, reason(w, &err), ret);
 	return end_well(w, "equals its restore point", ret);
 }
 
 /* The proof of the trees and their way to the disk go side by side.  An interruption before this is one while applying:
- * what it finds to do then may be nothing.  Where no probe is asked the end follows at once, and says more. */
+ * what it finds to do then may be nothing.  Where nobody is asked the end follows at once, and says more. */
 enum err_code walk_in_place(struct walk *w, struct err *reterr)
 {
 	enum err_code rc = w->c ? converge_wait(w->c, reterr) : ERR_OK;
-	if (rc == ERR_OK && w->j.phase == JOURNAL_APPLYING && w->r->service->probes.count && !w->r->no_prove)
+	bool more_to_ask = (w->r->service->probes.count && !w->r->no_prove) || must_confirm(w);
+	if (rc == ERR_OK && w->j.phase == JOURNAL_APPLYING && more_to_ask)
 		enter_anyway(w, JOURNAL_PROVING);
 	return rc;
 }

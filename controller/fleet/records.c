@@ -60,6 +60,7 @@ static const struct field placement_fields[] = {
     F_U32(struct placement, probes, 0, FIELD_COLUMN, "how many probes watch it"),
     F_DURATION(struct placement, snapshot_every_ms, 0, FIELD_COLUMN, "how often it is snapshotted",
 	.column = "SNAPSHOT EVERY"),
+    F_BOOL(struct placement, self_affecting, FIELD_WIDE, "its rollback may cut the host off"),
     F_TIME(struct placement, since_ms, FIELD_WIDE, "first declared"),
     F_BOOL(struct placement, undeclared, FIELD_COLUMN, "the host does not declare it any more"),
     F_ENUM(struct placement, health, &health_enum, FIELD_ALWAYS, "as health last told"),

@@ -97,6 +97,7 @@ static enum err_code placement_declare(
 				  .depends_on = d->depends_on,
 				  .probes = d->probes,
 				  .snapshot_every_ms = d->snapshot_every_ms,
+				  .self_affecting = d->self_affecting,
 				  .since_ms = turn_now_ms(t),
 			      };
 	bool found;

@@ -32,6 +32,32 @@ static uint32_t wave_of(size_t index, size_t n)
 	return index < end ? wave : wave + 1;
 }
 
+/* Hosts that it may cut off come last, one by one: by then it is known to do good, and each says in its turn that it is
+ * still there (RULES R11).  More of them than there are waves share. */
+static enum err_code spread(struct turn *t, const char *service, struct plan_host *hosts, size_t n, struct err *reterr)
+{
+	bool *last = arena_array(turn_arena(t), n + 1, sizeof *last);
+	size_t ordinary = 0, done[2] = {0};
+	if (!last)
+		return err_set(reterr, ERR_NOMEM, "out of memory for a plan");
+	for (size_t i = 0; i < n; i++) {
+		struct placement p;
+		bool found;
+		enum err_code rc = fleet_placement_get(t, service, hosts[i].host, &p, &found, reterr);
+		if (rc != ERR_OK)
+			return rc;
+		last[i] = found && p.self_affecting;
+		ordinary += !last[i];
+	}
+	size_t first = ordinary ? wave_of(ordinary - 1, ordinary) + 1 : 0, room = PLAN_WAVES_MAX - first;
+	size_t share = (n - ordinary + room - 1) / room;
+	for (size_t i = 0; i < n; i++) {
+		size_t index = done[last[i]]++;
+		hosts[i].wave = last[i] ? (uint32_t)(first + index / share) : wave_of(index, ordinary);
+	}
+	return ERR_OK;
+}
+
 static const struct component_point *point_of(const struct system_snapshot *s, uint32_t component)
 {
 	for (size_t i = 0; i < s->components.count; i++)
@@ -144,7 +170,8 @@ static enum err_code components_of(
 	return ERR_OK;
 }
 
-static enum err_code sorted_hosts(struct turn *t, const struct list *names, struct plan_host **ret, struct err *reterr)
+static enum err_code sorted_hosts(
+    struct turn *t, const char *service, const struct list *names, struct plan_host **ret, struct err *reterr)
 {
 	if (!names->count)
 		return err_set(reterr, ERR_INVALID,
@@ -159,10 +186,10 @@ static enum err_code sorted_hosts(struct turn *t, const struct list *names, stru
 	for (size_t i = 0; i < names->count; i++) {
 		if (i && text_equal(sorted[i], sorted[i - 1]))
 			return err_set(reterr, ERR_INVALID, "host %s is named twice", sorted[i]);
-		hosts[i] = (struct plan_host){.host = sorted[i], .wave = wave_of(i, names->count)};
+		hosts[i] = (struct plan_host){.host = sorted[i]};
 	}
 	*ret = hosts;
-	return ERR_OK;
+	return spread(t, service, hosts, names->count, reterr);
 }
 
 /* What is known of the host's configuration and code as they are: drift tells.  What was never compared is not insisted
@@ -236,8 +263,8 @@ static enum err_code undo_plan(
 	if (!n)
 		return err_set(reterr, ERR_STATE, "rollback RB-%llu changed no host: there is nothing to undo",
 		    (unsigned long long)r.number);
-	for (size_t i = 0; i < n; i++)
-		hosts[i].wave = wave_of(i, n);
+	if ((rc = spread(t, r.service, hosts, n, reterr)) != ERR_OK)
+		return rc;
 	struct plan p = {.components = r.components, .hosts = {hosts, n}};
 	stamp(t, c, wish, &p);
 	p.service = r.service;
@@ -258,7 +285,7 @@ static enum err_code action_plan(
     struct turn *t, const struct recovery_config *c, const struct plan_wish *wish, struct plan *ret, struct err *reterr)
 {
 	struct plan_host *hosts;
-	enum err_code rc = sorted_hosts(t, &wish->hosts, &hosts, reterr);
+	enum err_code rc = sorted_hosts(t, wish->service, &wish->hosts, &hosts, reterr);
 	for (size_t i = 0; rc == ERR_OK && i < wish->hosts.count; i++) {
 		struct placement p;
 		bool found;
@@ -289,7 +316,7 @@ enum err_code recovery_plan(
 		return action_plan(t, c, wish, ret, reterr);
 	assert(wish->kind == ORDER_ROLLBACK);
 	struct plan_host *hosts;
-	enum err_code rc = sorted_hosts(t, &wish->hosts, &hosts, reterr);
+	enum err_code rc = sorted_hosts(t, wish->service, &wish->hosts, &hosts, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	if (!id_is_zero(wish->snapshot) && wish->hosts.count != 1)

@@ -57,6 +57,7 @@ static const struct field declared_service_fields[] = {
     F_U32(struct declared_service, probes, DECLARED_PROBES_MAX, FIELD_COLUMN, "how many probes it has"),
     F_DURATION(struct declared_service, snapshot_every_ms, 0, FIELD_COLUMN,
 	"how often it is snapshotted; 0: not by a schedule"),
+    F_BOOL(struct declared_service, self_affecting, 0, "its rollback may cut the host off from the controller"),
 };
 
 static enum err_code declared_service_check(const void *record, struct err *reterr)

@@ -55,6 +55,7 @@ struct declared_service { /* agent.yaml as far as the controller needs it */
 	struct list actions;   /* struct declared_action */
 	uint32_t probes;
 	uint64_t snapshot_every_ms;
+	bool self_affecting; /* its rollback may cut the host off */
 };
 struct hello {
 	uint32_t version, version_least;

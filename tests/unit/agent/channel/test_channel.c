@@ -25,6 +25,7 @@ static const struct cancel a_cancel = {.order = {{1}}, .reason = "no"};
 static const struct halt a_halt = {.on = true, .reason = "stop"};
 static const struct certificate a_certificate = {.error = "not today"};
 static const struct channel_connection a_connection = {.up = false, .text = "gone"};
+static const struct channel_heard a_heard = {4711};
 static const struct order an_order = {.order = {{1}},
     .kind = ORDER_PROBE,
     .epoch = 1,
@@ -76,6 +77,9 @@ static struct channel_message message_of(enum channel_type type)
 		break;
 	case CHANNEL_CONNECTION:
 		m.connection = &a_connection;
+		break;
+	case CHANNEL_HEARD:
+		m.heard = &a_heard;
 		break;
 	case CHANNEL_TYPE_COUNT:
 		break;

@@ -89,6 +89,10 @@ static const struct {
 	"agent.yaml:3: services.portal.rollback.max_per_hour: expected at least 1, got 0"},
     {"services:\n  portal:\n    rollback: { max_per_hour: 1000 }\n",
 	"agent.yaml:3: services.portal.rollback.max_per_hour: expected at most 60, got 1000"},
+    {"services:\n  portal:\n    rollback: { confirm_within: 1s }\n",
+	"agent.yaml:3: services.portal.rollback.confirm_within: expected at least 3 s, got 1 s"},
+    {"services:\n  portal:\n    rollback: { confirm_within: 5m }\n",
+	"agent.yaml:3: services.portal.rollback.confirm_within: expected at most 2 min, got 5 min"},
     {"copies: { s3: { endpoint: \"http://store.example\", bucket: abc, credentials_file: /c } }\n",
 	"agent.yaml:1: copies.s3.endpoint: expected https://, as the store is not on this host (plain_http: true allows http://), "
 	"got \"http://store.example\""},

@@ -29,7 +29,7 @@ static const char design[] =
     "    logs:       [ /var/log/nginx/error.log, { journal: nginx.service } ]\n"
     "    depends_on: [ records-db ]\n"
     "    snapshots:  { every: 1h, keep: { hourly: 24, daily: 7, weekly: 4 } }\n"
-    "    rollback:   { automatic: [config, code], max_per_hour: 3 }\n";
+    "    rollback:   { automatic: [config, code], max_per_hour: 3, confirm_within: 90s }\n";
 
 static struct arena *arena;
 
@@ -121,6 +121,7 @@ static void the_designs_example(void **state)
 	assert_int_equal(s->snapshots.keep.monthly, 0);
 	assert_int_equal(component_set(&s->rollback.automatic), 1u << COMPONENT_CONFIG | 1u << COMPONENT_CODE);
 	assert_int_equal(s->rollback.max_per_hour, 3);
+	assert_int_equal(s->rollback.confirm_within_ms, 90000);
 }
 
 static void defaults(void **state)
@@ -143,6 +144,7 @@ static void defaults(void **state)
 	assert_int_equal(s->snapshots.keep.daily, 7);
 	assert_int_equal(s->snapshots.keep.weekly, 4);
 	assert_int_equal(s->rollback.max_per_hour, 3);
+	assert_int_equal(s->rollback.confirm_within_ms, 0);
 	assert_int_equal(s->rollback.automatic.count, 0); /* nothing without a person, unless the host says so */
 	for (unsigned which = 0; which < COMPONENT_COUNT; which++)
 		assert_null(components_get(&s->components, which));

@@ -9,6 +9,7 @@
 #include "tests/lib/unit.h"
 
 struct rig {
+	uint64_t heard_ms; /* when the keeper was told last that the controller acknowledged something */
 	struct session *s;
 	struct spool *spool;
 	struct random random;
@@ -110,6 +111,10 @@ static inline void rig_abandon(void *ctx)
 static inline void rig_tell(void *ctx, const struct channel_message *m)
 {
 	struct rig *r = ctx;
+	if (m->type == CHANNEL_HEARD) { /* beside what is told */
+		r->heard_ms = m->heard->at_ms;
+		return;
+	}
 	ok(record_copy(&channel_message_type, m, r->arena, &r->told, &rig_err));
 	if (m->type == CHANNEL_SPOOLED)
 		rig_log(r, "spooled %llu; ", (unsigned long long)m->spooled->token);

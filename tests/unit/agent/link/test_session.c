@@ -458,6 +458,28 @@ static void acknowledgements_of_an_earlier_connection_count(void **state)
 	rig_done(&r);
 }
 
+/* R11: the keeper hears of each, when it came; not of one that says nothing new. */
+static void the_keeper_hears_of_acknowledgements(void **state)
+{
+	struct rig r;
+	(void)state;
+	rig_open(&r);
+	rig_ready(&r);
+	for (int i = 0; i < 3; i++)
+		rig_report(&r);
+	rig_live(&r, 0);
+	assert_int_equal(r.heard_ms, 0);
+	rig_ack(&r, 2);
+	uint64_t first = r.now_ms;
+	assert_int_equal(r.heard_ms, first);
+	r.now_ms += 1000;
+	rig_ack(&r, 1);
+	assert_int_equal(r.heard_ms, first);
+	rig_ack(&r, 3);
+	assert_int_equal(r.heard_ms, r.now_ms);
+	rig_done(&r);
+}
+
 static void an_old_acknowledgement_is_nothing(void **state)
 {
 	struct rig r;
@@ -756,6 +778,7 @@ int main(void)
 	    cmocka_unit_test(wrong_frames_end_the_connection),
 	    cmocka_unit_test(nonsense_ends_the_connection),
 	    cmocka_unit_test(acknowledgements_of_an_earlier_connection_count),
+	    cmocka_unit_test(the_keeper_hears_of_acknowledgements),
 	    cmocka_unit_test(an_old_acknowledgement_is_nothing),
 	    cmocka_unit_test(a_goodbye_says_how_long),
 	    cmocka_unit_test(the_keeper_hears_of_a_change_once),

@@ -35,7 +35,10 @@ struct levers {
 	bool unwell;     /* probes never pass */
 	unsigned proofs; /* how often they were asked */
 	unsigned proof_takes_ms;
-	int cancel_at; /* the n-th question is answered yes; 0: never */
+	bool unheard;      /* the controller is not heard from, where that is asked */
+	bool by_hand;      /* nobody is asked */
+	unsigned confirms; /* how often */
+	int cancel_at;     /* the n-th question is answered yes; 0: never */
 	int asked;
 	struct order_step steps[ROLLBACK_STEPS_MAX];
 	unsigned step_count;
@@ -78,9 +81,22 @@ static inline uint64_t lever_now(void *ctx)
 	return ++((struct levers *)ctx)->w->now_ms;
 }
 
+static inline bool lever_confirm(void *ctx, const struct service_config *service, char text[ROLLBACK_TEXT_MAX])
+{
+	struct levers *l = ctx;
+	char conf[64];
+	l->confirms++;
+	assert_string_equal(service->name, "svc");
+	assert_non_null(strstr(world_read(l->w, "live/conf", conf, sizeof conf), "good")); /* it is in place */
+	if (l->unheard)
+		text_copy(text, ROLLBACK_TEXT_MAX, "nothing was heard");
+	return !l->unheard;
+}
+
 static inline struct rollback_io levers_io(struct levers *l)
 {
-	return (struct rollback_io){l, lever_step, lever_prove, lever_cancelled, lever_now};
+	return (struct rollback_io){
+	    l, lever_step, lever_prove, lever_cancelled, lever_now, l->by_hand ? NULL : lever_confirm};
 }
 
 static inline void write_control(const struct world *w)

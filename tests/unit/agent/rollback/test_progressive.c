@@ -83,6 +83,14 @@ static bool prove_words(void *ctx, const char *service, bool deep, char text[ROL
 	       !holds(l->w, "data/rows", "fault");
 }
 
+static bool confirm_never(void *ctx, const struct service_config *service, char text[ROLLBACK_TEXT_MAX])
+{
+	(void)service;
+	((struct levers *)ctx)->confirms++;
+	text_copy(text, ROLLBACK_TEXT_MAX, "nothing was heard");
+	return false;
+}
+
 static void history_begin(struct history *h, const char *yaml)
 {
 	world_init(&h->w);
@@ -129,6 +137,32 @@ static void sixteen(struct history *h, unsigned fault)
 	history_begin(h, config_only);
 	for (unsigned n = 1; n <= GENERATIONS; n++)
 		generation(h, "live/conf", n, n >= fault);
+}
+
+/* R11: it stops at the first that cuts the host off, and goes back to where it began. */
+static void r11_nothing_is_tried_after_a_cut(void **state)
+{
+	(void)state;
+	struct history h;
+	char yaml[1024];
+	history_begin(
+	    &h, (text_format(yaml, sizeof yaml, "%s    rollback: { confirm_within: 90s }\n", config_only), yaml));
+	for (unsigned n = 1; n <= GENERATIONS; n++)
+		generation(&h, "live/conf", n, n >= 3);
+	h.l.unheard = true;
+	struct rollback_request r = {0};
+	struct rollback_io io = levers_io(&h.l);
+	struct rollback_result done;
+	io.prove = prove_words;
+	io.confirm = confirm_never;
+	r = (struct rollback_request){.order = world_id(&h.w), .service = h.w.service};
+	MUST(rollback_progressive(h.w.repo, h.w.state, &r, &io, h.w.arena, &done, err));
+	is_outcome(&done, ORDER_REVERTED);
+	assert_int_equal(h.l.confirms, 1);
+	char now[64], want[64];
+	text_format(want, sizeof want, "generation %u with the fault", GENERATIONS);
+	assert_string_equal(world_read(&h.w, "live/conf", now, sizeof now), want);
+	world_done(&h.w);
 }
 
 static void fault_in_the_eleventh(void **state)
@@ -360,6 +394,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_fault_is_found),
+	    cmocka_unit_test(r11_nothing_is_tried_after_a_cut),
 	    cmocka_unit_test(fault_in_the_eleventh),
 	    cmocka_unit_test(every_place_of_the_fault),
 	    cmocka_unit_test(none_helps),

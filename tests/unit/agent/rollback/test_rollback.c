@@ -582,6 +582,97 @@ static void somebody_writes_there(void **state)
 	scene_done(&s);
 }
 
+/* ---- R11: never cut off the branch we sit on ---- */
+
+static const char *const self_affecting_yaml =
+    "    components:\n"
+    "      config: { paths: [DIR/live] }\n"
+    "      data: { paths: [DIR/data] }\n"
+    "    steps: { stop: [DIR/ctl, stop], start: [DIR/ctl, start], check: [DIR/ctl, check], timeout: 10s }\n"
+    "    rollback: { confirm_within: 90s }\n";
+
+static void r11_it_stays_when_the_controller_is_heard(void **state)
+{
+	(void)state;
+	struct scene s;
+	scene_make(&s, self_affecting_yaml);
+	ends(&s, run(&s), ORDER_OK, "equals its restore point");
+	assert_int_equal(s.l.confirms, 1);
+	ends(&s, run(&s), ORDER_OK, "nothing was changed"); /* then nothing can have been cut */
+	assert_int_equal(s.l.confirms, 1);
+	scene_done(&s);
+}
+
+static void r11_it_goes_back_when_nothing_is_heard(void **state)
+{
+	(void)state;
+	struct scene s;
+	scene_make(&s, self_affecting_yaml);
+	s.l.unheard = true;
+	struct rollback_request r = service_request(&s.w, s.good);
+	struct rollback_result done = run_request(&s, &r);
+	ends(&s, done, ORDER_REVERTED, "it cut this host off: nothing was heard");
+	assert_false(done.digests_match || done.healthy);
+	assert_true(world_has(&s.w, "running"));
+	assert_int_equal(s.l.confirms, 1);
+	done = run_request(&s, &r);
+	assert_int_equal(done.outcome, ORDER_REVERTED);
+	assert_int_equal(s.l.confirms, 1); /* answered, not done again */
+	scene_done(&s);
+}
+
+static void r11_by_hand_nobody_is_asked(void **state)
+{
+	(void)state;
+	struct scene s;
+	scene_make(&s, self_affecting_yaml);
+	s.l.unheard = s.l.by_hand = true;
+	ends(&s, run(&s), ORDER_OK, NULL);
+	assert_int_equal(s.l.confirms, 0);
+	scene_done(&s);
+	scene_make(&s, service_yaml); /* nor where it cannot happen */
+	s.l.unheard = true;
+	ends(&s, run(&s), ORDER_OK, NULL);
+	assert_int_equal(s.l.confirms, 0);
+	scene_done(&s);
+}
+
+static bool die_waiting(void *ctx, const struct service_config *service, char text[ROLLBACK_TEXT_MAX])
+{
+	(void)ctx;
+	(void)service;
+	(void)text;
+	_exit(7);
+}
+
+/* The agent dies while it waits: whoever takes it up asks again, and goes back where nothing is heard. */
+static void r11_a_crash_while_waiting_asks_again(void **state)
+{
+	(void)state;
+	for (int heard = 0; heard < 2; heard++) {
+		struct scene s;
+		int status;
+		struct rollback_result done;
+		scene_make(&s, self_affecting_yaml);
+		struct rollback_request r = service_request(&s.w, s.good);
+		struct rollback_io io = levers_io(&s.l);
+		pid_t child = fork();
+		if (child == 0) {
+			struct err why = ERR_INIT;
+			io.confirm = die_waiting;
+			_exit(rollback_run(s.w.repo, s.w.state, &r, &io, s.w.arena, &done, &why) == ERR_OK ? 0 : 1);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+		assert_true(prints_equal(prints_of(&s.w), s.good_is)); /* in place, and open */
+		s.l.unheard = !heard;
+		MUST(rollback_recover(s.w.repo, s.w.state, &r, &io, s.w.arena, &done, err));
+		assert_int_equal(s.l.confirms, 1);
+		ends(&s, done, heard ? ORDER_OK : ORDER_REVERTED, heard ? NULL : "it cut this host off");
+		scene_done(&s);
+	}
+}
+
 /* ---- asked twice, and asked wrongly ---- */
 
 static void an_ended_order_is_answered(void **state)
@@ -701,6 +792,10 @@ int main(void)
 	    cmocka_unit_test(somebody_else_writes_there),
 	    cmocka_unit_test(another_is_at_work),
 	    cmocka_unit_test(somebody_writes_there),
+	    cmocka_unit_test(r11_it_stays_when_the_controller_is_heard),
+	    cmocka_unit_test(r11_it_goes_back_when_nothing_is_heard),
+	    cmocka_unit_test(r11_by_hand_nobody_is_asked),
+	    cmocka_unit_test(r11_a_crash_while_waiting_asks_again),
 	    cmocka_unit_test(an_ended_order_is_answered),
 	    cmocka_unit_test(wrong_requests),
 	    cmocka_unit_test(the_plan_is_the_act),

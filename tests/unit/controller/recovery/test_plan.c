@@ -45,6 +45,41 @@ static void test_r5_waves_grow_from_one_host(void **state)
 	world_close(&w);
 }
 
+/* Of n hosts every third one may cut itself off. */
+static void test_r11_self_affecting_hosts_come_last_one_by_one(void **state)
+{
+	(void)state;
+	struct world w;
+	enum { HOSTS = 12, ALL = 120 };
+	open_with(&w, ALL);
+	struct declared_service cutting = declared("portal", NULL);
+	cutting.self_affecting = true;
+	for (size_t i = 0; i < ALL; i++)
+		if (i % 3 == 0 || i >= HOSTS)
+			host_up(&w, fleet_list[i], (uint8_t)(i % 250 + 1), &cutting, 1);
+	fleet_breaks(&w, ALL);
+	struct plan *p = plan_for(&w, HOSTS);
+	uint32_t last_ordinary = 0, next = 0;
+	for (size_t i = 0; i < HOSTS; i++)
+		if (i % 3 && LIST_AT(p->hosts, struct plan_host, i).wave > last_ordinary)
+			last_ordinary = LIST_AT(p->hosts, struct plan_host, i).wave;
+	assert_int_equal(last_ordinary, 4); /* eight of them: 1, 1, 1, 2, 3 */
+	next = last_ordinary + 1;
+	for (size_t i = 0; i < HOSTS; i += 3, next++) {
+		assert_int_equal(LIST_AT(p->hosts, struct plan_host, i).wave, next);
+		assert_int_equal(in_wave(p, next), 1);
+	}
+	ok(record_check(&plan_type, p, ERR_HERE));
+	p = plan_for(&w, ALL); /* more of them than there are waves */
+	ok(record_check(&plan_type, p, ERR_HERE));
+	for (size_t i = 0; i < ALL; i++) {
+		uint32_t wave = LIST_AT(p->hosts, struct plan_host, i).wave;
+		assert_true(i < HOSTS && i % 3 ? wave <= 4 : wave > 4 && wave < PLAN_WAVES_MAX);
+		assert_true(wave <= 4 || in_wave(p, wave) <= 2);
+	}
+	world_close(&w);
+}
+
 static void test_r4_hosts_are_named_one_by_one(void **state)
 {
 	(void)state;
@@ -339,6 +374,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_r5_waves_grow_from_one_host),
+	    cmocka_unit_test(test_r11_self_affecting_hosts_come_last_one_by_one),
 	    cmocka_unit_test(test_r4_hosts_are_named_one_by_one),
 	    cmocka_unit_test(test_p8_nothing_differs),
 	    cmocka_unit_test(test_a_database_always_differs),
