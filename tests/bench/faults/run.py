@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""run.py BIN WORK [--only WORD,…] [--again] [--seed N] [--share I/N] --out FILE: the bench of faults (see ../faults.sh).
+"""run.py BIN WORK [--only WORD,…] [--seed N] [--share I/N] --out FILE: the bench of faults (see ../faults.sh).
 
 For each fault of faults.tsv: it is made; the product detects, diagnoses and proposes; the first fix that it proposes is what is done, under
 its own rules (the standing policy lets it go, or a second operator signs); then health must be proven, the incident resolved, and all
@@ -224,7 +224,6 @@ def main():
     p.add_argument("bin", type=pathlib.Path)
     p.add_argument("work", type=pathlib.Path)
     p.add_argument("--only", type=lambda s: s.split(","), default=[])
-    p.add_argument("--again", action="store_true", help="one that does not work is tried once more")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--share", default="0/1", help="I/N: the I-th of N worlds")
     p.add_argument("--out", type=pathlib.Path, required=True)
@@ -238,10 +237,6 @@ def main():
         try:
             for n, fault in enumerate(faults):
                 result = one(w, fault)
-                if a.again and not result["worked"]:
-                    print("once more: %s: %s" % (fault["fault"], result["why"]), flush=True)
-                    tidy(w, fault)
-                    result = one(w, fault)
                 print("%3d/%d %-5s %-28s %-6s rank %d conf %.2f  %4.0f s  %-34s %s" % (n + 1, len(faults), "ok" if result["worked"] else "NOT", fault["fault"], fault["host"],
                       result["rank"], result["confidence"], result["seconds"], result["action"], result["why"]), flush=True)
                 out.write(json.dumps(result) + "\n")
