@@ -294,6 +294,16 @@ def a_gap(c):
     return at
 
 
+def can_mount(folder):
+    probe = pathlib.Path(folder) / "probe"
+    probe.mkdir()
+    can = subprocess.run(["mount", "-t", "tmpfs", "kedge-test", probe], capture_output=True).returncode == 0
+    if can:
+        subprocess.run(["umount", probe], check=True)
+    probe.rmdir()
+    return can
+
+
 def missing():
     """Why this cannot be run here; None: it can."""
     if os.geteuid() != 0 or not list(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres")):
