@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "agent/cli/cli.h"
-#include "agent/keeper/work.h"
 #include "agent/offhost/session.h"
 #include "agent/repository/recovery.h"
+#include "agent/worker/work.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
 #include "shared/base/text.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "agent/cli/cli.h"
-#include "agent/keeper/work.h"
+#include "agent/worker/work.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/text.h"
 

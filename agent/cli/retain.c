@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "agent/cli/cli.h"
-#include "agent/keeper/upkeep.h"
 #include "agent/snapshot/upkeep.h"
+#include "agent/worker/upkeep.h"
 #include "shared/base/clock.h"
 #include "shared/base/text.h"
 

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "agent/cli/cli.h"
-#include "agent/keeper/work.h"
+#include "agent/worker/work.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/text.h"

@@ -54,24 +54,10 @@ enum err_code byhand_keep(const struct agent_config *c, struct report *r, struct
 enum err_code byhand_keep_snapshot(
     const struct agent_config *c, const struct snapshot_summary *s, struct arena *arena, struct err *reterr)
 {
-	struct component_point *points = arena_array(arena, s->components.count + 1, sizeof *points);
-	if (!points)
-		return err_set(reterr, ERR_NOMEM, "out of memory");
-	for (size_t i = 0; i < s->components.count; i++) {
-		const struct snapshot_component *from = &LIST_AT(s->components, struct snapshot_component, i);
-		points[i] = (struct component_point){
-		    from->component, from->digest, from->entries, from->size_bytes, from->version};
-	}
-	struct snapshot_report body = {.snapshot = s->snapshot,
-	    .service = s->service,
-	    .reason = s->reason,
-	    .taken_ms = s->taken_ms,
-	    .took_ms = s->took_ms,
-	    .stored_bytes = s->stored_bytes,
-	    .components = {points, s->components.count},
-	    .suspect = s->suspect || s->marks.suspect};
+	struct snapshot_report body;
+	enum err_code rc = work_snapshot_report(s, arena, &body, reterr);
 	struct report r = {.snapshot = &body};
-	return byhand_keep(c, &r, reterr);
+	return rc == ERR_OK ? byhand_keep(c, &r, reterr) : rc;
 }
 
 /* ---- handing it over ---- */

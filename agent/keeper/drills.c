@@ -2,8 +2,8 @@
 #include <sys/stat.h>
 
 #include "agent/keeper/internal.h"
-#include "agent/keeper/upkeep.h"
 #include "agent/rollback/drill.h"
+#include "agent/worker/upkeep.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"

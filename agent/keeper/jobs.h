@@ -3,7 +3,7 @@
 #define KEDGE_AGENT_KEEPER_JOBS_H
 
 #include "agent/io/loop.h"
-#include "agent/keeper/work.h"
+#include "agent/worker/work.h"
 
 enum { JOBS_MAX = 32 };
 

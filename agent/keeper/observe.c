@@ -4,7 +4,7 @@
 #include "agent/database/database.h"
 #include "agent/keeper/internal.h"
 #include "agent/keeper/jitter.h"
-#include "agent/keeper/upkeep.h"
+#include "agent/worker/upkeep.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"

@@ -10,9 +10,9 @@
 #ifndef KEDGE_TESTS_SIM_SIM_H
 #define KEDGE_TESTS_SIM_SIM_H
 
-#include "agent/keeper/orders.h"
 #include "agent/keeper/outgoing.h"
 #include "agent/link/session.h"
+#include "agent/orders/orders.h"
 #include "tests/lib/control/control.h"
 
 enum {

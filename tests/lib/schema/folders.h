@@ -6,8 +6,8 @@
 #include "agent/bucket/wire.h"
 #include "agent/channel/channel.h"
 #include "agent/config/config.h"
-#include "agent/keeper/orders.h"
 #include "agent/offhost/offhost.h"
+#include "agent/orders/orders.h"
 #include "certs/enrol.h"
 #include "controller/api/query.h"
 #include "controller/cases/cases.h"
@@ -23,7 +23,7 @@
 /* agent/snapshot/snapshot.h and controller/change/change.h each have an enum change_kind: no program includes both but
  * this one. */
 extern const struct record_type *const snapshot_types[], *const database_types[];
-static const struct record_type *const keeper_types[] = {&order_entry_type, NULL};
+static const struct record_type *const order_types[] = {&order_entry_type, NULL};
 static const struct record_type *const store_types[] = {&backup_manifest_type, NULL};
 static const struct record_type *const turn_types[] = {&system_state_type, &timer_type, &number_type, NULL};
 
@@ -31,7 +31,7 @@ static const struct record_folder folders[] = {
     {"shared/message", message_types},
     {"agent/config", agent_config_types},
     {"agent/channel", channel_types},
-    {"agent/keeper", keeper_types},
+    {"agent/orders", order_types},
     {"agent/snapshot", snapshot_types},
     {"agent/database", database_types},
     {"agent/offhost", offhost_types},

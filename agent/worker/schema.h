@@ -1,7 +1,7 @@
-/* agent/keeper/schema.h: under which schema a service's components are now, for the manifest of a restore point: what a
+/* agent/worker/schema.h: under which schema a service's components are now, for the manifest of a restore point: what a
  * rollback must not go past without them (agent/rollback/progressive.h).  Blocking. */
-#ifndef KEDGE_AGENT_KEEPER_SCHEMA_H
-#define KEDGE_AGENT_KEEPER_SCHEMA_H
+#ifndef KEDGE_AGENT_WORKER_SCHEMA_H
+#define KEDGE_AGENT_WORKER_SCHEMA_H
 
 #include "agent/config/config.h"
 #include "agent/snapshot/snapshot.h"

@@ -1,4 +1,4 @@
-/* agent/keeper/orders.h: what becomes of an order on this host: judged, journalled, begun, ended, told.
+/* agent/orders/orders.h: what becomes of an order on this host: judged, journalled, begun, ended, told.
  *
  * Pure: no clock, file, process or socket of its own; all come through struct orders_io (the keeper's adapters, or the
  * simulator's).
@@ -12,8 +12,8 @@
  * is tried again whenever anything happens here, and by orders_on_tick().
  * An undo may only go to the restore point that this host itself took before the order that it undoes.
  * Loop thread only. */
-#ifndef KEDGE_AGENT_KEEPER_ORDERS_H
-#define KEDGE_AGENT_KEEPER_ORDERS_H
+#ifndef KEDGE_AGENT_ORDERS_ORDERS_H
+#define KEDGE_AGENT_ORDERS_ORDERS_H
 
 #include "agent/config/config.h"
 #include "shared/message/message.h"

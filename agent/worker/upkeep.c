@@ -1,5 +1,5 @@
 #include "agent/snapshot/upkeep.h"
-#include "agent/keeper/upkeep.h"
+#include "agent/worker/upkeep.h"
 
 #include <string.h>
 #include <sys/resource.h>
@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "agent/database/database.h"
-#include "agent/keeper/journal.h"
+#include "agent/orders/journal.h"
 #include "agent/rollback/rollback.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"

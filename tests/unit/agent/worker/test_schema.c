@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "agent/keeper/schema.h"
+#include "agent/worker/schema.h"
 
 static void first_lines(void **state)
 {

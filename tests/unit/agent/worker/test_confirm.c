@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "agent/keeper/work_confirm.h"
+#include "agent/worker/confirm.h"
 #include "shared/base/clock.h"
 
 struct scene {

@@ -1,8 +1,7 @@
-/* agent/keeper/work_copy.c: what a worker does for copies off the host. */
-#include "agent/keeper/work_copy.h"
-
-#include "agent/keeper/upkeep.h"
+/* agent/worker/copy.c: what a worker does for copies off the host. */
 #include "agent/offhost/session.h"
+#include "agent/worker/internal.h"
+#include "agent/worker/upkeep.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/text.h"
@@ -13,15 +12,6 @@ static void log_finding(void *ctx, const char *text)
 	log_error("offhost", "%s", text);
 }
 
-static void tell_damage(const struct work_out *out, const char *what, const char *text)
-{
-	char line[TEXT_LINE_MAX];
-	text_copy(line, sizeof line, text);
-	struct notice_report body = {.severity = SEVERITY_HIGH, .what = what, .text = line};
-	struct report r = {.sequence = 1, .at_ms = clock_wall_ms(), .importance = IMPORTANCE_EVENT, .notice = &body};
-	out->report(out->ctx, &r);
-}
-
 static bool is_verify_due(const struct agent_config *c, const char *folder, uint64_t now_ms, struct arena *arena)
 {
 	struct copy_status s;
@@ -29,29 +19,27 @@ static bool is_verify_due(const struct agent_config *c, const char *folder, uint
 	       s.verified_ms + c->copies->verify_every_ms <= now_ms;
 }
 
-static void prove(
-    const struct agent_config *c, struct offhost *o, struct repo *r, const struct work_out *out, struct arena *arena)
+static void prove(struct work *w, struct offhost *o)
 {
 	struct copy_proof p;
 	struct err err = ERR_INIT;
-	if (!is_verify_due(c, o->folder, clock_wall_ms(), arena))
+	if (!is_verify_due(w->c, o->folder, clock_wall_ms(), w->arena))
 		return;
-	enum err_code rc = offhost_verify(o, r, true, &p, &err);
+	enum err_code rc = offhost_verify(o, w->repo, true, &p, &err);
 	if (rc == ERR_OK)
 		log_info("offhost", "%llu restore points are whole in the store: %llu of %llu objects read back",
 		    (unsigned long long)p.points, (unsigned long long)p.objects, (unsigned long long)p.objects_total);
 	else if (rc != ERR_CANCELLED)
 		log_error("offhost", "the copy could not be proven: %s", err.msg);
 	if (rc == ERR_CORRUPT)
-		tell_damage(out, "copy-damaged", err.msg);
+		work_tell_notice(w, SEVERITY_HIGH, "copy-damaged", NULL, err.msg);
 }
 
-static enum err_code copy(const struct agent_config *c, struct repo *r, struct offhost *o, struct err *reterr)
+static enum err_code copy(struct repo *r, struct offhost *o, struct err *reterr)
 {
 	CLEANUP(buf_done) struct buf wrapped = BUF_INIT;
 	struct copy_result done;
 	char size[TEXT_TIME_MAX];
-	(void)c;
 	enum err_code rc = offhost_wrapped(r, &wrapped, reterr);
 	if (!rc)
 		rc = offhost_copy(o, r, buf_bytes(&wrapped), &done, reterr);
@@ -67,20 +55,22 @@ static enum err_code copy(const struct agent_config *c, struct repo *r, struct o
 	return ERR_OK;
 }
 
-void work_copy(const struct agent_config *c, struct repo *r, const struct work_out *out, struct arena *arena)
+/* What is missing off the host; then, when it is due, a proof.  Failing is logged and stands in the status of the
+ * copies. */
+void work_copy(struct work *w)
 {
 	CLEANUP(offhost_session_cleanup) struct offhost_session *s = NULL;
 	struct err err = ERR_INIT;
 	upkeep_gently();
-	enum err_code rc = offhost_session_open(c, out->cancel, &s, &err);
+	enum err_code rc = offhost_session_open(w->c, w->out->cancel, &s, &err);
 	if (rc) {
-		offhost_failed(c, r, &err);
+		offhost_failed(w->c, w->repo, &err);
 	} else {
 		offhost_of(s)->finding = log_finding;
-		rc = copy(c, r, offhost_of(s), &err);
+		rc = copy(w->repo, offhost_of(s), &err);
 	}
 	if (rc && rc != ERR_CANCELLED)
 		log_warn("offhost", "nothing, or not everything, is copied: %s", err.msg);
 	else if (!rc)
-		prove(c, offhost_of(s), r, out, arena);
+		prove(w, offhost_of(s));
 }

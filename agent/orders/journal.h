@@ -1,9 +1,9 @@
-/* agent/keeper/journal.h: the keeper's journal of orders on disk: one file an order in <state>/orders, and the epoch.
+/* agent/orders/journal.h: the keeper's journal of orders on disk: one file an order in <state>/orders, and the epoch.
  * Blocking; each write is durable when it returns. */
-#ifndef KEDGE_AGENT_KEEPER_JOURNAL_H
-#define KEDGE_AGENT_KEEPER_JOURNAL_H
+#ifndef KEDGE_AGENT_ORDERS_JOURNAL_H
+#define KEDGE_AGENT_ORDERS_JOURNAL_H
 
-#include "agent/keeper/orders.h"
+#include "agent/orders/orders.h"
 
 struct order_journal;
 ERR_CHECK enum err_code order_journal_open(const char *state_directory, struct order_journal **ret, struct err *reterr);

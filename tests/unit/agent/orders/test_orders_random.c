@@ -1,7 +1,7 @@
 /* Orders by chance: a controller that repeats, cancels and grows old, a disk that fails, a host that crashes; from
  * seeds.  Whatever happens: no order is begun twice, none has two different ends, none that was refused took effect,
  * every one ends told. */
-#include "tests/unit/agent/keeper/host.h"
+#include "tests/unit/agent/orders/host.h"
 
 #include "shared/base/random.h"
 

@@ -1,5 +1,5 @@
 /* Orders: each is carried out once, and ends told, whatever fails on the way. */
-#include "tests/unit/agent/keeper/host.h"
+#include "tests/unit/agent/orders/host.h"
 
 static void ended(struct host *h, uint64_t n, enum order_outcome outcome, const char *says)
 {

@@ -1,5 +1,5 @@
-/* agent/keeper/journal.c */
-#include "agent/keeper/journal.h"
+/* agent/orders/journal.c */
+#include "agent/orders/journal.h"
 
 #include <dirent.h>
 #include <errno.h>

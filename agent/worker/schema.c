@@ -1,4 +1,4 @@
-#include "agent/keeper/schema.h"
+#include "agent/worker/schema.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* agent/keeper/orders.c */
-#include "agent/keeper/orders.h"
+/* agent/orders/orders.c */
+#include "agent/orders/orders.h"
 
 #include <stdlib.h>
 #include <string.h>

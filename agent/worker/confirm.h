@@ -1,9 +1,9 @@
-/* agent/keeper/work_confirm.h: is the controller still heard from, after something that may have cut this host off?
+/* agent/worker/confirm.h: is the controller still heard from, after something that may have cut this host off?
  *
  * Nothing is concluded from what was under way before: the change first gets a moment to bite, then the controller is
  * asked something, and what counts is an acknowledgement, or a new connection, later than that moment.  Blocking. */
-#ifndef KEDGE_AGENT_KEEPER_WORK_CONFIRM_H
-#define KEDGE_AGENT_KEEPER_WORK_CONFIRM_H
+#ifndef KEDGE_AGENT_WORKER_CONFIRM_H
+#define KEDGE_AGENT_WORKER_CONFIRM_H
 
 #include <stdatomic.h>
 #include <stdint.h>

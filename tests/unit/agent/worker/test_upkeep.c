@@ -1,9 +1,9 @@
 /* What a scheduled prune must leave alone, and when the newest restore point is due to be read back. */
-#include "agent/keeper/upkeep.h"
 #include "agent/snapshot/upkeep.h"
+#include "agent/worker/upkeep.h"
 
-#include "agent/keeper/journal.h"
-#include "agent/keeper/work.h"
+#include "agent/orders/journal.h"
+#include "agent/worker/work.h"
 #include "shared/base/clock.h"
 #include "tests/lib/snapshot_world.h"
 

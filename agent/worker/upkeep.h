@@ -1,8 +1,8 @@
-/* agent/keeper/upkeep.h: what keeps a repository in shape: old restore points go, new ones are read back.
+/* agent/worker/upkeep.h: what keeps a repository in shape: old restore points go, new ones are read back.
  *
  * For workers and the command line alike, so that both protect the same.  Blocking. */
-#ifndef KEDGE_AGENT_KEEPER_UPKEEP_H
-#define KEDGE_AGENT_KEEPER_UPKEEP_H
+#ifndef KEDGE_AGENT_WORKER_UPKEEP_H
+#define KEDGE_AGENT_WORKER_UPKEEP_H
 
 #include "agent/config/config.h"
 #include "agent/snapshot/snapshot.h"

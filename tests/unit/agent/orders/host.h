@@ -1,4 +1,4 @@
-/* tests/unit/agent/keeper/host.h: a host without disk, spool and workers: what orders.h asks of the world, remembered.
+/* tests/unit/agent/orders/host.h: a host without disk, spool and workers: what orders.h asks of the world, remembered.
  *
  * The journal holds bytes, as a disk would: what comes back after a crash is what was encoded.  Any io call can fail,
  * or be the last one before a crash (made, or not made).  Workers are kept as what they did: begun, ended, and how
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/keeper/orders.h"
+#include "agent/orders/orders.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/log.h"
 #include "shared/base/text.h"

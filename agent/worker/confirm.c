@@ -1,4 +1,4 @@
-#include "agent/keeper/work_confirm.h"
+#include "agent/worker/confirm.h"
 
 #include <time.h>
 

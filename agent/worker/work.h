@@ -1,10 +1,10 @@
-/* agent/keeper/work.h: what a worker process does: snapshots, verification, drift, rollbacks.
+/* agent/worker/work.h: what a worker process does: snapshots, verification, drift, rollbacks.
  *
  * A worker is a short-lived child of the keeper: what it allocates goes with it, a crash hurts nobody else, and it dies
  * with the keeper (its journal then tells the next one).  It talks through struct work_out alone, so that the command
  * line runs the same code. Blocking. */
-#ifndef KEDGE_AGENT_KEEPER_WORK_H
-#define KEDGE_AGENT_KEEPER_WORK_H
+#ifndef KEDGE_AGENT_WORKER_WORK_H
+#define KEDGE_AGENT_WORKER_WORK_H
 
 #include <stdatomic.h>
 
@@ -42,6 +42,9 @@ struct work_out { /* borrowed */
 
 /* Opens (and on first use makes) the repository of this host. */
 ERR_CHECK enum err_code work_repo(const struct agent_config *c, struct repo **ret, struct err *reterr);
+/* What the controller is told of a restore point.  Names are borrowed from *s, lists live in arena. */
+ERR_CHECK enum err_code work_snapshot_report(
+    const struct snapshot_summary *s, struct arena *arena, struct snapshot_report *ret, struct err *reterr);
 /* Does it and reports every outcome, failures too.  An order always ends in a report with an outcome. */
 void work_run(const struct agent_config *c, const struct work_spec *spec, const struct work_out *out);
 /* A rollback's proof: run the service's probes now, on a loop of its own. */

@@ -1,0 +1,62 @@
+/* agent/worker/action.c: an order to run what agent.yaml declares as an action. */
+#include "agent/io/process.h"
+#include "agent/worker/internal.h"
+#include "shared/base/clock.h"
+
+/* One program that the service declares, as a step that is told. */
+static bool run_step(struct work *w, enum step_kind kind, const struct list *argv, const struct service_config *service,
+    struct err *reterr)
+{
+	const char *args[CONFIG_ARGV_MAX + 1] = {NULL};
+	struct order_step step = {.kind = kind, .began_ms = clock_wall_ms()};
+	uint64_t began = clock_mono_ms();
+	if (!argv->count)
+		return true;
+	for (size_t i = 0; i < argv->count && i < CONFIG_ARGV_MAX; i++)
+		args[i] = LIST_AT(*argv, const char *, i);
+	struct process_spec spec = {
+	    .argv = args, .timeout_ms = service->steps.timeout_ms, .leave_descendants = true, .merge_errors = true};
+	step.ok = process_run_ok(&spec, NULL, reterr) == ERR_OK;
+	step.took_ms = clock_mono_ms() - began;
+	if (!step.ok)
+		step.text = arena_printf(w->arena, "%.400s", reterr->msg);
+	work_on_step(w, &step);
+	return step.ok;
+}
+
+/* A stop that fails may be of what is dead already: whether it starts is what counts. */
+static bool run_action(
+    struct work *w, const struct action_config *a, const struct service_config *service, struct err *reterr)
+{
+	if (a->run.count)
+		return run_step(w, STEP_ACTION, &a->run, service, reterr);
+	(void)run_step(w, STEP_STOP, &service->steps.stop, service, reterr);
+	return run_step(w, STEP_START, &service->steps.start, service, reterr);
+}
+
+/* What was run cannot be taken back; whether it helped, the probes say. */
+void work_order_action(struct work *w)
+{
+	const struct order *o = w->spec->order;
+	const struct service_config *service = agent_config_service(w->c, o->service);
+	const struct action_config *a = service && o->plan ? service_config_action(service, o->plan->action) : NULL;
+	char text[TEXT_LINE_MAX] = "";
+	struct err err = ERR_INIT;
+	if (!a) {
+		work_end_order(w, ORDER_REFUSED, "agent.yaml declares no such action for the service");
+		return;
+	}
+	bool ran = run_action(w, a, service, &err), healthy = ran && work_prove(w->c, o->service, false, text);
+	struct order_report r = {.order = o->order,
+	    .kind = o->kind,
+	    .service = o->service,
+	    .outcome = healthy ? ORDER_OK : ORDER_FAILED_DIRTY,
+	    .at_ms = clock_wall_ms(),
+	    .steps = {w->steps, w->step_count},
+	    .healthy = healthy,
+	    .text = arena_printf(w->arena, "%s %s", a->name,
+		healthy ? "was run, and the probes pass"
+		: ran   ? text
+			: err.msg)};
+	work_tell_order(w, &r);
+}

@@ -1,0 +1,129 @@
+/* agent/worker/drift.c: what differs from the newest restore point that is not a safety net. */
+#include "agent/worker/internal.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+#include "shared/base/text.h"
+
+enum { PROVEN_MS = 60 * 1000 }; /* a state that is this old, and its service still well, counts as healthy */
+
+struct drifting {
+	struct work *w;
+	struct drift_report *now;
+	char **paths[COMPONENT_COUNT];
+	size_t count[COMPONENT_COUNT];
+};
+
+static bool on_difference(void *ctx, const struct snapshot_change *d)
+{
+	struct drifting *x = ctx;
+	char shown[PATH_LIMIT];
+	if (x->count[d->component] < REPORT_PATHS_MAX && d->path[0])
+		x->paths[d->component][x->count[d->component]++] =
+		    arena_strdup(x->w->arena, snapshot_path_text(d->path, shown, sizeof shown));
+	return true;
+}
+
+static bool is_reference(const struct snapshot_summary *s)
+{
+	return !s->suspect && !s->marks.suspect && (s->reason == SNAPSHOT_SCHEDULED || s->reason == SNAPSHOT_MANUAL);
+}
+
+static enum err_code reference_of(
+    struct work *w, const char *service, struct snapshot **ret, bool *ret_found, struct err *reterr)
+{
+	struct list all;
+	enum err_code rc = snapshot_list(w->repo, service, w->arena, &all, NULL, reterr);
+	*ret_found = false;
+	for (size_t i = 0; rc == ERR_OK && !*ret_found && i < all.count; i++) {
+		const struct snapshot_summary *s = &LIST_AT(all, struct snapshot_summary, i);
+		if (is_reference(s) && (rc = snapshot_open(w->repo, s->snapshot, ret, reterr)) == ERR_OK)
+			*ret_found = true;
+	}
+	return rc;
+}
+
+static void tell_drift(
+    struct work *w, const struct snapshot *reference, const struct drifting *x, const struct diff_result *d)
+{
+	const struct snapshot_summary *about = snapshot_about(reference);
+	for (unsigned i = 0; i < COMPONENT_COUNT; i++) {
+		const struct diff_component *c = &d->component[i];
+		if (!c->compared)
+			continue;
+		/* Seen from the restore point: what is only there was removed since, what is only here was added. */
+		struct drift_report body = {.service = about->service,
+		    .component = i,
+		    .snapshot = about->snapshot,
+		    .changed = c->content + c->metadata,
+		    .added = c->added,
+		    .removed = c->removed,
+		    .newest_change_ms = c->newest_change_ms,
+		    .digest = c->digest,
+		    .paths = {x->paths[i], x->count[i]},
+		    .version_before = c->version_before[0] ? c->version_before : NULL,
+		    .version_now = c->version_now[0] ? c->version_now : NULL};
+		struct report r = {.drift = &body};
+		work_tell(w, IMPORTANCE_EVENT, &r);
+	}
+}
+
+static bool has_drift(const struct diff_result *d)
+{
+	for (unsigned i = 0; i < COMPONENT_COUNT; i++) {
+		const struct diff_component *c = &d->component[i];
+		if (c->compared && (c->added || c->removed || c->content || c->metadata))
+			return true;
+	}
+	return false;
+}
+
+static void set_healthy(void *ctx, struct snapshot_marks *marks)
+{
+	if (!marks->healthy_since_ms)
+		marks->healthy_since_ms = *(const uint64_t *)ctx;
+}
+
+/* The service is well, and is exactly what was taken a while ago: that state has proven itself. */
+static void note_health(struct work *w, const struct snapshot_summary *s, const struct diff_result *d)
+{
+	struct err err = ERR_INIT;
+	uint64_t now_ms = clock_wall_ms();
+	if (w->spec->suspect || s->marks.healthy_since_ms || s->taken_ms + PROVEN_MS > now_ms || has_drift(d))
+		return;
+	if (snapshot_mark(w->repo, s->snapshot, set_healthy, &now_ms, &err) != ERR_OK)
+		log_warn("snapshot", "service=%s %s cannot be marked: %s", s->service,
+		    id_text(ID_SNAPSHOT, s->snapshot), err.msg);
+}
+
+static void drift_of(struct work *w, const struct service_config *service)
+{
+	struct snapshot *reference = NULL;
+	struct drifting x = {.w = w};
+	struct diff_options o = {.cancel = w->out->cancel};
+	struct diff_result d;
+	struct err err = ERR_INIT;
+	bool found;
+	for (unsigned i = 0; i < COMPONENT_COUNT; i++)
+		if (!(x.paths[i] = arena_array(w->arena, REPORT_PATHS_MAX, sizeof *x.paths[i])))
+			return;
+	enum err_code rc = reference_of(w, service->name, &reference, &found, &err);
+	if (rc == ERR_OK && found) {
+		rc = snapshot_diff_live(reference, service, &o, on_difference, &x, &d, &err);
+		if (rc == ERR_OK) {
+			tell_drift(w, reference, &x, &d);
+			note_health(w, snapshot_about(reference), &d);
+		}
+		snapshot_close(reference);
+	}
+	if (rc != ERR_OK && rc != ERR_CANCELLED)
+		log_warn("drift", "service=%s cannot be compared: %s", service->name, err.msg);
+}
+
+void work_drift(struct work *w)
+{
+	for (size_t i = 0; i < w->c->services.count; i++) {
+		const struct service_config *s = &LIST_AT(w->c->services, struct service_config, i);
+		if (!w->spec->service || text_equal(w->spec->service, s->name))
+			drift_of(w, s);
+	}
+}

@@ -1,0 +1,44 @@
+/* agent/worker/internal.h: what the files of a worker share. */
+#ifndef KEDGE_AGENT_WORKER_INTERNAL_H
+#define KEDGE_AGENT_WORKER_INTERNAL_H
+
+#include "agent/worker/work.h"
+
+struct work { /* one piece of work */
+	const struct agent_config *c;
+	const struct work_spec *spec;
+	const struct work_out *out;
+	struct arena *arena;
+	struct repo *repo;
+	struct order_step steps[REPORT_STEPS_MAX]; /* of a rollback, so far */
+	size_t step_count;
+	uint64_t began_ms; /* monotonic */
+};
+
+/* ---- tell.c: to the controller, by way of whoever runs the worker ---- */
+void work_tell(struct work *w, enum importance importance, struct report *r);
+void work_tell_order(struct work *w, const struct order_report *o);
+/* The end of the order in hand. */
+void work_end_order(struct work *w, enum order_outcome outcome, const char *text);
+void work_tell_notice(struct work *w, enum severity severity, const char *what, const char *service, const char *text);
+void work_tell_snapshot(struct work *w, const struct snapshot_summary *s, bool verified);
+void work_tell_snapshot_failed(struct work *w, const char *service, uint32_t reason, const char *why);
+
+/* ---- what there is to do, a function for each kind of work and of order ---- */
+void work_snapshot(struct work *w);
+void work_order_snapshot(struct work *w);
+void work_order_verify(struct work *w);
+void work_order_rollback(struct work *w, bool resume);
+void work_order_action(struct work *w);
+void work_drift(struct work *w);
+void work_verify(struct work *w);
+void work_prune(struct work *w);
+void work_copy(struct work *w);
+void work_drill(struct work *w);
+
+/* A step of the order in hand was taken: kept for its report, logged, told as progress. */
+void work_on_step(void *ctx, const struct order_step *step);
+/* What a rollback has exchanged becomes the restore point that it promised. */
+void work_settle(struct work *w, const struct service_config *service);
+
+#endif
