@@ -4,8 +4,9 @@
 #
 #   tests/bench/faults.sh [--bin DIR] [--worlds N] [--only KIND-OR-FAULT,…] [--seed N] [--out FOLDER] [--fit] [--must PERCENT] [--smoke]
 #
+# Each set of faults is run apart and reported apart; what the product recorded about a fault that it did not mend lies in OUT/evidence.
 # Real nginx and PostgreSQL on loopback, each host's folder on a small tmpfs in a mount namespace of this bench; two operators sign, a
-# standing policy lets restarts and rollbacks of configuration and code go by themselves.  All of it takes some 15 minutes in two worlds
+# standing policy lets restarts and rollbacks of configuration and code go by themselves.  All of it takes some 25 minutes in two worlds
 # (at once, on ports of their own).  --fit writes packaging/models/root-cause.calibration anew.  --smoke: three faults of different kinds in one
 # world, all of which must work.  Exit 77: skipped.
 set -u
@@ -42,7 +43,7 @@ i=0 pids=''
 while [ "$i" -lt "$worlds" ]; do
 	rm -f "$out/results-$i.jsonl"
 	unshare -m --propagation private /usr/bin/python3 "$here/faults/run.py" "$bin" "$work/w$i" --seed "$seed" --share "$i/$worlds" ${only:+--only "$only"} \
-		--out "$out/results-$i.jsonl" &
+		--evidence "$out/evidence" --out "$out/results-$i.jsonl" &
 	pids="$pids $!"
 	i=$((i + 1))
 	# Ports are looked for one after the other: the next world begins when this one is up (or is not going to be).

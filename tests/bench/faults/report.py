@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """report.py RESULTS.jsonl… [--fit FILE --version NAME] [--must PERCENT]: what the bench of faults found, as tables.
 
-By kind, and by set (as faults.tsv tells them apart): how often the first fix worked, with Wilson's interval; how often the first suspect was the true cause.  Then what the
-confidences are worth: in bins, the expected calibration error, the accuracy of those that are 0.95 or more.  The map from the share of a
+Set by set (as faults.tsv tells them apart), and by kind in each: how often the first fix worked, with Wilson's interval; how often the first
+suspect was the true cause; and the rate of those faults that a declared action or a restore point can mend, where some are of the other
+sort.  Then what the confidences of each set, and of all, are worth: in bins, the expected calibration error, the accuracy of those that are 0.95 or more.  The map from the share of a
 score, and from what the suspicion rests on, to a confidence is judged on each kind by a fit that has not seen that kind; --fit writes the
 one that is fitted on all of them, with these figures, as the file that the product is built with.
 """
@@ -22,6 +23,7 @@ def wilson(good, n, z=1.96):
     return middle - half, middle + half
 
 
+ORDER = ("first", "second", "third", "fourth", "fifth", "sixth")
 DOUBT = 10  # answers that each bin is given beforehand, which are right as often as their share says: injected faults are not all there are
 GROUND_DOUBT = 2  # answers that each ground is given beforehand, one of them right
 UNSEEN = {"dependency": 0.75, "history": 0.75}  # grounds that no injected fault has shown: no surer than this
@@ -62,11 +64,31 @@ def calibration_error(pairs, bins=10):
     return sum(abs(sum(c for c, _ in v) / len(v) - sum(r for _, r in v) / len(v)) * len(v) / n for v in cells.values()), cells
 
 
-def tell_confidence(name, pairs):
+def tell_line(name, rows):
+    good, first = sum(r["worked"] for r in rows), sum(r["rank"] == 1 for r in rows)
+    low, high = wilson(good, len(rows))
+    print("%-15s %7d %7.1f%%  %4.1f to %5.1f %7.1f%% %10d %9.1f" % (name, len(rows), 100 * good / len(rows), 100 * low, 100 * high, 100 * first / len(rows),
+          sum(r["abstained"] for r in rows), sorted(r["seconds"] for r in rows)[len(rows) // 2]))
+
+
+def tell_faults(rows, name):
+    print("%-15s %7s %8s  %-13s %8s %10s %9s" % ("kind", "faults", "worked", "Wilson 95 %", "cause@1", "abstained", "seconds"))
+    for kind in sorted({r["kind"] for r in rows}):
+        tell_line(kind, [r for r in rows if r["kind"] == kind])
+    tell_line("set " + name, rows)
+    able = [r for r in rows if r.get("repair") != "none"]
+    if len(able) < len(rows):
+        tell_line("mendable", able)
+    for r in rows:
+        if not r["worked"]:
+            print("  not: %-26s %-6s rank %d conf %.2f  %-34s %s%s" % (r["fault"], r["host"], r["rank"], r["confidence"], r["action"], r["why"][:90], "; mends it: " + r["repair"] if r.get("repair") else ""))
+
+
+def tell_confidence(name, pairs, bins=True):
     ece, cells = calibration_error(pairs)
     sure = [r for c, r in pairs if c >= 0.95]
     print("\n%s: ECE %.3f; given at .95 and more: %d of %d, right %.3f" % (name, ece, len(sure), len(pairs), sum(sure) / len(sure) if sure else float("nan")))
-    for k in sorted(cells):
+    for k in sorted(cells) if bins else []:
         v = cells[k]
         print("  %.1f to %.1f   %3d answers   said %.2f   right %.2f" % (k / 10, (k + 1) / 10, len(v), sum(c for c, _ in v) / len(v), sum(r for _, r in v) / len(v)))
     return ece, len(sure), sum(sure) / len(sure) if sure else 0.0
@@ -83,18 +105,17 @@ def main():
     if not rows:
         sys.exit("there are no results")
     kinds = sorted({r["kind"] for r in rows})
-    sets = sorted({r.get("set", "first") for r in rows})
-    print("%-15s %7s %8s  %-13s %8s %10s %9s" % ("kind", "faults", "worked", "Wilson 95 %", "cause@1", "abstained", "seconds"))
-    for kind in kinds + (sets if len(sets) > 1 else []) + ["all"]:
-        mine = [r for r in rows if kind in (r["kind"], r.get("set"), "all")]
-        good, first = sum(r["worked"] for r in mine), sum(r["rank"] == 1 for r in mine)
-        low, high = wilson(good, len(mine))
-        print("%-15s %7d %7.1f%%  %4.1f to %5.1f %7.1f%% %10d %9.1f" % (kind, len(mine), 100 * good / len(mine), 100 * low, 100 * high, 100 * first / len(mine),
-              sum(r["abstained"] for r in mine), sorted(r["seconds"] for r in mine)[len(mine) // 2]))
-    for r in rows:
-        if not r["worked"]:
-            print("  not: %-26s %-6s rank %d conf %.2f  %-34s %s" % (r["fault"], r["host"], r["rank"], r["confidence"], r["action"], r["why"][:90]))
+    sets = list(dict.fromkeys(sorted((r.get("set", "first") for r in rows), key=lambda s: (ORDER.index(s) if s in ORDER else len(ORDER), s))))
+    for name in sets:
+        mine = [r for r in rows if r.get("set", "first") == name]
+        print("%s== set %s: %d faults, %d kinds ==" % ("" if name == sets[0] else "\n", name, len(mine), len({r["kind"] for r in mine})))
+        tell_faults(mine, name)
+    if len(sets) > 1:
+        print("\n== all sets ==")
+        tell_line("all", rows)
     answers = [dict(r, share=r.get("share", r["confidence"])) for r in rows if not r["abstained"]]
+    for name in sets if len(sets) > 1 else []:
+        tell_confidence("confidence as given, set %s" % name, [(r["confidence"], r["rank"] == 1) for r in answers if r.get("set", "first") == name], False)
     tell_confidence("confidence as given", [(r["confidence"], r["rank"] == 1) for r in answers])
     held = []
     for kind in sorted({r["kind"] for r in answers}):

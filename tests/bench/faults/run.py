@@ -1,15 +1,20 @@
 #!/usr/bin/python3
-"""run.py BIN WORK [--only WORD,…] [--seed N] [--share I/N] --out FILE: the bench of faults (see ../faults.sh).
+"""run.py BIN WORK [--only WORD,…] [--seed N] [--share I/N] [--evidence FOLDER] --out FILE: the bench of faults (see ../faults.sh).
 
 For each fault of faults.tsv: it is made; the product detects, diagnoses and proposes; the first fix that it proposes is what is done, under
-its own rules (the standing policy lets it go, or a second operator signs); then health must be proven, the incident resolved, and all
-that the services hold be as it was.  Whatever came of it, the world is put back by this bench, outside of the score.
+its own rules (the standing policy lets it go, or a second operator signs); then health must be proven, the incident resolved, all that the
+services hold be as it was, and nothing elsewhere be touched: no other host's service was restarted, nothing that the database had taken
+is lost (unless the database itself had to go back), no program, identity or repository outside changed.  Afterwards the world is put back
+by this bench, outside of the score; it is made anew after a fault that was not mended, so that each is judged for itself.  --evidence keeps
+all that the product recorded about each fault that was not mended.
 """
 import argparse
+import fcntl
 import http.client
 import json
 import pathlib
 import random
+import shutil
 import ssl
 import subprocess
 import sys
@@ -23,16 +28,27 @@ OPEN = ("detected", "acknowledged", "investigating", "identified", "resolving")
 class World:
     def __init__(self, binaries, folder, log):
         self.bin, self.dir, self.log = binaries, folder, log
-        self.connection = None
+        self.connection = self.evidence = None
 
     def sh(self, *words, timeout=120):
         return subprocess.run(["sh", HERE / "world.sh", self.bin, self.dir, *words], stdout=subprocess.PIPE, stderr=self.log, text=True, timeout=timeout)
 
     def up(self):
-        if self.sh("up").returncode:
-            sys.exit("faults: the world did not come up: see %s" % self.log.name)
+        with open(self.dir.parent / "up.lock", "w") as lock:  # of several worlds: ports that are free now are looked for by one
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self.sh("up").returncode:
+                sys.exit("faults: the world did not come up: see %s" % self.log.name)
         self.ports = dict(w.split("=") for w in (self.dir / "ports").read_text().split())
         self.reference = (self.dir / "reference.sum").read_text()
+
+    def anew(self):
+        """Nothing of what went wrong is left to the next fault: no marks at restore points, no changes among the suspects."""
+        self.sh("down")
+        self.connection = None
+        for entry in self.dir.iterdir():
+            if entry.name != "bench.log":
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+        self.up()
 
     def api(self, path):
         for _ in range(3):
@@ -59,6 +75,21 @@ class World:
         file = self.dir / ("kedge.yaml" if who == "founder" else "second.yaml")
         done = subprocess.run([self.bin / "kedge", "--config", file, *words], stdout=self.log, stderr=self.log, timeout=120)
         return done.returncode == 0
+
+
+def harm(w, fault, before, wanted):
+    """What is not as it should be after a repair: a list of lines, empty when nothing was harmed."""
+    now = w.sh("sum").stdout
+    found = ["not as it was: " + line for line in sorted(set(now.splitlines()) - set(wanted.splitlines()))]
+    was, is_now = ({" ".join(line.split()[:2]): line for line in text.splitlines()} for text in (before, w.sh("marks").stdout))
+    for mark in was:
+        host, noun = mark.split()[:2]
+        if noun == "pulses":
+            if fault["component"] != "database" and int(is_now[mark].split()[-1]) < int(was[mark].split()[-1]):
+                found.append("writes were lost: %s, now %s" % (was[mark], is_now[mark].split()[-1]))
+        elif host != fault["host"] and is_now.get(mark) != was[mark] and not (noun == "repository" and fault["component"] == "code"):
+            found.append("touched elsewhere: %s, now %s" % (was[mark], is_now.get(mark)))
+    return found
 
 
 def until(condition, seconds, step=0.1):
@@ -160,13 +191,18 @@ def describe(change):
 
 
 def one(w, fault):
+    wanted = w.reference
+    if w.sh("before", fault["fault"], fault["host"]).returncode == 0:
+        time.sleep(5)  # the product sees it, and finds nothing wrong with it
+        wanted = w.sh("sum").stdout
     course = Course(w, fault)
+    before = w.sh("marks").stdout
     began = time.monotonic()
     result = dict(fault, rank=0, confidence=0, abstained=True, action="-", worked=False, why="", detected_s=None)
     if w.sh("inject", fault["fault"], fault["host"]).returncode == 9:
         return dict(result, why="not injected", seconds=0)
     if not until(course.look, DETECT_S):
-        return dict(result, why="not detected", seconds=time.monotonic() - began)
+        return keep(w, course, dict(result, why="not detected", seconds=time.monotonic() - began))
     result["detected_s"] = round(time.monotonic() - began, 1)
     course.decide()
     change = course.first_begun()
@@ -174,27 +210,43 @@ def one(w, fault):
     result.update(rank=suspects_rank(d, fault), confidence=d.get("confidence", 0), share=d.get("share") or d.get("confidence", 0), abstained=bool(d.get("abstained", True)), action=describe(change),
                   said=d.get("root_cause", ""), ground=(d.get("suspects") or [{}])[0].get("ground", ""), shares=[(s.get("service"), s.get("host"), s.get("component"), round(s.get("confidence", 0), 3)) for s in d.get("suspects", [])[:4]])
     if not change:
-        return dict(result, why="nothing was done", seconds=time.monotonic() - began)
+        return keep(w, course, dict(result, why="nothing was done", seconds=time.monotonic() - began))
     until(lambda: course.look() and course.first_begun() and course.first_begun()["state"] in ("completed", "failed", "cancelled"), WORK_S)
     change = course.first_begun()
     end_state = change["state"]
     resolved = until(lambda: course.look() and course.settled() and w.healthy(), PROVE_S if end_state == "completed" else 3)
-    now = w.sh("sum").stdout
-    harmed = "" if now == w.reference else "; ".join(sorted(set(now.splitlines()) - set(w.reference.splitlines())))
+    harmed = harm(w, fault, before, wanted)
     more = [c for c in course.changes if c.get("began_ms")][1:]
-    result["why"] = ("the change %s" % end_state if end_state != "completed" else "not resolved" if not resolved else "not as it was: " + harmed if harmed else
+    result["why"] = ("the change %s" % end_state if end_state != "completed" else "not resolved" if not resolved else "; ".join(harmed) if harmed else
                      "took more than the first fix" if more else "")
     result["worked"] = not result["why"]
-    return dict(result, seconds=round(time.monotonic() - began, 1))
+    return keep(w, course, dict(result, seconds=round(time.monotonic() - began, 1), harmed=harmed))
+
+
+def keep(w, course, result):
+    """All that the product recorded about a fault that was not mended, for whoever mends the product."""
+    if w.evidence and not result["worked"]:
+        course.look()
+        logs = {}
+        for file in sorted((w.dir / "services" / result["host"] / "logs").glob("*.log")):
+            if "access" not in file.name:
+                logs[file.name] = file.read_bytes()[-2000:].decode(errors="replace").splitlines()[-15:]
+        w.evidence.mkdir(parents=True, exist_ok=True)
+        (w.evidence / ("%s-%s.json" % (result["fault"], result["host"]))).write_text(json.dumps(
+            {"result": result, "health": w.api("health").get("items"), "changes": course.changes, "incidents": getattr(course, "incidents", []),
+             "diagnoses": course.diagnoses, "logs": logs}, indent=1, ensure_ascii=False))
+    return result
 
 
 def tidy(w, fault):
     """Back to the beginning, outside of the score."""
     w.sh("end")
     until(lambda: not any(r["state"] != "ended" for r in w.newest("rollback", 3)), 60)
-    if not until(w.healthy, 3) or w.sh("sum").stdout != w.reference or fault["component"] == "code" or fault["kind"] in ("disk", "sockets", "locks"):
+    if not until(w.healthy, 3) or w.sh("sum").stdout != w.reference or fault["component"] == "code" or fault["kind"] in ("disk", "sockets", "locks", "coincidence"):
         w.kedge("founder", "halt", "the bench puts the world back")
         hosts = {fault["host"], "db-1"} if fault["component"] == "code" or fault["service"] == "records-db" else {fault["host"]}
+        if fault["kind"] == "coincidence":
+            hosts = {"web-1", "web-2", "db-1"}
         w.sh("restore", *sorted(hosts))
         if not until(w.healthy, 20):
             w.sh("restore", "web-1", "web-2", "db-1")
@@ -209,14 +261,16 @@ def tidy(w, fault):
 
 
 def load(only, seed):
+    """Set after set, each in an order of its own."""
     faults = []
     for line in (HERE / "faults.tsv").read_text().splitlines():
         if line and not line.startswith("#"):
-            faults.append(dict(zip(("set", "kind", "fault", "host", "service", "component", "text"), line.split("\t"))))
+            faults.append(dict(zip(("set", "kind", "fault", "host", "service", "component", "text", "repair"), line.split("\t"))))
     if only:
         faults = [f for f in faults if any(o in (f["set"], f["kind"], f["fault"]) for o in only)]
     random.Random(seed).shuffle(faults)
-    return faults
+    sets = list(dict.fromkeys(line.split("\t")[0] for line in (HERE / "faults.tsv").read_text().splitlines()))
+    return sorted(faults, key=lambda f: sets.index(f["set"]))
 
 
 def main():
@@ -226,6 +280,7 @@ def main():
     p.add_argument("--only", type=lambda s: s.split(","), default=[])
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--share", default="0/1", help="I/N: the I-th of N worlds")
+    p.add_argument("--evidence", type=pathlib.Path)
     p.add_argument("--out", type=pathlib.Path, required=True)
     a = p.parse_args()
     part, parts = map(int, a.share.split("/"))
@@ -233,6 +288,7 @@ def main():
     a.work.mkdir(parents=True, exist_ok=True)
     with open(a.work / "bench.log", "a") as log, open(a.out, "a") as out:
         w = World(a.bin.resolve(), a.work.resolve(), log)
+        w.evidence = a.evidence
         w.up()
         try:
             for n, fault in enumerate(faults):
@@ -241,7 +297,10 @@ def main():
                       result["rank"], result["confidence"], result["seconds"], result["action"], result["why"]), flush=True)
                 out.write(json.dumps(result) + "\n")
                 out.flush()
-                tidy(w, fault)
+                if result["worked"]:
+                    tidy(w, fault)
+                elif n + 1 < len(faults):
+                    w.anew()
         finally:
             w.sh("down")
 

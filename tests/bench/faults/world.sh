@@ -1,9 +1,11 @@
 #!/bin/sh
-# tests/bench/faults/world.sh BIN DIR up | down | restore | inject NAME [HOST] | end | sum: the quickstart's world for the bench of faults.
+# tests/bench/faults/world.sh BIN DIR up | down | restore | before NAME [HOST] | inject NAME [HOST] | end | sum | marks: the quickstart's world for the
+# bench of faults.
 #
 # `up` starts the services (each host's on a small volume of its own, a tmpfs), Kedge and three agents; `inject` makes one fault;
-# `end` ends what a fault left running; `restore` brings the services back as they were, whatever happened to them; `sum` prints a line
-# for each thing that must be as it was: trees, and what the database holds.  Run it in a mount namespace of its own.
+# `before` makes the harmless change that a fault wants just before it (3: none); `end` ends what a fault left running; `restore` brings the
+# services back as they were, whatever happened to them; `sum` prints a line for each thing that must be as it was: trees, and what the
+# database holds; `marks` one for each thing that a repair elsewhere leaves alone.  Run it in a mount namespace of its own.
 set -u
 umask 022
 here=$(cd "$(dirname "$0")/../../.." && pwd)
@@ -22,10 +24,12 @@ die() { printf 'faults: %s\n' "$*" >&2; exit 1; }
 . "$here/packaging/quickstart/drill.sh"
 # shellcheck source=inject.sh
 . "$here/tests/bench/faults/inject.sh"
+# shellcheck source=inject-4.sh
+. "$here/tests/bench/faults/inject-4.sh"
 
 hosts="web-1 web-2 db-1"
 services=$dir/services
-database() { timeout 10 psql -X -q -A -t -h "$services/db-1/run" -p 5432 -U kedge -d "${2:-portal}" -c "$1"; }
+database() { timeout 10 psql -w -X -q -A -t -h "$services/db-1/run" -p 5432 -U kedge -d "${2:-portal}" -c "$1"; }
 
 # The standing policy of a site that trusts it further than the quickstart does: restarts and configuration of the database, too.
 bench_policy() {
@@ -86,9 +90,9 @@ second_operator() {
 volumes() {
 	for host in $hosts; do
 		mkdir -p "$services/$host"
-		size=24m
-		[ "$host" = db-1 ] && size=200m
-		mount -t tmpfs -o "size=$size,mode=755" "faults-$host" "$services/$host" || die "no volume for $host: needs root and a mount namespace"
+		size=24m inodes=6000
+		[ "$host" = db-1 ] && size=200m inodes=20000
+		mount -t tmpfs -o "size=$size,nr_inodes=$inodes,mode=755" "faults-$host" "$services/$host" || die "no volume for $host: needs root and a mount namespace"
 	done
 }
 
@@ -141,6 +145,26 @@ sum() {
 	done
 	tree_line db-1 conf
 	printf 'db-1 records %s\n' "$(database 'SELECT md5(string_agg(r::text, chr(10) ORDER BY record_id)) FROM records r' 2>&1 | head -n 1)"
+	printf 'db-1 schema %s\n' "$({ as_kedge pg_dump -s portal | grep -v '^[-\\]'; as_kedge pg_dumpall -g | grep -v '^[-\\]'; } 2>&1 | sha256sum | cut -c 1-16)"
+	printf 'db-1 settings %s\n' "$(database 'SELECT md5(string_agg(name || setting, chr(10) ORDER BY name)) FROM pg_settings WHERE source IN ('\''configuration file'\'', '\''database'\'', '\''user'\'', '\''database user'\'', '\''global'\'')' 2>&1 | head -n 1)"
+}
+as_kedge() { program=$1; shift; PGOPTIONS='-c statement_timeout=5s -c lock_timeout=3s' timeout 10 "$(pg_bin)/$program" -h "$services/db-1/run" -p 5432 -U kedge -w "$@"; }
+
+# What no repair of another host's service touches: which process leads each service and since when, how much has been written, and what lies outside.
+begun() { # begun PID
+	if [ -n "$1" ] && [ -r "/proc/$1/stat" ]; then printf '%s since %s\n' "$1" "$(sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 20)"; else echo none; fi
+}
+marks() {
+	for host in web-1 web-2; do
+		printf '%s process %s\n' "$host" "$(begun "$(pgrep -o -f "^nginx: master process .*-c $services/$host/conf/nginx.conf")")"
+	done
+	printf 'db-1 process %s\n' "$(begun "$(head -n 1 "$services/db-1/data/postmaster.pid" 2>/dev/null)")"
+	printf 'db-1 pulses %s\n' "$(database 'SELECT count(*) FROM pulse' 2>/dev/null || echo 0)"
+	for host in web-1 web-2; do printf '%s tls %s\n' "$host" "$(cat "$services/$host"/tls/site.* 2>/dev/null | sha256sum | cut -c 1-16)"; done
+	printf 'outside programs %s\n' "$(cat "$services"/*/ctl "$dir"/agents/*/agent.yaml "$dir/controller/controller.yaml" "$dir"/*.yaml | sha256sum | cut -c 1-16)"
+	printf 'outside identities %s\n' "$(find "$dir/ca" "$dir/operator" "$dir/second" "$dir/controller/identity" -type f -name '*.[kp]e[ym]' | LC_ALL=C sort | xargs cat | sha256sum | cut -c 1-16)"
+	printf 'outside repository %s\n' "$(git -C "$services/site.git" for-each-ref | sha256sum | cut -c 1-16)"
+	printf 'outside names %s\n' "$(cd "$dir" && find . -maxdepth 1 | LC_ALL=C sort | sha256sum | cut -c 1-16)"
 }
 
 stop_hard() { # whatever holds the service's folder
@@ -181,12 +205,13 @@ sum)
 	sum
 	;;
 restore) postgres_choose_quietly; restore "$@" ;;
+marks) marks ;;
 end) end_fault ;;
-inject)
+before | inject)
 	# shellcheck source=/dev/null
 	. "$dir/ports"
 	name=$1 host=${2:-}
 	base=$services/$host
-	"fault_$name" ;;
-*) die "up, down, restore, inject, end or sum?" ;;
+	if [ "$verb" = inject ]; then "fault_$name"; else command -v "before_$name" >/dev/null || exit 3; "before_$name"; fi ;;
+*) die "up, down, restore, before, inject, end, sum or marks?" ;;
 esac
