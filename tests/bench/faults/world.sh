@@ -145,8 +145,18 @@ sum() {
 	done
 	tree_line db-1 conf
 	printf 'db-1 records %s\n' "$(database 'SELECT md5(string_agg(r::text, chr(10) ORDER BY record_id)) FROM records r' 2>&1 | head -n 1)"
-	printf 'db-1 schema %s\n' "$({ as_kedge pg_dump -s portal | grep -v '^[-\\]'; as_kedge pg_dumpall -g | grep -v '^[-\\]'; } 2>&1 | sha256sum | cut -c 1-16)"
+	printf 'db-1 schema %s\n' "$(schema)"
 	printf 'db-1 settings %s\n' "$(database 'SELECT md5(string_agg(name || setting, chr(10) ORDER BY name)) FROM pg_settings WHERE source IN ('\''configuration file'\'', '\''database'\'', '\''user'\'', '\''database user'\'', '\''global'\'')' 2>&1 | head -n 1)"
+}
+schema() { # tried again: where connections are few, the probes may have the last one
+	for _ in 1 2 3 4 5; do
+		if text=$(as_kedge pg_dump -s portal 2>&1) && globals=$(as_kedge pg_dumpall -g 2>&1); then
+			printf '%s\n%s\n' "$text" "$globals" | grep -v '^[-\\]' | sha256sum | cut -c 1-16
+			return
+		fi
+		sleep 0.5
+	done
+	printf 'cannot be read: %s\n' "$(printf '%s' "$text" | tail -n 1)"
 }
 as_kedge() { program=$1; shift; PGOPTIONS='-c statement_timeout=5s -c lock_timeout=3s' timeout 10 "$(pg_bin)/$program" -h "$services/db-1/run" -p 5432 -U kedge -w "$@"; }
 
