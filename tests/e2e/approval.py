@@ -5,70 +5,34 @@ No standing policy here.  A broken file opens an incident; a rollback is asked f
 key the host pins, and is undone as a normal change, with two.  A signature by a key that only the controller knows is refused by the host itself; so is an
 operator without the role, and whoever asked.  A halt stops what is new.
 """
-import json
 import os
-import pathlib
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 
-from world import BIN, DOMAIN, World, run
-
-failures = []
-
-
-def check(name, ok, detail=""):
-    print("%-74s %s" % (name, "ok" if ok else "FAILED %s" % detail), flush=True)
-    if not ok:
-        failures.append(name)
-
-
-class Kedge:
-    def __init__(self, w, name, identity):
-        self.file = w.dir / (name + ".yaml")
-        self.file.write_text("controller: https://127.0.0.1:%d\nname: main\ndomain: %s\nauthority: %s/ca/authority.pem\ncertificate: %s/cert.pem\nkey: %s/key.pem\n"
-                             % (w.operators, DOMAIN, w.dir, identity, identity))
-
-    def __call__(self, *words):
-        return subprocess.run([BIN / "kedge", "--config", self.file, *map(str, words)], capture_output=True, text=True, timeout=120)
-
-    def json(self, *words):
-        done = self(*words, "-o", "json")
-        if done.returncode != 0:
-            sys.exit("kedge %s: exit %d: %s" % (words, done.returncode, done.stderr))
-        return json.loads(done.stdout)
-
-
-def ssh_key(w, name):
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", w.dir / name)
-    return w.dir / name
-
+from world import DOMAIN, Kedge, World, check, failures
 
 def set_up(w, founder):
     os.chmod(w.dir, 0o755)
     (w.dir / "tree").mkdir()
     (w.dir / "tree/note").write_text("good\n")
-    pinned, second, other = ssh_key(w, "pinned"), ssh_key(w, "second"), ssh_key(w, "other")
-    run(BIN / "kedge", "ca", "issue", "operator", "ada", "--dir", w.dir / "ca", "--out", w.dir / "ada")
+    pinned, second, other = w.ssh_key("pinned"), w.ssh_key("second"), w.ssh_key("other")
+    w.operator("ada")
     founder("operator", "put", "founder", "--role", "admin", "--role", "approver", "--role", "responder", "--role", "viewer", "--public-key", str(pinned) + ".pub")
-    run(BIN / "kedge", "ca", "issue", "operator", "grace", "--dir", w.dir / "ca", "--out", w.dir / "grace")
+    w.operator("grace")
     founder("operator", "put", "grace", "--role", "approver", "--public-key", str(second) + ".pub")
     founder("operator", "put", "ada", "--role", "approver", "--public-key", str(pinned) + ".pub", "--public-key", str(other) + ".pub")
-    run(BIN / "kedge", "ca", "issue", "operator", "guest", "--dir", w.dir / "ca", "--out", w.dir / "guest")
+    w.operator("guest")
     founder("operator", "put", "guest", "--role", "viewer")
-    (w.dir / "agent/state").mkdir(parents=True)
-    run(BIN / "kedge", "ca", "issue", "host", "web-1", "--dir", w.dir / "ca", "--out", w.dir / "agent/state/identity")
-    (w.dir / "agent/state/identity/authority.pem").write_bytes((w.dir / "ca/authority.pem").read_bytes())
+    w.host("web-1", w.dir / "agent/state")
     (w.dir / "agent.yaml").write_text(
         "host: web-1\ndomain: %s\nstate_directory: %s/agent/state\nuser: nobody\ncontroller: { url: \"wss://127.0.0.1:%d\", name: main }\napprovers: [ \"%s\", \"%s\" ]\n"
         "drift_every: 1s\nservices:\n  notes:\n    components: { config: { paths: [ %s/tree ] } }\n"
         "    probes: [ { name: good, every: 1s, timeout: 900ms, rise: 1, fall: 2, exec: [ grep, -q, good, %s/tree/note ] } ]\n"
         "    rollback: { max_per_hour: 20 }\n    snapshots: { every: 0s }\n" % (DOMAIN, w.dir, w.agents, (w.dir / "pinned.pub").read_text().strip(), (w.dir / "second.pub").read_text().strip(), w.dir, w.dir))
-    with open(w.dir / "agent.log", "a") as log:
-        w.agent = subprocess.Popen([BIN / "kedge-agent", "run", "--config", w.dir / "agent.yaml"], stderr=log)
-    w.wait(lambda: any(h["state"] == "connected" for h in w.api("host")["items"]), "the agent")
+    w.agent = w.agent_of(w.dir)
+    w.wait(w.is_connected, "the agent")
     w.wait(lambda: [h["state"] for h in w.api("health")["items"]] == ["HEALTHY"], "health")
     check("a restore point on demand", founder("snapshot", "create", "notes", "web-1").returncode == 0)
     w.wait(lambda: w.api("snapshot")["items"], "the restore point")
@@ -179,7 +143,7 @@ def main():
         sys.exit(77)
     with tempfile.TemporaryDirectory(prefix="kedge-approval.", dir="/tmp") as folder:
         w = World(folder)
-        founder, ada, grace, guest = [Kedge(w, name, w.dir / folder) for name, folder in (("founder", "op"), ("ada", "ada"), ("grace", "grace"), ("guest", "guest"))]
+        founder, ada, grace, guest = [Kedge(w, name) for name in ("op", "ada", "grace", "guest")]
         try:
             set_up(w, founder)
             broken(w, founder, ada, guest)

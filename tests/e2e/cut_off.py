@@ -8,16 +8,7 @@ import sys
 import tempfile
 import time
 
-from world import BIN, DOMAIN, World, run
-
-failures = []
-
-
-def check(name, ok):
-    print("%-78s %s" % (name, "ok" if ok else "FAILED"), flush=True)
-    if not ok:
-        failures.append(name)
-
+from world import BIN, DOMAIN, Kedge, World, check, failures, run
 
 def enrol(w):
     (w.dir / "tree").mkdir()
@@ -32,26 +23,16 @@ def enrol(w):
         "    probes: [ { name: note, every: 1s, timeout: 900ms, age: { path: %s/tree/note, warn: 30d, critical: 60d } } ]\n"
         "  daemon:\n    probes: [ { name: alive, every: 1h, process: { pid_file: %s/pid } } ]\n"
         % (DOMAIN, w.dir, w.agents, w.dir, w.dir, w.dir, w.dir))
-    token = w.api("ca/token", {"name": "web-1", "role": "host"})
-    pem = run("openssl", "x509", "-in", w.dir / "ca/authority.pem", "-noout", "-fingerprint", "-sha256")
-    word = "kedge1.%s.%s.%s" % (token["enrolment"], token["secret"], pem.strip().split("=")[1].replace(":", "").lower())
-    run(BIN / "kedge-agent", "join", "--config", w.dir / "agent.yaml", "--token", word, "--authority", w.dir / "ca/authority.pem", "--controller",
-        "https://127.0.0.1:%d" % w.operators)
-    (w.dir / "kedge.yaml").write_text("controller: https://127.0.0.1:%d\nname: main\ndomain: %s\nauthority: %s/ca/authority.pem\n"
-                                      "certificate: %s/op/cert.pem\nkey: %s/op/key.pem\n" % (w.operators, DOMAIN, w.dir, w.dir, w.dir))
+    run(*w.join_words("web-1", w.dir))
+    w.founder = Kedge(w)
 
 
 def local(w, *words):
     return subprocess.run([BIN / "kedge-agent", *words, "--config", w.dir / "agent.yaml"], capture_output=True, text=True, timeout=60)
 
 
-def connected(w):
-    hosts = w.api("host")["items"]
-    return bool(hosts) and hosts[0]["state"] == "connected"
-
-
 def board(w):
-    rows = json.loads(run(BIN / "kedge", "--config", w.dir / "kedge.yaml", "recovery", "board", "-o", "json"))["rows"]
+    rows = w.founder.json("recovery", "board")["rows"]
     return next((r for r in rows if r["service"] == "notes"), {})
 
 
@@ -86,7 +67,7 @@ def by_hand(w):
     done = local(w, "rollback", "start", "notes", "--progressive")
     check("and progressively", done.returncode == 0 and (w.dir / "tree" / "note").read_text() == "good\n")
     w.start()
-    w.wait(lambda: connected(w), "the agent again", 30)
+    w.wait(w.is_connected, "the agent again", 30)
     w.wait(lambda: len(w.api("restoration")["items"]) == 2, "what was done by hand", 30)
     check("both stand in the controller's record", all(r["outcome"] == "ok" and r["host"] == "web-1" for r in w.api("restoration")["items"]))
     check("and on the trail, with a name", w.audited("rolled notes back on web-1 itself"))
@@ -100,10 +81,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="kedge-e2e-") as folder:
         w = World(folder)
         enrol(w)
-        with open(w.dir / "agent.log", "a") as log:
-            agent = subprocess.Popen([BIN / "kedge-agent", "run", "--config", w.dir / "agent.yaml"], stderr=log)
+        agent = w.agent_of(w.dir)
         try:
-            w.wait(lambda: connected(w), "the agent")
+            w.wait(w.is_connected, "the agent")
             practised(w)
             watched(w)
             by_hand(w)

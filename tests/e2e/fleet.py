@@ -13,8 +13,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from world import BIN, DOMAIN, World, run
-
+from world import BIN, DOMAIN, World
 AGENTS = int(sys.argv[2]) if len(sys.argv) > 2 else 20
 RESTARTS = int(sys.argv[3]) if len(sys.argv) > 3 else 2
 
@@ -24,11 +23,7 @@ def make(w, n):
     name = "web-%d" % n
     home = w.dir / name
     home.mkdir()
-    run(BIN / "kedge", "ca", "issue", "host", name, "--dir", w.dir / "ca", "--out", home / "issued")
-    (home / "state").mkdir(mode=0o700)
-    identity = home / "state/identity"
-    (home / "issued").rename(identity)
-    (identity / "authority.pem").write_bytes((w.dir / "ca/authority.pem").read_bytes())
+    w.host(name, home / "state")
     (home / "note").write_text("good\n")
     (home / "agent.yaml").write_text(
         "host: %s\ndomain: %s\nstate_directory: %s/state\nuser: nobody\ncontroller: { url: \"wss://127.0.0.1:%d\", name: main }\n"

@@ -22,16 +22,9 @@ if os.environ.get("KEDGE_UNSHARED") != "1":
 
 import killing
 from killing import call
-from world import World, run
+from world import World, check, failures, run
 
-failures = []
 DISK = 160 << 20
-
-
-def check(name, ok):
-    print("%-78s %s" % (name, "ok" if ok else "FAILED"), flush=True)
-    if not ok:
-        failures.append(name)
 
 
 def fill(w, leave):

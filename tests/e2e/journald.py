@@ -19,16 +19,9 @@ if os.environ.get("KEDGE_UNSHARED") != "1":
         sys.exit(77)
     os.execvpe("unshare", ["unshare", "-m", "--propagation", "private", sys.executable] + sys.argv, dict(os.environ, KEDGE_UNSHARED="1"))
 
-from world import BIN, DOMAIN, World, run
+from world import DOMAIN, World, check, failures, run
 
-failures = []
 JOURNAL = pathlib.Path("/run/log/journal") / pathlib.Path("/etc/machine-id").read_text().strip()
-
-
-def check(name, ok):
-    print("%-70s %s" % (name, "ok" if ok else "FAILED"), flush=True)
-    if not ok:
-        failures.append(name)
 
 
 def write(unit, *lines):
@@ -45,19 +38,16 @@ def patterns(w):
 
 
 def start_agent(w):
-    with open(w.dir / "agent.log", "a") as log:
-        w.agent = subprocess.Popen([BIN / "kedge-agent", "run", "--config", w.dir / "agent.yaml"], stderr=log)
+    w.agent = w.agent_of(w.dir)
     w.wait(lambda: (w.dir / "agent.log").read_text().count("ready: host") > w.begun, "the agent")
     w.begun += 1
-    w.wait(lambda: any(h["state"] == "connected" for h in w.api("host")["items"]), "its connection", 60)
+    w.wait(w.is_connected, "its connection", 60)
 
 
 def set_up(w):
     os.chmod(w.dir, 0o755)
     (w.dir / "tree").mkdir()
-    (w.dir / "agent/state").mkdir(parents=True)
-    run(BIN / "kedge", "ca", "issue", "host", "web-1", "--dir", w.dir / "ca", "--out", w.dir / "agent/state/identity")
-    (w.dir / "agent/state/identity/authority.pem").write_bytes((w.dir / "ca/authority.pem").read_bytes())
+    w.host("web-1", w.dir / "agent/state")
     (w.dir / "agent.yaml").write_text(
         "host: web-1\ndomain: %s\nstate_directory: %s/agent/state\nuser: nobody\ncontroller: { url: \"wss://127.0.0.1:%d\", name: main }\n"
         "services:\n  shop:\n    components: { config: { paths: [ %s/tree ] } }\n    logs: [ { journal: shop.service } ]\n" % (DOMAIN, w.dir, w.agents, w.dir))

@@ -6,19 +6,15 @@ controller or the agent is killed with SIGKILL and begun again.  Then the rollba
 one after `ok`, the broken one after `reverted`), every order must have taken effect once, and no report may be lost or told twice: the
 host's sequence goes on without a gap, and the audit trail verifies.  Default 8 rounds; `killing.py BIN 200` is the long form.
 """
-import base64
-import json
 import os
-import pathlib
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 
-from world import BIN, DOMAIN, World, run
+from world import DOMAIN, World, run
 
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 8
 SEED = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)
@@ -57,11 +53,6 @@ services:
 """ % (i, w.dir, i, w.dir, i) for i in range(SERVICES))
 
 
-def start_agent(w):
-    with open(w.dir / "agent.log", "a") as log:
-        w.agent = subprocess.Popen([BIN / "kedge-agent", "run", "--config", w.dir / "agent.yaml"], stderr=log)
-
-
 def call(w, path, body=None, seconds=30):
     """The API, whatever happens to the controller meanwhile; a POST carries its own idempotency in what it asks for."""
     until = time.monotonic() + seconds
@@ -82,18 +73,12 @@ def set_up(w):
         (w.dir / ("tree-%d" % i)).mkdir()
         (w.dir / ("tree-%d" % i) / "note").write_text("good\n")
     os.chmod(w.dir, 0o755)
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "founder", "-f", w.dir / "approval")
+    w.ssh_key("approval")
     call(w, "operator/put", {"name": "founder", "roles": ["viewer", "responder", "approver", "admin"], "keys": [(w.dir / "approval.pub").read_text().strip()]})
-    policy = w.dir / "policy.yaml"
-    policy.write_text(POLICY % time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86400)))
-    run("ssh-keygen", "-q", "-Y", "sign", "-f", w.dir / "approval", "-n", "kedge-policy", policy)
-    call(w, "policy/install", {"document": base64.b64encode(policy.read_bytes()).decode(), "signatures": [(w.dir / "policy.yaml.sig").read_text()]})
+    w.install_policy(w.dir / "approval", POLICY % time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86400)))
     (w.dir / "agent.yaml").write_text(agent_yaml(w))
-    token = call(w, "ca/token", {"name": "web-1", "role": "host"})
-    fingerprint = run("openssl", "x509", "-in", w.dir / "ca/authority.pem", "-noout", "-fingerprint", "-sha256").strip().split("=")[1].replace(":", "").lower()
-    run(BIN / "kedge-agent", "join", "--config", w.dir / "agent.yaml", "--token", "kedge1.%s.%s.%s" % (token["enrolment"], token["secret"], fingerprint),
-        "--authority", w.dir / "ca/authority.pem", "--controller", "https://127.0.0.1:%d" % w.operators)
-    start_agent(w)
+    run(*w.join_words("web-1", w.dir))
+    w.agent = w.agent_of(w.dir)
     w.wait(lambda: call(w, "host")["items"] and call(w, "host")["items"][0]["state"] == "connected", "the agent")
     points = {}
     for i in range(SERVICES):
@@ -117,7 +102,7 @@ def kill_and_begin(w, which):
         w.agent.kill()
         w.agent.wait()
         time.sleep(dice.random() * 0.2)
-        start_agent(w)
+        w.agent = w.agent_of(w.dir)
 
 
 def one_round(w, n, points, counts):

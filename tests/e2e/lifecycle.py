@@ -6,19 +6,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 
-from world import BIN, DOMAIN, World, run
-
-failures = []
-
-
-def check(name, ok):
-    print("%-78s %s" % (name, "ok" if ok else "FAILED"), flush=True)
-    if not ok:
-        failures.append(name)
-
+from world import BIN, DOMAIN, Kedge, World, check, failures, run
 
 class Manager:
     """What a service manager hears over NOTIFY_SOCKET (sd_notify(3))."""
@@ -39,11 +29,6 @@ class Manager:
             return False
 
 
-def start_agent(w):
-    with open(w.dir / "agent.log", "a") as log:
-        w.agent = subprocess.Popen([BIN / "kedge-agent", "run", "--config", w.dir / "agent.yaml"], stderr=log)
-
-
 def enrol(w):
     (w.dir / "tree").mkdir()
     (w.dir / "tree" / "note").write_text("good\n")
@@ -53,11 +38,7 @@ def enrol(w):
         "services:\n  notes:\n    components: { config: { paths: [ %s/tree ] } }\n"
         "    probes: [ { name: note, every: 1s, timeout: 900ms, age: { path: %s/tree/note, warn: 30d, critical: 60d } } ]\n"
         % (DOMAIN, w.dir, w.agents, w.dir, w.dir))
-    token = w.api("ca/token", {"name": "web-1", "role": "host"})
-    pem = run("openssl", "x509", "-in", w.dir / "ca/authority.pem", "-noout", "-fingerprint", "-sha256")
-    word = "kedge1.%s.%s.%s" % (token["enrolment"], token["secret"], pem.strip().split("=")[1].replace(":", "").lower())
-    join = [BIN / "kedge-agent", "join", "--config", w.dir / "agent.yaml", "--token", word, "--authority", w.dir / "ca/authority.pem", "--controller",
-            "https://127.0.0.1:%d" % w.operators]
+    join = w.join_words("web-1", w.dir)
     run(*join)
     key = w.dir / "agent/identity/key.pem"
     check("the host's key is made on the host, 0600", key.exists() and key.stat().st_mode & 0o777 == 0o600)
@@ -71,17 +52,12 @@ def serial(w):
     return run("openssl", "x509", "-in", w.dir / "agent/identity/cert.pem", "-noout", "-serial").strip()
 
 
-def connected(w):
-    hosts = w.api("host")["items"]
-    return bool(hosts) and hosts[0]["state"] == "connected"
-
-
 def agent(w):
     first = serial(w)
     check("the controller says when it is ready", w.manager.hears("READY=1"))
-    start_agent(w)
+    w.agent = w.agent_of(w.dir)
     check("the agent says when it is ready", w.manager.hears("READY=1"))
-    w.wait(lambda: connected(w), "the agent")
+    w.wait(w.is_connected, "the agent")
     check("an enrolled agent connects", True)
     second = subprocess.run([BIN / "kedge-agent", "run", "--config", w.dir / "agent.yaml"], capture_output=True, text=True, timeout=30)
     check("a second agent on the same state is refused, by name of the first", second.returncode != 0 and str(w.agent.pid) in second.stderr)
@@ -90,18 +66,17 @@ def agent(w):
     # Its certificate lives so short here that two thirds of its life are over at once.
     w.wait(lambda: serial(w) != first, "a renewed certificate", 100)
     check("the certificate is renewed over the live connection", "a new certificate is in use" in (w.dir / "agent.log").read_text())
-    w.wait(lambda: connected(w), "the agent, renewed")
+    w.wait(w.is_connected, "the agent, renewed")
     issued = [c for c in w.api("ca?limit=100")["items"] if c.get("name") == "web-1"]
     check("every certificate stands in the controller's list", len(issued) >= 2)
 
 
 def revoke(w):
     """By its file: a new store does not know every certificate (and one may have been renewed this moment: those that it knows, too)."""
-    (w.dir / "kedge.yaml").write_text("controller: https://127.0.0.1:%d\nname: main\ndomain: %s\nauthority: %s/ca/authority.pem\n"
-                                      "certificate: %s/op/cert.pem\nkey: %s/op/key.pem\n" % (w.operators, DOMAIN, w.dir, w.dir, w.dir))
+    founder = Kedge(w)
     for which in [w.dir / "agent/identity/cert.pem"] + [c["serial"] for c in w.api("ca?limit=100")["items"] if c.get("name") == "web-1"]:
-        run(BIN / "kedge", "--config", w.dir / "kedge.yaml", "ca", "revoke", which, "e2e")
-    w.wait(lambda: not connected(w), "the end of the revoked connection", 15)
+        run(BIN / "kedge", "--config", founder.file, "ca", "revoke", which, "e2e")
+    w.wait(lambda: not w.is_connected(), "the end of the revoked connection", 15)
     check("revoking its certificate ends its live connection", True)
     w.wait(lambda: "revoked" in (w.dir / "controller.log").read_text(), "the refusal at the next handshake", 30)
     check("and the next handshake is refused", True)

@@ -17,7 +17,7 @@ if os.environ.get("KEDGE_UNSHARED") != "1":
         sys.exit(77)
     os.execvpe("unshare", ["unshare", "-n", sys.executable] + sys.argv, dict(os.environ, KEDGE_UNSHARED="1"))
 
-from world import BIN, DOMAIN, World, run
+from world import BIN, DOMAIN, Kedge, World, check, failures, run
 
 PATIENCE = 5  # seconds
 LOOPBACK = """import fcntl, socket, struct, sys
@@ -26,38 +26,17 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
     flags = struct.unpack("16sh", fcntl.ioctl(s, 0x8913, struct.pack("16sh", b"lo", 0)))[1]
     fcntl.ioctl(s, 0x8914, struct.pack("16sh", b"lo", flags | 1 if up else flags & ~1))
 """
-failures = []
-
-
-def check(name, ok, detail=""):
-    print("%-78s %s" % (name, "ok" if ok else "FAILED %s" % detail), flush=True)
-    if not ok:
-        failures.append(name)
-
-
-class Kedge:
-    def __init__(self, w, name):
-        self.file = w.dir / (name + ".yaml")
-        self.file.write_text("controller: https://127.0.0.1:%d\nname: main\ndomain: %s\nauthority: %s/ca/authority.pem\ncertificate: %s/%s/cert.pem\n"
-                             "key: %s/%s/key.pem\n" % (w.operators, DOMAIN, w.dir, w.dir, name, w.dir, name))
-
-    def __call__(self, *words):
-        return subprocess.run([BIN / "kedge", "--config", self.file, *map(str, words)], capture_output=True, text=True, timeout=120)
-
-
 def set_up(w):
     os.chmod(w.dir, 0o755)
     w.note = w.dir / "net" / "state"
     w.note.parent.mkdir()
     w.note.write_text("down\n")
-    founder = Kedge(w, "op")
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ada", "-f", w.dir / "pinned")
-    run(BIN / "kedge", "ca", "issue", "operator", "ada", "--dir", w.dir / "ca", "--out", w.dir / "ada")
+    founder = Kedge(w)
+    w.ssh_key("pinned")
+    w.operator("ada")
     founder("operator", "put", "ada", "--role", "approver", "--public-key", w.dir / "pinned.pub")
     founder("operator", "put", "founder", "--role", "admin", "--role", "responder", "--role", "viewer")
-    (w.dir / "agent/state").mkdir(parents=True)
-    run(BIN / "kedge", "ca", "issue", "host", "web-1", "--dir", w.dir / "ca", "--out", w.dir / "agent/state/identity")
-    (w.dir / "agent/state/identity/authority.pem").write_bytes((w.dir / "ca/authority.pem").read_bytes())
+    w.host("web-1", w.dir / "agent/state")
     (w.dir / "lo.py").write_text(LOOPBACK)
     (w.dir / "agent.yaml").write_text(
         "host: web-1\ndomain: %s\nstate_directory: %s/agent/state\nuser: nobody\ncontroller: { url: \"wss://127.0.0.1:%d\", name: main }\napprovers: [ \"%s\" ]\n"
@@ -65,9 +44,8 @@ def set_up(w):
         "    probes: [ { name: there, every: 1s, timeout: 900ms, age: { path: %s, warn: 30d, critical: 60d } } ]\n"
         "    rollback: { max_per_hour: 20, confirm_within: %ds }\n    snapshots: { every: 0s }\n"
         % (DOMAIN, w.dir, w.agents, (w.dir / "pinned.pub").read_text().strip(), w.dir, sys.executable, w.dir, w.note, w.note, PATIENCE))
-    with open(w.dir / "agent.log", "a") as log:
-        w.agent = subprocess.Popen([BIN / "kedge-agent", "run", "--config", w.dir / "agent.yaml"], stderr=log)
-    w.wait(lambda: any(h["state"] == "connected" for h in w.api("host")["items"]), "the agent")
+    w.agent = w.agent_of(w.dir)
+    w.wait(w.is_connected, "the agent")
     w.wait(lambda: [h["state"] for h in w.api("health")["items"]] == ["HEALTHY"], "health")
     return founder
 
@@ -133,7 +111,7 @@ def main():
                   order["outcome"] == "reverted" and "cut this host off" in order.get("text", ""), order)
             check("the host is in the state before", w.note.read_text() == "now\n")
             approving.wait(60)
-            w.wait(lambda: any(h["state"] == "connected" for h in w.api("host")["items"]), "the agent", 60)
+            w.wait(w.is_connected, "the agent", 60)
             approving = ordered(w, founder, ada, calm)
             w.wait(lambda: ended(w, 2), "the end of the second", 60)
             check("one that leaves the way open is confirmed and stays", ended(w, 2)["outcome"] == "ok" and w.note.read_text() == "calm\n", newest(w, "order"))

@@ -1,4 +1,5 @@
 """tests/e2e/world.py: a real controller on loopback, with a real authority, for the tests beside it."""
+import base64
 import json
 import os
 import pathlib
@@ -22,10 +23,38 @@ def run(*argv, **more):
     return done.stdout
 
 
+failures = []
+
+
+def check(name, ok, detail=""):
+    """One line of what the test found; failures ends its run badly."""
+    print("%-84s %s" % (name, "ok" if ok else "FAILED %s" % detail), flush=True)
+    if not ok:
+        failures.append(name)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+class Kedge:
+    """The command line of one operator of a world, whose identity lies in a folder of that name there."""
+
+    def __init__(self, w, name="op"):
+        self.file = w.dir / ("cli-%s.yaml" % name)
+        self.file.write_text("controller: https://127.0.0.1:%d\nname: main\ndomain: %s\nauthority: %s/ca/authority.pem\ncertificate: %s/cert.pem\nkey: %s/key.pem\n"
+                             % (w.operators, DOMAIN, w.dir, w.dir / name, w.dir / name))
+
+    def __call__(self, *words, timeout=120):
+        return subprocess.run([BIN / "kedge", "--config", self.file, *map(str, words)], capture_output=True, text=True, timeout=timeout)
+
+    def json(self, *words):
+        done = self(*words, "-o", "json")
+        if done.returncode != 0:
+            sys.exit("kedge %s: exit %d: %s" % (words, done.returncode, done.stderr))
+        return json.loads(done.stdout)
 
 
 class World:
@@ -54,6 +83,44 @@ class World:
         """True: it stopped cleanly."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(20) == 0
+
+    def operator(self, name):
+        """An identity for one more operator."""
+        run(BIN / "kedge", "ca", "issue", "operator", name, "--dir", self.dir / "ca", "--out", self.dir / name)
+
+    def ssh_key(self, name):
+        """A key to approve with: its path; the public half beside it, as ssh-keygen names it."""
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", self.dir / name)
+        return self.dir / name
+
+    def host(self, name, state):
+        """A host's identity, made offline, in its state directory."""
+        state.mkdir(parents=True, mode=0o700)
+        run(BIN / "kedge", "ca", "issue", "host", name, "--dir", self.dir / "ca", "--out", state / "identity")
+        (state / "identity/authority.pem").write_bytes((self.dir / "ca/authority.pem").read_bytes())
+
+    def join_words(self, name, home):
+        """What enrols a host with a one-time token, as a command."""
+        token = self.api("ca/token", {"name": name, "role": "host"})
+        fingerprint = run("openssl", "x509", "-in", self.dir / "ca/authority.pem", "-noout", "-fingerprint", "-sha256").strip().split("=")[1].replace(":", "").lower()
+        return [BIN / "kedge-agent", "join", "--config", home / "agent.yaml", "--token", "kedge1.%s.%s.%s" % (token["enrolment"], token["secret"], fingerprint),
+                "--authority", self.dir / "ca/authority.pem", "--controller", "https://127.0.0.1:%d" % self.operators]
+
+    def agent_of(self, home):
+        """Begin the agent whose agent.yaml lies there; it writes to agent.log beside it."""
+        with open(home / "agent.log", "a") as log:
+            return subprocess.Popen([BIN / "kedge-agent", "run", "--config", home / "agent.yaml"], stderr=log)
+
+    def is_connected(self):
+        """Some host is."""
+        return any(h["state"] == "connected" for h in self.api("host")["items"])
+
+    def install_policy(self, key, text):
+        """A standing policy, signed."""
+        policy = self.dir / "policy.yaml"
+        policy.write_text(text)
+        run("ssh-keygen", "-q", "-Y", "sign", "-f", key, "-n", "kedge-policy", policy)
+        self.api("policy/install", {"document": base64.b64encode(policy.read_bytes()).decode(), "signatures": [(self.dir / "policy.yaml.sig").read_text()]})
 
     def wait(self, condition, what, seconds=15):
         until = time.monotonic() + seconds

@@ -18,7 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "e2e"))
-from world import BIN, DOMAIN, World, run  # noqa: E402
+from world import BIN, DOMAIN, World  # noqa: E402
 
 HOSTS, LINES, FAULTS = [int(a) for a in sys.argv[2:5]] + [50, 1000, 8][len(sys.argv[2:5]):]
 TICKS = 5  # times a second that a log grows
@@ -30,10 +30,7 @@ FAULT = "ERROR cannot read the note: No such file or directory (request %d of %d
 def make(w, n):
     name, home = "web-%d" % n, w.dir / ("web-%d" % n)
     home.mkdir()
-    run(BIN / "kedge", "ca", "issue", "host", name, "--dir", w.dir / "ca", "--out", home / "issued")
-    (home / "state").mkdir(mode=0o700)
-    (home / "issued").rename(home / "state/identity")
-    (home / "state/identity/authority.pem").write_bytes((w.dir / "ca/authority.pem").read_bytes())
+    w.host(name, home / "state")
     (home / "conf").mkdir()
     (home / "conf/note").write_text("good\n")
     (home / "app.log").touch()
