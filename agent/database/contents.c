@@ -9,13 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/database/guard.h"
 #include "agent/database/internal.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/file.h"
-#include "shared/base/log.h"
 #include "shared/base/text.h"
 
-#define MARK "PG_VERSION"
+#define MARK GUARD_MARK
 enum { LIST_FILE_MAX = CONTENTS_ENTRIES_MAX * (NAME_MAX + 32) };
 
 struct entry { /* of the first level */
@@ -42,12 +42,6 @@ static uint64_t inode_at(int folder, const char *name)
 {
 	struct stat st;
 	return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
-}
-
-uint64_t contents_mark(const char *folder)
-{
-	CLEANUP(cleanup_fd) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? 0 : inode_at(fd, MARK);
 }
 
 /* What is ours and the file system's own stays. */
@@ -185,47 +179,78 @@ static enum err_code sync_both(const struct contents *c, struct err *reterr)
 		   : err_sys(reterr, errno, "%s cannot be synced", c->data);
 }
 
+/* What tells which of the two is in place comes by one rename, when everything else has come and is durable: by it the
+ * guard is down, too.  Then the other's goes where its own is. */
+static enum err_code turn(const struct contents *c, struct err *reterr)
+{
+	if (!inode_at(c->data_fd, MARK) && inode_at(c->other_fd, MARK) &&
+	    renameat2(c->other_fd, MARK, c->data_fd, MARK, RENAME_NOREPLACE) != 0)
+		return err_sys(reterr, errno, "%s/" MARK " cannot be put in place", c->data);
+	enum err_code rc = sync_both(c, reterr);
+	if (rc != ERR_OK || !inode_at(c->data_fd, GUARD_HELD))
+		return rc;
+	if (renameat2(c->data_fd, GUARD_HELD, c->other_fd, MARK, RENAME_NOREPLACE) != 0)
+		return err_sys(reterr, errno, "%s/" MARK " cannot be put aside", c->data);
+	return sync_both(c, reterr);
+}
+
 static enum err_code exchange_all(const struct contents *c, bool forward, struct err *reterr)
 {
-	const struct entry *mark = NULL;
 	enum err_code rc = ERR_OK;
-	for (size_t i = 0; rc == ERR_OK && i < c->count; i++) {
-		if (strcmp(c->all[i].name, MARK) == 0)
-			mark = &c->all[i];
-		else
+	for (size_t i = 0; rc == ERR_OK && i < c->count; i++)
+		if (strcmp(c->all[i].name, MARK) != 0)
 			rc = exchange(c, &c->all[i], forward, reterr);
-	}
-	if (rc == ERR_OK)
-		rc = sync_both(c, reterr); /* the mark never says what is not so */
-	if (rc == ERR_OK && mark)
-		rc = exchange(c, mark, forward, reterr);
-	return rc == ERR_OK ? sync_both(c, reterr) : rc;
+	return rc == ERR_OK ? sync_both(c, reterr) : rc; /* the mark never says what is not so */
+}
+
+static uint64_t theirs_of(const struct contents *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (strcmp(c->all[i].name, MARK) == 0)
+			return c->all[i].theirs;
+	return 0;
 }
 
 static enum err_code swap(struct contents *c, struct err *reterr)
 {
-	struct err why = ERR_INIT;
 	enum err_code rc = know(c, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	uint64_t theirs = 0;
-	for (size_t i = 0; i < c->count; i++)
-		if (strcmp(c->all[i].name, MARK) == 0)
-			theirs = c->all[i].theirs;
+	uint64_t theirs = theirs_of(c), held = inode_at(c->data_fd, GUARD_HELD);
 	if (!theirs)
 		return err_set(reterr, ERR_CORRUPT, "%s is no data directory: it has no " MARK, c->other);
-	bool forward = inode_at(c->data_fd, MARK) != theirs;
-	rc = exchange_all(c, forward, reterr);
-	if (rc == ERR_OK || !forward)
-		return rc;
-	if (exchange_all(c, false, &why) != ERR_OK) {
-		log_error("database", "%s stands between two states: %s", c->data, why.msg);
-		(void)renameat2(c->other_fd, MARK, c->data_fd, MARK, RENAME_EXCHANGE); /* whoever asks is told so */
-	}
-	return rc;
+	rc = exchange_all(c, held != theirs, reterr);
+	return rc == ERR_OK ? turn(c, reterr) : rc;
 }
 
-enum err_code contents_swap(const char *data, const char *other, struct err *reterr)
+/* One that was killed in the middle of turn(). */
+static enum err_code settle(struct contents *c, struct err *reterr)
+{
+	return inode_at(c->data_fd, MARK) ? turn(c, reterr) : ERR_OK;
+}
+
+/* What was in place when it began is there again, and its mark; also when the other's had come already. */
+static enum err_code back(struct contents *c, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	enum err_code rc = list_path(c->other, path, reterr);
+	if (rc != ERR_OK || !file_exists(path))
+		return rc == ERR_OK ? guard_lower(c->data, reterr) : rc;
+	rc = know(c, reterr);
+	if (rc == ERR_OK)
+		rc = settle(c, reterr);
+	if (rc == ERR_OK)
+		rc = guard_raise(c->data, reterr);
+	if (rc == ERR_OK)
+		rc = exchange_all(c, false, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	uint64_t held = inode_at(c->data_fd, GUARD_HELD);
+	return held && held == theirs_of(c) ? turn(c, reterr) : guard_lower(c->data, reterr);
+}
+
+static enum err_code with_both(const char *data, const char *other,
+    enum err_code (*act)(struct contents *c, struct err *reterr), struct err *reterr)
 {
 	CLEANUP(cleanup_fd) int data_fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP(cleanup_fd) int other_fd = open(other, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -233,7 +258,22 @@ enum err_code contents_swap(const char *data, const char *other, struct err *ret
 	if (data_fd < 0 || other_fd < 0)
 		return err_sys(reterr, errno, "%s cannot be exchanged with %s", data, other);
 	struct contents c = {data, other, data_fd, other_fd, all, 0};
-	return all ? swap(&c, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
+	return all ? act(&c, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
+}
+
+enum err_code contents_swap(const char *data, const char *other, struct err *reterr)
+{
+	return with_both(data, other, swap, reterr);
+}
+
+enum err_code contents_back(const char *data, const char *other, struct err *reterr)
+{
+	return with_both(data, other, back, reterr);
+}
+
+enum err_code contents_settle(const char *data, const char *other, struct err *reterr)
+{
+	return with_both(data, other, settle, reterr);
 }
 
 enum err_code contents_forget(const char *other, struct err *reterr)

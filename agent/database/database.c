@@ -32,7 +32,7 @@ const struct adapter *adapter_of(const struct service_config *s)
 			     : NULL;
 }
 
-static const char *place_of(const struct service_config *s)
+const char *adapter_place(const struct service_config *s)
 {
 	return component_database_path(s->components.database);
 }
@@ -106,7 +106,7 @@ enum err_code database_snapshot_stopped(struct repo *r, const struct service_con
 	if (database_running(service))
 		return err_set(reterr, ERR_STATE,
 		    "the database of %s still runs: its files cannot be copied as they lie", service->name);
-	return adapter_of(service)->snapshot_still(&j, place_of(service), ret, reterr);
+	return adapter_of(service)->snapshot_still(&j, adapter_place(service), ret, reterr);
 }
 
 enum err_code database_thaw_leftover(
@@ -116,22 +116,6 @@ enum err_code database_thaw_leftover(
 }
 
 /* ---- the way back ---- */
-
-/* A folder that is a mount point cannot take another's place; what is in it can. */
-static bool by_contents(const struct service_config *service)
-{
-	return adapter_of(service)->by_contents && contents_needed(place_of(service));
-}
-
-static enum err_code beside(
-    const struct service_config *service, const char *token, char *out, size_t size, struct err *reterr)
-{
-	if (!adapter_of(service))
-		return err_set(reterr, ERR_NOT_FOUND, "%s has no database", service->name);
-	if (!text_format(out, size, "%s%s.kedge-%s", place_of(service), by_contents(service) ? "/" : "", token))
-		return err_set(reterr, ERR_LIMIT, "%s is too long a path", place_of(service));
-	return ERR_OK;
-}
 
 /* Room for it, on the data directory's own file system. */
 static enum err_code check_place(
@@ -179,8 +163,8 @@ enum err_code database_choose(const struct snapshot *s, const struct service_con
 	char path[PATH_LIMIT];
 	if (!kind)
 		return err_set(reterr, ERR_NOT_FOUND, "%s has no database", service->name);
-	enum err_code rc = check_place(s, kind, place_of(service), by_contents(service), &why);
-	bool short_of_room = rc == ERR_FULL && kind->places && is_folder(place_of(service));
+	enum err_code rc = check_place(s, kind, adapter_place(service), adapter_by_contents(service), &why);
+	bool short_of_room = rc == ERR_FULL && kind->places && is_folder(adapter_place(service));
 	if (rc != ERR_OK && !short_of_room)
 		return err_set(reterr, rc, "%s", why.msg);
 	*ret = short_of_room ? DATABASE_IN_PLACE : DATABASE_BESIDE;
@@ -188,7 +172,8 @@ enum err_code database_choose(const struct snapshot *s, const struct service_con
 	if (!short_of_room)
 		return ERR_OK;
 	/* Nothing is written through a symlink. */
-	if (text_format(path, sizeof path, "%s/pg_wal", place_of(service)) && postgres_of(service) && !is_folder(path))
+	if (text_format(path, sizeof path, "%s/pg_wal", adapter_place(service)) && postgres_of(service) &&
+	    !is_folder(path))
 		return err_set(reterr, ERR_FULL,
 		    "%s; and %s is no folder of its own, so that it cannot be done in place", why.msg, path);
 	*strchrnul(why.msg, ';') = '\0';
@@ -291,10 +276,10 @@ enum err_code database_settings(const struct snapshot *s, const char *state_dire
 enum err_code database_settle_in_place(
     const char *state_directory, const struct service_config *service, const char *settings, struct err *reterr)
 {
-	enum err_code rc = settings ? recovery_prepare(place_of(service), settings, reterr) : ERR_OK;
+	enum err_code rc = settings ? recovery_prepare(adapter_place(service), settings, reterr) : ERR_OK;
 	if (rc == ERR_OK && postgres_of(service))
-		rc = tablespaces_own(place_of(service), reterr);
-	return rc == ERR_OK ? give_archive(state_directory, service, place_of(service), reterr) : rc;
+		rc = tablespaces_own(adapter_place(service), reterr);
+	return rc == ERR_OK ? give_archive(state_directory, service, adapter_place(service), reterr) : rc;
 }
 
 enum err_code database_stage(struct snapshot *s, const char *state_directory, const struct service_config *service,
@@ -303,14 +288,14 @@ enum err_code database_stage(struct snapshot *s, const char *state_directory, co
 	char to[PATH_LIMIT];
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(SETTINGS_MAX);
 	enum err_code rc =
-	    arena ? beside(service, token, to, sizeof to, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
+	    arena ? adapter_beside(service, token, to, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 	if (rc == ERR_OK)
-		rc = check_place(s, adapter_of(service), place_of(service), by_contents(service), reterr);
+		rc = check_place(s, adapter_of(service), adapter_place(service), adapter_by_contents(service), reterr);
 	if (rc == ERR_OK && !settings)
 		rc = database_settings(s, state_directory, service, arena, &settings, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	rc = restore_beside(s, adapter_of(service), place_of(service), to, settings, arena, reterr);
+	rc = restore_beside(s, adapter_of(service), adapter_place(service), to, settings, arena, reterr);
 	if (rc == ERR_OK)
 		rc = give_archive(state_directory, service, to, reterr);
 	if (rc != ERR_OK)
@@ -382,11 +367,11 @@ bool database_running(const struct service_config *service)
 {
 	const struct adapter *kind = adapter_of(service);
 	struct stat place;
-	if (!kind || stat(place_of(service), &place) != 0)
+	if (!kind || stat(adapter_place(service), &place) != 0)
 		return false;
 	char real[PATH_LIMIT], self[PROC_PATH];
 	text_format(self, sizeof self, "%d", (int)getpid());
-	if (!realpath(place_of(service), real))
+	if (!realpath(adapter_place(service), real))
 		return true; /* who cannot look must assume */
 	CLEANUP(cleanup_dir) DIR *proc = opendir("/proc");
 	bool found = !proc;
@@ -395,82 +380,6 @@ bool database_running(const struct service_config *service)
 			found = kind->program ? works_in(e->d_name, &place) && is_server(kind, e->d_name)
 					      : has_open(e->d_name, real);
 	return found;
-}
-
-enum err_code database_snapshot_aside(struct repo *r, const struct service_config *service, const char *token,
-    const struct snapshot_options *o, const char *work_directory, struct arena *arena, struct snapshot_summary *ret,
-    struct err *reterr)
-{
-	struct adapter_job j = {r, service, o, work_directory, arena};
-	char path[PATH_LIMIT];
-	enum err_code rc = beside(service, token, path, sizeof path, reterr);
-	return rc == ERR_OK ? adapter_of(service)->snapshot_still(&j, path, ret, reterr) : rc;
-}
-
-bool database_staged(const struct service_config *service, const char *token)
-{
-	char path[PATH_LIMIT];
-	return beside(service, token, path, sizeof path, NULL) == ERR_OK && file_exists(path);
-}
-
-uint64_t database_inode(const struct service_config *service, const char *token)
-{
-	char path[PATH_LIMIT];
-	struct stat st;
-	if (token && beside(service, token, path, sizeof path, NULL) != ERR_OK)
-		return 0;
-	const char *which = token ? path : adapter_of(service) ? place_of(service) : "";
-	if (adapter_of(service) && by_contents(service))
-		return contents_mark(which);
-	return stat(which, &st) == 0 ? st.st_ino : 0;
-}
-
-/* Both there: exchanged in one act.  One of them: it takes the other's place (the data directory may be gone for good).
- */
-enum err_code database_swap(const struct service_config *service, const char *token, struct err *reterr)
-{
-	char other[PATH_LIMIT], parent[PATH_LIMIT];
-	enum err_code rc = beside(service, token, other, sizeof other, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	const struct adapter *kind = adapter_of(service);
-	const char *data = place_of(service);
-	if (database_running(service))
-		return err_set(
-		    reterr, ERR_STATE, "the database of %s still runs: its files cannot be replaced", service->name);
-	if (kind->swap_else)
-		rc = kind->swap_else(other, database_inode(service, NULL), database_inode(service, token), reterr);
-	if (rc != ERR_OK)
-		return rc;
-	if (by_contents(service))
-		return contents_swap(data, other, reterr);
-	tree_parent(data, parent);
-	bool has_data = file_exists(data), has_other = file_exists(other);
-	if (kind->before_swap && has_data)
-		rc = kind->before_swap(data, other, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	int failed = has_data && has_other ? renameat2(AT_FDCWD, other, AT_FDCWD, data, RENAME_EXCHANGE)
-		     : has_other           ? rename(other, data)
-					   : rename(data, other);
-	if (failed)
-		return err_sys(reterr, errno, "%s cannot be exchanged with %s", data, other);
-	if (kind->after_swap)
-		rc = kind->after_swap(data, other, reterr);
-	return rc == ERR_OK ? file_sync_dir(parent, reterr) : rc;
-}
-
-enum err_code database_discard(const struct service_config *service, const char *token, struct err *reterr)
-{
-	char path[PATH_LIMIT], part[PATH_LIMIT];
-	enum err_code rc = beside(service, token, path, sizeof path, reterr);
-	if (rc == ERR_OK && text_format(part, sizeof part, "%s.part", path)) /* killed while it was restored there */
-		rc = tree_remove(part, reterr);
-	if (rc == ERR_OK && adapter_of(service)->discard)
-		rc = adapter_of(service)->discard(path, reterr);
-	if (rc == ERR_OK)
-		rc = tree_remove(path, reterr);
-	return rc == ERR_OK ? contents_forget(path, reterr) : rc;
 }
 
 /* ---- practised ---- */

@@ -91,8 +91,14 @@ ERR_CHECK enum err_code database_settle(const struct service_config *service, st
 /* Is a server of this data directory running?  (a process of the server works in it, whatever the pid file says) */
 bool database_running(const struct service_config *service);
 /* Exchange data directory and staged tree, durably; where one of them is not there, the other takes its place.  The
- * server must be stopped: ERR_STATE.  Called again, it changes them back. */
+ * server must be stopped: ERR_STATE.  Called again, it changes them back.  Where that takes more than one rename no
+ * server starts from it meanwhile, whoever starts it (guard.h); killed, the same call goes on in the same direction;
+ * after an error all is as it was, or, if even that fails, still guarded: database_swap_undo(), or the same again. */
 ERR_CHECK enum err_code database_swap(const struct service_config *service, const char *token, struct err *reterr);
+/* Of a swap that was not gone through with: what was in place before is, and may start.  Not begun: ERR_OK. */
+ERR_CHECK enum err_code database_swap_undo(const struct service_config *service, const char *token, struct err *reterr);
+/* A swap stands half way: no server starts there until it is ended, or undone. */
+bool database_is_shut(const struct service_config *service);
 /* Remove what stands beside the data directory under this token. */
 ERR_CHECK enum err_code database_discard(const struct service_config *service, const char *token, struct err *reterr);
 bool database_staged(const struct service_config *service, const char *token);

@@ -40,8 +40,11 @@ struct adapter {
 	 * own places.  NULL: all do. */
 	enum err_code (*stage_else)(struct snapshot *s, const char *place, const char *other, struct arena *arena,
 	    const char *const **ret_paths, struct err *reterr);
-	/* In the direction in which the two are about to be exchanged, by their inodes.  NULL: nothing. */
+	/* All else of it, and its way back (tablespaces.h): is there anything; in the direction in which the two are
+	 * about to be exchanged, by their inodes; as it was.  NULL: nothing. */
+	bool (*else_listed)(const char *other);
 	enum err_code (*swap_else)(const char *other, uint64_t here, uint64_t there, struct err *reterr);
+	enum err_code (*else_back)(const char *other, uint64_t here, bool *ret_theirs, struct err *reterr);
 	/* Bytes and entries of it on other file systems than place's are not counted.  NULL: all are there. */
 	enum err_code (*room)(
 	    const struct snapshot *s, const char *place, uint64_t *bytes, uint64_t *entries, struct err *reterr);
@@ -64,6 +67,12 @@ struct adapter {
 extern const struct adapter adapter_postgres, adapter_sqlite, adapter_redis, adapter_mariadb, adapter_exec;
 /* NULL: this service has no database. */
 const struct adapter *adapter_of(const struct service_config *s);
+const char *adapter_place(const struct service_config *s);
+/* Its folder is a mount point, and what is in it is exchanged (contents.h). */
+bool adapter_by_contents(const struct service_config *s);
+/* Where a tree of this token stands beside it. */
+ERR_CHECK enum err_code adapter_beside(
+    const struct service_config *s, const char *token, char out[PATH_LIMIT], struct err *reterr);
 
 /* <work>/<service>, empty, owned as like is; the lock keeps others out while *ret_lock is open. */
 ERR_CHECK enum err_code adapter_folder(

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/database/contents.h"
+#include "agent/database/guard.h"
 #include "agent/database/internal.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/file.h"
@@ -49,7 +50,7 @@ static bool push(struct list *all, struct tablespace t)
 static enum err_code version_of(const char *data, char out[VERSION_TEXT], struct err *reterr)
 {
 	char path[PATH_LIMIT], text[VERSION_TEXT] = "";
-	enum err_code rc = tree_join(data, "PG_VERSION", path, reterr);
+	enum err_code rc = tree_join(data, guard_is_up(data) ? GUARD_HELD : GUARD_MARK, path, reterr);
 	CLEANUP(cleanup_file) FILE *f = rc == ERR_OK ? fopen(path, "re") : NULL;
 	if (rc == ERR_OK && (!f || !fgets(text, 8, f)))
 		rc = err_sys(reterr, f ? EIO : errno, "%s", path);
@@ -399,11 +400,27 @@ enum err_code tablespaces_swap(const char *other, uint64_t here, uint64_t there,
 	rc = know(&spaces, here, there, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	bool forward = here != spaces.there;
-	rc = exchange_all(&spaces, forward, reterr);
-	if (rc != ERR_OK && forward)
-		(void)!exchange_all(&spaces, false, NULL);
-	return rc;
+	return exchange_all(&spaces, here != spaces.there, reterr);
+}
+
+bool tablespaces_listed(const char *other)
+{
+	char path[PATH_LIMIT];
+	return text_format(path, sizeof path, "%s.spaces", other) && file_exists(path);
+}
+
+enum err_code tablespaces_back(const char *other, uint64_t here, bool *ret_theirs, struct err *reterr)
+{
+	CLEANUP(spaces_done) struct spaces spaces;
+	struct err none = ERR_INIT;
+	enum err_code rc = spaces_init(&spaces, other, reterr);
+	*ret_theirs = false;
+	if (rc == ERR_OK && (rc = spaces_read(&spaces, &none)) != ERR_OK)
+		return rc == ERR_NOT_FOUND ? ERR_OK : err_set(reterr, rc, "%s", none.msg);
+	if (rc != ERR_OK || (!spaces.here && !spaces.there))
+		return rc; /* not begun */
+	*ret_theirs = here == spaces.there;
+	return exchange_all(&spaces, false, reterr);
 }
 
 enum err_code tablespaces_discard(const char *other, struct err *reterr)

@@ -44,9 +44,13 @@ const char *tablespaces_suffix(const char *data);
  * made.  other: where its data directory is going to be staged. */
 ERR_CHECK enum err_code tablespaces_stage(
     struct snapshot *s, const char *data, const char *other, struct arena *arena, struct err *reterr);
+/* There is something to exchange. */
+bool tablespaces_listed(const char *other);
 /* In the same direction as the data directory, which follows: here and there are the inodes that tell the two apart,
- * now.  No list: done. */
+ * now.  No list: done.  After an error: the same again, or tablespaces_back(). */
 ERR_CHECK enum err_code tablespaces_swap(const char *other, uint64_t here, uint64_t there, struct err *reterr);
+/* Each is as it was when the exchange began; *ret_theirs: the data directory (inode here) is not, yet. */
+ERR_CHECK enum err_code tablespaces_back(const char *other, uint64_t here, bool *ret_theirs, struct err *reterr);
 /* What stands beside goes, and the list. */
 ERR_CHECK enum err_code tablespaces_discard(const char *other, struct err *reterr);
 

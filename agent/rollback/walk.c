@@ -75,7 +75,8 @@ static enum err_code finish(struct walk *w, enum order_outcome outcome, const ch
 	struct err err = ERR_INIT;
 	discard_database(w, outcome, &text);
 	walk_database_done(w);
-	if (w->j.database_state == JOURNAL_DATABASE_BETWEEN)
+	if (w->j.database_state == JOURNAL_DATABASE_BETWEEN ||
+	    (walk_has_database(w) && database_is_shut(w->r->service)))
 		return stay_between(w, text, ret);
 	struct component_point *points = arena_dup(w->arena, w->points, sizeof w->points);
 	w->j.outcome = outcome;

@@ -188,7 +188,8 @@ enum err_code walk_database_apply(struct walk *w, struct err *reterr)
 enum err_code walk_database_back(struct walk *w, struct snapshot *safety, struct err *reterr)
 {
 	if (!w->j.in_place)
-		return proof_is_swapped(w) ? database_swap(w->r->service, w->token, reterr) : ERR_OK;
+		return proof_is_swapped(w) ? database_swap(w->r->service, w->token, reterr)
+					   : database_swap_undo(w->r->service, w->token, reterr);
 	walk_database_done(w);
 	if (w->j.database_state == JOURNAL_DATABASE_AS_IT_WAS || !safety)
 		return ERR_OK;

@@ -130,6 +130,10 @@ archive_command = '%(agent)s wal push %%p %%f --config %(dir)s/agent.yaml'
             sys.exit("wal status says nothing: %s\n%s" % (done.stderr, self.tail()))
         return done.returncode, json.loads(done.stdout)[0]
 
+    def by_hand(self):
+        """Somebody starts the server, whatever the agent was at: does it start?  What it runs on is stopped again as systemd would leave it."""
+        return subprocess.run([str(self.dir / "ctl"), "start"], capture_output=True, timeout=120).returncode == 0
+
     def settled(self):
         """The archive as it is once the server has handed over what it has."""
         self.sql("CHECKPOINT; SELECT pg_switch_wal()")
@@ -292,6 +296,14 @@ def a_gap(c):
     board = json.loads(c.ends(DONE, "status", "-o", "json").stdout)[0]
     check("less would be lost by the log than since the restore point", board["archive"] == "ok" and board.get("rpo_ms", 0) < 20000, board)
     return at
+
+
+def kills(some):
+    """The numbers to kill at: what the command line says (`all`, or FROM-TO), else some."""
+    if len(sys.argv) < 3:
+        return some
+    first, _, last = sys.argv[2].partition("-")
+    return range(1, 200) if first == "all" else range(int(first), int(last) + 1)
 
 
 def can_mount(folder):

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""tests/e2e/database/mounted.py BIN [all]: a PostgreSQL cluster whose data directory is a mount point is brought back too.
+"""tests/e2e/database/mounted.py BIN [all|FROM-TO]: a PostgreSQL cluster whose data directory is a mount point is brought back too.
 
-To a restore point, to a moment, and again; killed in the middle of the exchange (at some of its renames, or with `all` at each) it is
-brought to one of the two states, whole, by `rollback recover`.  Exit 77: skipped.
+To a restore point, to a moment, and again; killed in the middle of the exchange (at some of its renames, or at those of FROM-TO, or at each)
+its server, started by hand, refuses or starts whole, and it is brought to one of the two states, whole, by `rollback recover`.
+Exit 77: skipped.
 """
 import pathlib
 import shutil
@@ -13,22 +14,51 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import moments  # noqa: E402
 
-KILLS = (1, 4, 11, 17)
+KILLS = (1, 2, 11, 27, 28)
 
 
-def killed_at(c, n, target):
-    """True: the run was killed."""
-    done = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", "inject=renameat2:signal=KILL:when=%d" % n,
+def traced(c, inject, target):
+    return subprocess.run(["strace", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", "inject=renameat2:" + inject,
                            moments.BIN / "kedge-agent", "rollback", "start", "db", "--to", target, "--config", c.dir / "agent.yaml"],
                           capture_output=True, text=True, timeout=120)
-    return done.returncode < 0 or done.returncode == 137
 
 
 def beside(c):
     return [p.name for p in (c.dir / "data").iterdir() if p.name.startswith(".kedge-")]
 
 
-def walk(c, every):
+def killed(c, n, first):
+    """Killed at rename n: None: it had ended before; else whether its server refused to start."""
+    c.put(1000 + n)
+    before = c.rows()
+    done = traced(c, "signal=KILL:when=%d" % n, first)
+    if done.returncode not in (-9, 137):
+        return None
+    began = list((c.dir / "data").glob(".kedge-*.names"))
+    started = c.by_hand()
+    meanwhile = c.rows() if started else ""
+    c.ends(0, "rollback", "recover")
+    after = c.rows()
+    if (started and meanwhile not in ("1", before)) or after not in ("1", before) or beside(c):
+        moments.check("killed at rename %d" % n, False, "%r, then %s was %s; %s\n%s" % (meanwhile, after, before, beside(c), c.tail()))
+    print("killed at rename %d: %s; %s" % (n, "it started whole" if started else "it did not start", "gone through" if after == "1" else "as before"), flush=True)
+    return bool(began) and not started
+
+
+def refused_by_the_disk(c, first):
+    """A rename fails: it goes back by itself.  All that follow fail, too: it stands between the two, does not start, and can be brought to an end."""
+    c.put(2000)
+    before = c.rows()
+    done = traced(c, "error=EIO:when=11", first)
+    moments.check("one rename fails: all is as it was, and runs", done.returncode != 0 and c.rows() == before and not beside(c), "%s %s" % (done.stdout, beside(c)))
+    done = traced(c, "error=EIO:when=11+", first)
+    started = c.by_hand()
+    moments.check("none works any more: it says so, and does not start", done.returncode != 0 and "between two states" in done.stdout and not started, done.stdout + c.tail())
+    c.ends(1, "rollback", "recover", says="reverted")
+    moments.check("and is brought back", c.rows() == before and not beside(c), "%s %s" % (c.rows(), beside(c)))
+
+
+def walk(c):
     c.put(1)
     c.settled()
     c.ends(0, "snapshot", "create", "db")
@@ -58,19 +88,14 @@ def walk(c, every):
     if not shutil.which("strace"):
         print("strace is not installed: nothing is killed")
         return
-    n = 0
-    for n in range(1, 200) if every else KILLS:
-        c.put(1000 + n)
-        before = c.rows()
-        if not killed_at(c, n, first):
+    refused_by_the_disk(c, first)
+    ends = []
+    for n in moments.kills(KILLS):
+        ends.append(killed(c, n, first))
+        if ends[-1] is None or moments.failures:
             break
-        c.ends(0, "rollback", "recover")
-        after = c.rows()
-        if after not in ("1", before) or beside(c):
-            moments.check("killed at rename %d" % n, False, "%s was %s; %s" % (after, before, beside(c)))
-            return
-        print("killed at rename %d: %s" % (n, "gone through" if after == "1" else "as before"), flush=True)
-    moments.check("it was killed at some of them", n > 4, n)
+    moments.check("it was killed at some of them", len(ends) > 3, ends)
+    moments.check("and refused to start between two of them", True in ends, ends)
 
 
 def main():
@@ -85,7 +110,7 @@ def main():
                 return 77
             c = moments.Cluster(folder, mount=True)
             try:
-                walk(c, len(sys.argv) > 2)
+                walk(c)
             finally:
                 subprocess.run([str(c.dir / "ctl"), "stop"], capture_output=True)
         finally:

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""tests/e2e/database/tablespaces.py BIN [all]: a PostgreSQL cluster with tablespaces is brought back, with them.
+"""tests/e2e/database/tablespaces.py BIN [all|FROM-TO]: a PostgreSQL cluster with tablespaces is brought back, with them.
 
-To a restore point and to a moment, with tablespaces that were made and dropped since; killed in the middle of the exchange; in place on a disk
-without room; practised, and restored into another folder, where it runs beside the live one.  What else lies in a tablespace's folder stays.
-Exit 77: skipped.
+To a restore point and to a moment, with tablespaces that were made and dropped since; killed in the middle of the exchange, where its server,
+started by hand, refuses or starts whole; practised, and restored into another folder, where it runs beside the live one.  What else lies in a
+tablespace's folder stays.  Exit 77: skipped.
 """
 import json
 import pathlib
@@ -15,7 +15,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import moments  # noqa: E402
 
-KILLS = (1, 2, 3)
+KILLS = (2, 3, 4, 5)
 
 
 def make(c, name):
@@ -92,23 +92,27 @@ def made_and_dropped(c, first, good):
     return last
 
 
-def killed(c, first, good, last, every):
-    n = 0
-    for n in range(1, 40) if every else KILLS:
+def killed(c, first, good, last):
+    refused = []
+    for n in moments.kills(KILLS):
         done = subprocess.run(["strace", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", "inject=renameat2:signal=KILL:when=%d" % n,
                                moments.BIN / "kedge-agent", "rollback", "start", "db", "--to", first, "--config", c.dir / "agent.yaml"], capture_output=True, timeout=120)
         if done.returncode not in (-9, 137):
             break
+        started = c.by_hand()
+        meanwhile = same(c) if started else good
+        refused.append(not started)
         c.agent("rollback", "recover")
         c.run(c.dir / "ctl", "start")
         got = same(c)
-        if got not in (good, last) or beside(c):
-            moments.check("killed at rename %d" % n, False, "%s\n%s\n%s" % (got, beside(c), c.tail()))
-        print("killed at rename %d: %s" % (n, "gone through" if got == good else "as before"), flush=True)
+        if meanwhile not in (good, last) or got not in (good, last) or beside(c) or (c.dir / "data/.kedge-version").exists():
+            moments.check("killed at rename %d" % n, False, "%s\n%s\n%s\n%s" % (meanwhile, got, beside(c), c.tail()))
+        print("killed at rename %d: %s; %s" % (n, "it started whole" if started else "it did not start", "gone through" if got == good else "as before"), flush=True)
         if got == good:
             c.ends(0, "rollback", "start", "db", "--to", c.later)
             last = same(c)
-    moments.check("it was killed between the exchanges", n > 2, n)
+    moments.check("it was killed between the exchanges", len(refused) > 2, refused)
+    moments.check("and refused to start there", True in refused, refused)
 
 
 def elsewhere(c):
@@ -137,7 +141,7 @@ def elsewhere(c):
     shutil.rmtree(into)
 
 
-def walk(c, every):
+def walk(c):
     make(c, "one")
     make(c, "two")
     c.put(1)
@@ -151,7 +155,7 @@ def walk(c, every):
     is_as(c, "and touches none of the live ones", last)
     elsewhere(c)
     if shutil.which("strace"):
-        killed(c, first, good, last, every)
+        killed(c, first, good, last)
     else:
         print("strace is not installed: nothing is killed")
 
@@ -164,7 +168,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="kedge-spaces-") as folder:
         c = moments.Cluster(folder)
         try:
-            walk(c, len(sys.argv) > 2)
+            walk(c)
         finally:
             subprocess.run([str(c.dir / "ctl"), "stop"], capture_output=True)
     return 1 if moments.failures else 0
