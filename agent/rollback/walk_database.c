@@ -187,6 +187,8 @@ enum err_code walk_database_apply(struct walk *w, struct err *reterr)
 
 enum err_code walk_database_back(struct walk *w, struct snapshot *safety, struct err *reterr)
 {
+	if (!walk_has_database(w))
+		return ERR_OK;
 	if (!w->j.in_place)
 		return proof_is_swapped(w) ? database_swap(w->r->service, w->token, reterr)
 					   : database_swap_undo(w->r->service, w->token, reterr);

@@ -219,14 +219,13 @@ def practised(c):
 def killed_in_practice(c):
     """A practised restore is killed while its server runs: nothing of it runs on."""
     def servers():
-        return [line for line in processes() if "state/drill" in line and "postgres" in line]
+        return [line for line in processes() if "state/drill" in line and line.startswith(str(c.bin / "postgres"))]
     text = (c.dir / "agent.yaml").read_text()
     (c.dir / "agent.yaml").write_text(text.replace("wal_archive: true", 'wal_archive: true, prove: ["SELECT pg_sleep(60) IS NOT NULL"]'))
     drill = subprocess.Popen([str(BIN / "kedge-agent"), "snapshot", "drill", "db", "--config", str(c.dir / "agent.yaml")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 60
-    while not servers() and drill.poll() is None and time.monotonic() < until:
+    while not (seen := servers()) and drill.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
-    seen = servers()
     drill.kill()
     drill.wait()
     (c.dir / "agent.yaml").write_text(text)
