@@ -105,6 +105,9 @@ static int create(struct cli *c, struct repo *repo)
 			    err.msg);
 		if (database_snapshot(repo, service, &o, folder, c->arena, &made[i], &err) != ERR_OK)
 			return cli_fail(&err);
+		if (database_archive_based(c->config->state_directory, service, o.now_ms, &err) != ERR_OK)
+			fprintf(stderr, "kedge-agent: it is not watched whether the log of %s is archived: %s\n",
+			    service->name, err.msg);
 		if (byhand_keep_snapshot(c->config, &made[i], c->arena, &err) != ERR_OK)
 			fprintf(stderr, "kedge-agent: the controller will not hear of this: %s\n", err.msg);
 	}

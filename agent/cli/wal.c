@@ -127,7 +127,8 @@ static enum err_code status_of(
 	enum err_code rc = open_area(c, s, true, &area, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	rc = wal_status_of(&area, s->name, archived(s)->data_directory, clock_wall_ms(), c->arena, ret, reterr);
+	rc = wal_status_of(
+	    &area, s->name, archived(s)->data_directory, archived(s)->rpo_ms, clock_wall_ms(), c->arena, ret, reterr);
 	wal_area_wipe(&area);
 	return rc;
 }

@@ -33,6 +33,8 @@ enum {
 	CONFIG_EVERY_MAX_MS = 7 * DAY_MS, /* and at least once a week */
 	CONFIG_PROBE_TIMEOUT_MAX_MS = 10 * 60 * 1000,
 	CONFIG_FREEZE_MAX_MS = 10 * 60 * 1000, /* a database that nobody can write to for longer is down */
+	CONFIG_RPO_LEAST_MS = 10 * 1000,       /* a server hands over a segment every few seconds at the most */
+	CONFIG_RPO_MAX_MS = DAY_MS,
 	CONFIG_STEP_TIMEOUT_MAX_MS = 60 * 60 * 1000,
 	CONFIG_SNAPSHOT_EVERY_LEAST_MS = 60 * 1000,
 	CONFIG_PREFIX_MAX = 128,      /* of copies: the names below it must fit the store's 1024 bytes */
@@ -54,6 +56,7 @@ struct postgres_config {
 	const char *user;   /* the database user; the system user too, unless run_as says how to become it */
 	struct list run_as; /* argv put before every program of the cluster; empty: become the system user `user` */
 	bool wal_archive;
+	uint64_t rpo_ms;            /* of an archive: how much may be lost with the host, at most */
 	uint64_t wal_keep_ms;       /* how far back any moment can be reached; 0: as far as there are restore points */
 	const char *prove_database; /* where `prove` is asked; default postgres */
 	struct list prove; /* SQL that a practised restore must answer: an error, no row, an empty or false first column

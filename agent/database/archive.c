@@ -29,9 +29,23 @@ enum err_code database_archive_status(const char *state_directory, const struct 
 	enum err_code rc = wal_area_open(state_directory, service->name, &area, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	rc = wal_status_of(&area, service->name, postgres_of(service)->data_directory, now_ms, arena, ret, reterr);
+	rc = wal_status_of(&area, service->name, postgres_of(service)->data_directory, postgres_of(service)->rpo_ms,
+	    now_ms, arena, ret, reterr);
 	wal_area_wipe(&area);
 	return rc;
+}
+
+enum err_code database_archive_based(
+    const char *state_directory, const struct service_config *service, uint64_t now_ms, struct err *reterr)
+{
+	struct wal_area area;
+	if (!has_archive(service))
+		return ERR_OK;
+	enum err_code rc = wal_area_open(state_directory, service->name, &area, reterr);
+	if (rc == ERR_OK)
+		rc = wal_area_based(&area, now_ms, reterr);
+	wal_area_wipe(&area);
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
 /* ---- what no restore point needs any more ---- */

@@ -67,6 +67,9 @@ struct wal_status;
  * user. */
 ERR_CHECK enum err_code database_archive_make(
     struct repo *r, const char *state_directory, const struct service_config *service, struct err *reterr);
+/* There is a restore point of it now: what is not archived from here on is missed. */
+ERR_CHECK enum err_code database_archive_based(
+    const char *state_directory, const struct service_config *service, uint64_t now_ms, struct err *reterr);
 /* ERR_UNSUPPORTED: it declares none; ERR_NOT_FOUND: not made yet. */
 ERR_CHECK enum err_code database_archive_status(const char *state_directory, const struct service_config *service,
     uint64_t now_ms, struct arena *arena, struct wal_status *ret, struct err *reterr);

@@ -25,7 +25,6 @@ enum {
 	WAL_TIMELINES_MAX = 1024,    /* recoveries of one cluster */
 	WAL_SEGMENT_LEAST = 1 << 20, /* initdb's own limits */
 	WAL_SEGMENT_MOST = 1 << 30,
-	WAL_LATE_MS = 5 * 60 * 1000,        /* a recovery point objective of five minutes */
 	WAL_LEFTOVER_MS = 24 * 3600 * 1000, /* a temporary file as old as this was left by a crash */
 };
 
@@ -145,9 +144,13 @@ struct wal_status {
 };
 extern const struct record_type wal_status_type;
 extern const struct record_type *const database_types[]; /* all of this folder, NULL-ended */
-/* data_directory: to see what was not handed over (NULL: do not look).  Strings live in arena. */
+/* data_directory: to see what was not handed over (NULL: do not look).  rpo_ms: what is late is more than this. Strings
+ * live in arena. */
 ERR_CHECK enum err_code wal_status_of(const struct wal_area *a, const char *service, const char *data_directory,
-    uint64_t now_ms, struct arena *arena, struct wal_status *ret, struct err *reterr);
+    uint64_t rpo_ms, uint64_t now_ms, struct arena *arena, struct wal_status *ret, struct err *reterr);
+/* There is a restore point that the archive is to go on from: from the first time on, an archive into which nothing
+ * comes is late. */
+ERR_CHECK enum err_code wal_area_based(const struct wal_area *a, uint64_t now_ms, struct err *reterr);
 
 /* What is kept: every segment from the base copy on that lies before the moments that are to be reached (the newest one
  * that was taken at least keep_ms ago; keep_ms 0, or none is so old: the oldest there is).  Older restore points need

@@ -17,8 +17,7 @@ static const struct enum_type state_enum = {"wal_state", state_names, WAL_STATE_
 static const struct field status_fields[] = {
     F_STRING(struct wal_status, service, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "whose database it is"),
     F_ENUM(struct wal_status, state, &state_enum, FIELD_ALWAYS | FIELD_COLUMN,
-	"gap: a segment is missing, so that no moment behind it can be reached; late: more than five minutes would be "
-	"lost"),
+	"gap: a segment is missing, so that no moment behind it can be reached; late: more would be lost than `rpo`"),
     F_DURATION(
 	struct wal_status, rpo_ms, 0, FIELD_ALWAYS | FIELD_COLUMN, "what would be lost if the host were lost now"),
     F_DURATION(struct wal_status, newest_age_ms, 0, FIELD_ALWAYS | FIELD_COLUMN, "age of the newest archived segment"),
@@ -43,6 +42,7 @@ struct looking {
 	struct wal_status s;
 	uint32_t timeline; /* of the newest segment */
 	uint64_t newest;   /* its number */
+	uint64_t may_be_lost_ms;
 };
 
 static void go_red(struct looking *l, const char *text)
@@ -159,11 +159,48 @@ static void compare_live(struct looking *l, const char *data_directory, uint64_t
 			      wal_segment_name(l->timeline, l->newest + 1, l->area->segment_bytes, next)));
 	bool written = live.next ? live.next_changed_ms > l->s.newest_ms : live.beyond;
 	l->s.rpo_ms = (written || l->s.waiting) && now_ms > l->s.newest_ms ? now_ms - l->s.newest_ms : 0;
-	if (l->s.rpo_ms > WAL_LATE_MS && l->s.state == WAL_STATE_OK) {
+	if (l->s.rpo_ms > l->may_be_lost_ms && l->s.state == WAL_STATE_OK) {
 		l->s.state = WAL_STATE_LATE;
 		l->s.text = arena_printf(l->arena, "%llu segments wait: look at archive_command in the server's log",
 		    (unsigned long long)l->s.waiting);
 	}
+}
+
+/* ---- nothing yet ---- */
+
+#define BASED "based" /* in the area: changed last when the first restore point was there */
+
+enum err_code wal_area_based(const struct wal_area *a, uint64_t now_ms, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	const struct timespec t = {(time_t)(now_ms / 1000), (long)(now_ms % 1000) * 1000000};
+	if (!text_format(path, sizeof path, "%s/" BASED, a->path))
+		return err_set(reterr, ERR_LIMIT, "%s is too long a path", a->path);
+	CLEANUP(cleanup_fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 && errno == EEXIST)
+		return ERR_OK;
+	return fd < 0 || futimens(fd, (const struct timespec[]){t, t}) != 0 ? err_sys(reterr, errno, "%s", path)
+									    : ERR_OK;
+}
+
+/* Since the first restore point, all would be lost that came after it. */
+static void nothing_came(struct looking *l, const char *data_directory, uint64_t now_ms)
+{
+	char path[PATH_LIMIT];
+	struct stat st;
+	l->s.text = "nothing was archived yet: set archive_mode and archive_command";
+	if (data_directory)
+		count_waiting(l, data_directory);
+	if (!text_format(path, sizeof path, "%s/" BASED, l->area->path) || lstat(path, &st) != 0)
+		return;
+	uint64_t since_ms = (uint64_t)st.st_mtim.tv_sec * 1000 + (uint64_t)st.st_mtim.tv_nsec / 1000000;
+	l->s.rpo_ms = now_ms > since_ms ? now_ms - since_ms : 0;
+	if (l->s.rpo_ms <= l->may_be_lost_ms)
+		return;
+	l->s.state = WAL_STATE_LATE;
+	l->s.text =
+	    "nothing was archived since its first restore point: set archive_mode and archive_command, and look "
+	    "at the server's log";
 }
 
 /* ---- the whole ---- */
@@ -192,19 +229,17 @@ static enum err_code name_ends(struct looking *l, uint64_t now_ms, struct err *r
 	return l->s.first && l->s.last ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory");
 }
 
-enum err_code wal_status_of(const struct wal_area *a, const char *service, const char *data_directory, uint64_t now_ms,
-    struct arena *arena, struct wal_status *ret, struct err *reterr)
+enum err_code wal_status_of(const struct wal_area *a, const char *service, const char *data_directory, uint64_t rpo_ms,
+    uint64_t now_ms, struct arena *arena, struct wal_status *ret, struct err *reterr)
 {
-	struct looking l = {.area = a, .arena = arena, .s = {.service = service}};
+	struct looking l = {.area = a, .arena = arena, .s = {.service = service}, .may_be_lost_ms = rpo_ms};
 	enum err_code rc = wal_list(a, arena, &l.h, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	l.s.segments = l.h.segment_count;
 	l.s.stored_bytes = l.h.stored_bytes;
 	if (!l.h.segment_count) {
-		l.s.text = "nothing was archived yet: set archive_mode and archive_command";
-		if (data_directory)
-			count_waiting(&l, data_directory);
+		nothing_came(&l, data_directory, now_ms);
 		*ret = l.s;
 		return ERR_OK;
 	}

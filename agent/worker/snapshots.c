@@ -41,7 +41,10 @@ static enum err_code take(
 	o.versions = schemas;
 	if (database_archive_make(w->repo, w->c->state_directory, service, &why) != ERR_OK)
 		log_warn("database", "service=%s has no archive of its log: %s", name, why.msg);
-	return database_snapshot(w->repo, service, &o, folder, w->arena, ret, reterr);
+	enum err_code rc = database_snapshot(w->repo, service, &o, folder, w->arena, ret, reterr);
+	if (rc == ERR_OK && database_archive_based(w->c->state_directory, service, o.now_ms, &why) != ERR_OK)
+		log_warn("database", "service=%s it is not watched whether its log is archived: %s", name, why.msg);
+	return rc;
 }
 
 void work_snapshot(struct work *w)

@@ -317,10 +317,12 @@ static void later_keys(void **state)
 
 /* ---- how it stands ---- */
 
+enum { RPO_MS = 90 * 1000 };
+
 static struct wal_status status(uint64_t now_ms)
 {
 	struct wal_status s;
-	MUST(wal_status_of(&r.area, "svc", r.data, now_ms, r.arena, &s, err));
+	MUST(wal_status_of(&r.area, "svc", r.data, RPO_MS, now_ms, r.arena, &s, err));
 	return s;
 }
 
@@ -346,6 +348,10 @@ static void status_tells(void **state)
 	(void)state;
 	char file[PATH];
 	assert_int_equal(status(NOW).state, WAL_STATE_EMPTY);
+	MUST(database_archive_based(r.state, r.service, 100000, err)); /* a restore point: from here on it is missed */
+	MUST(database_archive_based(r.state, r.service, 150000, err)); /* and no later one puts that off */
+	assert_int_equal(status(100000 + RPO_MS).state, WAL_STATE_EMPTY);
+	assert_true(status(100000 + RPO_MS + 1).state == WAL_STATE_LATE && status(100000 + RPO_MS + 1).rpo_ms > RPO_MS);
 	push_at(NAME("01"), 1, 600000);
 	push_at(NAME("02"), 2, 700000);
 	segment(path("data/pg_wal/" NAME("03"), file), 3, SYSTEM, 0);
@@ -357,8 +363,9 @@ static void status_tells(void **state)
 	assert_string_equal(s.last, NAME("02"));
 	touch("data/pg_wal/" NAME("03"), 750000);
 	s = status(800000);
-	assert_true(s.state == WAL_STATE_OK && s.rpo_ms == 100000);
-	assert_int_equal(status(700000 + WAL_LATE_MS + 1).state, WAL_STATE_LATE);
+	assert_true(s.state == WAL_STATE_LATE && s.rpo_ms == 100000);
+	assert_int_equal(status(700000 + RPO_MS).state, WAL_STATE_OK);
+	assert_int_equal(status(700000 + RPO_MS + 1).state, WAL_STATE_LATE);
 	/* The server went on, and the next one is nowhere: it will never come. */
 	assert_int_equal(unlink(file), 0);
 	segment(path("data/pg_wal/" NAME("04"), file), 4, SYSTEM, 0);
