@@ -87,6 +87,21 @@ second_operator() {
 		kedge operator put second --role approver --role responder --role viewer --public-key "$dir/second/approval.pub" >/dev/null
 }
 
+# Ports of this world's own, by its folder's name: a port that nobody listens on may be that of another world's service, which a fault has stopped.
+choose_ports() {
+	at=$((20000 + $(printf '%s' "$dir" | cksum | cut -d ' ' -f 1) % 300 * 40))
+	agents_port=$(free_port $at)
+	operators_port=$(free_port $((at + 5)))
+	web1_port=$(free_port $((at + 10)))
+	web2_port=$(free_port $((at + 15)))
+	tls1_port=$(free_port $((at + 20)))
+	tls2_port=$(free_port $((at + 25)))
+	smtp_port=$(free_port $((at + 30)))
+	pg_port=5432 # only the name of a socket below $dir
+	printf 'agents_port=%s operators_port=%s web1_port=%s web2_port=%s tls1_port=%s tls2_port=%s smtp_port=%s pg_port=%s\n' "$agents_port" "$operators_port" "$web1_port" \
+		"$web2_port" "$tls1_port" "$tls2_port" "$smtp_port" "$pg_port" >"$dir/ports"
+}
+
 volumes() {
 	for host in $hosts; do
 		mkdir -p "$services/$host"
