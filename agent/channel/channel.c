@@ -21,7 +21,8 @@ static const char *const type_names[] = {[CHANNEL_REPORT] = "report",
     [CHANNEL_HALT] = "halt",
     [CHANNEL_CERTIFICATE] = "certificate",
     [CHANNEL_CONNECTION] = "connection",
-    [CHANNEL_HEARD] = "heard"};
+    [CHANNEL_HEARD] = "heard",
+    [CHANNEL_LOOK] = "look"};
 const struct enum_type channel_type_enum = ENUM_TYPE("channel_type", type_names);
 
 #define S struct channel_spooled
@@ -84,6 +85,7 @@ static const size_t body_offset[CHANNEL_TYPE_COUNT] = {
     [CHANNEL_CERTIFICATE] = offsetof(struct channel_message, certificate),
     [CHANNEL_CONNECTION] = offsetof(struct channel_message, connection),
     [CHANNEL_HEARD] = offsetof(struct channel_message, heard),
+    [CHANNEL_LOOK] = offsetof(struct channel_message, look),
 };
 
 static enum err_code check_message(const void *record, struct err *reterr)
@@ -116,6 +118,7 @@ static const struct field message_fields[] = {
     F_RECORD(S, certificate, struct certificate, &certificate_type, 0, "a signed certificate, or why not"),
     F_RECORD(S, connection, struct channel_connection, &connection_type, 0, "up or down"),
     F_RECORD(S, heard, struct channel_heard, &heard_type, 0, "a report was acknowledged"),
+    F_RECORD(S, look, struct look, &look_type, 0, "run probes now"),
 };
 #undef S
 const struct record_type channel_message_type = {.name = "channel_message",
@@ -144,6 +147,7 @@ bool channel_allowed(enum channel_side sender, enum channel_type type)
 	case CHANNEL_CERTIFICATE:
 	case CHANNEL_CONNECTION:
 	case CHANNEL_HEARD:
+	case CHANNEL_LOOK:
 		return sender == CHANNEL_LINK;
 	case CHANNEL_TYPE_COUNT:
 		break;

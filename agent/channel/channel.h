@@ -27,6 +27,7 @@ enum channel_type {
 	CHANNEL_CERTIFICATE,
 	CHANNEL_CONNECTION, /* up or down; with the controller's clock, epoch and heartbeat when up */
 	CHANNEL_HEARD,      /* the controller acknowledged a report: both ways are open */
+	CHANNEL_LOOK,       /* run the probes of a service now */
 	CHANNEL_TYPE_COUNT
 };
 extern const struct enum_type channel_type_enum;
@@ -74,6 +75,7 @@ struct channel_message {
 	const struct certificate *certificate;
 	const struct channel_connection *connection;
 	const struct channel_heard *heard;
+	const struct look *look;
 };
 extern const struct record_type channel_message_type;
 extern const struct record_type *const channel_types[]; /* NULL-ended */

@@ -155,6 +155,10 @@ static void on_message(struct keeper *k, const struct channel_message *m)
 	case CHANNEL_HEARD:
 		jobs_heard(k->jobs, m->heard->at_ms);
 		break;
+	case CHANNEL_LOOK:
+		if (!k->stopping)
+			looks_on_look(k, m->look);
+		break;
 	default: /* channel_receive lets nothing else through */
 		break;
 	}

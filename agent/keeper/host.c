@@ -101,6 +101,15 @@ static void report_host(struct keeper *k)
 	}
 }
 
+/* That this host hears, and nothing else. */
+static void say_word(struct keeper *k)
+{
+	struct host_report body = {.lagging = k->lagging};
+	struct report r = {.host = &body};
+	k->word_wanted = false;
+	keeper_tell(k, IMPORTANCE_METRIC, &r);
+}
+
 static void renew(struct keeper *k)
 {
 	struct buf csr = BUF_INIT;
@@ -130,7 +139,10 @@ void host_tick(struct keeper *k, uint64_t now_ms)
 	if (now_ms >= k->next_host_ms || lagging != k->lagging) {
 		k->lagging = lagging;
 		k->next_host_ms = now_ms + KEEPER_HOST_REPORT_MS;
+		k->word_wanted = false;
 		report_host(k);
+	} else if (k->word_wanted) {
+		say_word(k);
 	}
 	if (k->identity && k->connected && now_ms >= k->next_certificate_ms) {
 		k->next_certificate_ms = now_ms + KEEPER_CERTIFICATE_MS;

@@ -38,6 +38,12 @@ struct watched { /* one service */
 					  finds nothing new */
 	struct seen_drift drift[COMPONENT_COUNT];
 	struct id probe_order; /* an ORDER_PROBE whose check is under way */
+	struct {
+		bool wanted, deep; /* asked for, and not begun yet */
+		bool running, checking, deep_again;
+		uint32_t left;   /* how often what contradicts is asked again */
+		uint64_t due_ms; /* monotonic: checking: given up then; running: the next check; else not before */
+	} look;
 };
 
 struct keeper {
@@ -73,7 +79,7 @@ struct keeper {
 	/* host.c */
 	uint64_t next_host_ms, next_certificate_ms, next_trim_ms;
 	uint64_t cpu_busy, cpu_total;
-	bool lagging;
+	bool lagging, word_wanted;
 	uint64_t next_prune_ms; /* monotonic */
 	struct {
 		uint64_t next_ms, retry_ms, next_look_ms;
@@ -93,11 +99,16 @@ void observe_everything(struct keeper *k);                                /* the
 void observe_report(struct keeper *k, const struct report *r);            /* from a worker */
 void observe_changed(struct keeper *k, const char *service, bool begins); /* a changing order begins or ended */
 enum err_code observe_probe_order(struct keeper *k, const struct order *o, struct err *reterr);
+void observe_tell_health(struct watched *w); /* as it is now, at once */
 /* Queue a report: time and importance set here. */
 void keeper_tell(struct keeper *k, enum importance importance, struct report *r);
 void keeper_notice(struct keeper *k, enum severity severity, const char *what, const char *service, const char *text);
 
 void observe_yield(struct keeper *k); /* what can wait stops: something that cannot begins */
+
+/* looks.c */
+void looks_on_look(struct keeper *k, const struct look *l);
+void looks_tick(struct keeper *k, uint64_t now_ms);
 
 /* reach.c */
 void reach_tick(struct watched *w, uint64_t now_ms);

@@ -57,6 +57,11 @@ static void report_health(struct watched *w, bool changed)
 	w->last_report_ms = loop_now_ms(w->k->loop);
 }
 
+void observe_tell_health(struct watched *w)
+{
+	report_health(w, true);
+}
+
 static void want_drift(struct watched *w)
 {
 	w->drift_wanted = true;
@@ -377,6 +382,7 @@ void observe_tick(struct keeper *k, uint64_t now_ms)
 	}
 	if (k->stopping)
 		return;
+	looks_tick(k, now_ms);
 	prune_tick(k, now_ms);
 	pidwatch_tick(k->pids, now_ms);
 	byhand_tick(k);

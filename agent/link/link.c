@@ -348,8 +348,13 @@ static void on_again(void *user)
 
 static enum err_code open_session(struct link *l, struct err *reterr)
 {
-	struct session_config config = {
-	    .host = l->o->host, .version = KEDGE_VERSION, .boot = l->o->boot, .spool = l->spool, .random = &l->random};
+	static const char *capabilities[] = {CAPABILITY_LOOK};
+	struct session_config config = {.host = l->o->host,
+	    .version = KEDGE_VERSION,
+	    .boot = l->o->boot,
+	    .spool = l->spool,
+	    .random = &l->random,
+	    .capabilities = {capabilities, sizeof capabilities / sizeof capabilities[0]}};
 	struct session_io io = {l, io_wall, io_dial, io_send, io_close, io_abandon, io_tell};
 	if (id_is_zero(config.boot))
 		config.boot = id_new(clock_wall_ms(), &l->random);

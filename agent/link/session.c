@@ -151,6 +151,7 @@ static void say_hello(struct session *s, uint64_t now_ms)
 	    .first_sequence = empty ? 0 : spool.first,
 	    .last_sequence = empty ? 0 : spool.next - 1,
 	    .epoch_seen = s->declared.epoch_seen,
+	    .capabilities = s->c.capabilities,
 	    .services = s->declared.services,
 	    .certificate_expires_ms = s->expires_ms,
 	};

@@ -40,6 +40,7 @@ struct session_config { /* strings are borrowed for the session's life, as are s
 	struct id boot;      /* this run of the keeper: tokens of reports belong to it */
 	struct spool *spool;
 	struct random *random;
+	struct list capabilities; /* const char *: what the hello says that this agent has */
 };
 
 struct session;

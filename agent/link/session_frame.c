@@ -85,6 +85,10 @@ static void pass_on(struct session *s, const struct frame *f)
 		m.type = CHANNEL_HALT;
 		m.halt = f->halt;
 		break;
+	case FRAME_LOOK:
+		m.type = CHANNEL_LOOK;
+		m.look = f->look;
+		break;
 	default:
 		m.type = CHANNEL_CERTIFICATE;
 		m.certificate = f->certificate;

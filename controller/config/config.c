@@ -57,6 +57,7 @@ static const struct field yaml_fields[] = {
     F_DURATION(S, proof_ms, DAY_MS, 0, "how long a restore point must have run healthy to be known good",
 	.default_text = "5m"),
     F_DURATION(S, bake_ms, DAY_MS, 0, "health that a wave must show before the next", .default_text = "10s"),
+    F_DURATION(S, bake_config_ms, DAY_MS, 0, "the same where configuration alone is put back; none: half of bake"),
     F_DURATION(S, wave_gap_ms, DAY_MS, 0, "least time between waves, checked by every host"),
     F_DURATION(S, retry_ms, 10 * 60 * 1000, 0, "agents spread their reconnects over this", .default_text = "30s"),
     F_INLINE(S, health, struct health_config, &health_config_type, 0, "limits beyond which a service is degraded"),
@@ -210,8 +211,11 @@ enum err_code controller_workflow(
 	    .notify = y->notify};
 	ret->health.heartbeat_ms = y->heartbeat_ms;
 	ret->incident.summaries = y->prose != NULL;
-	ret->recovery = (struct recovery_config){
-	    .fleet = ret->fleet, .bake_ms = y->bake_ms, .wave_gap_ms = y->wave_gap_ms, .controller = y->name};
+	ret->recovery = (struct recovery_config){.fleet = ret->fleet,
+	    .bake_ms = y->bake_ms,
+	    .bake_config_ms = y->bake_config_ms,
+	    .wave_gap_ms = y->wave_gap_ms,
+	    .controller = y->name};
 	return ERR_OK;
 }
 

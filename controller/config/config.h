@@ -31,7 +31,7 @@ struct controller_yaml {
 	struct list administrators;           /* operators' names who may everything on an empty store */
 	struct list administrator_keys;       /* their OpenSSH public keys, "owner" by comment */
 	const char *knowledge;                /* folder of knowledge entries, or NULL */
-	uint64_t heartbeat_ms, proof_ms, bake_ms, wave_gap_ms, retry_ms;
+	uint64_t heartbeat_ms, proof_ms, bake_ms, bake_config_ms, wave_gap_ms, retry_ms;
 	struct health_config health;
 	struct incident_config incident;
 	struct notify_config notify;

@@ -23,6 +23,7 @@ enum {
 	HEALTH_TREND_EVERY_MS = 3600 * 1000,
 	HEALTH_BREACH_RUNS =
 	    2, /* reports in a row with a metric beyond its limit before it counts: a spike is not a state */
+	HEALTH_LOOK_EVERY_MS = 5 * 1000, /* a host is not asked again to look at a service before this */
 	HEALTH_TRANSITIONS_MAX =
 	    8192, /* of one call: a silent host runs HELLO_SERVICES_MAX services, a window covers a whole service */
 };
@@ -54,6 +55,7 @@ struct service_health {
 	uint32_t measured;  /* enum health: what the evidence says (state differs during MAINTENANCE) */
 	uint64_t measured_since_ms;
 	uint64_t evidence_ms;          /* when the last report came */
+	uint64_t asked_ms;             /* when its host was last asked to look now; 0: never */
 	bool stale;                    /* UNKNOWN because evidence stopped */
 	bool prolonged;                /* UNKNOWN for longer than unknown_patience_ms */
 	uint32_t breaches;             /* reports in a row with a metric beyond its limit */
@@ -143,6 +145,11 @@ ERR_CHECK enum err_code health_on_report(struct turn *t, const struct health_con
 /* The agent's view of itself: lagging, and metrics of the host into history. */
 ERR_CHECK enum err_code health_on_host_report(struct turn *t, const struct health_config *c, const struct host *h,
     uint64_t at_ms, const struct host_report *r, struct health_transitions *out, struct err *reterr);
+/* Ask the host to run the service's probes now (deep: those of the deeper tiers too) and to report.  No promise: a
+ * question that is lost is asked again by who still needs the answer.  *ret_asked false: it was asked within
+ * HEALTH_LOOK_EVERY_MS, is not connected, or its agent is too old to know the question. */
+ERR_CHECK enum err_code health_look(
+    struct turn *t, const char *service, const char *host, bool deep, bool *ret_asked, struct err *reterr);
 /* The host is silent, barred or revoked: nothing is known of what it runs. */
 ERR_CHECK enum err_code health_on_silent(struct turn *t, const struct health_config *c, const char *host,
     const char *why, struct health_transitions *out, struct err *reterr);

@@ -19,6 +19,11 @@ enum err_code rollback_advance(struct turn *t, const struct recovery_config *c, 
     enum recovery_event *ret_event, struct err *reterr);
 enum err_code rollback_order_ended(struct turn *t, const struct recovery_config *c, const struct order_record *o,
     struct rollback *ret, enum recovery_event *ret_event, struct err *reterr);
+/* PROVING: its hosts whose bake is over without proof are asked to look now.  *ret_waits: there are hosts without
+ * proof.
+ */
+enum err_code rollback_ask(
+    struct turn *t, const struct recovery_config *c, const struct rollback *r, bool *ret_waits, struct err *reterr);
 /* Its deadline passed: evidence of health did not come in time, or the brakes were never released. */
 enum err_code rollback_overdue(struct turn *t, struct rollback *r, enum recovery_event *ret_event, struct err *reterr);
 

@@ -286,7 +286,14 @@ static enum err_code wait_over(struct turn *t, const struct recovery_config *c, 
 		return ERR_OK;
 	if (turn_now_ms(t) >= ret->deadline_ms)
 		return rollback_overdue(t, ret, ret_event, reterr);
-	return turn_timer_set(t, RECOVERY_TIMER_PROVE, ret->rollback, NULL, ret->deadline_ms, reterr);
+	bool waits = false;
+	uint64_t again_ms = turn_now_ms(t) + ROLLBACK_ASK_MS;
+	if (ret->state == ROLLBACK_PROVING && (rc = rollback_ask(t, c, ret, &waits, reterr)) != ERR_OK)
+		return rc;
+	if (ret->state == ROLLBACK_PROVING && !waits) /* held, with a time of its own */
+		return ERR_OK;
+	return turn_timer_set(t, RECOVERY_TIMER_PROVE, ret->rollback, NULL,
+	    again_ms < ret->deadline_ms ? again_ms : ret->deadline_ms, reterr);
 }
 
 enum err_code recovery_on_timer(struct turn *t, const struct recovery_config *c, const struct timer *timer,

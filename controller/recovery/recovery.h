@@ -18,6 +18,7 @@ enum {
 	ORDER_GRACE_MS = 30 * 1000, /* more than hosts' clocks may differ by (FLEET_SKEW_MAX_MS) and a report takes */
 	ORDER_RUN_MS = 15 * 60 * 1000,     /* "everything in fifteen minutes" */
 	ROLLBACK_PROVE_MS = 2 * 60 * 1000, /* health must be proven within this after a wave's last order */
+	ROLLBACK_ASK_MS = 5 * 1000,        /* who has not proven it by then is asked to look, again and again */
 	ROLLBACK_BREAKER_PERCENT =
 	    50, /* automation stops when more of the fleet's placements are down or without evidence … */
 	ROLLBACK_BREAKER_LEAST = 5, /* … and the fleet has at least this many */
@@ -27,7 +28,10 @@ enum {
 
 struct recovery_config {
 	struct fleet_config fleet;
-	uint64_t bake_ms;       /* a wave's hosts must still be healthy this long after its last order; default 10 s */
+	uint64_t bake_ms; /* a wave's hosts must still be healthy this long after its last order; default 10 s */
+	/* The same where configuration alone was put back; 0: half of bake_ms.  A service reads its configuration when
+	 * it starts: what is wrong with that shows in the first looks, while code also fails by being used. */
+	uint64_t bake_config_ms;
 	uint64_t wave_gap_ms;   /* plans: least time between waves, checked by each host */
 	const char *controller; /* its name, as issuer */
 };

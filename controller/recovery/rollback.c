@@ -191,6 +191,15 @@ static enum err_code release(struct turn *t, const struct recovery_config *c, st
 	return rc;
 }
 
+/* What was put back must still do well this long after. */
+static uint64_t bake_of(const struct recovery_config *c, const struct rollback *r)
+{
+	bool config_alone = r->components.count == 1 && LIST_AT(r->components, uint32_t, 0) == COMPONENT_CONFIG;
+	if (!config_alone)
+		return c->bake_ms;
+	return c->bake_config_ms ? c->bake_config_ms : c->bake_ms / 2;
+}
+
 /* Is the placement healthy by evidence that is newer than the end of its order plus the bake?  One that declares no
  * probes is as healthy as its digests. */
 static enum err_code is_proven(struct turn *t, const struct recovery_config *c, const struct rollback *r,
@@ -204,7 +213,7 @@ static enum err_code is_proven(struct turn *t, const struct recovery_config *c, 
 		rc = health_get(t, r->service, h->host, &s, &found, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	bool seen = found && !s.stale && s.measured == HEALTH_HEALTHY && s.evidence_ms >= h->ended_ms + c->bake_ms;
+	bool seen = found && !s.stale && s.measured == HEALTH_HEALTHY && s.evidence_ms >= h->ended_ms + bake_of(c, r);
 	*ret = seen || (declared && !p.undeclared && p.probes == 0);
 	return ERR_OK;
 }
@@ -235,9 +244,10 @@ static enum err_code begin_proving(struct turn *t, const struct recovery_config 
     enum recovery_event *ret_event, struct err *reterr)
 {
 	r->state = ROLLBACK_PROVING;
-	r->deadline_ms = turn_now_ms(t) + c->bake_ms + ROLLBACK_PROVE_MS;
+	uint64_t baked_ms = turn_now_ms(t) + bake_of(c, r);
+	r->deadline_ms = baked_ms + ROLLBACK_PROVE_MS;
 	*ret_event = RECOVERY_PROVING;
-	enum err_code rc = turn_timer_set(t, RECOVERY_TIMER_PROVE, r->rollback, NULL, r->deadline_ms, reterr);
+	enum err_code rc = turn_timer_set(t, RECOVERY_TIMER_PROVE, r->rollback, NULL, baked_ms, reterr);
 	if (rc == ERR_OK)
 		rc = change_validating(t, r->change, reterr);
 	return rc == ERR_OK ? put(t, r, reterr) : rc;
@@ -320,6 +330,23 @@ enum err_code rollback_advance(struct turn *t, const struct recovery_config *c, 
 	if (wave.proven)
 		return next_wave(t, c, r, ret_event, reterr);
 	return r->state == ROLLBACK_PROVING ? put(t, r, reterr) : begin_proving(t, c, r, ret_event, reterr);
+}
+
+enum err_code rollback_ask(
+    struct turn *t, const struct recovery_config *c, const struct rollback *r, bool *ret_waits, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	*ret_waits = false;
+	for (size_t i = 0; rc == ERR_OK && i < r->hosts.count; i++) {
+		const struct rollback_host *h = &LIST_AT(r->hosts, struct rollback_host, i);
+		bool asked;
+		if (h->wave != r->wave || !ended_well(h) || h->proven)
+			continue;
+		*ret_waits = true;
+		if (turn_now_ms(t) >= h->ended_ms + bake_of(c, r))
+			rc = health_look(t, r->service, h->host, true, &asked, reterr);
+	}
+	return rc;
 }
 
 enum err_code rollback_overdue(struct turn *t, struct rollback *r, enum recovery_event *ret_event, struct err *reterr)

@@ -12,6 +12,8 @@ static const struct field config_fields[] = {
     F_INLINE(S, fleet, struct fleet_config, &fleet_config_type, 0, "what fleet was configured with"),
     F_DURATION(S, bake_ms, 24 * 3600 * 1000, 0, "a wave must still be healthy this long after its last order",
 	.default_text = "10s"),
+    F_DURATION(
+	S, bake_config_ms, 24 * 3600 * 1000, 0, "the same where configuration alone was put back; 0: half of bake"),
     F_DURATION(S, wave_gap_ms, 24 * 3600 * 1000, 0, "least time between waves, checked by each host"),
     F_STRING(S, controller, NAME_MAX_BYTES, 0, "this controller's name"),
 };

@@ -17,6 +17,7 @@ static const char *const frame_type_names[] = {
     [FRAME_CERTIFICATE] = "certificate",
     [FRAME_HALT] = "halt",
     [FRAME_BYE] = "bye",
+    [FRAME_LOOK] = "look",
 };
 static const char *const bye_reason_names[] = {
     [BYE_SHUTDOWN] = "shutdown",
@@ -198,6 +199,13 @@ static const struct field bye_fields[] = {
 };
 const struct record_type bye_type = RECORD_TYPE("bye", struct bye, bye_fields, "the last frame of a connection");
 
+static const struct field look_fields[] = {
+    F_STRING(struct look, service, NAME_MAX_BYTES, FIELD_REQUIRED, "whose probes"),
+    F_BOOL(struct look, deep, 0, "those of the deeper tiers too"),
+};
+const struct record_type look_type =
+    RECORD_TYPE("look", struct look, look_fields, "the probes of a service are to be run now");
+
 /* ---- the frame ---- */
 
 /* After type: the bodies, in the order of enum frame_type, each under its type's name. */
@@ -215,6 +223,7 @@ static const struct field frame_fields[] = {
     F_RECORD(struct frame, certificate, struct certificate, &certificate_type, 0, "controller: a new certificate"),
     F_RECORD(struct frame, halt, struct halt, &halt_type, 0, "controller: stop, or go on"),
     F_RECORD(struct frame, bye, struct bye, &bye_type, 0, "controller: the connection ends"),
+    F_RECORD(struct frame, look, struct look, &look_type, 0, "controller: run the probes of a service now"),
 };
 _Static_assert(sizeof(frame_fields) / sizeof(frame_fields[0]) == 1 + FRAME_TYPE_COUNT, "a body for every frame type");
 
@@ -279,6 +288,7 @@ const struct record_type *const message_types[] = {
     &certificate_type,
     &halt_type,
     &bye_type,
+    &look_type,
     NULL,
 };
 
@@ -300,6 +310,7 @@ static const bool allowed[][FRAME_TYPE_COUNT] = {
 	    [FRAME_CERTIFICATE] = true,
 	    [FRAME_HALT] = true,
 	    [FRAME_BYE] = true,
+	    [FRAME_LOOK] = true,
 	},
 };
 

@@ -37,6 +37,7 @@ enum frame_type {
 	FRAME_CERTIFICATE,
 	FRAME_HALT,
 	FRAME_BYE,
+	FRAME_LOOK, /* only to an agent that has CAPABILITY_LOOK */
 	FRAME_TYPE_COUNT
 };
 extern const struct enum_type frame_type_enum;
@@ -126,6 +127,14 @@ struct bye {
 	uint64_t retry_ms;
 };
 
+/* Run the probes of a service now and report: no order, nothing is kept of it; lost, it is asked again or done without.
+ */
+struct look {
+	const char *service;
+	bool deep; /* those of the deeper tiers too */
+};
+#define CAPABILITY_LOOK "look"
+
 struct frame {
 	uint32_t type;
 	const struct hello *hello;
@@ -139,9 +148,10 @@ struct frame {
 	const struct certificate *certificate;
 	const struct halt *halt;
 	const struct bye *bye;
+	const struct look *look;
 };
 extern const struct record_type declared_action_type, declared_service_type, hello_type, progress_type,
-    certificate_request_type, welcome_type, ack_type, cancel_type, certificate_type, halt_type, bye_type,
+    certificate_request_type, welcome_type, ack_type, cancel_type, certificate_type, halt_type, bye_type, look_type,
     frame_type_record;
 extern const struct record_type *const message_types[]; /* every record type of this folder, NULL-ended */
 

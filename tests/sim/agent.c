@@ -263,6 +263,13 @@ static void ses_tell(void *ctx, const struct channel_message *said)
 	post(a, m);
 }
 
+static void say_word(struct agent *a)
+{
+	struct host_report h = {.lagging = a->lagging};
+	struct report body = {.host = &h};
+	agent_tell(a, IMPORTANCE_METRIC, &body);
+}
+
 static void keeper_hears(struct agent *a, const struct channel_message *m)
 {
 	bool again;
@@ -278,6 +285,13 @@ static void keeper_hears(struct agent *a, const struct channel_message *m)
 		break;
 	case CHANNEL_HALT:
 		orders_on_halt(a->orders, m->halt->on);
+		break;
+	case CHANNEL_LOOK:
+		if (a->sim->o.old_agents)
+			sim_fail(a->sim, "%s is asked what its agent does not know", a->name);
+		say_word(a);
+		if (place_of(a, m->look->service))
+			place_look(place_of(a, m->look->service));
 		break;
 	case CHANNEL_CONNECTION:
 		again = m->connection->up && !a->connected;
@@ -421,8 +435,13 @@ static void declare(struct agent *a)
 
 static void link_start(struct agent *a)
 {
-	struct session_config c = {
-	    .host = a->name, .version = "0.1-sim", .boot = a->boot, .spool = a->spool, .random = &a->random};
+	static const char *capabilities[] = {CAPABILITY_LOOK};
+	struct session_config c = {.host = a->name,
+	    .version = "0.1-sim",
+	    .boot = a->boot,
+	    .spool = a->spool,
+	    .random = &a->random,
+	    .capabilities = {capabilities, !a->sim->o.old_agents}};
 	struct session_io io = {a, ses_wall, ses_dial, ses_send, ses_close, ses_abandon, ses_tell};
 	struct err err;
 	if (session_new(&c, &io, &a->session, &err) != ERR_OK)

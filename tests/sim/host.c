@@ -6,7 +6,7 @@
 
 #include "tests/sim/sim.h"
 
-enum { PROBE_MS = 5000, SETTLE_RUNS = 2, DRIFT_MS = 30000, SNAPSHOT_MS = 600000 };
+enum { PROBE_MS = 5000, RETRY_MS = 5000, SETTLE_RUNS = 2, DRIFT_MS = 30000, SNAPSHOT_MS = 600000 };
 const char *const sim_services[SIM_SERVICES] = {"portal", "records-db", "batch"};
 
 struct digest generation_digest(unsigned service, enum component which, uint32_t generation)
@@ -84,17 +84,58 @@ void place_tell_health(struct place *p, bool changed)
 	p->next_report_ms = a->sim->now_ms + a->heartbeat_ms;
 }
 
+static uint64_t probe_every(const struct place *p)
+{
+	return p->agent->sim->o.probe_ms ? p->agent->sim->o.probe_ms : PROBE_MS;
+}
+
 /* How long ago the last `same` results began decides; an overloaded agent says that it knows nothing. */
 static void probe(struct place *p)
 {
 	enum probe_state now = p->agent->lagging ? PROBE_UNKNOWN : place_well(p) ? PROBE_OK : PROBE_CRITICAL;
 	p->same = now == p->last ? p->same + 1 : 1;
 	p->last = now;
-	if (now == p->settled || p->same < SETTLE_RUNS)
+	/* Where looks are rare a good one settles at once, as on a real host. */
+	bool first = p->agent->sim->o.probe_ms && p->settled == PROBE_UNKNOWN && now == PROBE_OK;
+	if (now == p->settled || (p->same < SETTLE_RUNS && !first))
 		return;
 	p->settled = now;
 	p->settled_since_ms = p->agent->sim->now_ms;
 	place_tell_health(p, true);
+}
+
+static void on_look(struct sim *s, void *ctx, uint64_t tag, void *owned);
+
+static void look_soon(struct place *p)
+{
+	sim_at(p->agent->sim, p->agent->sim->now_ms + sim_between(p->agent->sim, 20, 1200), on_look, p, p->agent->life,
+	    NULL);
+}
+
+/* Asked again until it has settled; what is being changed says nothing. */
+static void on_look(struct sim *s, void *ctx, uint64_t tag, void *owned)
+{
+	struct place *p = ctx;
+	(void)s;
+	(void)owned;
+	if (p->agent->life != tag || p->agent->dying || !p->agent->up)
+		return;
+	p->looked_at = false;
+	if (p->job.running)
+		return;
+	probe(p);
+	place_tell_health(p, true);
+	p->looked_at = p->last != p->settled && p->same < SETTLE_RUNS && p->last != PROBE_UNKNOWN;
+	if (p->looked_at)
+		look_soon(p);
+}
+
+void place_look(struct place *p)
+{
+	if (p->looked_at)
+		return;
+	p->looked_at = true;
+	look_soon(p);
 }
 
 /* ---- snapshots ---- */
@@ -202,6 +243,7 @@ void place_begin(struct place *p)
 	struct random *r = &p->agent->random;
 	p->settled = p->last = PROBE_UNKNOWN;
 	p->same = 0;
+	p->looked_at = false;
 	p->settled_since_ms = now;
 	p->next_probe_ms = now + random_below(r, PROBE_MS);
 	p->next_report_ms = now + 10000;
@@ -222,8 +264,9 @@ void place_tick(struct place *p)
 {
 	uint64_t now = p->agent->sim->now_ms;
 	if (now >= p->next_probe_ms) {
-		p->next_probe_ms = now + PROBE_MS;
 		probe(p);
+		p->next_probe_ms =
+		    now + (p->last != p->settled && probe_every(p) > RETRY_MS ? RETRY_MS : probe_every(p));
 	}
 	if (now >= p->next_report_ms)
 		place_tell_health(p, false);

@@ -170,7 +170,8 @@ static void on_step(struct sim *s, void *ctx, uint64_t tag, void *owned)
 static void next_step(struct place *p)
 {
 	struct sim *s = p->agent->sim;
-	sim_at(s, s->now_ms + sim_between(s, 50, sim_chance(s, 50) ? 20000 : 800), on_step, p, p->job.life, NULL);
+	uint64_t most = s->o.step_ms ? s->o.step_ms : sim_chance(s, 50) ? 20000 : 800;
+	sim_at(s, s->now_ms + sim_between(s, 50, most), on_step, p, p->job.life, NULL);
 }
 
 /* ---- begin ---- */

@@ -358,7 +358,8 @@ static void on_stale(struct sim *s, void *ctx, uint64_t tag, void *owned)
 
 static void send_with_faults(struct sim *s, struct connection *c, const struct control_letter *l)
 {
-	bool order = l->type == FRAME_ORDER || l->type == FRAME_CANCEL || l->type == FRAME_HALT;
+	bool order =
+	    l->type == FRAME_ORDER || l->type == FRAME_CANCEL || l->type == FRAME_HALT || l->type == FRAME_LOOK;
 	const struct sim_rates *r = &s->o.rates;
 	if (s->calm || (!order && l->type != FRAME_ACK)) {
 		send_down(s, c, l->bytes, l->size);

@@ -103,7 +103,7 @@ static void acknowledge(struct sim *s)
 	control_look_end(&look);
 }
 
-static void approve(struct sim *s)
+void people_approve(struct sim *s)
 {
 	struct control_look look;
 	const struct change *c = pick(s, &look, &change_table, change_wanted);
@@ -142,18 +142,29 @@ static void undo(struct sim *s)
 	control_look_end(&look);
 }
 
-void people_roll_back(struct sim *s, unsigned service)
+static void roll_back(struct sim *s, unsigned service, struct list components)
 {
 	const char *hosts[SIM_HOSTS_MAX];
 	size_t n = 0;
 	for (unsigned i = 0; i < s->agent_count; i++)
 		if (place_of(&s->agents[i], sim_services[service]))
 			hosts[n++] = s->agents[i].name;
-	uint32_t both[] = {COMPONENT_CONFIG, COMPONENT_CODE};
 	struct request_args a = {
-	    .service = sim_services[service], .hosts = {hosts, n}, .components = {both, 2}, .text = "to be safe"};
+	    .service = sim_services[service], .hosts = {hosts, n}, .components = components, .text = "to be safe"};
 	if (n)
 		people_ask(s, "ada", "rollback", "start", &a);
+}
+
+void people_roll_back(struct sim *s, unsigned service)
+{
+	uint32_t both[] = {COMPONENT_CONFIG, COMPONENT_CODE};
+	roll_back(s, service, (struct list){both, 2});
+}
+
+void people_roll_back_part(struct sim *s, unsigned service, enum component which)
+{
+	uint32_t part = which;
+	roll_back(s, service, (struct list){&part, 1});
 }
 
 static void small_order(struct sim *s, const char *noun, const char *verb)
@@ -196,7 +207,7 @@ static void something(struct sim *s)
 	if (what < 25)
 		acknowledge(s);
 	else if (what < 60)
-		approve(s);
+		people_approve(s);
 	else if (what < 65)
 		cancel(s);
 	else if (what < 68)

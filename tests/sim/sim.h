@@ -49,6 +49,9 @@ struct sim_options {
 	bool no_policy;
 	bool quiet_people; /* nobody does anything */
 	bool short_deaths; /* what dies is back within seconds */
+	bool old_agents;   /* that do not know the question of how a service is now */
+	unsigned probe_ms; /* how often a service is looked at; 0: 5 s */
+	unsigned step_ms;  /* the longest that a step of a rollback takes; 0: some take 20 s */
 	uint64_t chaos_ms, calm_ms;
 	struct sim_rates rates;
 };
@@ -119,6 +122,7 @@ struct place { /* one service on one host; on disk, so it survives */
 	/* of this run of the keeper */
 	enum probe_state settled, last;
 	unsigned same;
+	bool looked_at; /* a question is being answered */
 	uint64_t settled_since_ms, next_probe_ms, next_report_ms, next_drift_ms, next_snapshot_ms;
 	struct drift_told told[SIM_COMPONENTS];
 };
@@ -197,6 +201,7 @@ void place_tick(struct place *p);
 bool place_well(const struct place *p); /* would its probe pass now? */
 void place_take_snapshot(struct place *p, enum snapshot_reason reason, struct id *ret);
 void place_tell_health(struct place *p, bool changed);
+void place_look(struct place *p); /* the controller asks how it is now */
 void place_tell_all(struct place *p);
 void place_deploy(struct place *p, enum component which, uint32_t generation);
 const struct snapshot_kept *place_snapshot(const struct place *p, struct id id);
@@ -269,6 +274,8 @@ void people_begin(struct sim *s);
 void people_repair(struct sim *s); /* everything bad is put right by hand */
 /* Somebody asks for a rollback of the service on all its hosts. */
 void people_roll_back(struct sim *s, unsigned service);
+void people_approve(struct sim *s); /* what waits for it */
+void people_roll_back_part(struct sim *s, unsigned service, enum component which);
 const char *people_key(unsigned who); /* public key lines of the approvers */
 void people_policy(struct sim *s);
 void people_ask(struct sim *s, const char *who, const char *noun, const char *verb, const struct request_args *a);

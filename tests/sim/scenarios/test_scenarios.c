@@ -466,6 +466,85 @@ static void test_p40_a_window_over_a_live_page_stops_the_climb(void **state)
 	ends(s);
 }
 
+/* ---- R18 ---- */
+
+enum { FLEET = 24 }; /* every second host runs the portal, or more; the clocks are for 20 and more */
+
+static unsigned portal_hosts(const struct sim *s)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < s->agent_count; i++)
+		for (size_t k = 0; k < s->agents[i].place_count; k++)
+			n += s->agents[i].places[k].service == PORTAL;
+	return n;
+}
+
+static uint64_t rollback_took(struct sim *s)
+{
+	struct control_look look;
+	struct turn *t = control_look(&s->hub.control, &look);
+	struct turn_scan scan;
+	struct rollback r = {0};
+	struct err err;
+	bool found;
+	assert_int_equal(turn_scan_key(t, &rollback_table, NULL, 0, true, &scan, &err), ERR_OK);
+	assert_int_equal(turn_scan_next(&scan, &r, &found, &err), ERR_OK);
+	turn_scan_done(&scan);
+	assert_true(found && r.state == ROLLBACK_ENDED);
+	assert_int_equal(r.outcome, ORDER_OK);
+	assert_true(r.hosts.count >= 20);
+	uint64_t took = r.ended_ms - r.began_ms;
+	print_message("%zu hosts in %u waves: %.1f s\n", r.hosts.count, r.waves, (double)took / SECOND);
+	control_look_end(&look);
+	return took;
+}
+
+/* As a controller and agents are when nobody sets anything; step_ms: what a step takes at most on a host. */
+static uint64_t fleet_comes_back(uint64_t seed, enum component which, unsigned step_ms, bool old_agents)
+{
+	struct sim_options o = {.seed = seed,
+	    .hosts = FLEET,
+	    .quiet_people = true,
+	    .no_policy = true,
+	    .short_deaths = true,
+	    .probe_ms = 30 * SECOND,
+	    .step_ms = step_ms,
+	    .old_agents = old_agents,
+	    .verbose = getenv("KEDGE_SIM_VERBOSE") != NULL};
+	struct sim *s = sim_new(&o);
+	assert_true(portal_hosts(s) >= 20);
+	lives(s, 8 * MINUTE);
+	faults_deploy(s, PORTAL, which, false, FLEET, 0);
+	lives(s, MINUTE);
+	people_roll_back_part(s, PORTAL, which);
+	for (int i = 0; i < 20 && !count(s, &rollback_table, NULL); i++) { /* so many hosts want two people's word */
+		lives(s, SECOND);
+		people_approve(s);
+	}
+	assert_true(until(s, &rollback_table, rollback_open, MINUTE));
+	while (count(s, &rollback_table, rollback_open))
+		lives(s, SECOND);
+	uint64_t took = rollback_took(s);
+	ends(s);
+	return took;
+}
+
+static void test_r18_a_fleet_comes_back_in_its_time(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 101; seed < 104; seed++) {
+		assert_true(fleet_comes_back(seed, COMPONENT_CONFIG, 300, false) < 60 * SECOND);
+		assert_true(fleet_comes_back(seed, COMPONENT_CODE, 2000, false) < 120 * SECOND);
+	}
+}
+
+/* Without the question it takes as long as their reports come apart. */
+static void test_old_agents_come_back_too(void **state)
+{
+	(void)state;
+	assert_true(fleet_comes_back(104, COMPONENT_CONFIG, 300, true) < 4 * MINUTE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -482,6 +561,9 @@ int main(void)
 	    cmocka_unit_test(test_p61_an_empty_controller_commands_nothing),
 	    cmocka_unit_test(test_a_window_keeps_quiet_and_ends),
 	    cmocka_unit_test(test_p40_a_window_over_a_live_page_stops_the_climb),
+	    cmocka_unit_test(test_r18_a_fleet_comes_back_in_its_time),
+	    cmocka_unit_test(test_old_agents_come_back_too),
 	};
+	cmocka_set_test_filter(getenv("KEDGE_TEST"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

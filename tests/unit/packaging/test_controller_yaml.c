@@ -92,6 +92,7 @@ static void test_examples_are_the_defaults(void **state)
 	assert_int_equal(a->heartbeat_ms, b->heartbeat_ms);
 	assert_int_equal(a->proof_ms, b->proof_ms);
 	assert_int_equal(a->bake_ms, b->bake_ms);
+	assert_true(a->bake_config_ms == 0 && b->bake_config_ms == b->bake_ms / 2); /* what none means */
 	assert_int_equal(a->wave_gap_ms, b->wave_gap_ms);
 	assert_int_equal(a->retry_ms, b->retry_ms);
 	assert_int_equal(a->notify.hold_ms, b->notify.hold_ms);

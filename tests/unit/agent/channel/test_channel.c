@@ -26,6 +26,7 @@ static const struct halt a_halt = {.on = true, .reason = "stop"};
 static const struct certificate a_certificate = {.error = "not today"};
 static const struct channel_connection a_connection = {.up = false, .text = "gone"};
 static const struct channel_heard a_heard = {4711};
+static const struct look a_look = {.service = "portal", .deep = true};
 static const struct order an_order = {.order = {{1}},
     .kind = ORDER_PROBE,
     .epoch = 1,
@@ -80,6 +81,9 @@ static struct channel_message message_of(enum channel_type type)
 		break;
 	case CHANNEL_HEARD:
 		m.heard = &a_heard;
+		break;
+	case CHANNEL_LOOK:
+		m.look = &a_look;
 		break;
 	case CHANNEL_TYPE_COUNT:
 		break;

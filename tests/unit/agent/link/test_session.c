@@ -309,6 +309,7 @@ static void orders_reach_the_keeper(void **state)
 	    .run_limit_ms = 1000};
 	struct cancel cancel = {.order = an_order};
 	struct halt halt = {.on = true};
+	struct look look = {.service = "portal"};
 	struct certificate certificate = {.error = "no"};
 	(void)state;
 	rig_open(&r);
@@ -318,8 +319,9 @@ static void orders_reach_the_keeper(void **state)
 	assert_true(id_equal(r.told.order->order, an_order));
 	rig_frame(&r, FRAME_CANCEL, &cancel);
 	rig_frame(&r, FRAME_HALT, &halt);
+	rig_frame(&r, FRAME_LOOK, &look);
 	rig_frame(&r, FRAME_CERTIFICATE, &certificate);
-	expect(&r, "order; cancel; halt; certificate; ");
+	expect(&r, "order; cancel; halt; look; certificate; ");
 	rig_done(&r);
 }
 

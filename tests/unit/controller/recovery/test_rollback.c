@@ -84,6 +84,61 @@ static void test_r5_sick_after_it_stops_the_waves(void **state)
 	world_close(&w);
 }
 
+static void knows_the_question(struct world *w, size_t host)
+{
+	static const char *capabilities[] = {CAPABILITY_LOOK};
+	struct declared_service portal = declared("portal", NULL);
+	struct hello h = hello_of(w, fleet_list[host], boot_id((uint8_t)(host + 1)), &portal, 1);
+	h.capabilities = (struct list){capabilities, 1};
+	hello_say(w, &h);
+}
+
+static void test_r18_who_has_not_proven_it_is_asked(void **state)
+{
+	(void)state;
+	for (int old = 0; old < 2; old++) {
+		struct world w;
+		open_with(&w, 2);
+		if (!old)
+			knows_the_question(&w, 0);
+		struct rollback r = begun(&w, 2), after;
+		host_says(&w, "h0000", host_of(&r, 0)->order, ORDER_OK, true);
+		uint64_t baked = w.now_ms + recovery_rules.bake_ms;
+		recovery_until(&w, baked - 1, &after);
+		assert_int_equal(frames_to(&w, NULL, FRAME_LOOK), 0);
+		recovery_until(&w, baked, &after);
+		assert_int_equal(frames_to(&w, "h0000", FRAME_LOOK), !old);
+		recovery_until(&w, baked + ROLLBACK_ASK_MS, &after); /* the question was lost, or the answer */
+		assert_int_equal(frames_to(&w, "h0000", FRAME_LOOK), !old);
+		assert_int_equal(frames_to(&w, NULL, FRAME_LOOK), !old);
+		assert_int_equal(host_proves(&w, "h0000"), RECOVERY_WAVE);
+		world_close(&w);
+	}
+}
+
+static void test_configuration_bakes_half_as_long(void **state)
+{
+	(void)state;
+	struct world w;
+	open_with(&w, 2);
+	struct plan_wish wish = wish_for(2);
+	uint32_t config = COMPONENT_CONFIG;
+	struct plan p;
+	struct rollback r;
+	wish.components = (struct list){&config, 1};
+	ok(recovery_plan(w.turn, &recovery_rules, &wish, &p, ERR_HERE));
+	struct change c = {.kind = CHANGE_EMERGENCY, .requested_by = "ada", .plan = &p};
+	ok(change_request(w.turn, &ada, &c, ERR_HERE));
+	ok(change_approve(w.turn, &bo, c.change, signature_of(&w, BO, &p), &c, ERR_HERE));
+	ok(recovery_start(w.turn, &recovery_rules, c.change, false, &r, ERR_HERE));
+	host_says(&w, "h0000", host_of(&r, 0)->order, ORDER_OK, true);
+	world_after(&w, recovery_rules.bake_ms / 2 - 1);
+	assert_int_equal(host_proves(&w, "h0000"), RECOVERY_NOTHING);
+	world_after(&w, 1);
+	assert_int_equal(host_proves(&w, "h0000"), RECOVERY_WAVE);
+	world_close(&w);
+}
+
 static void test_gates_of_every_outcome(void **state)
 {
 	(void)state;
@@ -564,6 +619,8 @@ int main(void)
 	    cmocka_unit_test(test_r5_wave_after_wave_to_the_end),
 	    cmocka_unit_test(test_r5_no_evidence_is_a_failure),
 	    cmocka_unit_test(test_r5_sick_after_it_stops_the_waves),
+	    cmocka_unit_test(test_r18_who_has_not_proven_it_is_asked),
+	    cmocka_unit_test(test_configuration_bakes_half_as_long),
 	    cmocka_unit_test(test_gates_of_every_outcome),
 	    cmocka_unit_test(test_p9_done_without_digests_is_dirty),
 	    cmocka_unit_test(test_the_worst_outcome_is_the_rollbacks),

@@ -51,6 +51,8 @@ static const struct certificate sample_certificate = {.chain = "-----BEGIN CERTI
 static const struct halt sample_halt = {.on = true, .reason = "drill"};
 static const struct bye sample_bye = {.reason = BYE_OVERLOAD, .text = "later", .retry_ms = 30000};
 
+static const struct look sample_look = {.service = "portal", .deep = true};
+
 static const void *const sample_bodies[] = {
     [FRAME_HELLO] = &sample_hello,
     [FRAME_REPORT] = &sample_report,
@@ -63,6 +65,7 @@ static const void *const sample_bodies[] = {
     [FRAME_CERTIFICATE] = &sample_certificate,
     [FRAME_HALT] = &sample_halt,
     [FRAME_BYE] = &sample_bye,
+    [FRAME_LOOK] = &sample_look,
 };
 _Static_assert(sizeof(sample_bodies) / sizeof(sample_bodies[0]) == FRAME_TYPE_COUNT, "a sample of every type");
 

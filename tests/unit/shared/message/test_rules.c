@@ -321,7 +321,7 @@ static void names_are_stable(void **state)
 	    {&step_kind_enum, "plan stage safety check stop restore start verify undo action"},
 	    {&importance_enum, "result event health metric"},
 	    {&frame_type_enum,
-		"hello report progress certificate_request welcome ack order cancel certificate halt bye"},
+		"hello report progress certificate_request welcome ack order cancel certificate halt bye look"},
 	    {&bye_reason_enum, "shutdown malformed too_large unknown_type wrong_identity duplicate_identity revoked "
 			       "version overload out_of_order"},
 	};
