@@ -41,20 +41,24 @@ static enum err_code refuse(const char *component, const char *then, const char 
 
 enum err_code barrier_check(const struct walk *w, struct err *reterr)
 {
-	const struct snapshot_summary *target = snapshot_about(w->target), *last;
+	const struct snapshot_summary *target = snapshot_about(w->target), *last = NULL;
 	char name[NAME_MAX_BYTES];
 	if (w->r->cross_schema || w->r->as_it_was || target->reason == SNAPSHOT_SAFETY)
 		return ERR_OK;
-	enum err_code rc = newest(w, &last, reterr);
+	bool looked = false; /* at all restore points: only where it matters */
+	enum err_code rc = ERR_OK;
 	for (unsigned i = 0; rc == ERR_OK && i < COMPONENT_COUNT; i++) {
 		const char *component = enum_name(&component_enum, i);
 		if (w->j.components & 1u << i || !components_get(&w->r->service->components, (enum component)i) ||
 		    !text_format(name, sizeof name, "%s_schema", component))
 			continue;
 		const char *then = version_of(target, name), *now = said_now(w->r, name);
+		if (!now && !looked)
+			rc = newest(w, &last, reterr);
+		looked = looked || !now;
 		if (!now)
 			now = version_of(last, name);
-		if ((then || now) && !text_equal(then, now))
+		if (rc == ERR_OK && (then || now) && !text_equal(then, now))
 			rc = refuse(component, then, now, reterr);
 	}
 	return rc;

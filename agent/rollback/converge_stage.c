@@ -280,9 +280,15 @@ static enum err_code link_later(const struct converge *c, const struct buf *late
 	return rc;
 }
 
-static enum err_code stage_in_order(struct converge *c, struct snapshot_reader *reader, struct err *reterr)
+static bool wants_stage(const struct change *ch)
 {
-	CLEANUP(cleanup_free) struct turn *turns = calloc(c->changes.count + 1, sizeof *turns);
+	return change_needs_stage(ch) && !ch->staged && !ch->patch;
+}
+
+static enum err_code stage_in_order(
+    struct converge *c, struct snapshot_reader *reader, size_t wanted, struct err *reterr)
+{
+	CLEANUP(cleanup_free) struct turn *turns = calloc(wanted, sizeof *turns);
 	CLEANUP(buf_done) struct buf later = {.limit = SIZE_MAX};
 	struct snapshot_entry e;
 	size_t count = 0;
@@ -290,7 +296,7 @@ static enum err_code stage_in_order(struct converge *c, struct snapshot_reader *
 		return err_set(reterr, ERR_NOMEM, "out of memory for a rollback");
 	for (size_t i = 0; i < c->changes.count; i++) {
 		const struct change *ch = &c->changes.items[i];
-		if (change_needs_stage(ch) && !ch->staged && !ch->patch)
+		if (wants_stage(ch))
 			turns[count++] = (struct turn){change_entry(c, ch, &e) ? snapshot_place(reader, &e) : 0, i};
 	}
 	qsort(turns, count, sizeof *turns, by_place);
@@ -300,15 +306,19 @@ static enum err_code stage_in_order(struct converge *c, struct snapshot_reader *
 	return rc == ERR_OK ? link_later(c, &later, reterr) : rc;
 }
 
+/* A reader reads the repository's whole index: only for what is to be read with it. */
 enum err_code converge_stage_all(struct converge *c, struct err *reterr)
 {
 	struct snapshot_reader *reader = NULL;
 	uint64_t before = c->last_staged;
+	size_t wanted = 0;
+	for (size_t i = 0; i < c->changes.count; i++)
+		wanted += wants_stage(&c->changes.items[i]);
 	enum err_code rc = check_room(c, reterr);
-	if (rc == ERR_OK)
+	if (rc == ERR_OK && wanted)
 		rc = snapshot_reader_new(c->spec.snapshot, &reader, reterr);
-	if (rc == ERR_OK)
-		rc = stage_in_order(c, reader, reterr);
+	if (rc == ERR_OK && wanted)
+		rc = stage_in_order(c, reader, wanted, reterr);
 	snapshot_reader_free(reader);
 	return rc == ERR_OK && c->last_staged != before ? converge_sync_begin(c, true, reterr) : rc;
 }

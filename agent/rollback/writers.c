@@ -27,10 +27,17 @@ enum {
 	MAPS_MAX = 8 << 20,  /* bytes of /proc/PID/maps that are looked at */
 };
 
+struct aside {            /* a tree that an exchange put aside */
+	char *tree;       /* where it lies now */
+	size_t size;      /* of that path */
+	const char *path; /* where it lay */
+};
+
 struct watch { /* a look at every process */
 	char *roots[ROOTS_MAX];
-	size_t count;            /* real paths */
-	const struct walk *walk; /* whose exchanged trees count; NULL: none */
+	size_t count; /* real paths */
+	struct aside *asides;
+	size_t aside_count;
 	/* Called for a file below a root that a process has open for writing.  Not ERR_OK: that is enough. */
 	enum err_code (*found)(const struct watch *w, const char *pid, const char *path, struct err *reterr);
 };
@@ -116,6 +123,9 @@ static void watch_end(struct watch *w)
 {
 	for (size_t i = 0; i < w->count; i++)
 		free(w->roots[i]);
+	for (size_t i = 0; i < w->aside_count; i++)
+		free(w->asides[i].tree);
+	free(w->asides);
 }
 
 /* ---- refused ---- */
@@ -201,50 +211,67 @@ static bool still_stands(enum component which, const struct component_config *co
 	return which == COMPONENT_CONFIG || which == COMPONENT_CODE;
 }
 
-/* "/srv/app/lib.so (deleted)": the kernel's word for a file whose name is gone. */
-static bool is_gone(const struct watch *w, char *target)
+/* What was exchanged has its names still, but beside.  False: out of memory. */
+static bool watch_asides(struct watch *w, const struct walk *walk)
 {
-	if (*target != '/' || !text_ends(target, GONE) || !root_of(w, target))
+	size_t most = 0;
+	for (size_t i = 0; i < walk->exchange_count; i++)
+		most += walk->exchange[i]->roots.count;
+	w->asides = calloc(most + 1, sizeof *w->asides);
+	for (size_t i = 0; w->asides && i < walk->exchange_count; i++)
+		for (size_t k = 0; k < walk->exchange[i]->roots.count; k++) {
+			const struct prepared_root *r = &LIST_AT(walk->exchange[i]->roots, struct prepared_root, k);
+			char *tree;
+			int n = asprintf(&tree, "%s/" PREPARED_TREE, r->folder);
+			if (n < 0)
+				return false;
+			w->asides[w->aside_count++] = (struct aside){tree, (size_t)n, r->path};
+		}
+	return w->asides;
+}
+
+/* "/srv/app/lib.so (deleted)": the kernel's word for a file whose name is gone. */
+static bool is_gone(const struct watch *w, const char *target)
+{
+	return *target == '/' && text_ends(target, GONE) && root_of(w, target);
+}
+
+/* "/srv/.kedge-prepared-…/tree/lib.so" was "/srv/app/lib.so". */
+static const struct aside *aside_of(const struct watch *w, const char *target)
+{
+	for (size_t i = 0; i < w->aside_count; i++)
+		if (is_within(target, w->asides[i].tree))
+			return &w->asides[i];
+	return NULL;
+}
+
+/* Then was becomes the path that it had.  Asked of every line of every process. */
+static bool is_stale(const struct watch *w, const char *target, char was[PATH_LIMIT])
+{
+	const struct aside *a = aside_of(w, target);
+	if (!a && !is_gone(w, target))
 		return false;
-	target[strlen(target) - strlen(GONE)] = '\0';
+	if (a)
+		(void)text_format(was, PATH_LIMIT, "%s%s", a->path, target + a->size);
+	else
+		(void)text_format(was, PATH_LIMIT, "%.*s", (int)(strlen(target) - strlen(GONE)), target);
 	return true;
 }
 
-/* What was exchanged has its names still, but beside: "/srv/.kedge-prepared-…/tree/lib.so" was "/srv/app/lib.so". */
-static bool is_aside(const struct watch *w, char target[PATH_LIMIT])
+/* *ret_there: the link can be read at all. */
+static bool stale_link(const struct watch *w, const char *pid, const char *what, char was[PATH_LIMIT], bool *ret_there)
 {
-	char tree[2 * PATH_LIMIT], was[2 * PATH_LIMIT];
-	for (size_t i = 0; w->walk && i < w->walk->exchange_count; i++)
-		for (size_t k = 0; k < w->walk->exchange[i]->roots.count; k++) {
-			const struct prepared_root *r = &LIST_AT(w->walk->exchange[i]->roots, struct prepared_root, k);
-			if (!text_format(tree, sizeof tree, "%s/" PREPARED_TREE, r->folder) || !is_within(target, tree))
-				continue;
-			if (text_format(was, sizeof was, "%s%s", r->path, target + strlen(tree)))
-				text_copy(target, PATH_LIMIT, was);
-			return true;
-		}
-	return false;
-}
-
-/* Then target becomes the path that it had. */
-static bool is_stale(const struct watch *w, char target[PATH_LIMIT])
-{
-	return is_gone(w, target) || is_aside(w, target);
-}
-
-static bool stale_link(const struct watch *w, const char *pid, const char *what, char target[PATH_LIMIT])
-{
-	char path[96];
-	*target = '\0';
-	if (!text_format(path, sizeof path, "/proc/%.20s/%s", pid, what))
-		return false;
-	ssize_t n = readlink(path, target, PATH_LIMIT - 1);
+	char path[96], target[PATH_LIMIT];
+	ssize_t n = text_format(path, sizeof path, "/proc/%.20s/%s", pid, what)
+			? readlink(path, target, sizeof target - 1)
+			: -1;
 	target[n > 0 ? n : 0] = '\0';
-	return n > 0 && is_stale(w, target);
+	*ret_there = n > 0;
+	return n > 0 && is_stale(w, target, was);
 }
 
 /* Without stdio, whose buffer for it would be a quarter of what the kernel gives at once. */
-static bool stale_map(const struct watch *w, const char *pid, char target[PATH_LIMIT])
+static bool stale_map(const struct watch *w, const char *pid, char was[PATH_LIMIT])
 {
 	char path[64], text[MAPS_READ + 1];
 	size_t have = 0, seen = 0;
@@ -260,7 +287,7 @@ static bool stale_map(const struct watch *w, const char *pid, char target[PATH_L
 		for (; (end = memchr(line, '\n', have - (size_t)(line - text))); line = end + 1) {
 			*end = '\0';
 			char *at = strchr(line, '/');
-			if (at && text_format(target, PATH_LIMIT, "%s", at) && is_stale(w, target))
+			if (at && is_stale(w, at, was))
 				return true;
 		}
 		have -= (size_t)(line - text);
@@ -271,33 +298,29 @@ static bool stale_map(const struct watch *w, const char *pid, char target[PATH_L
 	return false;
 }
 
-static bool stale_file(const struct watch *w, const char *pid, char target[PATH_LIMIT])
+static bool stale_file(const struct watch *w, const char *pid, char was[PATH_LIMIT])
 {
-	char folder[64];
+	char folder[64], target[PATH_LIMIT];
 	if (!text_format(folder, sizeof folder, "/proc/%.20s/fd", pid))
 		return false;
 	CLEANUP(cleanup_dir) DIR *dir = opendir(folder);
 	for (struct dirent *e; dir && (e = readdir(dir));) {
 		ssize_t n = e->d_name[0] == '.' ? 0 : readlinkat(dirfd(dir), e->d_name, target, PATH_LIMIT - 1);
 		target[n > 0 ? n : 0] = '\0';
-		if (n > 0 && is_stale(w, target))
+		if (n > 0 && is_stale(w, target, was))
 			return true;
 	}
 	return false;
 }
 
-/* A folder that was exchanged is found again by its path only: whoever stands in it stands in the old one. */
-static bool stale_place(const struct watch *w, const char *pid, char target[PATH_LIMIT])
+/* What may not be read of a process at all, or has no program, has nothing to tell.  A folder that was exchanged is
+ * found again by its path only: whoever stands in it stands in the old one. */
+static bool uses_old(const struct watch *w, const char *pid, char was[PATH_LIMIT])
 {
-	return w->walk && w->walk->exchange_count && stale_link(w, pid, "cwd", target);
-}
-
-/* What may not be read of a process at all, or has no program, has nothing to tell. */
-static bool uses_old(const struct watch *w, const char *pid, char target[PATH_LIMIT])
-{
-	bool stale = stale_link(w, pid, "exe", target);
-	return stale ||
-	       (*target && (stale_place(w, pid, target) || stale_map(w, pid, target) || stale_file(w, pid, target)));
+	bool there, stands;
+	return stale_link(w, pid, "exe", was, &there) ||
+	       (there && ((w->aside_count && stale_link(w, pid, "cwd", was, &stands)) || stale_map(w, pid, was) ||
+			     stale_file(w, pid, was)));
 }
 
 /* Every second process, so that two threads look at all. */
@@ -312,40 +335,49 @@ struct half {
 static void *look_at_half(void *arg)
 {
 	struct half *h = arg;
-	char target[PATH_LIMIT], shown[PATH_LIMIT], name[NAME_MAX_BYTES];
+	char was[PATH_LIMIT], shown[PATH_LIMIT], name[NAME_MAX_BYTES];
 	CLEANUP(cleanup_dir) DIR *proc = opendir("/proc");
 	for (struct dirent *e; proc && !h->found && (e = readdir(proc));) {
 		const char *pid = e->d_name;
 		long number = *pid >= '0' && *pid <= '9' ? strtol(pid, NULL, DECIMAL) : getpid();
-		if (number == getpid() || number % 2 != h->which || !uses_old(h->w, pid, target))
+		if (number == getpid() || number % 2 != h->which || !uses_old(h->w, pid, was))
 			continue;
 		h->found = true;
 		name_process(pid, name);
 		(void)text_format(h->text, sizeof h->text, "process %.20s (%s) still uses %.300s as it was before", pid,
-		    name, snapshot_path_text(target, shown, sizeof shown));
+		    name, snapshot_path_text(was, shown, sizeof shown));
 	}
 	return NULL;
+}
+
+/* Two threads, of which one is this. */
+static void look_for_old(const struct watch *w, struct half halves[2])
+{
+	halves[0] = (struct half){.w = w};
+	halves[1] = (struct half){.w = w, .which = 1};
+	halves[1].threaded = pthread_create(&halves[1].thread, NULL, look_at_half, &halves[1]) == 0;
+	(void)look_at_half(&halves[0]);
+	if (halves[1].threaded)
+		pthread_join(halves[1].thread, NULL);
+	else
+		(void)look_at_half(&halves[1]);
 }
 
 bool writers_find_stale(const struct walk *walk, char text[TEXT_LINE_MAX])
 {
 	struct watch w;
-	struct half halves[2] = {{.w = &w}, {.w = &w, .which = 1}};
+	struct half halves[2] = {{0}};
 	watch_begin(&w, snapshot_about(walk->target), walk->r->service, (uint32_t)walk->j.components, still_stands);
-	w.walk = walk;
-	if (w.count || walk->exchange_count) {
-		halves[1].threaded = pthread_create(&halves[1].thread, NULL, look_at_half, &halves[1]) == 0;
-		(void)look_at_half(&halves[0]);
-		if (halves[1].threaded)
-			pthread_join(halves[1].thread, NULL);
-		else
-			(void)look_at_half(&halves[1]);
-	}
+	bool known = watch_asides(&w, walk);
+	if (known && (w.count || w.aside_count))
+		look_for_old(&w, halves);
 	watch_end(&w);
+	if (!known)
+		text_copy(text, TEXT_LINE_MAX, "out of memory to look who still uses what was replaced");
 	for (unsigned i = 0; i < 2; i++)
 		if (halves[i].found) {
 			text_copy(text, TEXT_LINE_MAX, halves[i].text);
 			return true;
 		}
-	return false;
+	return !known;
 }
