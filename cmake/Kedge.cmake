@@ -34,7 +34,7 @@ endif()
 
 # Foreign libraries, each linked (PRIVATE) by the one folder that sees it.
 foreach(pair IN ITEMS openssl:openssl libcrypto:libcrypto websockets:libwebsockets msgpack:msgpack lmdb:lmdb curl:libcurl zstd:libzstd zlib:zlib sqlite:sqlite3
-    jansson:jansson yaml:yaml-0.1 seccomp:libseccomp systemd:libsystemd cmocka:cmocka)
+    jansson:jansson yaml:yaml-0.1 seccomp:libseccomp cmocka:cmocka)
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 name)
   list(GET pair 1 module)

@@ -9,7 +9,7 @@
 set -eu
 
 build_needs="build-essential cmake ninja-build pkg-config libwebsockets-dev libwebsockets-evlib-uv libssl-dev libmsgpack-dev
-	liblmdb-dev libcurl4-openssl-dev libzstd-dev zlib1g-dev libsqlite3-dev libjansson-dev libyaml-dev libcmocka-dev libseccomp-dev libsystemd-dev
+	liblmdb-dev libcurl4-openssl-dev libzstd-dev zlib1g-dev libsqlite3-dev libjansson-dev libyaml-dev libcmocka-dev libseccomp-dev
 	libacl1-dev libattr1-dev"
 test_needs="nginx-light postgresql-15 redis-server mariadb-server mariadb-backup git python3 python3-aiosmtpd openssl strace rsync curl attr acl procps iproute2
 	openssh-client shellcheck clang-format faketime systemd-journal-remote"

@@ -1,17 +1,13 @@
 /* agent/keeper/guard.c: the link's guardian: begins it, listens to it, begins it again. */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/close_range.h>
 #include <pwd.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/keeper/internal.h"
-#include "agent/link/link.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
@@ -240,7 +236,8 @@ static enum err_code fill_options(
 	    .authority = authority,
 	    .spool = spool,
 	    .spool_limit_bytes = c->spool_limit_bytes,
-	    .boot = k->boot};
+	    .boot = k->boot,
+	    .log_least = log_least()};
 	if (geteuid() != 0)
 		return ERR_OK;
 	if (getpwnam_r(c->user, &entry, room, sizeof room, &found) != 0 || !found)
@@ -250,20 +247,6 @@ static enum err_code fill_options(
 	o->uid = entry.pw_uid;
 	o->gid = entry.pw_gid;
 	return ERR_OK;
-}
-
-static _Noreturn void link_process(const struct link_options *o, int fd)
-{
-	sigset_t none;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (dup2(fd, 3) < 0 || close_range(4, ~0u, 0) != 0)
-		_exit(70);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGTERM, SIG_IGN); /* the keeper says when */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	_exit(link_main(3, o));
 }
 
 enum err_code guard_start(struct keeper *k, struct err *reterr)
@@ -276,13 +259,12 @@ enum err_code guard_start(struct keeper *k, struct err *reterr)
 		return rc;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return err_sys(reterr, errno, "no socket for the link");
-	pid_t pid = fork();
-	if (pid == 0)
-		link_process(&options, pair[1]);
+	pid_t pid;
+	rc = link_program_begin(k, &options, pair[1], &pid, reterr);
 	close(pair[1]);
-	if (pid < 0) {
+	if (rc != ERR_OK) {
 		close(pair[0]);
-		return err_sys(reterr, errno, "no process for the link");
+		return rc;
 	}
 	k->link_pid = pid;
 	k->link_began_ms = clock_mono_ms();

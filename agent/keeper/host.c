@@ -4,11 +4,11 @@
 #include <sys/statvfs.h>
 
 #include "agent/keeper/internal.h"
-#include "agent/link/trim.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
 #include "shared/base/log.h"
 #include "shared/base/text.h"
+#include "shared/base/trim.h"
 
 enum { HOST_METRICS = 6, PROC_FILE_MAX = 64 << 10 };
 

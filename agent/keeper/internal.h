@@ -3,6 +3,7 @@
 #define KEDGE_AGENT_KEEPER_INTERNAL_H
 
 #include "agent/channel/channel.h"
+#include "agent/channel/link_options.h"
 #include "agent/io/loop.h"
 #include "agent/keeper/byhand.h"
 #include "agent/keeper/identity.h"
@@ -68,7 +69,8 @@ struct keeper {
 	struct loop_timer *tick;
 	int lock;
 	/* guard.c */
-	struct id boot; /* this run */
+	struct id boot;   /* this run */
+	int link_program; /* descriptor of kedge-link; -1: not opened yet */
 	pid_t link_pid;
 	struct channel *channel;
 	struct loop_fd *channel_fd;
@@ -137,6 +139,10 @@ void guard_tick(struct keeper *k, uint64_t now_ms);
 void guard_stop(struct keeper *k);                    /* asks, waits a little, kills */
 void guard_declare(struct keeper *k, uint64_t epoch); /* what the next hello says */
 enum err_code guard_send(struct keeper *k, const struct channel_message *m);
+
+/* link_program.c: a process of kedge-link with channel_fd, which stays the caller's, as its channel. */
+enum err_code link_program_begin(
+    struct keeper *k, const struct link_options *o, int channel_fd, pid_t *ret, struct err *reterr);
 
 /* host.c */
 void host_tick(struct keeper *k, uint64_t now_ms);

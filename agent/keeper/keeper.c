@@ -2,13 +2,13 @@
 #include "agent/keeper/keeper.h"
 
 #include <signal.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "agent/keeper/internal.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
 #include "shared/base/log.h"
+#include "shared/base/notify.h"
 #include "shared/base/text.h"
 
 enum { TICK_MS = 250 };
@@ -56,7 +56,7 @@ static void on_signal(void *ctx, int signo)
 	k->stop_at_ms = loop_now_ms(k->loop) + KEEPER_STOP_MS;
 	log_info("keeper", "signal %d: stopping%s", signo,
 	    orders_running(k->orders) ? ", once what has begun has ended" : "");
-	sd_notify(0, "STOPPING=1");
+	(void)notify_systemd("STOPPING=1");
 	if (!orders_running(k->orders))
 		loop_stop(k->loop);
 }
@@ -114,13 +114,16 @@ static void end(struct keeper *k)
 	identity_free(k->identity);
 	loop_free(k->loop);
 	arena_free(k->arena);
+	if (k->link_program >= 0)
+		close(k->link_program);
 	if (k->lock >= 0)
 		close(k->lock);
 }
 
 enum err_code keeper_run(const struct agent_config *c, struct err *reterr)
 {
-	struct keeper k = {.c = c, .lock = -1, .heartbeat_ms = KEEPER_HEARTBEAT_MS, .arena = arena_new(0)};
+	struct keeper k = {
+	    .c = c, .lock = -1, .link_program = -1, .heartbeat_ms = KEEPER_HEARTBEAT_MS, .arena = arena_new(0)};
 	struct random random;
 	random_init_system(&random);
 	k.boot = id_new(clock_wall_ms(), &random);
@@ -133,7 +136,7 @@ enum err_code keeper_run(const struct agent_config *c, struct err *reterr)
 		loop_arm(k.tick, clock_mono_ms());
 		log_info("keeper", "ready: host %s, %zu services%s", c->host, c->services.count,
 		    c->controller ? "" : ", without a controller");
-		sd_notify(0, "READY=1");
+		(void)notify_systemd("READY=1");
 		rc = loop_run(k.loop, reterr);
 	}
 	end(&k);

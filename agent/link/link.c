@@ -6,11 +6,11 @@
 
 #include "agent/link/sandbox.h"
 #include "agent/link/session.h"
-#include "agent/link/trim.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/text.h"
+#include "shared/base/trim.h"
 #include "shared/ws/dialer.h"
 
 struct link {

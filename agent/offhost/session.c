@@ -87,17 +87,6 @@ static enum err_code read_credentials(
 
 /* ---- the program ---- */
 
-static enum err_code program_path(char out[PATH_LIMIT], struct err *reterr)
-{
-	ssize_t n = readlink("/proc/self/exe", out, PATH_LIMIT - 16);
-	if (n <= 0)
-		return err_sys(reterr, errno, "where this program is");
-	out[n] = '\0';
-	char *slash = strrchr(out, '/');
-	strcpy(slash ? slash + 1 : out, "kedge-copy");
-	return ERR_OK;
-}
-
 static enum err_code set_user(const struct agent_config *c, struct bucket_start_options *o, struct err *reterr)
 {
 	struct passwd entry, *found = NULL;
@@ -119,7 +108,8 @@ static enum err_code start(
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(256 << 10);
 	struct credentials who = {NULL, NULL, NULL};
 	char program[PATH_LIMIT];
-	enum err_code rc = arena ? program_path(program, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
+	enum err_code rc =
+	    arena ? file_beside_program("kedge-copy", program, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 	if (!rc)
 		rc = read_credentials(c->credentials_file, arena, &who, reterr);
 	if (rc)

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "certs/authority.h"
@@ -22,6 +21,7 @@
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
+#include "shared/base/notify.h"
 #include "shared/base/text.h"
 
 struct daemon {
@@ -356,7 +356,7 @@ static void on_signal(void *user)
 			continue;
 		d->stopping = true;
 		log_info("daemon", "signal %u: stopping", info.ssi_signo);
-		sd_notify(0, "STOPPING=1");
+		(void)notify_systemd("STOPPING=1");
 		gate_goodbye(d->gate, d->workflow.retry_ms);
 		ws_timer_set(d->goodbye, DAEMON_GOODBYE_MS);
 	}
@@ -538,7 +538,7 @@ enum err_code daemon_run(const struct controller_yaml *y, struct arena *arena, s
 		rc = start_threads(&d, reterr);
 	if (rc == ERR_OK) {
 		log_info("daemon", "ready: agents on %s, operators on %s", y->agents.listen, y->operators.listen);
-		sd_notify(0, "READY=1");
+		(void)notify_systemd("READY=1");
 		rc = ws_loop_run(d.loop, reterr);
 	}
 	shut(&d);

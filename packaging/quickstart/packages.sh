@@ -1,7 +1,7 @@
 # packaging/quickstart/packages.sh: what the quickstart needs of Debian, and the build.  Sourced by quickstart.sh.
 
 packages_needed="build-essential cmake ninja-build pkg-config libwebsockets-dev libwebsockets-evlib-uv libssl-dev libmsgpack-dev liblmdb-dev
-libcurl4-openssl-dev libzstd-dev zlib1g-dev libsqlite3-dev libjansson-dev libyaml-dev libseccomp-dev libsystemd-dev libacl1-dev libattr1-dev
+libcurl4-openssl-dev libzstd-dev zlib1g-dev libsqlite3-dev libjansson-dev libyaml-dev libseccomp-dev libacl1-dev libattr1-dev
 nginx-light postgresql-15 postgresql-client-15 git openssl openssh-client curl procps iproute2 util-linux python3 python3-aiosmtpd"
 
 packages_missing() {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "shared/base/cleanup.h"
 #include "shared/base/limits.h"
@@ -195,6 +196,22 @@ static enum err_code write_pid(int fd, const char *path, struct err *reterr)
 	if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)n, 0) != n)
 		return err_sys(reterr, errno, "write %s", path);
 	return ERR_OK;
+}
+
+enum err_code file_beside_program(const char *name, char *out, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+	if (n <= 0)
+		return err_sys(reterr, errno, "where this program is");
+	path[n] = '\0'; /* " (deleted)" behind it, after an upgrade, goes with the name */
+	char *slash = strrchr(path, '/');
+	if (!slash)
+		return err_set(reterr, ERR_STATE, "this program is nowhere: %.200s", path);
+	slash[1] = '\0';
+	return text_format(out, PATH_LIMIT, "%s%s", path, name)
+		   ? ERR_OK
+		   : err_set(reterr, ERR_LIMIT, "%s is too long a path", path);
 }
 
 enum err_code file_lock(const char *path, int *ret_fd, struct err *reterr)

@@ -20,6 +20,9 @@ ERR_CHECK enum err_code file_sync_dir(const char *path, struct err *reterr);
  * are. */
 ERR_CHECK enum err_code file_make_dirs(const char *path, mode_t mode, struct err *reterr);
 bool file_exists(const char *path);
+/* Where a program of this name lies that was installed with the running one: in the same folder, looked for nowhere
+ * else.  out: PATH_LIMIT bytes.  Whether it is there is not asked. */
+ERR_CHECK enum err_code file_beside_program(const char *name, char *out, struct err *reterr);
 /* Exclusive lock on path (made if missing) for the life of the returned descriptor; ERR_BUSY names the holder's pid. */
 ERR_CHECK enum err_code file_lock(const char *path, int *ret_fd, struct err *reterr);
 

@@ -68,6 +68,11 @@ void log_setup(const char *program, enum log_level least)
 	log_to_fd(atomic_load(&log_fd));
 }
 
+enum log_level log_least(void)
+{
+	return (enum log_level)atomic_load(&least_level);
+}
+
 struct line {
 	char text[LINE_MAX_BYTES];
 	size_t size, room; /* room: what may be used at the moment */

@@ -14,6 +14,7 @@
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR, LOG_LEVEL_COUNT };
 
 void log_setup(const char *program, enum log_level least); /* program is borrowed for good; NULL: none */
+enum log_level log_least(void);                            /* as set up, for a program that is begun to say as much */
 void log_to_fd(int fd);                                    /* default 2 */
 
 /* area is the folder's word ("gate", "keeper"); fmt is the human message.  Put identities into the message as

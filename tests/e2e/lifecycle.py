@@ -52,6 +52,26 @@ def serial(w):
     return run("openssl", "x509", "-in", w.dir / "agent/identity/cert.pem", "-noout", "-serial").strip()
 
 
+def halves(w):
+    """The link is a program of its own without power, and nothing of the network is in the keeper."""
+    children = open("/proc/%d/task/%d/children" % (w.agent.pid, w.agent.pid)).read().split()
+    links = [c for c in children if open("/proc/%s/comm" % c).read().strip() == "kedge-link"]
+    check("the link is one process, a program of its own", len(links) == 1)
+    if len(links) != 1:
+        return
+    status = dict(line.split(":", 1) for line in open("/proc/%s/status" % links[0]).read().splitlines())
+    check("it can gain no privilege and makes listed system calls only", status["NoNewPrivs"].strip() == "1" and status["Seccomp"].strip() == "2")
+    libraries = [name for name in ("libwebsockets", "libuv", "liblmdb", "libsystemd") if name in open("/proc/%d/maps" % w.agent.pid).read()]
+    check("the keeper has no library of the network%s" % "".join(" but " + name for name in libraries), not libraries)
+    if os.geteuid() != 0:
+        return
+    check("it is not root and has no capability", status["Uid"].split() == [status["Uid"].split()[0]] * 4 and status["Uid"].split()[0] != "0" and
+          int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0)
+    files = [os.readlink("/proc/%s/fd/%s" % (links[0], f)) for f in os.listdir("/proc/%s/fd" % links[0])]
+    own = [f for f in files if f.startswith("/") and "/agent/spool" not in f and f not in ("/dev/null", "/dev/urandom") and not f.endswith("agent.log")]
+    check("it has its spool and the log open, and no other file%s" % "".join(" but " + f for f in own), not own)
+
+
 def agent(w):
     first = serial(w)
     check("the controller says when it is ready", w.manager.hears("READY=1"))
@@ -59,6 +79,7 @@ def agent(w):
     check("the agent says when it is ready", w.manager.hears("READY=1"))
     w.wait(w.is_connected, "the agent")
     check("an enrolled agent connects", True)
+    halves(w)
     second = subprocess.run([BIN / "kedge-agent", "run", "--config", w.dir / "agent.yaml"], capture_output=True, text=True, timeout=30)
     check("a second agent on the same state is refused, by name of the first", second.returncode != 0 and str(w.agent.pid) in second.stderr)
     second = subprocess.run([BIN / "kedge-controller", "run", "--config", w.dir / "controller.yaml"], capture_output=True, text=True, timeout=30)

@@ -1,4 +1,4 @@
-#include "agent/link/trim.h"
+#include "shared/base/trim.h"
 
 #include <link.h>
 #include <malloc.h>
