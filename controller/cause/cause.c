@@ -121,6 +121,7 @@ enum err_code cause_alert(struct cause *c, const char *service, const char *metr
 	if (rc == ERR_OK) {
 		c->alert = at + 1;
 		c->alert_class = metric ? cause_meaning_of(metric).class : CAUSE_OTHER;
+		c->alert_unread = metric && c->alert_class == CAUSE_OTHER;
 	}
 	return rc;
 }
@@ -293,7 +294,8 @@ static double confidence(const struct cause *c, const struct cause_ranked *first
 		weight += first->weight[k] * (k == CAUSE_BY_FLOW                           ? cause_model.flow_trust
 						 : k == CAUSE_BY_SYMPTOM && !c->edge_count ? cause_model.symptom_trust
 											   : 1);
-	return cause_confidence(weight, weight * (second ? first->score - second->score : first->score) * scale);
+	double sure = cause_confidence(weight, weight * (second ? first->score - second->score : first->score) * scale);
+	return c->alert_unread && !(first->weight[CAUSE_BY_TOLD] > 0) ? fmin(sure, cause_model.unread) : sure;
 }
 
 enum err_code cause_conclude(struct cause *c, struct cause_verdict *ret, struct err *reterr)

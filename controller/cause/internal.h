@@ -102,6 +102,7 @@ struct cause {
 	struct logs *logs;
 	size_t alert; /* index + 1 */
 	enum cause_class alert_class;
+	bool alert_unread; /* its metric's name says nothing: nor will, it seems, the others' */
 };
 
 ERR_CHECK enum err_code cause_index(struct cause *c, const char *service, size_t *ret, struct err *reterr);

@@ -21,6 +21,23 @@ static const struct word words[] = {
     {"rtt", CAUSE_LATENCY, 5, false},
     {"response", CAUSE_LATENCY, 2, true},
     {"wait", CAUSE_LATENCY, 2, true},
+    {"time", CAUSE_LATENCY, 3, false},
+    {"slow", CAUSE_LATENCY, 5, true},
+    {"took", CAUSE_LATENCY, 5, false},
+    {"ttfb", CAUSE_LATENCY, 5, false},
+    {"seconds", CAUSE_LATENCY, 5, false}, /* units: what is timed, if it is no resource */
+    {"secs", CAUSE_LATENCY, 5, false},
+    {"milli", CAUSE_LATENCY, 5, false},
+    {"millis", CAUSE_LATENCY, 5, false},
+    {"milliseconds", CAUSE_LATENCY, 5, false},
+    {"msec", CAUSE_LATENCY, 5, false},
+    {"ms", CAUSE_LATENCY, 5, false},
+    {"micros", CAUSE_LATENCY, 5, false},
+    {"microseconds", CAUSE_LATENCY, 5, false},
+    {"usec", CAUSE_LATENCY, 5, false},
+    {"us", CAUSE_LATENCY, 5, false},
+    {"nanos", CAUSE_LATENCY, 5, false},
+    {"nanoseconds", CAUSE_LATENCY, 5, false},
     {"error", CAUSE_ERRORS, 7, true},
     {"err", CAUSE_ERRORS, 7, false},
     {"errs", CAUSE_ERRORS, 7, false},
@@ -28,6 +45,13 @@ static const struct word words[] = {
     {"exception", CAUSE_ERRORS, 7, true},
     {"timeout", CAUSE_ERRORS, 7, true},
     {"5xx", CAUSE_ERRORS, 7, false},
+    {"http5xx", CAUSE_ERRORS, 7, false},
+    {"fault", CAUSE_ERRORS, 7, true},
+    {"crash", CAUSE_ERRORS, 7, true},
+    {"restart", CAUSE_ERRORS, 7, true},
+    {"abort", CAUSE_ERRORS, 7, true},
+    {"unhealthy", CAUSE_ERRORS, 8, false},
+    {"unavailable", CAUSE_ERRORS, 8, false},
     {"retry", CAUSE_ERRORS, 7, false},
     {"retries", CAUSE_ERRORS, 7, false},
     {"retrans", CAUSE_ERRORS, 7, true},
@@ -37,16 +61,24 @@ static const struct word words[] = {
     {"reject", CAUSE_ERRORS, 7, true},
     {"success", CAUSE_SUCCESS, 8, true},
     {"availability", CAUSE_SUCCESS, 8, false},
+    {"available", CAUSE_SUCCESS, 2, false}, /* of memory and disks, too */
+    {"healthy", CAUSE_SUCCESS, 8, false},
+    {"ok", CAUSE_SUCCESS, 8, false},
+    {"2xx", CAUSE_SUCCESS, 8, false},
+    {"http2xx", CAUSE_SUCCESS, 8, false},
+    {"apdex", CAUSE_SUCCESS, 8, false},
     {"uptime", CAUSE_OTHER, 9, false},
     {"up", CAUSE_SUCCESS, 1, false},
     {"cpu", CAUSE_CPU, 6, true},
     {"processor", CAUSE_CPU, 6, false},
     {"throttl", CAUSE_CPU, 6, true},
+    {"gc", CAUSE_CPU, 5, false},
     {"load1", CAUSE_CPU, 6, false},
     {"load5", CAUSE_CPU, 6, false},
     {"load15", CAUSE_CPU, 6, false},
     {"mem", CAUSE_MEMORY, 6, false},
     {"memory", CAUSE_MEMORY, 6, false},
+    {"ram", CAUSE_MEMORY, 6, false},
     {"rss", CAUSE_MEMORY, 6, false},
     {"heap", CAUSE_MEMORY, 6, true},
     {"swap", CAUSE_MEMORY, 6, true},
@@ -54,6 +86,8 @@ static const struct word words[] = {
     {"disk", CAUSE_DISK, 6, true},
     {"blkio", CAUSE_DISK, 6, false},
     {"iops", CAUSE_DISK, 6, false},
+    {"iowait", CAUSE_DISK, 6, false},
+    {"storage", CAUSE_DISK, 4, false},
     {"io", CAUSE_DISK, 3, false},
     {"fs", CAUSE_DISK, 4, false},
     {"filesystem", CAUSE_DISK, 6, false},
@@ -72,6 +106,7 @@ static const struct word words[] = {
     {"conns", CAUSE_NETWORK, 4, false},
     {"rx", CAUSE_NETWORK, 4, false},
     {"tx", CAUSE_NETWORK, 4, false},
+    {"bytes", CAUSE_NETWORK, 1, false},
     {"receive", CAUSE_NETWORK, 3, true},
     {"transmit", CAUSE_NETWORK, 3, true},
     {"request", CAUSE_TRAFFIC, 4, true},
@@ -79,14 +114,20 @@ static const struct word words[] = {
     {"reqs", CAUSE_TRAFFIC, 4, false},
     {"workload", CAUSE_TRAFFIC, 4, false},
     {"load", CAUSE_TRAFFIC, 3, false},
-    {"lod", CAUSE_TRAFFIC, 3, false},
     {"throughput", CAUSE_TRAFFIC, 4, false},
     {"rps", CAUSE_TRAFFIC, 4, false},
     {"qps", CAUSE_TRAFFIC, 4, false},
     {"tps", CAUSE_TRAFFIC, 4, false},
     {"ops", CAUSE_TRAFFIC, 2, false},
+    {"rpm", CAUSE_TRAFFIC, 4, false},
+    {"call", CAUSE_TRAFFIC, 4, false},
     {"calls", CAUSE_TRAFFIC, 4, false},
     {"hits", CAUSE_TRAFFIC, 4, false},
+    {"transaction", CAUSE_TRAFFIC, 4, true},
+    {"invocation", CAUSE_TRAFFIC, 4, true},
+    {"queries", CAUSE_TRAFFIC, 4, false},
+    {"messages", CAUSE_TRAFFIC, 3, false},
+    {"rate", CAUSE_TRAFFIC, 1, false},
     {"traffic", CAUSE_TRAFFIC, 4, false},
 };
 
@@ -103,7 +144,8 @@ static bool next_word(const char **at, char *out, size_t size)
 	while (*s && !isalnum((unsigned char)*s))
 		s++;
 	for (; isalnum((unsigned char)*s); s++) {
-		bool hump = n && isupper((unsigned char)*s) && !isupper((unsigned char)s[-1]);
+		bool after_digit = n && isdigit((unsigned char)s[-1]) && !islower((unsigned char)s[1]); /* "5XX" */
+		bool hump = n && isupper((unsigned char)*s) && !isupper((unsigned char)s[-1]) && !after_digit;
 		if (hump)
 			break;
 		if (n + 1 < size)
@@ -118,6 +160,8 @@ struct reading {
 	struct cause_meaning m;
 	unsigned grade;
 	bool counted; /* "…_count", "…_total": how many, whatever they are of */
+	bool shared;  /* a share of a whole */
+	bool per;     /* the word before was "per": the next is what it is divided by */
 };
 
 static const struct {
@@ -130,6 +174,15 @@ static void read_word(struct reading *r, const char *word)
 {
 	static const char *const outward[] = {"client", "outbound", "upstream", "outgoing", "egress"};
 	static const char *const whole[] = {"average", "avg", "mean"};
+	static const char *const shares[] = {"percent", "percentage", "pct", "ratio", "rate", "share", "fraction"};
+	bool divided = r->per;
+	r->per = strcmp(word, "per") == 0;
+	if (divided) {
+		r->m.class = r->grade ? r->m.class : CAUSE_TRAFFIC; /* "per second" */
+		return;
+	}
+	for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++)
+		r->shared |= strcmp(word, shares[i]) == 0;
 	for (size_t i = 0; i < sizeof outward / sizeof outward[0]; i++)
 		r->m.outward |= strcmp(word, outward[i]) == 0;
 	for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
@@ -156,6 +209,8 @@ struct cause_meaning cause_meaning_of(const char *metric)
 	for (const char *at = metric; next_word(&at, word, sizeof word);)
 		read_word(&r, word);
 	if (r.counted && r.m.class == CAUSE_LATENCY) /* the number of what was timed */
+		r.m.class = CAUSE_TRAFFIC;
+	if (r.m.cumulative && !r.shared && r.m.class == CAUSE_SUCCESS) /* the number of what went well */
 		r.m.class = CAUSE_TRAFFIC;
 	return r.m;
 }

@@ -28,6 +28,7 @@ const struct cause_model cause_model = {
     .bias = -1.38,
     .weight = 0.86,
     .lead = 3.58,
+    .unread = 0.6,
     .silence = 0.05,
 };
 

@@ -29,6 +29,7 @@ struct cause_model {
 	 * more, being shares; and what symptoms weigh less where no graph tells whose they are. */
 	double flow_trust, symptom_trust;
 	double bias, weight, lead;
+	double unread;  /* at most so sure when the name of what was alarmed for means nothing */
 	double silence; /* below this weight nothing is said */
 };
 extern const struct cause_model cause_model;

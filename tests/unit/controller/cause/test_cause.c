@@ -93,6 +93,20 @@ static void metrics_by_their_words(void **state)
 	    {"socket", CAUSE_NETWORK, false},
 	    {"PodWorkload(Ops)", CAUSE_TRAFFIC, false},
 	    {"requests.Sum", CAUSE_TRAFFIC, false},
+	    /* units tell what is timed, unless it is a resource; "per" makes a rate of them */
+	    {"http_server_requests_seconds_max", CAUSE_LATENCY, false},
+	    {"http_server_requests_seconds_count", CAUSE_TRAFFIC, false},
+	    {"transaction.time.ms.mean", CAUSE_LATENCY, false},
+	    {"requests_per_second", CAUSE_TRAFFIC, false},
+	    {"transactions.per.min", CAUSE_TRAFFIC, false},
+	    {"system.processor.time", CAUSE_CPU, false},
+	    {"UpstreamResponseTime", CAUSE_LATENCY, true},
+	    {"HealthyRequestPercentage", CAUSE_SUCCESS, false},
+	    {"HTTPCode_2XX_Percent", CAUSE_SUCCESS, false},
+	    {"HTTPCode_Target_5XX_Count", CAUSE_ERRORS, false},
+	    {"requests_success_total", CAUSE_TRAFFIC, false}, /* a number, not a share */
+	    {"ok_rate", CAUSE_SUCCESS, false},
+	    {"ram.used", CAUSE_MEMORY, false},
 	    {"temperature", CAUSE_OTHER, false},
 	    {"remember", CAUSE_OTHER, false},
 	    {"platform", CAUSE_OTHER, false},
@@ -256,6 +270,26 @@ static void the_leaf_that_is_slow(void **state)
 	service(c, "seldom", 1, 0.01, 3, 100); /* the slowest, and of no account */
 	chain(c);
 	expect_first(c, "store");
+}
+
+/* Whoever alarms for what nobody can read has metrics that nobody can read. */
+static void an_alarm_of_no_meaning_makes_nobody_sure(void **state)
+{
+	(void)state;
+	for (int readable = 0; readable < 2; readable++) {
+		struct cause *c = make();
+		struct err err;
+		service(c, "site", 100, 0.1, 0.5, 100);
+		service(c, "search", 200, 0.05, 0.25, 100);
+		service(c, "store", 200, 0.01, 9, 100);
+		calls(c, "site", "search");
+		calls(c, "search", "store");
+		assert_int_equal(cause_alert(c, "site", readable ? "latency" : "bimavo", &err), ERR_OK);
+		struct cause_verdict v = end(c);
+		assert_string_equal(v.ranked[0].service, "store");
+		assert_int_equal(v.confidence > 0.9, readable);
+		cause_free(c);
+	}
 }
 
 static void the_one_between_that_is_slow_itself(void **state)
@@ -583,6 +617,7 @@ int main(void)
 	    cmocka_unit_test(a_callee_explains_its_callers),
 	    cmocka_unit_test(what_all_callers_wait_for),
 	    cmocka_unit_test(the_leaf_that_is_slow),
+	    cmocka_unit_test(an_alarm_of_no_meaning_makes_nobody_sure),
 	    cmocka_unit_test(the_one_between_that_is_slow_itself),
 	    cmocka_unit_test(by_quantiles_where_no_mean_is),
 	    cmocka_unit_test(errors_when_the_alarm_is_of_errors),
