@@ -5,9 +5,9 @@
 #
 # PROGRAM: the `kedge` to measure (build/release/bin/kedge).  FOLDER: holds data/ and scorers/ (../shared beside the
 # checkout); without it nothing can be measured, which is said and is no failure.  Each section is a program in
-# diagnosis/ that prints its table; without names all of them run (rows, drain and standins are parts of others).  It gets the program, data/ and scorers/ as KEDGE, DATA
-# and SCORERS; diagnosis/rows.py helps with rows and intervals.  Exit 77 of a section: skipped.  Not a test: run by hand,
-# some minutes in all.
+# diagnosis/ that prints its table; without names all of them run, but for what is a part of others (rows, drain,
+# standins).  It gets the program, data/ and scorers/ as KEDGE, DATA and SCORERS; diagnosis/rows.py helps with rows and
+# intervals.  Exit 77 of a section: skipped.  Not a test: run by hand, some minutes in all.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
