@@ -1,6 +1,7 @@
 /* A copy of a stopped cluster as it lies, and a base copy put together again. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -10,12 +11,13 @@
 #include "agent/repository/io.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/file.h"
+#include "shared/base/log.h"
 #include "shared/base/text.h"
 
 enum { LOG_FILES_MAX = 1 << 16 }; /* a terabyte of log in one data directory */
 
 static const char *const left_out[] = {"pg_stat_tmp/**", "**/pgsql_tmp*", "**/pg_internal.init*", "postmaster.pid",
-    "postmaster.opts", "current_logfiles*", CONTENTS_PREFIX "*"};
+    "postmaster.opts", "current_logfiles*", CONTENTS_PREFIX "*", "lost+found"};
 enum { LEFT_OUT = sizeof left_out / sizeof left_out[0] };
 
 /* ---- which files of the log say nothing ---- */
@@ -50,7 +52,9 @@ static bool is_idle(const struct logs *l, const char *name)
 	       wal_page_check(page, got, l->control.system, l->segment_bytes, number, NULL) != ERR_OK;
 }
 
-static enum err_code idle_logs(const char *data, struct arena *arena, struct list *ret, struct err *reterr)
+/* What is left out, and with it the files of the log that say nothing, by names that begin with prefix. */
+static enum err_code idle_logs(
+    const char *data, const char *prefix, struct arena *arena, struct list *ret, struct err *reterr)
 {
 	char path[PATH_LIMIT];
 	struct logs l = {.folder = data};
@@ -70,7 +74,7 @@ static enum err_code idle_logs(const char *data, struct arena *arena, struct lis
 	for (struct dirent *e; dir && (e = readdir(dir)) && n < LOG_FILES_MAX + LEFT_OUT;) {
 		if (!is_idle(&l, e->d_name))
 			continue;
-		if (!(all[n++] = arena_printf(arena, "pg_wal/%s", e->d_name)))
+		if (!(all[n++] = arena_printf(arena, "%s%s", prefix, e->d_name)))
 			return err_set(reterr, ERR_NOMEM, "out of memory");
 	}
 	ret->count = n;
@@ -99,12 +103,41 @@ enum err_code postgres_sources(const struct snapshot_source *own, size_t own_cou
 	return ERR_OK;
 }
 
+/* The log lies elsewhere, by a symlink: it is a root of its own, which postgres_assemble() puts into the data
+ * directory. Where its disk is not there the copy is made all the same: what is left of the cluster is better than
+ * nothing. */
+static enum err_code log_elsewhere(
+    const char *data, struct arena *arena, struct snapshot_source *ret, bool *ret_any, struct err *reterr)
+{
+	char path[PATH_LIMIT], real[PATH_LIMIT];
+	struct stat st;
+	struct list *exclude = arena_alloc(arena, sizeof *exclude);
+	enum err_code rc =
+	    exclude ? tree_join(data, "pg_wal", path, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
+	*ret_any = false;
+	if (rc != ERR_OK || lstat(path, &st) != 0 || !S_ISLNK(st.st_mode))
+		return rc;
+	if (!realpath(path, real)) {
+		log_warn("database", "%s points to nothing: the cluster is copied without its log", path);
+		return ERR_OK;
+	}
+	rc = idle_logs(data, "", arena, exclude, reterr);
+	*ret = (struct snapshot_source){.component = COMPONENT_DATABASE,
+	    .root = arena_strdup(arena, real),
+	    .label = POSTGRES_END_LABEL "/pg_wal",
+	    .exclude = exclude,
+	    .pages = POSTGRES_PAGES};
+	*ret_any = rc == ERR_OK;
+	return rc == ERR_OK && !ret->root ? err_set(reterr, ERR_NOMEM, "out of memory") : rc;
+}
+
 enum err_code postgres_snapshot_still(
     const struct adapter_job *j, const char *data, struct snapshot_summary *ret, struct err *reterr)
 {
 	struct list exclude, tablespaces;
-	struct snapshot_source *sources;
+	struct snapshot_source own[2], *sources;
 	size_t count;
+	bool apart = false;
 	struct postgres_control control;
 	struct adapter_job with = *j;
 	struct snapshot_options o = *j->o;
@@ -118,16 +151,18 @@ enum err_code postgres_snapshot_still(
 		    (struct snapshot_version){"postgres_timeline", arena_printf(j->arena, "%u", control.timeline)};
 	o.versions = versions;
 	with.o = &o;
-	enum err_code rc = idle_logs(data, j->arena, &exclude, reterr);
+	enum err_code rc = idle_logs(data, "pg_wal/", j->arena, &exclude, reterr);
+	if (rc == ERR_OK)
+		rc = log_elsewhere(data, j->arena, &own[1], &apart, reterr);
 	if (rc == ERR_OK)
 		rc = tablespaces_of(data, tablespaces_suffix(data), j->arena, &tablespaces, reterr);
-	struct snapshot_source source = {.component = COMPONENT_DATABASE,
+	own[0] = (struct snapshot_source){.component = COMPONENT_DATABASE,
 	    .root = data,
 	    .label = DATABASE_LABEL,
 	    .exclude = &exclude,
 	    .pages = POSTGRES_PAGES};
 	if (rc == ERR_OK)
-		rc = postgres_sources(&source, 1, &tablespaces, &exclude, j->arena, &sources, &count, reterr);
+		rc = postgres_sources(own, apart ? 2 : 1, &tablespaces, &exclude, j->arena, &sources, &count, reterr);
 	return rc == ERR_OK ? adapter_take(&with, sources, count, ret, reterr) : rc;
 }
 

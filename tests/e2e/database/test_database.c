@@ -126,6 +126,27 @@ static void it_does_not_stop(void **state)
 	is_good();
 }
 
+/* By a symlink, on a disk of its own: what was there before comes back with its log, without which it would not start.
+ */
+static void the_log_lies_elsewhere(void **state)
+{
+	(void)state;
+	char out[OUTPUT_MAX];
+	assert_int_equal(
+	    sh(&it, NULL, "./ctl stop && mv data/pg_wal wal && ln -s %s/wal data/pg_wal && ./ctl start", it.w.dir), 0);
+	sql(&it, out, "DELETE FROM records WHERE record_id > 40");
+	struct rollback_result done = cluster_rollback(&it, point, false);
+	ends(done, ORDER_OK);
+	is_good();
+	assert_int_equal(sh(&it, NULL, "rm -r wal"), 0); /* that disk is gone */
+	done = cluster_rollback(&it, done.safety_snapshot, true);
+	ends(done, ORDER_OK);
+	assert_true(done.healthy);
+	assert_string_equal(sql(&it, out, "SELECT count(*) FROM records"), "40");
+	ends(cluster_rollback(&it, point, false), ORDER_OK);
+	is_good();
+}
+
 static void restore_points_know_no_database(void **state)
 {
 	(void)state;
@@ -253,6 +274,7 @@ int main(void)
 	    cmocka_unit_test(the_whole_directory_is_gone),
 	    cmocka_unit_test(it_is_not_proven),
 	    cmocka_unit_test(it_does_not_stop),
+	    cmocka_unit_test(the_log_lies_elsewhere),
 	    cmocka_unit_test(restore_points_know_no_database),
 	    cmocka_unit_test(killed_between_steps),
 	    cmocka_unit_test(killed_at_the_exchange),
