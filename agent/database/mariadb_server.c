@@ -7,13 +7,21 @@
 #include <unistd.h>
 
 #include "agent/database/mariadb.h"
+#include "agent/database/trial_guard.h"
 #include "agent/io/talk.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
 #include "shared/base/text.h"
 
-enum { SERVER_POLL_MS = 20, SQL_MAX = 8192, LOG_MAX = 4 << 20, LOG_LINE_MAX = 200, SERVER_ARGS = 32 };
+enum {
+	SERVER_POLL_MS = 20,
+	SERVER_LATE_MS = 30 * 1000,
+	SQL_MAX = 8192,
+	LOG_MAX = 4 << 20,
+	LOG_LINE_MAX = 200,
+	SERVER_ARGS = 32
+};
 #define LOG_NAME "kedge-private.log"
 
 enum err_code mariadb_run(const struct stat *owner, const char *const *argv, struct bytes input, uint64_t timeout_ms,
@@ -67,6 +75,7 @@ struct mariadb_server {
 	char run[sizeof((struct sockaddr_un *)0)->sun_path], socket[PATH_LIMIT], log[PATH_LIMIT];
 	struct stat owner;
 	struct talk *talk;
+	struct trial_guard guard; /* fd -1: none */
 	const atomic_bool *cancel;
 };
 
@@ -78,6 +87,8 @@ static void server_free(struct mariadb_server *s)
 	if (s->run[0])
 		(void)!tree_remove(s->run, NULL);
 	(void)unlink(s->log);
+	if (s->guard.fd >= 0)
+		trial_guard_over(&s->guard);
 	free(s);
 }
 CLEANUP_DEFINE(struct mariadb_server, server_cleanup, server_free)
@@ -93,6 +104,16 @@ static enum err_code make_run(struct mariadb_server *s, struct err *reterr)
 	if (geteuid() == 0 && chown(s->run, s->owner.st_uid, s->owner.st_gid) != 0)
 		return err_sys(reterr, errno, "%s", s->run);
 	return tree_join(s->run, "s", s->socket, reterr);
+}
+
+/* In the guard: the server ends with the agent that began it; what it writes until then is waited for. */
+static void end_alone(void *ctx)
+{
+	struct mariadb_server *s = ctx;
+	for (uint64_t until = clock_mono_ms() + SERVER_LATE_MS; file_exists(s->run) && clock_mono_ms() < until;) {
+		(void)!tree_remove(s->run, NULL);
+		(void)poll(NULL, 0, SERVER_POLL_MS);
+	}
 }
 
 /* Nothing that was restored decides what it does: no option file but the one that says how the files are laid out. */
@@ -163,11 +184,14 @@ enum err_code mariadb_server_start(
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	s->data = data;
 	s->cancel = cancel;
+	s->guard.fd = -1;
 	enum err_code rc = tree_join(data, LOG_NAME, s->log, reterr);
 	if (rc == ERR_OK && stat(data, &s->owner) != 0)
 		rc = err_sys(reterr, errno, "%s", data);
 	if (rc == ERR_OK)
 		rc = make_run(s, reterr);
+	if (rc == ERR_OK)
+		rc = trial_guard_start(&s->guard, end_alone, s, reterr);
 	if (rc == ERR_OK)
 		rc = launch(s, reterr);
 	if (rc == ERR_OK)

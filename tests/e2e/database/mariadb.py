@@ -120,9 +120,13 @@ def under_a_writer(h, s):
     stop.touch()
     w.wait(60)
     after = s.state()
+    log = s.dir / "run/error.log"
+    log.write_text("")
     h.ends(0, "rollback", "start", "svc", "--to", newest(h)["snapshot"])
     count, torn, most = s.sql("SELECT count(*), sum(a <> b), max(a) FROM shop.pairs").split("\t")
     check("a copy under a writer is whole", count == "40000" and torn == "0" and 100000 < int(most) <= int(after.split()[2]), (count, torn, most, after))
+    said = log.read_text()
+    check("and needs no recovery", "ready for connections" in said and "recovery" not in said, said)
 
 
 def practised(h, s):
@@ -134,6 +138,7 @@ def practised(h, s):
     (h.dir / "agent.yaml").write_text(yaml.replace("prove: [", "prove: [\"SELECT count(*) = 7 FROM shop.pairs\", "))
     h.ends(1, "snapshot", "drill", "svc", says="count(*) = 7")
     (h.dir / "agent.yaml").write_text(yaml.replace("prove: [", "prove: [\"SELECT sleep(60) = 0\", "))
+    others = set(pathlib.Path("/tmp").glob("kedge-private-*"))
     p = h.start("snapshot", "drill", "svc")
     boxes = []
 
@@ -146,9 +151,10 @@ def practised(h, s):
     p.send_signal(signal.SIGKILL)
     p.wait()
     until(lambda: not runs(), "the server of a drill that was killed is gone")
+    until(lambda: set(pathlib.Path("/tmp").glob("kedge-private-*")) <= others, "and nothing of it is left in /tmp")
     (h.dir / "agent.yaml").write_text(yaml)
     h.ends(0, "snapshot", "drill", "svc")
-    check("nothing is left in /tmp", not list(pathlib.Path("/tmp").glob("kedge-private-*/pid")))
+    until(lambda: set(pathlib.Path("/tmp").glob("kedge-private-*")) <= others, "nor of one that went well")
 
 
 def reading(path):
