@@ -3,7 +3,8 @@
 
 SQLite: copied under a writer in WAL mode; put back without another database's log; not while somebody has it open.  Redis: saved while it
 runs, with and without a log of commands; put back while it stands still.  Hooks: thawed always: after a copy, after a freeze that failed or
-took too long, after the agent was killed, and at the next start when everything was.  What is not installed is skipped, and said.
+took too long, after the agent was killed, and at the next start when everything was (by a keeper: hooks.py).  What is not installed is skipped,
+and said.
 """
 import json
 import os
@@ -216,39 +217,8 @@ def with_hooks(folder):
     thawed("until the next start", before + 1)
 
 
-def with_hooks_by_schedule(folder):
-    """The keeper takes the copy, by its own schedule: no controller is there, and then it is killed itself."""
-    d = pathlib.Path(folder)
-    d.chmod(0o755)
-    (d / "data").mkdir()
-    frozen = d / "frozen"
-    (d / "freeze").write_text("#!/bin/sh\ntouch %s/frozen\necho x >>%s/count\n[ ! -e %s/slow ] || sleep 30\n" % (d, d, d))
-    (d / "thaw").write_text("#!/bin/sh\nrm -f %s/frozen\n" % d)
-    for name in ("freeze", "thaw"):
-        (d / name).chmod(0o755)
-    h = Host(folder, "{ exec: { data_directory: %s/data, freeze: [%s/freeze], thaw: [%s/thaw], deadline: 30s } }" % (d, d, d), "    snapshots: { every: 1h }\n")
-    (d / "agent.yaml").write_text("user: nobody\n" + (d / "agent.yaml").read_text())
-
-    def points():
-        return len(list((d / "state/repository/snapshots").glob("*.manifest")))
-    with open(d / "log", "w") as log:
-        p = subprocess.Popen([str(BIN / "kedge-agent"), "run", "--config", str(d / "agent.yaml")], stdout=log, stderr=log, cwd="/")
-        until(lambda: points() == 1, "a copy by schedule, with no controller there", 40)
-        until(lambda: not frozen.exists(), "thawed, with no controller there")
-        p.send_signal(signal.SIGTERM)
-        p.wait(30)
-        for f in (d / "state/repository/snapshots").glob("*"):
-            f.unlink()  # so that the next start takes another at once
-        (d / "slow").touch()
-        p = subprocess.Popen([str(BIN / "kedge-agent"), "run", "--config", str(d / "agent.yaml")], stdout=log, stderr=log, cwd="/")
-        until(frozen.exists, "frozen by schedule", 40)
-        p.kill()
-        p.wait()
-        until(lambda: not frozen.exists() and not (d / "state/prepare/svc.frozen").exists(), "thawed although the keeper was killed", 20)
-
-
 def main():
-    for name, test in [("sqlite", with_sqlite), ("hooks", with_hooks), ("hooks by schedule", with_hooks_by_schedule)]:
+    for name, test in [("sqlite", with_sqlite), ("hooks", with_hooks)]:
         with tempfile.TemporaryDirectory(prefix="kedge-kinds-") as folder:
             print("-- " + name)
             test(folder)
