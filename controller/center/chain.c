@@ -1,6 +1,7 @@
 /* controller/center/chain.c: the main job: health → incident → notification → diagnosis → change → rollback → proof →
  * resolved → review. */
 #include "controller/center/chain.h"
+#include "controller/center/around.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -45,6 +46,8 @@ static enum err_code begin_work(struct turn *t, const struct workflow_config *c,
 {
 	struct incident now;
 	enum err_code rc = say(t, c, i, event, detail, reterr);
+	if (rc == ERR_OK)
+		rc = around_look(t, i, reterr);
 	if (rc == ERR_OK &&
 	    incident_is_of_hosts(i)) /* what is wrong there cannot be seen from here; where it is, is known */
 		return incident_identify(

@@ -393,6 +393,14 @@ static enum err_code on_silent(struct turn *t, const struct workflow_config *c, 
 	return rc == ERR_OK ? chain_on_transitions(t, c, &moved, reterr) : rc;
 }
 
+/* What leans on it fails, and it says nothing. */
+static enum err_code on_unheard(struct turn *t, const struct workflow_config *c, const char *host, struct err *reterr)
+{
+	struct health_transitions moved = {0};
+	enum err_code rc = health_on_unheard(t, &c->health, host, &moved, reterr);
+	return rc == ERR_OK ? chain_on_transitions(t, c, &moved, reterr) : rc;
+}
+
 /* Into the log and to whoever watches: a copy that a later rewriting of the store does not reach. */
 static enum err_code checkpoint_said(struct turn *t, const struct audit_checkpoint *made, struct err *reterr)
 {
@@ -409,6 +417,10 @@ static enum err_code on_timer(
 	if (mine) {
 		rc = fleet_on_timer(t, &c->fleet, timer, &silent, reterr);
 		return rc == ERR_OK && silent ? on_silent(t, c, timer->name, reterr) : rc;
+	}
+	if (text_equal(timer->kind, FLEET_TIMER_WORD)) {
+		rc = fleet_on_word_due(t, timer, &silent, reterr);
+		return rc == ERR_OK && silent ? on_unheard(t, c, timer->name, reterr) : rc;
 	}
 	struct health_transitions moved = {0};
 	if ((rc = health_on_timer(t, &c->health, timer, &moved, &mine, reterr)) != ERR_OK || mine)

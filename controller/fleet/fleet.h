@@ -15,11 +15,13 @@ enum {
 	    30 * 1000,            /* beyond: "skewed"; deadlines of orders are minutes, so half a minute does no harm */
 	FLEET_BOOTS_MAX = 8,      /* earlier runs of an agent that are remembered */
 	FLEET_RETURNS_BARRED = 2, /* see fleet_on_hello */
-	FLEET_RETURNS_WINDOW_MS = 3600 * 1000,    /* … within this */
-	FLEET_PROOF_MS = 5 * 60 * 1000,           /* default of fleet_config.proof_ms */
-	FLEET_DOUBT_MS = 60 * 1000,               /* a fault shows within this: two probes of the shallow tier */
-	FLEET_GRAPH_MAX = 4096,                   /* services in one graph walk */
-	FLEET_DEPENDS_MAX = 256,                  /* services that one leans on, over all its hosts */
+	FLEET_RETURNS_WINDOW_MS = 3600 * 1000, /* … within this */
+	FLEET_PROOF_MS = 5 * 60 * 1000,        /* default of fleet_config.proof_ms */
+	FLEET_DOUBT_MS = 60 * 1000,            /* a fault shows within this: two probes of the shallow tier */
+	FLEET_WORD_MS = 4 * 1000,    /* a host that is doubted says a word within this, or counts as silent … */
+	FLEET_RETURN_MS = 10 * 1000, /* … once it had this long to connect again */
+	FLEET_GRAPH_MAX = 4096,      /* services in one graph walk */
+	FLEET_DEPENDS_MAX = 256,     /* services that one leans on, over all its hosts */
 	FLEET_PLACE_MAX = 2 * NAME_MAX_BYTES + 1, /* "service/host" */
 	FLEET_SNAPSHOTS_KEPT_MAX = 512,           /* restore points of one placement looked at for a last known good */
 };
@@ -43,6 +45,8 @@ struct host {
 	const char *version;
 	struct list capabilities;
 	uint64_t first_seen_ms, last_seen_ms;
+	uint64_t doubted_ms;   /* when somebody last had reason to think that it is gone; 0: never */
+	uint64_t awaited_ms;   /* the controller began: until then it may come back */
 	uint64_t acknowledged; /* highest contiguous report sequence that is in the store */
 	uint64_t epoch_seen;
 	uint64_t hello_uptime_ms; /* of the newest hello of boot */
@@ -168,6 +172,18 @@ ERR_CHECK enum err_code fleet_on_report(struct turn *t, const char *host, struct
  */
 ERR_CHECK enum err_code fleet_on_timer(
     struct turn *t, const struct fleet_config *c, const struct timer *timer, bool *ret_silent, struct err *reterr);
+
+#define FLEET_TIMER_WORD "fleet.word" /* name: the host */
+/* Something that leans on what runs there fails.  The caller asks it to look; without a word of it FLEET_TIMER_WORD
+ * says so, long before two heartbeats would.  Not one that has just had its say, nor one that could not answer: an old
+ * agent that is connected, a host that the controller still waits for after its own start. */
+ERR_CHECK enum err_code fleet_doubt(struct turn *t, const char *host, struct err *reterr);
+/* Doubted, and not heard since, nor given up yet. */
+bool fleet_host_doubtful(const struct host *h, uint64_t now_ms);
+bool fleet_host_can(const struct host *h, const char *capability);
+/* FLEET_TIMER_WORD fell due: *ret_silent when no word has come (then health_on_unheard()). */
+ERR_CHECK enum err_code fleet_on_word_due(
+    struct turn *t, const struct timer *timer, bool *ret_silent, struct err *reterr);
 
 /* An operator decides: keep (zero: whoever comes first) counts from now on; other runs come back as rivals.  ERR_STATE:
  * not barred. */

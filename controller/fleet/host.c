@@ -47,6 +47,11 @@ static enum err_code host_move(struct turn *t, struct host *h, enum host_state s
 	return turn_put(t, &host_table, h, reterr);
 }
 
+enum err_code fleet_host_silent(struct turn *t, struct host *h, struct err *reterr)
+{
+	return host_move(t, h, HOST_SILENT, reterr);
+}
+
 static enum err_code watch(struct turn *t, const char *host, uint64_t due_ms, struct err *reterr)
 {
 	return turn_timer_set(t, FLEET_TIMER_SILENT, (struct id){{0}}, host, due_ms, reterr);
@@ -56,11 +61,10 @@ static enum err_code boot_one(struct turn *t, const struct fleet_config *c, stru
 {
 	if (h->state != HOST_CONNECTED && h->state != HOST_SILENT)
 		return ERR_OK;
-	if (h->state == HOST_CONNECTED) {
-		enum err_code rc = host_move(t, h, HOST_SILENT, reterr);
-		if (rc != ERR_OK)
-			return rc;
-	}
+	h->awaited_ms = turn_now_ms(t) + 2 * c->heartbeat_ms;
+	enum err_code rc = host_move(t, h, HOST_SILENT, reterr);
+	if (rc != ERR_OK)
+		return rc;
 	return watch(t, h->name, turn_now_ms(t) + 2 * c->heartbeat_ms, reterr);
 }
 

@@ -7,6 +7,7 @@
 /* Services and placements follow what the host declares now. */
 ERR_CHECK enum err_code fleet_declare(
     struct turn *t, const char *host, const struct list *declared, struct err *reterr);
+ERR_CHECK enum err_code fleet_host_silent(struct turn *t, struct host *h, struct err *reterr);
 /* "service/host"; NULL: out of memory. */
 const char *fleet_place(struct turn *t, const char *service, const char *host);
 /* What runs on the placement has differed from its newest restore point since at_ms. */

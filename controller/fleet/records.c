@@ -25,6 +25,8 @@ static const struct field host_fields[] = {
     F_TIME(struct host, returned_ms, 0, "the first of those times"),
     F_STRING(struct host, version, NAME_MAX_BYTES, FIELD_COLUMN, "of the agent"),
     F_STRINGS(struct host, capabilities, CAPABILITIES_MAX, 0, "what the agent can do"),
+    F_TIME(struct host, doubted_ms, 0, "when what leans on it last gave reason to doubt that it is there"),
+    F_TIME(struct host, awaited_ms, 0, "the controller began: until then it may come back"),
     F_TIME(struct host, first_seen_ms, FIELD_WIDE, "first connection"),
     F_TIME(struct host, last_seen_ms, FIELD_COLUMN, "last word from it", .column = "LAST SEEN"),
     F_U64(struct host, acknowledged, 0, FIELD_WIDE, "highest report sequence that is stored"),

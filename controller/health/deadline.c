@@ -168,6 +168,21 @@ static enum err_code unknown_due(
 	return transitions_add(t, out, &tr, reterr);
 }
 
+enum err_code health_on_unheard(
+    struct turn *t, const struct health_config *c, const char *host, struct health_transitions *out, struct err *reterr)
+{
+	struct list records;
+	enum err_code rc = health_on_silent(t, c, host, "no word from the host", out, reterr);
+	if (rc == ERR_OK)
+		rc = health_of_host(t, host, &records, reterr);
+	for (size_t i = 0; rc == ERR_OK && i < records.count; i++) {
+		struct service_health *s = &LIST_AT(records, struct service_health, i);
+		if (s->evidence_ms)
+			rc = unknown_due(t, s, out, reterr);
+	}
+	return rc;
+}
+
 enum err_code health_on_timer(struct turn *t, const struct health_config *c, const struct timer *timer,
     struct health_transitions *out, bool *ret_mine, struct err *reterr)
 {

@@ -24,6 +24,8 @@ enum {
 	HEALTH_BREACH_RUNS =
 	    2, /* reports in a row with a metric beyond its limit before it counts: a spike is not a state */
 	HEALTH_LOOK_EVERY_MS = 5 * 1000, /* a host is not asked again to look at a service before this */
+	HEALTH_LOOK_ANSWER_MS =
+	    12 * 1000, /* longer than a probe may take by default; then the answer is not waited for */
 	HEALTH_TRANSITIONS_MAX =
 	    8192, /* of one call: a silent host runs HELLO_SERVICES_MAX services, a window covers a whole service */
 };
@@ -150,6 +152,12 @@ ERR_CHECK enum err_code health_on_host_report(struct turn *t, const struct healt
  * HEALTH_LOOK_EVERY_MS, is not connected, or its agent is too old to know the question. */
 ERR_CHECK enum err_code health_look(
     struct turn *t, const char *service, const char *host, bool deep, bool *ret_asked, struct err *reterr);
+/* Was a host of the service asked, or doubted, a moment ago, and has it not said yet how the service is? */
+ERR_CHECK enum err_code health_is_asked(struct turn *t, const char *service, bool *ret, struct err *reterr);
+/* As health_on_silent, and told at once as a transition `prolonged`: something that leans on the host fails, so nobody
+ * waits for unknown_patience_ms. */
+ERR_CHECK enum err_code health_on_unheard(struct turn *t, const struct health_config *c, const char *host,
+    struct health_transitions *out, struct err *reterr);
 /* The host is silent, barred or revoked: nothing is known of what it runs. */
 ERR_CHECK enum err_code health_on_silent(struct turn *t, const struct health_config *c, const char *host,
     const char *why, struct health_transitions *out, struct err *reterr);

@@ -1,14 +1,5 @@
 /* controller/health/look.c: asking a host for evidence now, instead of waiting for its next report. */
 #include "controller/health/internal.h"
-#include "shared/base/text.h"
-
-static bool can(const struct host *h, const char *capability)
-{
-	for (size_t i = 0; i < h->capabilities.count; i++)
-		if (text_equal(LIST_AT(h->capabilities, const char *, i), capability))
-			return true;
-	return false;
-}
 
 static enum err_code ask(struct turn *t, const struct host *h, const char *service, bool deep, struct err *reterr)
 {
@@ -32,7 +23,7 @@ enum err_code health_look(
 	if (rc != ERR_OK)
 		return rc;
 	*ret_asked = false;
-	if (!found || !fleet_host_usable(&h) || !can(&h, CAPABILITY_LOOK) ||
+	if (!found || !fleet_host_usable(&h) || !fleet_host_can(&h, CAPABILITY_LOOK) ||
 	    (s.asked_ms && turn_now_ms(t) < s.asked_ms + HEALTH_LOOK_EVERY_MS))
 		return ERR_OK;
 	s.asked_ms = turn_now_ms(t);
@@ -41,5 +32,41 @@ enum err_code health_look(
 		rc = ask(t, &h, service, deep, reterr);
 	if (rc == ERR_OK)
 		*ret_asked = true;
+	return rc;
+}
+
+/* A bad result that has not settled yet says neither. */
+static bool is_wavering(const struct list *results)
+{
+	for (size_t i = 0; i < results->count; i++) {
+		const struct probe_result *r = &LIST_AT(*results, struct probe_result, i);
+		if (r->tier == PROBE_SHALLOW && r->state != r->settled &&
+		    (r->state == PROBE_CRITICAL || r->state == PROBE_WARNING))
+			return true;
+	}
+	return false;
+}
+
+static enum err_code is_open(struct turn *t, const struct service_health *s, bool *ret, struct err *reterr)
+{
+	struct host h;
+	bool found, asked = s->asked_ms && turn_now_ms(t) < s->asked_ms + HEALTH_LOOK_ANSWER_MS;
+	enum err_code rc = fleet_host_get(t, s->host, &h, &found, reterr);
+	if (rc == ERR_OK)
+		*ret = (asked && (s->evidence_ms <= s->asked_ms || is_wavering(&s->results))) ||
+		       (found && fleet_host_doubtful(&h, turn_now_ms(t)));
+	return rc;
+}
+
+enum err_code health_is_asked(struct turn *t, const char *service, bool *ret, struct err *reterr)
+{
+	struct service_health key = {.service = service}, s;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	bool open = false;
+	enum err_code rc = turn_scan_key(t, &service_health_table, &key, 1, false, &scan, reterr);
+	while (!open && turn_scan_step(&scan, &s, &rc, reterr))
+		rc = is_open(t, &s, &open, reterr);
+	if (rc == ERR_OK)
+		*ret = open;
 	return rc;
 }

@@ -26,7 +26,8 @@ enum {
 	NOTIFY_CHAIN_MAX = NOTIFY_CHANNELS_MAX, /* channels tried for one message */
 	NOTIFY_ATTEMPTS_MAX = 5,                /* then the next channel */
 	NOTIFY_RETRY_MS = 15 * 1000,            /* after a failure; doubles with each attempt */
-	NOTIFY_ANSWER_MS = 90 * 1000,           /* no word from the outbox for this long (a crash): it is sent again */
+	NOTIFY_CAUSE_MS = 500,        /* a page whose cause may show at any moment is looked at again this soon */
+	NOTIFY_ANSWER_MS = 90 * 1000, /* no word from the outbox for this long (a crash): it is sent again */
 };
 
 enum notify_kind { NOTIFY_FILE, NOTIFY_SMTP, NOTIFY_WEBHOOK, NOTIFY_KIND_COUNT };

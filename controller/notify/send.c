@@ -149,11 +149,29 @@ static enum err_code still_wanted(struct turn *t, const struct notification *n, 
 	return rc;
 }
 
+/* Its cause may show at any moment: what it leans on was asked how it is and has not said. */
+static enum err_code is_to_wait(
+    struct turn *t, const struct notification *n, const struct outbox *o, bool *ret, struct err *reterr)
+{
+	struct incident i;
+	struct list leans_on = {0};
+	bool found = false;
+	*ret = false;
+	if (n->event != NOTIFY_OPENED || o->attempts || turn_now_ms(t) >= n->created_ms + HEALTH_LOOK_ANSWER_MS)
+		return ERR_OK;
+	enum err_code rc = incident_get(t, n->incident, &i, &found, reterr);
+	if (rc == ERR_OK && found)
+		rc = fleet_dependencies(t, i.service, &leans_on, reterr);
+	for (size_t k = 0; rc == ERR_OK && !*ret && k < leans_on.count; k++)
+		rc = health_is_asked(t, LIST_AT(leans_on, const char *, k), ret, reterr);
+	return rc;
+}
+
 enum err_code send_due(struct turn *t, const struct notify_config *c, struct id notification, struct err *reterr)
 {
 	struct notification n;
 	struct outbox o = {.notification = notification};
-	bool found, queued, wanted;
+	bool found, queued, wanted, waits;
 	enum err_code rc = notification_get(t, notification, &n, &found, reterr);
 	if (rc == ERR_OK)
 		rc = turn_get(t, &outbox_table, &o, &o, &queued, reterr);
@@ -166,7 +184,9 @@ enum err_code send_due(struct turn *t, const struct notify_config *c, struct id 
 		return send_stop(t, &n, NOTIFICATION_SUPPRESSED, "answered before it could be sent", reterr);
 	if (o.attempts >= NOTIFY_ATTEMPTS_MAX)
 		return give_up(t, c, &n, o.payload, reterr);
-	return attempt(t, &n, &o, reterr);
+	if ((rc = is_to_wait(t, &n, &o, &waits, reterr)) != ERR_OK)
+		return rc;
+	return waits ? wait_for(t, &n, &o, turn_now_ms(t) + NOTIFY_CAUSE_MS, reterr) : attempt(t, &n, &o, reterr);
 }
 
 static enum err_code delivered(struct turn *t, struct notification *n, struct err *reterr)

@@ -377,6 +377,7 @@ static void send_with_faults(struct sim *s, struct connection *c, const struct c
 
 void net_deliver(struct sim *s, const struct control_letter *l)
 {
+	s->looks += !l->close && l->type == FRAME_LOOK;
 	struct connection *to = NULL;
 	for (unsigned i = 0; i < s->connection_high; i++)
 		if (is_meant(&s->connections[i], l))

@@ -321,6 +321,7 @@ struct sim {
 	uint64_t digest, lines;
 	char tail[SIM_TAIL][SIM_LINE];
 	/* counted, for the report */
+	uint64_t looks; /* questions that left the controller */
 	uint64_t events, crashes, breaks, deploys, rollbacks_begun;
 };
 extern const char *const sim_services[SIM_SERVICES]; /* portal records-db batch */

@@ -349,6 +349,71 @@ static void test_p33_silent_hosts_are_one_page(void **state)
 	ends(s);
 }
 
+/* With what nobody has set: a dependency looks at itself every half minute, and is asked when what leans on it fails.
+ */
+static struct sim *rarely_looked_at(uint64_t seed, unsigned hosts)
+{
+	struct sim_options o = {.seed = seed,
+	    .hosts = hosts,
+	    .quiet_people = true,
+	    .no_policy = true,
+	    .short_deaths = true,
+	    .probe_ms = 30 * SECOND};
+	o.verbose = getenv("KEDGE_SIM_VERBOSE") != NULL;
+	struct sim *s = sim_new(&o);
+	lives(s, 6 * MINUTE);
+	return s;
+}
+
+static void test_p33_a_dependency_that_fails_is_one_page(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 110; seed < 118; seed++) {
+		struct sim *s = rarely_looked_at(seed, 12);
+		faults_deploy(s, RECORDS, COMPONENT_CODE, true, 1, 0);
+		lives(s, 90 * SECOND);
+		assert_int_equal(count(s, &incident_table, incident_suppressed), 1);
+		assert_int_equal(pages(s, NOTIFY_OPENED), 1);
+		ends(s);
+	}
+}
+
+/* Its machine is gone, politely or without a word. */
+static void test_p33_a_dependency_whose_host_dies_is_one_page_soon(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 120; seed < 128; seed++) {
+		struct sim *s = rarely_looked_at(seed, 12);
+		unsigned last = s->agent_count - 1;
+		struct connection *c = net_of(s, &s->agents[last]);
+		place_of(&s->agents[last], "records-db")->stopped = true;
+		if (seed % 2)
+			c->dark_up = c->dark_down = true;
+		else
+			cut_off(s, last, true);
+		uint64_t began = s->now_ms;
+		assert_true(until(s, &incident_table, incident_of_hosts, 6 * MINUTE));
+		assert_true(s->now_ms - began < MINUTE);
+		lives(s, 20 * SECOND);
+		assert_int_equal(count(s, &incident_table, incident_of_hosts), 1);
+		assert_int_equal(count(s, &incident_table, incident_suppressed), 1);
+		assert_int_equal(pages(s, NOTIFY_OPENED), 1);
+		ends(s);
+	}
+}
+
+static void test_a_fleet_that_alarms_is_not_asked_as_one(void **state)
+{
+	(void)state;
+	enum { HOSTS = 200, MOST = 64 }; /* as around.h says, of one incident */
+	struct sim *s = rarely_looked_at(130, HOSTS);
+	faults_deploy(s, PORTAL, COMPONENT_CONFIG, true, HOSTS, 0);
+	lives(s, 2 * MINUTE);
+	print_message("two hundred hosts alarm: %llu are asked\n", (unsigned long long)s->looks);
+	assert_true(s->looks > 0 && s->looks <= MOST);
+	ends(s);
+}
+
 static void test_p35_what_is_replayed_pages_nobody(void **state)
 {
 	(void)state;
@@ -556,6 +621,9 @@ int main(void)
 	    cmocka_unit_test(test_p21_a_thousand_agents_come_back),
 	    cmocka_unit_test(test_p33_p34_one_cause_is_one_page_and_a_restart_is_none),
 	    cmocka_unit_test(test_p33_silent_hosts_are_one_page),
+	    cmocka_unit_test(test_p33_a_dependency_that_fails_is_one_page),
+	    cmocka_unit_test(test_p33_a_dependency_whose_host_dies_is_one_page_soon),
+	    cmocka_unit_test(test_a_fleet_that_alarms_is_not_asked_as_one),
 	    cmocka_unit_test(test_p35_what_is_replayed_pages_nobody),
 	    cmocka_unit_test(test_p61_a_restored_controller_commands_nothing),
 	    cmocka_unit_test(test_p61_an_empty_controller_commands_nothing),
