@@ -76,6 +76,26 @@ static void exchanged_and_back(void **state)
 	world_done(&s.w);
 }
 
+/* The index of a large repository takes longer to read than all the rest of an exchange. */
+static void an_exchange_needs_no_index(void **state)
+{
+	(void)state;
+	struct prepared_scene s;
+	char index[WORLD_PATH];
+	prepared_scene_make(&s, prepared_yaml);
+	is_staged(&s, 2);
+	repo_close(s.w.repo);
+	MUST(repo_open(s.w.repo_path, "h1", &s.w.repo, err));
+	(void)text_format(index, sizeof index, "%s/index", s.w.repo_path);
+	assert_true(file_exists(index));
+	scratch_remove(index); /* whoever reads it makes it anew */
+	assert_false(file_exists(index));
+	ends(&s, go(&s, s.good), ORDER_OK, s.good_is);
+	assert_true(was_exchanged(&s));
+	assert_false(file_exists(index));
+	world_done(&s.w);
+}
+
 /* The restore point that was promised is asked for before anybody has taken it. */
 static void promised_is_kept(void **state)
 {
@@ -441,6 +461,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(exchanged_and_back),
+	    cmocka_unit_test(an_exchange_needs_no_index),
 	    cmocka_unit_test(promised_is_kept),
 	    cmocka_unit_test(undone),
 	    cmocka_unit_test(half_staged),
