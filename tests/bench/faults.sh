@@ -2,7 +2,7 @@
 # tests/bench/faults.sh: does the first fix that Kedge proposes work?  Faults are injected into the quickstart's services, the first suggested
 # action is applied as the product proposes it, and health must be proven with nothing else harmed.  faults/faults.tsv lists the faults.
 #
-#   tests/bench/faults.sh [--bin DIR] [--worlds N] [--only KIND-OR-FAULT,…] [--seed N] [--out FOLDER] [--fit] [--must PERCENT] [--smoke]
+#   tests/bench/faults.sh [--bin DIR] [--worlds N] [--only SET-KIND-OR-FAULT,…] [--seed N] [--out FOLDER] [--fit] [--must PERCENT] [--smoke]
 #
 # Each set of faults is run apart and reported apart; what the product recorded about a fault that it did not mend lies in OUT/evidence.
 # Real nginx and PostgreSQL on loopback, each host's folder on a small tmpfs in a mount namespace of this bench; two operators sign, a
