@@ -36,7 +36,7 @@ class World:
     def up(self):
         with open(self.dir.parent / "up.lock", "w") as lock:  # of several worlds: ports that are free now are looked for by one
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if self.sh("up").returncode:
+            if self.sh("up", timeout=300).returncode:
                 sys.exit("faults: the world did not come up: see %s" % self.log.name)
         self.ports = dict(w.split("=") for w in (self.dir / "ports").read_text().split())
         self.reference = (self.dir / "reference.sum").read_text()
@@ -289,8 +289,8 @@ def main():
     with open(a.work / "bench.log", "a") as log, open(a.out, "a") as out:
         w = World(a.bin.resolve(), a.work.resolve(), log)
         w.evidence = a.evidence
-        w.up()
         try:
+            w.up()
             for n, fault in enumerate(faults):
                 result = one(w, fault)
                 print("%3d/%d %-5s %-28s %-6s rank %d conf %.2f  %4.0f s  %-34s %s" % (n + 1, len(faults), "ok" if result["worked"] else "NOT", fault["fault"], fault["host"],
