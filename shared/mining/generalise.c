@@ -12,6 +12,8 @@ enum {
 	WORDS_CUED = 6,   /* ordinary words behind a cue: an enumeration */
 	WORDS_VALUED = 3,
 	WORDS_PLAIN = 16,
+	WORDS_FOREIGN = 8, /* where no word is known, and so many stay the same: */
+	FOREIGN_FIXED = 3,
 	NAMES_FIRST = 10, /* at a line's beginning stands what the event is about */
 };
 
@@ -20,7 +22,8 @@ bool values_vary(const struct values *v)
 	size_t names = v->count - v->known - v->variable;
 	if (v->count < 2 || v->fixed_words == 0)
 		return false;
-	if (v->known_words == 0 && !v->valued && v->count < WORDS_PLAIN)
+	bool foreign = v->known_words == 0 && !v->valued; /* all words are alike strange */
+	if (foreign && v->count < (v->fixed_words >= FOREIGN_FIXED ? WORDS_FOREIGN : WORDS_PLAIN))
 		return false;
 	if (v->first && (v->count < NAMES_FIRST || v->known_words < 2))
 		return false;

@@ -4,11 +4,12 @@
 
 #include "shared/mining/line_internal.h"
 
-enum { OUTER_WORDS_MAX = 4, FIELDS_MAX = 4 };
+enum { OUTER_WORDS_MAX = 4, FIELDS_MAX = 4, COMMAS_MAX = 24 /* a database's have 23 columns */ };
 
 struct reader {
 	const char *p, *end; /* what is left of the line */
 	const char *limit;   /* a header ends before this */
+	bool tagged;         /* what wrote the line stands behind the level, as one plain word */
 	struct line_parts *out;
 };
 
@@ -159,6 +160,25 @@ static enum line_level level_here(const struct reader *r, const char **ret_end)
 	return line_level_word(p, (size_t)(q - p));
 }
 
+/* "2024-05-01T10:00:00Z info Listening": at once behind a time a small word will do; of those that sentences begin
+ * with, too ("error reading x"), if a column ends there or a sentence begins. */
+static enum line_level small_level_here(const struct reader *r, const char **ret_end)
+{
+	static const char *const words[] = {"trace", "debug", "info", "warn", "notice", "warning", "error", "fatal"};
+	const char *end = word_end(r);
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		size_t size = strlen(words[i]);
+		if ((size_t)(end - r->p) != size || memcmp(words[i], r->p, size) != 0)
+			continue;
+		bool apart = r->end - end > 1 && (*end == '\t' || end[1] == '[' || (end[1] >= 'A' && end[1] <= 'Z'));
+		if (i >= 4 && !apart)
+			return LINE_NONE;
+		*ret_end = end;
+		return line_level_word(r->p, size);
+	}
+	return LINE_NONE;
+}
+
 /* A balanced [...] or (...); where it ends, or NULL. */
 static const char *bracket_end(const struct reader *r)
 {
@@ -237,7 +257,7 @@ static bool stands_alone(const struct reader *r, const char *end)
 	}
 	if (!word || end + 3 >= r->end || *end != ' ')
 		return false;
-	if (memcmp(end, " - ", 3) == 0)
+	if (memcmp(end, " - ", 3) == 0 || (dot && memcmp(end, " : ", 3) == 0))
 		return true;
 	return (dot && end[1] == '[') || (end[1] == ' ' && end[2] == ' ');
 }
@@ -261,7 +281,13 @@ static void take_context(struct reader *r)
 		skip_spaces(r);
 		if (skip_separator(r))
 			continue;
-		const char *end;
+		const char *end = word_end(r);
+		uint32_t pid = number(r->p, end);
+		if (pid && r->end - end > 5 && memcmp(end, " --- ", 5) == 0) { /* INFO 4242 --- [thread] a.b.Class : */
+			r->out->pid = pid;
+			r->p = end + 5;
+			continue;
+		}
 		if (r->p < r->end && *r->p == '[' && (end = bracket_end(r)) &&
 		    (end == r->end || line_is_space(*end) || *end == ':' || *end == '-')) {
 			note_component(r, part(r->p, end));
@@ -292,8 +318,12 @@ static bool find_level(struct reader *r, bool timed)
 		skip_spaces(r);
 		enum line_level level = level_here(r, &end);
 		if (level == LINE_NONE && timed && numbers >= 2 && r->end - r->p > 1 && line_is_space(r->p[1]) &&
-		    (level = line_level_word(r->p, 1)) != LINE_NONE)
-			end = r->p + 1; /* 1702 2395 D Tag: */
+		    (level = line_level_word(r->p, 1)) != LINE_NONE) { /* 1702 2395 D Tag: */
+			end = r->p + 1;
+			r->tagged = true;
+		}
+		if (level == LINE_NONE && timed && i == 0)
+			level = small_level_here(r, &end);
 		if (level != LINE_NONE) {
 			r->out->level = level;
 			r->p = end;
@@ -312,8 +342,8 @@ static bool find_level(struct reader *r, bool timed)
 		}
 		numbers += number(r->p, end) != 0;
 		bool host = timed && i == 0; /* may be a plain word */
-		if ((small && !digit && !host && end[-1] != ':' && !memchr(r->p, '.', (size_t)(end - r->p))) ||
-		    end == r->p)
+		bool name = memchr(r->p, '.', (size_t)(end - r->p)) || memchr(r->p, '@', (size_t)(end - r->p));
+		if ((small && !digit && !host && end[-1] != ':' && !name) || end == r->p)
 			break;
 		if (small && end[-1] == ':' && end - r->p > 1)
 			break; /* a tag: what follows is the message */
@@ -350,12 +380,16 @@ static bool take_syslog(struct reader *r)
 	return true;
 }
 
-/* I0102 15:04:05.000000  1234 file.cc:123] message */
+/* I0102 15:04:05.000000  1234 file.cc:123] message; I20240102 … */
 static bool take_glog(struct reader *r)
 {
 	const char *p = r->p;
-	if (r->end - p < 22 || !strchr("IWEF", *p) || !line_is_digit(p[1]) || !line_is_digit(p[4]) || p[5] != ' ' ||
-	    p[8] != ':')
+	size_t date = 1;
+	if (r->end - p < 26 || !strchr("IWEF", *p))
+		return false;
+	while (date < 10 && line_is_digit(p[date]))
+		date++;
+	if ((date != 5 && date != 9) || p[date] != ' ' || p[date + 3] != ':')
 		return false;
 	const char *close = memchr(p, ']', (size_t)(r->limit - p));
 	if (!close)
@@ -398,7 +432,8 @@ static bool take_logfmt(const char *line, size_t size, struct line_parts *r)
 	else
 		r->time_ms = 0;
 	/* The message with what stands behind it: errors are told there. */
-	r->message = (struct line_part){message.text, (size_t)(line + size - message.text)};
+	bool last = message.text + message.size + 1 == line + size; /* but its closing quote */
+	r->message = last ? message : (struct line_part){message.text, (size_t)(line + size - message.text)};
 	return true;
 }
 
@@ -415,6 +450,47 @@ static void take_bars(struct reader *r)
 		note_component(r, part(r->p, bar));
 		r->p = bar + 1;
 	}
+}
+
+/* The closing quote of the one at p, doubled ones passed over; NULL: none, or more stands behind it in its column. */
+static const char *quote_end(const char *p, const char *end)
+{
+	for (p++; p < end; p++)
+		if (*p == '"') {
+			if (end - p > 1 && p[1] == '"')
+				p++;
+			else
+				return p + 1 == end || p[1] == ',' ? p : NULL;
+		}
+	return NULL;
+}
+
+/* time,LEVEL,…,"message",…: the first column behind a level that holds words, or the last. */
+static bool take_commas(struct reader *r)
+{
+	const char *p = r->p;
+	enum line_level level = LINE_NONE;
+	for (int i = 0; i < COMMAS_MAX && p < r->end; i++) {
+		bool quoted = *p == '"';
+		const char *text = p + quoted,
+			   *stop = quoted ? quote_end(p, r->end) : memchr(p, ',', (size_t)(r->end - p));
+		if (!stop && quoted)
+			return false;
+		stop = stop ? stop : r->end;
+		size_t n = (size_t)(stop - text);
+		uint64_t ms;
+		bool last = stop + quoted >= r->end, words = memchr(text, ' ', n) && !line_time(text, n, 0, &ms);
+		if (level != LINE_NONE && (last || words)) {
+			r->out->level = level;
+			r->p = text;
+			r->end = quoted ? stop : r->end;
+			return true;
+		}
+		if (level == LINE_NONE && n > 1)
+			level = line_level_word(text, n);
+		p = stop + quoted + 1;
+	}
+	return false;
 }
 
 /* A pid or a flag between the time and a sentence. */
@@ -483,10 +559,16 @@ static void split_plain(const char *line, size_t size, uint64_t now_ms, struct l
 			ret->format = LINE_FORMAT_SYSLOG;
 		else if (timed && r.p < r.end && *r.p == '|')
 			take_bars(&r);
+		else if (timed && r.p < r.end && r.p[-1] == ',' && !line_is_space(*r.p) && take_commas(&r))
+			level = ret->level;
 		else
 			found = take_inner(&r, timed, priority);
 	}
-	if (found)
+	skip_spaces(&r);
+	const char *tag = r.tagged ? tag_end(&r) : NULL;
+	if (tag)
+		r.p = tag;
+	else if (found)
 		take_context(&r);
 	else if (timed || priority)
 		(void)skip_separator(&r);

@@ -98,7 +98,7 @@ static void take_zone(const char **p, const char *end, struct moment *t)
 		for (q++; q + n < end && q[n] >= 'A' && q[n] <= 'Z';)
 			n++;
 	if (n >= 3 && n <= 4 && q[n - 1] != 'R' && (q[n - 1] == 'T' || q[n - 1] == 'C') &&
-	    (q + n == end || line_is_space(q[n]) || q[n] == ']'))
+	    (q + n == end || line_is_space(q[n]) || q[n] == ']' || q[n] == ','))
 		*p = q + n;
 }
 

@@ -6,7 +6,7 @@ enum {
 	NUMBERED_DIGITS_MAX = 2,
 	HEX_WORD_LEAST = 8,
 	QUOTED_MOST = 96,
-	NAME_LEAST = 3,
+	NAME_LEAST = 2,
 	COUNTER_MOST = 5 /* digits: more are a hash that happens to have no letter */
 };
 
@@ -44,6 +44,7 @@ static const uint8_t classes[256] = {
     ['g' ... 'z'] = C_LOWER,
     ['A' ... 'F'] = C_UPPER | C_HEX,
     ['G' ... 'Z'] = C_UPPER,
+    [0x80 ... 0xff] = C_LOWER, /* of letters beyond ASCII most are small */
 };
 static inline unsigned class_of(char c)
 {
@@ -297,6 +298,8 @@ static void add_token(
 			k->flags = (k->flags | TOKEN_VARIABLE) & ~(unsigned)TOKEN_POLAR;
 		else
 			k->hash = token_hash(text, size);
+		if (next == '-' && !(k->flags & TOKEN_POLAR)) /* cache-12: a name, whatever the word */
+			k->flags &= ~(unsigned)TOKEN_KNOWN;
 	}
 	t->count++;
 }
@@ -371,10 +374,14 @@ static size_t glue_size(const char *p, size_t n, bool behind_name, bool *ret_emp
 	return i;
 }
 
-/* key="several words": one value, without its quotes; the bytes, or 0. */
-static size_t quoted_size(const char *glue, size_t glue_size, const char *p, size_t n)
+/* key="several words", job "several words": one value, without its quotes; the bytes, or 0. */
+static size_t quoted_size(const struct tokens *t, const char *glue, size_t glue_size, const char *p, size_t n)
 {
-	if (glue_size < 2 || (glue[glue_size - 1] != '"' && glue[glue_size - 1] != '\'') || glue[glue_size - 2] != '=')
+	if (glue_size < 2 || (glue[glue_size - 1] != '"' && glue[glue_size - 1] != '\''))
+		return 0;
+	bool titled = t->count && glue_size == 2 && *glue == ' ' &&
+		      t->items[t->count - 1].flags & (unsigned)(CLASS_TITLED | CLASS_NAMER);
+	if (glue[glue_size - 2] != '=' && !titled)
 		return 0;
 	size_t most = n < QUOTED_MOST ? n : QUOTED_MOST;
 	const char *close = memchr(p, glue[glue_size - 1], most);
@@ -403,7 +410,7 @@ static void read_word(struct tokens *t, const char *glue, const char *p, const c
 	if (blank_at(p, n)) {
 		size = 3;
 		flags |= TOKEN_BLANK;
-	} else if (!(size = quoted_size(glue, before, p, n)) && !(size = date_size(p, n)) &&
+	} else if (!(size = quoted_size(t, glue, before, p, n)) && !(size = date_size(p, n)) &&
 		   !(size = colon_value(p, n)) && !(size = uri_size(p, n))) {
 		size = word_size(p, n);
 		flags = is_peer(p, size, n) ? (unsigned)TOKEN_VARIABLE : flags_of(p, size);

@@ -56,7 +56,8 @@ enum word_class {
 	CLASS_KNOWN = TOKEN_KNOWN,
 	CLASS_POLAR = TOKEN_POLAR,
 	CLASS_CUE = 1u << 8,
-	CLASS_NAMER = 1u << 9 /* a cue behind which any word is a name */
+	CLASS_NAMER = 1u << 9,  /* a cue behind which any word is a name */
+	CLASS_TITLED = 1u << 11 /* several words in quotes behind it are a title */
 };
 unsigned word_class(const char *text, size_t size); /* words.c; any case */
 

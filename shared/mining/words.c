@@ -44,6 +44,15 @@ static const char polar_words[] =
     "with without can "
     "cannot passed failing running halted shutdown startup succeeded leader follower inserted";
 
+/* The same in other languages that administrators let their programs speak. */
+static const char polar_foreign[] =
+    "gestartet gestoppt beendet hergestellt verloren getrennt verbunden angemeldet abgemeldet aktiviert deaktiviert "
+    "erfolgreich fehlgeschlagen gültig ungültig verfügbar nicht erlaubt verweigert abgelehnt hinzugefügt entfernt "
+    "erstellt gelöscht geöffnet geschlossen gesperrt entsperrt mit ohne "
+    "démarré arrêté démarrage arrêt connecté déconnecté établie perdue réussi réussie échoué échouée échec activé "
+    "désactivé ajouté supprimé créé ouvert fermé valide invalide accepté refusé avec sans pas "
+    "iniciado detenido conectado desconectado creado eliminado abierto cerrado habilitado deshabilitado con sin";
+
 /* What follows is usually a value. */
 static const char cues[] =
     "user users from to for by id host hostname name named file port at on of in device node server client address "
@@ -53,8 +62,19 @@ static const char cues[] =
     "partition container image region zone cluster tenant role thread worker executor stage attempt application app "
     "component transition transitioned than is was set signal";
 
+static const char cues_foreign[] = "von nach für bei auf aus über dienst datei knoten prozess auftrag tabelle adresse "
+				   "de du des à sur pour depuis vers service fichier hôte nœud processus tâche adresse "
+				   "para desde en servicio archivo";
+
 /* Behind these any word is somebody's name. */
-static const char namers[] = "user username logname login host hostname rhost ruser named account";
+static const char namers[] = "user username logname login host hostname rhost ruser named account benutzer "
+			     "benutzername rechner utilisateur usuario";
+
+/* Behind these several words in quotes are a title. */
+static const char titled[] =
+    "job task file folder directory document report title subject named called profile project "
+    "group playlist album song event meeting message channel room topic dashboard workflow "
+    "pipeline stage query rule policy template";
 
 static const char ordinary[] = "a an the this that these those it its he she they we you i and or but if then else "
 			       "when while until unless because so as than like "
@@ -236,6 +256,9 @@ __attribute__((constructor)) static void fill(void)
 	add_list(namers, CLASS_CUE | CLASS_NAMER | CLASS_KNOWN, false);
 	add_list(cues, CLASS_CUE | CLASS_KNOWN, false);
 	add_list(ordinary, CLASS_KNOWN, false);
+	add_list(polar_foreign, CLASS_POLAR | CLASS_KNOWN, false);
+	add_list(cues_foreign, CLASS_CUE | CLASS_KNOWN, false);
+	add_list(titled, CLASS_TITLED | CLASS_KNOWN, false);
 	for (size_t i = 0; i < SLOTS; i++)
 		used += slots[i].hash != 0;
 	assert(used < SLOTS / 2);

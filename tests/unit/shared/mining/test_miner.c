@@ -121,6 +121,49 @@ static void names_behind_a_cue_become_one(void **state)
 	miner_free(m);
 }
 
+/* Several words in quotes, behind what has titles, are one value; what is said in quotes is not. */
+static void titles_are_values(void **state)
+{
+	(void)state;
+	struct miner *m = make(0);
+	struct mined first = add(m, "Job \"night report\" started");
+	assert_string_equal(text_of(m, first), "Job \"<*>\" started");
+	assert_int_equal(add(m, "Job \"export of the month\" started").group, first.group);
+	struct mined refused = add(m, "it said \"connection refused\"");
+	assert_int_not_equal(add(m, "it said \"connection reset\"").group, refused.group);
+	miner_free(m);
+}
+
+/* cache-12, db-3: whatever the words are, with a number behind them they are names. */
+static void numbered_names_become_one(void **state)
+{
+	(void)state;
+	struct miner *m = make(0);
+	static const char *const hosts[] = {"cache-1", "node-22", "worker-3", "db-4", "proxy-15"};
+	struct mined last = {0};
+	for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+		char line[64];
+		snprintf(line, sizeof line, "The lease was renewed for %s", hosts[i]);
+		last = add(m, line);
+	}
+	assert_string_equal(text_of(m, last), "The lease was renewed for <*>-<*>");
+	assert_int_equal(miner_count(m), 1);
+	miner_free(m);
+}
+
+static void other_languages_have_opposites_and_names(void **state)
+{
+	(void)state;
+	struct miner *m = make(0);
+	struct mined in = add(m, "Benutzer alice hat sich angemeldet");
+	assert_int_equal(add(m, "Benutzer bob hat sich angemeldet").group, in.group);
+	struct mined out = add(m, "Benutzer bob hat sich abgemeldet");
+	assert_int_not_equal(out.group, in.group);
+	struct mined on = add(m, "Le service est démarré"), off = add(m, "Le service est arrêté");
+	assert_int_not_equal(on.group, off.group);
+	miner_free(m);
+}
+
 /* A unit says something as long as it is the same; hosts agree on that, too. */
 static void a_unit_is_shown_until_one_varies(void **state)
 {
@@ -421,6 +464,9 @@ int main(void)
 	    cmocka_unit_test(variables_are_told_by_their_look),
 	    cmocka_unit_test(opposite_events_stay_apart),
 	    cmocka_unit_test(names_behind_a_cue_become_one),
+	    cmocka_unit_test(titles_are_values),
+	    cmocka_unit_test(numbered_names_become_one),
+	    cmocka_unit_test(other_languages_have_opposites_and_names),
 	    cmocka_unit_test(a_unit_is_shown_until_one_varies),
 	    cmocka_unit_test(no_blank_covers_a_word_with_an_opposite),
 	    cmocka_unit_test(ordinary_words_make_different_events),
