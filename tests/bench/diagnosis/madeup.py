@@ -2,7 +2,7 @@
 
 A system is a list of messages whose values are drawn from a seed, and a manner of writing the line around them.  The
 truth of a group is which message made the line; of a template, the message with <*> where values stood."""
-import datetime, json, os, random, re, tempfile
+import datetime, json, random, re, tempfile
 from rows import kedge, mean, row
 import logparse_score
 
@@ -89,6 +89,24 @@ MESSAGES = {
         "could not receive data from client: Connection reset by peer", "automatic vacuum of table \"{svc}.public.{svc}\": index scans: {n}",
         "process {n} still waiting for ShareLock on transaction {n} after {f} ms", "too many connections for role \"{user}\"",
         "archived transaction log file \"{hex}\"", "recovery restart point at {n}/{n}"],
+    # From here on: made up after the miner had been mended for those above, and nothing was mended for them.
+    "mail": [
+        "connect from {fqdn}[{ip}]", "disconnect from {fqdn}[{ip}] ehlo={n} mail={n} rcpt={n} quit={n} commands={n}",
+        "{hex}: from=<{mail}>, size={n}, nrcpt={n} (queue active)", "{hex}: to=<{mail}>, relay={fqdn}[{ip}]:{n}, delay={f}, dsn=2.0.0, status=sent",
+        "{hex}: to=<{mail}>, relay=none, delay={f}, dsn=4.4.1, status=deferred (connect to {fqdn}: Connection timed out)", "{hex}: removed",
+        "{hex}: message-id=<{hex}@{fqdn}>", "warning: hostname {fqdn} does not resolve to address {ip}", "NOQUEUE: reject: RCPT from unknown[{ip}]: 554 5.7.1 Service unavailable",
+        "lost connection after AUTH from unknown[{ip}]", "statistics: max connection rate {n} for (smtp:{ip})", "imap-login: Login: user=<{user}>, method=PLAIN, rip={ip}, TLS"],
+    "network": [
+        "DHCPDISCOVER from {hex} via eth{n}", "DHCPACK on {ip} to {hex} via eth{n}", "DHCPNAK on {ip} to {hex}", "Interface GigabitEthernet0/{n} changed state to up",
+        "Interface GigabitEthernet0/{n} changed state to down", "neighbor {ip} Up", "neighbor {ip} Down: hold timer expired", "Configured from console by {user} on vty{n} ({ip})",
+        "query: {fqdn} IN A + ({ip})", "query failed (SERVFAIL) for {fqdn}", "zone example.org: loaded serial {n}", "refused notify from non-master: {addr}",
+        "link is not ready", "renewed lease of {ip} for {dur}", "port {n}: link up at {n} Mbps, full duplex", "Denied tcp {addr} -> {addr} by rule {n}"],
+    "queue": [
+        "Partition {n} of topic {svc} is under-replicated: {n} of {n} in sync", "Consumer {uuid} joined group {svc} with generation {n}",
+        "Consumer {uuid} left group {svc}", "Rebalance of group {svc} finished in {ms}", "Offset {n} committed for {svc}-{n}", "Offset commit failed for {svc}-{n}: coordinator not available",
+        "Segment {path} rolled at offset {n}", "Segment {path} deleted after {dur}", "Message {uuid} redelivered {n} times, moved to dead letter queue",
+        "Publishing to exchange '{svc}' with routing key '{svc}.{n}'", "Channel closed by server: 404 NOT_FOUND - no queue '{svc}'", "Memory high watermark set to {n} MiB ({n} bytes)",
+        "Client {addr} authenticated as {user}", "Client {addr} timed out after {dur}", "Snapshot of {n} entries saved to {path}", "Snapshot discarded"],
 }
 
 
@@ -130,6 +148,8 @@ MANNERS = {
 SYSTEMS = [("service", m) for m in MANNERS] + [("cluster", "klog"), ("cluster", "json"), ("cluster", "bare"), ("windows", "windows"),
            ("windows", "bare"), ("deutsch", "iso"), ("deutsch", "bare"), ("francais", "bare"), ("francais", "syslog"),
            ("database", "postgres"), ("database", "bare"), ("database", "csv")]
+LATER = [("mail", "syslog"), ("mail", "bare"), ("network", "rfc5424"), ("network", "bracketed"), ("network", "bare"),
+         ("queue", "python"), ("queue", "json"), ("queue", "bare")]
 
 
 def fill(message, kinds):
@@ -159,23 +179,26 @@ def whole(template):
     return re.sub(r"<\*>([:@]<\*>)+", "<*>", template)
 
 
-def main():
+def measure(part, systems):
     scores = []
-    for messages, manner in SYSTEMS:
+    for messages, manner in systems:
         lines, truth = make(messages, manner, SEED)
         with tempfile.NamedTemporaryFile("w", suffix=".log", encoding="utf-8") as f:
             f.writelines(l + "\n" for l in lines)
             f.flush()
             out = kedge("analyze", "logs", f.name, "--lines").decode("utf-8", "replace")
         pairs = [line.partition("\t") for line in out.split("\n")[:-1]]
-        if os.environ.get("SHOW") == messages + "/" + manner:
-            print("\n".join(sorted({"%s\t%s\n\t%s" % (p[0], p[2], t) for p, t in zip(pairs, truth)})))
         s = logparse_score.score(truth, [p[0] for p in pairs], [whole(p[2]) for p in pairs])
         scores.append(s)
-        row("templates, made up", "GA %s, %s" % (messages, manner), s["GA"])
-        row("", "  FGA; PA", "%.3f" % s["FGA"], peers="%.3f" % s["PA"])
+        row(part, "%s, %s: GA" % (messages, manner), s["GA"])
+        row("", "  FGA; PA", s["FGA"], peers="%.3f" % s["PA"])
     for key, must, aim in (("GA", .88, .95), ("FGA", .91, .95), ("PA", .60, .75)):
-        row("templates, made up", key + " mean", mean(s[key] for s in scores), must=must, aim=aim)
+        row(part, key + " mean", mean(s[key] for s in scores), must=must, aim=aim)
+
+
+def main():
+    measure("templates, made up", SYSTEMS)
+    measure("…, nothing mended for", LATER)
 
 
 if __name__ == "__main__":
