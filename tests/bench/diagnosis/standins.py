@@ -246,6 +246,25 @@ class Short:
         return kind, events
 
 
+class Valued:
+    """Events whose names hold values that were not told from words: some of the steps are each of many kinds, and normal
+    sessions bring kinds that were never seen."""
+
+    def __init__(self, r, steps, part, values):
+        self.program, self.values = Program(r, steps), values
+        self.valued = {"E%d" % i for i in range(1, 400) if r.random() < part}
+
+    def named(self, r, events):
+        return [e + ":%d" % min(self.values, int(r.paretovariate(.7))) if e in self.valued else e for e in events]
+
+    def normal(self, r):
+        return self.named(r, self.program.normal(r))
+
+    def strange(self, r):
+        kind, events = self.program.strange(r)
+        return kind, self.named(r, events)
+
+
 # name: (maker, sessions to learn from, normal ones of the test, strange ones of the test)
 SYSTEMS = {
     "lifecycle": (lambda r: Program(r, 30), 2000, 3000, 600),
@@ -260,6 +279,12 @@ SYSTEMS = {
     "calls": (lambda r: Calls(r, 6, 40, 60), 800, 2500, 700),
     "windows": (lambda r: Windows(r, 50), 1000, 2000, 300),
     "short": (lambda r: Short(r), 3000, 4000, 400),
+    # Added when all constants stood, and none was moved for them.
+    "many kinds": (lambda r: Program(r, 550, 5), 500, 500, 150),
+    "many kinds, few": (lambda r: Program(r, 550, 5), 120, 400, 150),
+    "values in names": (lambda r: Valued(r, 25, .2, 300), 1500, 2000, 300),
+    "interleaved, few": (lambda r: Program(r, 45, 3, beside=.5), 120, 800, 150),
+    "calls, few": (lambda r: Calls(r, 3, 40, 60), 120, 800, 200),
 }
 
 
