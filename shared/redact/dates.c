@@ -268,15 +268,26 @@ size_t rule_month(struct scan *s, struct chunk c)
 }
 
 /* "Christmas Eve", "on Thanksgiving", with the year behind it: a day of the year as much as its number is. */
+static const char *const days[] = {"Christmas Eve", "Christmas Day", "Boxing Day", "New Year's Eve", "New Year's Day",
+    "New Years Eve", "New Years Day", "Thanksgiving Day", "Easter Sunday", "Easter Monday", "Good Friday", "Labor Day",
+    "Labour Day", "Memorial Day", "Independence Day", "Veterans Day", "Columbus Day", "Valentine's Day", "Mother's Day",
+    "Father's Day", "Ash Wednesday", "Fourth of July", "Canada Day", "Bastille Day", "Yom Kippur", "Rosh Hashanah"};
+static const char *const alone[] = {"Christmas", "Thanksgiving", "Easter", "Halloween", "Diwali", "Hanukkah"};
+uint32_t holiday_starts[26];
+
+static void add_starts(const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		holiday_starts[words[i][0] - 'A'] |= 1u << (words[i][1] - 'a');
+}
+__attribute__((constructor)) static void fill_starts(void)
+{
+	add_starts(days, sizeof days / sizeof days[0]);
+	add_starts(alone, sizeof alone / sizeof alone[0]);
+}
+
 size_t rule_holiday(struct scan *s, struct chunk c)
 {
-	static const char *const days[] = {"Christmas Eve", "Christmas Day", "Boxing Day", "New Year's Eve",
-	    "New Year's Day", "New Years Eve", "New Years Day", "Thanksgiving Day", "Easter Sunday", "Easter Monday",
-	    "Good Friday", "Labor Day", "Labour Day", "Memorial Day", "Independence Day", "Veterans Day",
-	    "Columbus Day", "Valentine's Day", "Mother's Day", "Father's Day", "Ash Wednesday", "Fourth of July",
-	    "Canada Day", "Bastille Day", "Yom Kippur", "Rosh Hashanah"},
-				 *const alone[] = {
-				     "Christmas", "Thanksgiving", "Easter", "Halloween", "Diwali", "Hanukkah"};
 	const uint8_t *p = s->text + c.start;
 	size_t n = 0;
 	if (!is_lower(byte_at(s, c.start + 1)))

@@ -3,6 +3,7 @@
 #include "shared/redact/lexicon.h"
 
 const char lexicon_plain[] =
+    "pharmacy pharmacies facility facilities requisition "
     "a able about above abroad absence absent absolute accept access accident accompany accord accordance account "
     "accurate ache achieve acid acknowledge acquire across act action active actor actual acute add addition "
     "additional address adequate adjust administer administration admission admit adolescent adopt adult advance "

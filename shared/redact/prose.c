@@ -541,7 +541,7 @@ static size_t rule_capitals(struct scan *s, struct chunk c)
 
 /* A lone word that the lists know as ordinary, with nothing behind it that could belong to a run: what rule_capitals()
  * declines in most cases, told at once. */
-static bool is_lone_word(const struct scan *s, struct chunk c, unsigned kinds)
+bool is_lone_word(const struct scan *s, struct chunk c, unsigned kinds)
 {
 	size_t n = c.end - c.start, next = c.end + 1;
 	if (c.seen & ~(unsigned)(BYTE_UPPER | BYTE_LOWER) || c.camel || n < 2 || n > LEXICON_WORD_MAX)
@@ -561,7 +561,7 @@ static bool is_lone_word(const struct scan *s, struct chunk c, unsigned kinds)
 	size_t end = next;
 	while (end - next < 4 && is_lower(byte_at(s, end)))
 		end++;
-	return end - next == 4 || !joins_names(s, next, end);
+	return end - next == 4 || !joined_at(s, next, end);
 }
 
 /* ---- small letters ---- */
@@ -571,7 +571,7 @@ static size_t rule_small(struct scan *s, struct chunk c)
 {
 	unsigned lex = lexicon_exact(recent_hash(s, 0));
 	size_t end = prose_word_end(s, c.start);
-	if (!(lex & LEX_GIVEN) || lex & (LEX_PLAIN | LEX_MEDICAL) || end - c.start < 3)
+	if (!(lex & LEX_GIVEN) || lex & (LEX_PLAIN | LEX_MEDICAL) || end - c.start < 3 || byte_at(s, end) == '=')
 		return 0;
 	size_t next = skip_spaces(s, end), stop = prose_word_end(s, next);
 	if (byte_at(s, stop) == '.' && stop - next == 1) { /* an initial */

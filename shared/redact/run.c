@@ -1,4 +1,6 @@
 /* Words and runs of them: letters of many scripts, initials, particles, possessives. */
+#include <assert.h>
+
 #include "shared/redact/run.h"
 
 enum { GAP_MOST = 2 /* blanks between words of one run: more divide columns */ };
@@ -90,17 +92,56 @@ bool text_is_any(const struct scan *s, size_t start, size_t end, const char *con
 	return false;
 }
 
-static const char *const particles[] = {"de", "van", "von", "der", "den", "la", "le", "da", "di", "bin", "ibn", "al",
-    "el", "ter", "del", "dos", "das", "do", "du", "des", "zu", "af", "av", "y", "e", "st", NULL};
-static const char *const joiners[] = {"of", "the", "and", "for", "at", NULL};
+/* Words of at most three letters, each as a number. */
+enum { SHORT_MOST = 3, SHORT_SLOTS = 128 };
+enum short_kind { SHORT_PARTICLE = 1, SHORT_JOINER = 2 };
+static uint32_t joining[SHORT_SLOTS];
+static uint8_t short_kinds[SHORT_SLOTS];
 
-#define L(letter) 1u << ((letter) - 'a')
-/* That one of these words begins with. */
-enum {
-	JOINING_LETTERS = L('a') | L('b') | L('d') | L('e') | L('f') | L('i') | L('l') | L('o') | L('s') | L('t') |
-			  L('v') | L('y') | L('z'),
-};
-#undef L
+static uint32_t packed(const uint8_t *p, size_t n)
+{
+	uint32_t v = 0;
+	for (size_t i = 0; i < n; i++)
+		v = v << 8 | p[i];
+	return v;
+}
+static size_t short_slot(uint32_t v)
+{
+	return v * 2654435761u >> 25;
+}
+
+static void add_short(const char *words, enum short_kind kind)
+{
+	for (const char *p = words; *p; p += *p == ' ') {
+		size_t n = strcspn(p, " ");
+		uint32_t v = packed((const uint8_t *)p, n);
+		size_t at = short_slot(v);
+		assert(n <= SHORT_MOST);
+		while (joining[at])
+			at = (at + 1) % SHORT_SLOTS;
+		joining[at] = v;
+		short_kinds[at] = (uint8_t)kind;
+		p += n;
+	}
+}
+__attribute__((constructor)) static void fill_joining_words(void)
+{
+	add_short(
+	    "de van von der den la le da di bin ibn al el ter del dos das do du des zu af av y e st", SHORT_PARTICLE);
+	add_short("of the and for at", SHORT_JOINER);
+}
+
+/* Of a word that may stand between two capitalised ones; 0: it may not. */
+static unsigned short_kind(const struct scan *s, size_t start, size_t end)
+{
+	if (end - start == 0 || end - start > SHORT_MOST || !is_lower(s->text[start]))
+		return 0;
+	uint32_t v = packed(s->text + start, end - start);
+	for (size_t at = short_slot(v); joining[at]; at = (at + 1) % SHORT_SLOTS)
+		if (joining[at] == v)
+			return short_kinds[at];
+	return 0;
+}
 
 /* The capital inside McIsaac, DeLuca, O'Neil: bytes before it, or 0. */
 static size_t inner_capital(const struct scan *s, const struct piece *p)
@@ -210,36 +251,26 @@ static struct piece piece_at(const struct scan *s, size_t start, size_t end)
 /* "J.", "St.", "Med.": the full stop belongs to the word. */
 static bool abbreviates(const struct scan *s, const struct piece *p)
 {
-	static const char *const short_words[] = {"St", "Mt", "Ft", "Dr", "Jr", "Sr", "Med", "Hosp", "Ctr", "Univ",
+	static const char *const abbreviations[] = {"St", "Mt", "Ft", "Dr", "Jr", "Sr", "Med", "Hosp", "Ctr", "Univ",
 	    "Mr", "Mrs", "Ms", "Gen", "Reg", "Mem", "Wm", "Chas", NULL};
 	size_t n = p->end - p->start;
 	return byte_at(s, p->end) == '.' &&
-	       (n == letter_at(s, p->start) || text_is_any(s, p->start, p->end, short_words));
-}
-
-bool joins_names(const struct scan *s, size_t start, size_t end)
-{
-	if (end - start == 0 || end - start > 3)
-		return false; /* none is longer */
-	uint8_t first = s->text[start];
-	if (!is_lower(first) || !(JOINING_LETTERS >> (first - 'a') & 1))
-		return false;
-	return text_is_any(s, start, end, particles) || text_is_any(s, start, end, joiners);
+	       (n == letter_at(s, p->start) || text_is_any(s, p->start, p->end, abbreviations));
 }
 
 /* A joiner or particle at `at` that leads to another capitalised word: where that begins, or 0. */
-static size_t joined_at(const struct scan *s, size_t at, size_t end)
+size_t joined_at(const struct scan *s, size_t at, size_t end)
 {
 	bool sign = byte_at(s, at) == '&';
-	if (end - at > 3 || (!sign && end == at))
-		return 0; /* no joiner is longer */
-	if (!sign && !joins_names(s, at, end))
+	if (end - at > SHORT_MOST || (!sign && !short_kind(s, at, end)))
 		return 0;
 	size_t next = skip_spaces(s, sign ? at + 1 : end);
 	if (capital_at(s, next))
 		return next;
+	if (!is_lower(byte_at(s, next)))
+		return 0;
 	size_t second = prose_word_end(s, next); /* "van der", "of the" */
-	if (!text_is_any(s, next, second, particles) && !text_is(s, next, second, "the"))
+	if (!(short_kind(s, next, second) == SHORT_PARTICLE || text_is(s, next, second, "the")))
 		return 0;
 	size_t after = skip_spaces(s, second);
 	return capital_at(s, after) ? after : 0;
@@ -258,7 +289,7 @@ void read_run(const struct scan *s, size_t at, struct run *r)
 			size_t next = r->count ? joined_at(s, at, end) : 0;
 			if (!next || r->count + 1 >= RUN_WORDS_MAX)
 				return;
-			bool particle = text_is_any(s, at, end, particles);
+			bool particle = short_kind(s, at, end) == SHORT_PARTICLE;
 			r->p[r->count++] = (struct piece){.start = at, .end = next, .joiner = !particle};
 			if (particle) {
 				r->count--; /* it is one with the word behind it */

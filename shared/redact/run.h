@@ -28,7 +28,8 @@ struct run {
 void read_run(const struct scan *s, size_t at, struct run *ret);
 /* Of the word at `at`. */
 unsigned lex_at(const struct scan *s, size_t at);
-bool joins_names(const struct scan *s, size_t start, size_t end); /* "of", "van": may stand within a run */
+/* Behind "of", "van" at [at, end): where the capitalised word that it leads to begins; 0: it stands in no run. */
+size_t joined_at(const struct scan *s, size_t at, size_t end);
 bool text_is_any(const struct scan *s, size_t start, size_t end, const char *const *words); /* NULL at their end */
 /* What the n-th word back leads to. */
 static inline bool leads_to(const struct scan *s, size_t n, unsigned what)

@@ -137,6 +137,12 @@ static inline unsigned word_kinds(word_hash h) /* 0: not in the tables */
 	bool may = word_bits[h >> (70 - WORD_BITS)] >> (h >> (64 - WORD_BITS) & 63) & 1;
 	return may ? word_kinds_known(h) : 0;
 }
+/* Likewise for words that a label of several words may end with ("birth" of "date of birth"). */
+extern uint64_t label_ends[1 << (WORD_BITS - 6)];
+static inline bool may_end_label(word_hash h)
+{
+	return label_ends[h >> (70 - WORD_BITS)] >> (h >> (64 - WORD_BITS) & 63) & 1;
+}
 unsigned word_kinds_of(const uint8_t *s, size_t n); /* of a word's letters, any case; other bytes skipped */
 
 /* Eight bytes at once, the first one lowest. */
@@ -172,6 +178,24 @@ struct recent {         /* a word that was walked past */
 	size_t letters, end;
 };
 
+enum {
+	WORDS_LOOKED_AT = 3,
+	WORDS_KEPT = WORDS_LOOKED_AT + 1, /* so that those before a chunk are known once its own word is remembered */
+	DOUBTS_MAX = 64,                  /* of one text; more, and it is looked at again as a whole */
+};
+
+/* A part of the text that was not taken out though rules looked at it: the only ones that may be, once there are
+ * placeholders beside them (again.c). */
+struct doubt {
+	size_t start, end;
+	struct recent words[WORDS_LOOKED_AT]; /* those before it */
+};
+struct doubts {
+	size_t count;
+	bool over; /* there were more */
+	struct doubt at[DOUBTS_MAX];
+};
+
 struct scan {
 	const uint8_t *text;
 	size_t size;
@@ -179,12 +203,15 @@ struct scan {
 	struct redact_stream *stream;
 	struct redact_span *spans;
 	size_t count, max;
-	struct recent words[3]; /* the last ones, newest first */
+	struct recent words[WORDS_KEPT]; /* the last ones, newest first */
 	bool full;
 	bool firm;      /* clinical: an identifier that leaves no doubt was found, here or before in the stream */
 	bool weak_next; /* the next span is not one */
 	uint64_t weak[REDACT_SPANS_MAX / 64]; /* by span; cleared as spans are made */
 	bool small;                           /* clinical: no capital letter in it, so that names have none either */
+	struct doubts *doubts;                /* NULL: not gathered */
+	size_t chunk;                         /* where what is looked at begins */
+	bool remembered;                      /* its own word is words[0] */
 };
 
 struct chunk {
@@ -251,6 +278,22 @@ size_t pass_small_words(struct scan *s, size_t at);
 /* Emits [start, end) and returns end (or the text's end, once full). */
 size_t emit(struct scan *s, size_t start, size_t end, enum redact_type type);
 struct chunk chunk_at(const struct scan *s, size_t at);
+/* walk.c: from `at` on until `stop` is reached or passed; one step, which small words are not passed by, and where the
+ * walk goes on. */
+void walk(struct scan *s, size_t at, size_t stop);
+size_t walk_step(struct scan *s, size_t at);
+static inline void forget_words(struct scan *s)
+{
+	memset(s->words, 0, sizeof s->words);
+}
+/* again.c: notes what is being looked at, or what of it stands before a span that begins at `start`. */
+void doubt(struct scan *s, size_t start, size_t end);
+void doubt_before(struct scan *s, size_t start);
+/* Whether the text that came of replacing a text's spans holds anything to be taken out: as redact_find() would tell,
+ * from the doubts about the other text. */
+bool finds_again(const struct redact_options *o, const struct doubts *doubts, const struct redact_span *spans,
+    size_t count, const uint8_t *text, size_t size);
+void scan_begin(struct scan *s); /* redact.c */
 size_t skip_spaces(const struct scan *s, size_t at);
 /* The length of a placeholder that stands at `at`, or 0. */
 size_t placeholder_at(const struct scan *s, size_t at);
@@ -268,8 +311,17 @@ size_t rule_number(struct scan *s, struct chunk c);                /* numbers.c:
 size_t rule_phone_paren(struct scan *s, size_t at);                /* numbers.c: "(555) …" */
 size_t rule_month(struct scan *s, struct chunk c);                 /* dates.c: "April 12, 2023" */
 size_t rule_holiday(struct scan *s, struct chunk c);               /* dates.c: "Christmas Eve" */
+extern uint32_t holiday_starts[26];                                /* by the first letter: bits of the second ones */
+static inline bool may_be_holiday(const struct scan *s, const struct chunk *c)
+{
+	uint8_t first = s->text[c->start], second = byte_at(s, c->start + 1);
+	return c->letters >= 3 && is_upper(first) && is_lower(second) &&
+	       holiday_starts[first - 'A'] >> (second - 'a') & 1;
+}
 size_t rule_title(struct scan *s, struct chunk c);                 /* people.c */
 size_t rule_prose(struct scan *s, struct chunk c, unsigned kinds); /* prose.c: unlabelled names and places */
+bool is_lone_word(
+    const struct scan *s, struct chunk c, unsigned kinds); /* prose.c: an ordinary word, and no run of them */
 
 /* identifiers.c; ends, or 0: */
 size_t match_card(const struct scan *s, size_t at);

@@ -287,6 +287,16 @@ unsigned word_kinds_of(const uint8_t *s, size_t n)
 
 uint64_t word_bits[1 << (WORD_BITS - 6)];
 
+uint64_t label_ends[1 << (WORD_BITS - 6)];
+
+static void add_label_ends(const char *word, size_t letters)
+{
+	for (size_t i = 0; i < letters; i++) {
+		word_hash h = word_hash_of((const uint8_t *)word + i, letters - i);
+		label_ends[h >> (70 - WORD_BITS)] |= 1ull << (h >> (64 - WORD_BITS) & 63);
+	}
+}
+
 /* A label may be written as two or three words, of which the last one, of two letters at least, is looked at. */
 static void add_small(const char *word, size_t letters, unsigned kinds)
 {
@@ -324,6 +334,8 @@ __attribute__((constructor)) static void fill(void)
 			if (h) {
 				add(h, lists[i].kinds);
 				count++;
+				if (lists[i].kinds & WORD_LABELS)
+					add_label_ends(word, (size_t)(p - word));
 				if (lists[i].kinds & WORD_SMALL)
 					add_small(word, (size_t)(p - word), lists[i].kinds);
 			}
