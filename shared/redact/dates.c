@@ -43,7 +43,8 @@ static size_t numeric(const struct scan *s, size_t at)
 		return is_year(a, 4) && cn >= 1 && cn <= 2 && b >= 1 && b <= 12 && c >= 1 && c <= 31 ? end : 0;
 	if (an > 2 || !is_year(c, cn) || !day_month(a, b))
 		return 0;
-	return separator == '.' && cn == 2 ? 0 : end; /* 1.2.23 is a version */
+	bool filled = clinical(s) && an == 2 && bn == 2 && byte_at(s, end) != '-'; /* 05.02.24; 1.2.23 is a version */
+	return separator == '.' && cn == 2 && !filled ? 0 : end;
 }
 
 /* Monday, Tues: no month follows a day of the month with it. */
@@ -95,6 +96,9 @@ static size_t year_after(const struct scan *s, size_t at)
 		return at + n; /* '23 */
 	if (n == 2 && at > from && (s->text[at - 1] == '-' || s->text[at - 1] == '/') && !is_alnum(byte_at(s, at + n)))
 		return at + n; /* 3-Feb-88 */
+	if (n == 2 && at == from + 1 && s->text[from] == ' ' && is_upper(s->text[from - 1]) && v >= 20 &&
+	    !is_alnum(byte_at(s, at + n)) && byte_at(s, at + n) != ':' && byte_at(s, at + n) != '.')
+		return at + n; /* 15 AUG 23 */
 	return at > from && n == 4 && is_year(v, n) && !is_alnum(byte_at(s, at + n)) ? at + n : 0;
 }
 
@@ -204,8 +208,41 @@ size_t match_day_month(const struct scan *s, size_t at)
 	return end;
 }
 
+/* 1968年5月12日, with or without the year; the end, or 0. */
+static size_t eastern(const struct scan *s, size_t at)
+{
+	static const char marks[3][4] = {"\xe5\xb9\xb4", "\xe6\x9c\x88", "\xe6\x97\xa5"};
+	static const char korean[3][4] = {"\xeb\x85\x84", "\xec\x9b\x94", "\xec\x9d\xbc"};
+	size_t parts = 0;
+	for (size_t i = 0; i < 3; i++) {
+		size_t n, next;
+		(void)number_at(s, at, &n);
+		next = at + n;
+		if (n == 0 || n > 4 || left(s, next) < 3)
+			return 0;
+		if (memcmp(s->text + next, marks[i], 3) != 0 && memcmp(s->text + next, korean[i], 3) != 0) {
+			if (i == 0)
+				continue; /* 5月12日 */
+			return 0;
+		}
+		at = skip_spaces(s, next + 3);
+		parts++;
+		if (i == 2)
+			return parts >= 2 ? next + 3 : 0;
+	}
+	return 0;
+}
+
 size_t match_date(const struct scan *s, size_t at)
 {
+	size_t n = at;
+	while (n - at < 5 && is_digit(byte_at(s, n)))
+		n++;
+	if (n > at && byte_at(s, n) >= 0xe5) {
+		size_t far = eastern(s, at);
+		if (far)
+			return far;
+	}
 	if (is_alpha(byte_at(s, at)))
 		return month_first(s, at);
 	size_t end = numeric(s, at);
@@ -253,6 +290,11 @@ static size_t day_and_date(const struct scan *s, struct chunk c)
 	size_t end = at > c.end && at - c.end <= 3 ? match_date(s, at) : 0;
 	if (!end && at > c.end && at - c.end <= 3)
 		end = match_day_month(s, at); /* Mon 5/6 */
+	if (!end && at > c.end && left(s, at) > 4 && memcmp(s->text + at, "the ", 4) == 0 &&
+	    is_digit(s->text[at + 4])) {
+		end = day_at(s, at + 4); /* Sunday the 12th */
+		end = end && is_alpha(s->text[end - 1]) ? end : 0;
+	}
 	return end ? time_end(s, end) : 0;
 }
 

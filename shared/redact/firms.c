@@ -13,7 +13,9 @@ size_t names_firm(const struct scan *s, const struct run *r, size_t count, bool 
 {
 	static const char *const places[] = {"General", "Presbyterian", "Mercy", "Memorial", "Methodist", "Mutual",
 	    "Imaging", "Radiology", "Surgery", "Chiropractic", "Optometry", "Apothecary", "Chemist", "Chemists", "Drug",
-	    "Drugs", "Hospice", "Manor", "Lodge", "Gardens", "Medical", "Practice", "Children", "Women", NULL};
+	    "Drugs", "Hospice", "Manor", "Lodge", "Gardens", "Medical", "Practice", "Logistics", "Elementary",
+	    "Academy", "Hall", "House", "Wellness", "Physicians", "Associates", "Foods", "Farms", "Industries", "Steel",
+	    "Motors", "Electric", "Children", "Women", NULL};
 	while (count > 2 && r->p[count - 1].caps && r->p[count - 1].end - r->p[count - 1].start <= 3)
 		count--; /* "Mercy General ED" */
 	const struct piece *last = &r->p[count - 1];

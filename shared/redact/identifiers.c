@@ -101,12 +101,26 @@ size_t match_iban(const struct scan *s, size_t at)
 	return end;
 }
 
+/* bc1q…, ltc1q…, addr1…: a name, a 1, and at least 38 of the alphabet of BIP 173. */
+static bool is_bech32(const uint8_t *p, size_t n)
+{
+	size_t at = 0;
+	while (at < 5 && is_lower(p[at]))
+		at++;
+	if (at < 2 || p[at++] != '1' || n - at < 37)
+		return false;
+	for (; at < n; at++)
+		if (!strchr("qpzry9x8gf2tvdw0s3jn54khce6mua7l", p[at]))
+			return false;
+	return true;
+}
+
 /* Base58 and bech32 wallet addresses. */
 bool is_wallet(const struct scan *s, struct chunk c)
 {
 	size_t n = c.end - c.start;
 	const uint8_t *p = s->text + c.start;
-	if (n >= 40 && n <= 64 && memcmp(p, "bc1", 3) == 0)
+	if (n >= 40 && n <= 74 && !(c.seen & ~(unsigned)(BYTE_LOWER | BYTE_DIGIT)) && is_bech32(p, n))
 		return true;
 	if (n == 42 && p[0] == '0' && p[1] == 'x')
 		return true;
@@ -191,6 +205,20 @@ static bool is_range(const struct scan *s, size_t at, size_t end)
 	return end - at == 7 && s->text[at + 3] == '-' && memcmp(s->text + at, s->text + at + 4, 3) < 0;
 }
 
+/* "16/450/5/40", "7.38/42/88/24": values side by side. */
+static bool is_settings(const struct scan *s, size_t at, size_t end)
+{
+	size_t slashes = 0, run = 0;
+	for (; at < end; at++) {
+		uint8_t b = s->text[at];
+		slashes += b == '/';
+		run = is_digit(b) ? run + 1 : 0;
+		if (run > 3 || !(is_digit(b) || b == '/' || b == '.'))
+			return false;
+	}
+	return slashes >= 3;
+}
+
 /* Many digits, or digits among capitals: what no measure, dose or gene is written like. */
 static bool is_identifier(const struct scan *s, size_t at, size_t end)
 {
@@ -202,11 +230,11 @@ static bool is_identifier(const struct scan *s, size_t at, size_t end)
 		return false; /* an address of a network, if a wrong one */
 	if (!letters && !h.marks && !h.dots && same_digits(s, at, end))
 		return false;
-	if (h.others || (h.dots && (letters || h.dots + h.marks < 2 || h.digits < 8)))
+	if (h.others || (h.dots && ((letters && h.digits < 12) || h.dots + h.marks < 2 || h.digits < 8)))
 		return false;
 	if (h.dots >= 5 && !letters && !h.marks && s->text[at] <= '2' && s->text[at + 1] == '.')
-		return false; /* 2.16.840.1.113883.6.96: an object of a standard (X.660) */
-	if (is_range(s, at, end))
+		return h.size > 32 && h.digits >= 24; /* 2.16.840.1.113883.6.96: an object of a standard (X.660) */
+	if (is_range(s, at, end) || is_settings(s, at, end))
 		return false;
 	if (h.digits >= ID_DIGITS_LEAST && letters <= h.digits + 4)
 		return true;

@@ -107,6 +107,8 @@ static bool find_value(const struct scan *s, struct chunk c, struct value *v)
 	if (byte_at(s, at) == '.' && c.end - c.start <= 4 && (byte_at(s, at + 1) == ' ' || byte_at(s, at + 1) == ':'))
 		at++; /* "no. 12", "Tel.: 0211" */
 	at = skip_spaces(s, at);
+	if (clinical(s) && at == c.end + 1 && is_digit(byte_at(s, at)) && byte_at(s, at + 1) == ':')
+		at++; /* "Emergency contact 2: " */
 	for (int i = 0; i < 3 && is_separator(byte_at(s, at)); i++, at++)
 		v->separator = s->text[at];
 	at = skip_spaces(s, at);
@@ -390,11 +392,31 @@ static bool is_column(const struct scan *s, struct value v)
 	       s->text[v.start - 2] == ' ' && is_upper(s->text[v.start]);
 }
 
-static size_t take_name(struct scan *s, struct value v, unsigned kinds)
+/* "NAME AMINU SULEIMAN  AGE 34": a form in capitals; two words at least, and the first is no ordinary one. */
+static size_t take_capitals(struct scan *s, struct chunk c, struct value v)
+{
+	size_t end = 0, at = v.start, words = 0;
+	if (c.seen & BYTE_LOWER || v.start != c.end + 1)
+		return 0;
+	while (words < NAME_WORDS_MAX) {
+		size_t stop = capital_word(s, at), next;
+		if (!stop || word_kinds_of(s->text + at, stop - at) & (WORD_LABELS | WORD_HOUSE))
+			break;
+		end = stop;
+		words++;
+		next = stop + (byte_at(s, stop) == ',');
+		at = skip_spaces(s, next);
+		if (at != next + 1)
+			break;
+	}
+	return words > 1 || (words && byte_at(s, end) == ',') ? emit(s, v.start, end, REDACT_NAME) : 0;
+}
+
+static size_t take_name(struct scan *s, struct chunk c, struct value v, unsigned kinds)
 {
 	if (kinds & WORD_KEY_ONLY && v.separator != '=' && !v.quoted_key && !is_column(s, v) &&
 	    !(clinical(s) && (v.separator == '>' || v.separator == ':')))
-		return 0;
+		return clinical(s) && !v.separator ? take_capitals(s, c, v) : 0;
 	size_t eastern = clinical(s) && v.separator && !v.quoted ? eastern_name(s, v.start) : 0;
 	if (eastern)
 		return emit(s, v.start, eastern, REDACT_NAME);
@@ -631,7 +653,7 @@ size_t rule_label(struct scan *s, struct chunk c, unsigned kinds)
 	else if (kinds & (WORD_MRN | WORD_SSN | WORD_ID | WORD_PHONE))
 		end = take_number(s, c, v, kinds);
 	else if (kinds & WORD_NAME)
-		end = take_name(s, v, kinds);
+		end = take_name(s, c, v, kinds);
 	else if (kinds & WORD_ADDRESS)
 		end = take_address(s, v, kinds);
 	else if (kinds & WORD_USER)

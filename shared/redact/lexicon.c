@@ -47,13 +47,21 @@ static void add_given(word_hash h, const char *word, size_t letters)
 /* Words behind which a name, a place, a weekday or month, a date often stands. */
 static const char
     to_name
-	[] = "named name called patient pt client by mother father son daughter wife husband brother sister "
-	     "kid baby girl boy infant toddler twin gentleman lady grandmother grandfather grandma grandpa roommate "
-	     "neighbor neighbour colleague teacher coach says said friend doctor nurse contact hello hi dear am "
-	     "nurse carer midwife counsellor counselor attorney lawyer pharmacist student chaplain interpreter "
-	     "informant caller witness officer constable pastor clergy guarantor proxy "
-	     "initials aunt uncle niece nephew cousin fiance "
-	     "fiancee partner spouse guardian caregiver caretaker sincerely regards",
+	[] =
+	    "named name called patient pt client by mother father son daughter wife husband brother sister "
+	    "kid baby girl boy infant toddler twin gentleman lady grandmother grandfather grandma grandpa roommate "
+	    "neighbor neighbour colleague teacher coach says said friend doctor nurse contact hello hi dear am "
+	    "surgeon anesthesia anesthetist anaesthetist anesthesiologist circulator scrub assistant tech technician "
+	    "phlebotomist phleb provider attending consultant resident intern endoscopist radiologist pathologist "
+	    "cardiologist prescriber dictated typed transcribed signed witnessed recipient donor teacher educator "
+	    "sponsor proband regarding caller dietitian therapist physiotherapist hospitalist paramedic chw pmd pcp "
+	    "poa hcpoa grandson granddaughter stepson stepdaughter stepfather stepmother brotherinlaw sisterinlaw "
+	    "motherinlaw fatherinlaw roommates principal dean boyfriend girlfriend supervisor manager claimant adjuster "
+	    "insured decedent deceased subscriber tenant landlord owner driver "
+	    "nurse carer midwife counsellor counselor attorney lawyer pharmacist student chaplain interpreter "
+	    "informant caller witness officer constable pastor clergy guarantor proxy "
+	    "initials aunt uncle niece nephew cousin fiance "
+	    "fiancee partner spouse guardian caregiver caretaker sincerely regards",
  to_place[] = "in at from to near visiting outside via our of into around through",
  of_medicine[] = "patient patients treatment treatments diagnosis diagnosed therapy dose dosage dosing clinical "
 		 "clinic surgery surgical symptom symptoms vaccine chronic acute disease diseases medication "
@@ -71,15 +79,22 @@ static const char
 		 "hardware driver firmware command shell terminal password token threshold localhost backend "
 		 "frontend daemon cron log logs dashboard pipeline webhook plugin",
  of_codes[] =
-     "form omb snomed loinc icd cpt rxnorm mesh pmid pmcid pubmed doi atc hcpcs drg cve cwe iso ndc issn aes sha rsa "
+     "rev checksum hash digest commit build revision sha form omb snomed loinc icd cpt rxnorm mesh pmid pmcid pubmed doi atc hcpcs drg cve cwe iso ndc issn aes sha rsa "
      "isbn",
  to_street[] = "ul al os via rue calle rua strada str bd av avenida piazza corso viale ulica ulitsa jl jalan",
  to_angle[] = "n s e w long lat latitude lon lng longitude latitud longitud",
  to_house[] = "at from near our visiting lives living resides outside",
- to_firm[] = "by with through under insurer employer pharmacy practice provider surgery gp facility",
+ to_firm[] =
+     "client employer employed school attends works worked workplace hospital site location company branch clinic "
+     "ward vendor lab laboratory referred enrolled by with through under insurer employer pharmacy practice provider surgery gp facility",
  to_day[] = "on in since until last this next late early mid",
- to_date[] = "on since until till from by today is dated date before after through to and visit seen "
-	     "addendum entry admitted discharged between around tomorrow yesterday exp expires expiry due";
+ to_date[] =
+     "on since until till from by today is dated date before after through to and visit seen "
+     "adm admit admits discharge transferred began begins begun started starting start stopped ended clinic recall list "
+     "log rounds due injection surgery op call called visits redraw collected drawn scheduled booked rescheduled "
+     "signed faxed sent received appt appointment review followup returned fell readmitted extubated intubated "
+     "delivered attempt session check wellchild vaccinated "
+     "addendum entry admitted discharged between around tomorrow yesterday exp expires expiry due";
 
 static void fill(void)
 {
@@ -90,6 +105,7 @@ static void fill(void)
 	    {lexicon_plain, LEX_PLAIN},
 	    {lexicon_common, LEX_PLAIN},
 	    {lexicon_medical, LEX_MEDICAL},
+	    {lexicon_bedside, LEX_MEDICAL},
 	    {lexicon_term_noun, LEX_TERM | LEX_PLAIN},
 	    {lexicon_term_strong, LEX_TERM | LEX_STRONG | LEX_PLAIN},
 	    {lexicon_endings, LEX_ENDING},

@@ -54,7 +54,8 @@ static inline bool lexicon_may_be_given(word_hash h)
 unsigned lexicon_exact(word_hash h);
 unsigned lexicon_word(const uint8_t *word, size_t size);
 
-extern const char lexicon_plain[], lexicon_medical[], lexicon_term_noun[], lexicon_term_strong[], lexicon_endings[];
+extern const char lexicon_plain[], lexicon_medical[], lexicon_bedside[], lexicon_term_noun[], lexicon_term_strong[],
+    lexicon_endings[];
 extern const char lexicon_common[], lexicon_more_given[], lexicon_more_family[];
 extern const char lexicon_given[], lexicon_family[], lexicon_place[], lexicon_nation[], lexicon_org[];
 

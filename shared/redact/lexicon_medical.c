@@ -39,6 +39,9 @@ const char lexicon_term_noun[] =
     "phosphate carbonate citrate acetate tartrate maleate succinate fumarate besylate mesylate";
 
 const char lexicon_medical[] =
+    "steri para gravida fontan rastelli jatene kasai bentall blalock taussig billroth pfannenstiel broviac groshong "
+    "tenckhoff shiley bivona malecot dobhoff ryle yankauer ambu mapleson bougie velcro kerlix coban tegaderm mepilex "
+    "aquacel duoderm xeroform unna "
     /* names that became terms */
     /* whose classes are written without their noun */
     "lipid lipids cobb risser barthel naranjo straumann forrest gustilo schatzker killip hinchey bosniak fuhrman "

@@ -205,10 +205,20 @@ static bool is_month_and_year(const struct scan *s, struct chunk c)
 	       (memcmp(p + n - 4, "19", 2) == 0 || memcmp(p + n - 4, "20", 2) == 0);
 }
 
+/* 08/05: nobody writes a ratio with a nought before it. */
+static bool is_filled(const struct scan *s, struct chunk c)
+{
+	const uint8_t *p = s->text + c.start;
+	bool form =
+	    (c.start > 0 && p[-1] == '(') || lexicon_exact(recent_hash(s, 0)) & LEX_CODE; /* HCFA-1500 (02/12) */
+	return c.end - c.start == 5 && !form && p[2] == '/' && (p[0] == '0' || p[3] == '0') && p[0] <= '3' &&
+	       p[3] <= '3';
+}
+
 static size_t rule_clinical_number(struct scan *s, struct chunk c)
 {
 	size_t end = match_date(s, c.start);
-	if (!end && (dated(s) || is_month_and_year(s, c) || clock_follows(s, c)))
+	if (!end && (dated(s) || is_month_and_year(s, c) || clock_follows(s, c) || is_filled(s, c)))
 		end = match_day_month(s, c.start);
 	if (end)
 		return emit(s, c.start, time_end(s, s->text[end - 1] == '.' ? end - 1 : end), REDACT_DATE);
@@ -321,6 +331,9 @@ static size_t rule_clinical_rest(struct scan *s, struct chunk c, bool leads)
 		return emit(s, c.start, end, REDACT_PLACE);
 	if (is_code(s, c) || is_coded(s, c) || (leads && is_count(s, c)))
 		return c.end;
+	if (leads && byte_at(s, c.end) == '^' && is_upper(byte_at(s, c.end + 1)) && c.end - c.start >= 3 &&
+	    !(c.seen & ~(unsigned)BYTE_DIGIT))
+		return emit(s, c.start, c.end, REDACT_ID); /* 3312^DOE^JANE */
 	if (leads && (end = match_coded_town(s, c.start)))
 		return emit(s, c.start, end, REDACT_ADDRESS);
 	if (leads && (end = match_groups(s, c.start)))
@@ -386,6 +399,7 @@ size_t rule_number(struct scan *s, struct chunk c)
 		at++;
 	if (at >= c.end || (at > c.start && s->text[at - 1] == '_'))
 		return 0;
+	at += clinical(s) && s->text[at] == ':' && is_digit(byte_at(s, at + 1)); /* behind a label of another script */
 	bool leads = is_digit(s->text[at]) || s->text[at] == '+';
 	if ((leads || c.seen & BYTE_COLON || is_hex(s->text[at])) && (end = rule_network(s, at, c.end)))
 		return end;

@@ -65,6 +65,35 @@ size_t match_name(const struct scan *s, size_t at, unsigned most)
 	return end;
 }
 
+/* "氏名:佐藤花子", "姓名：王秀英", "성명: 김민수": from such a label's end on; the name's end, and where it begins, or
+ * 0. */
+size_t match_eastern_label(const struct scan *s, struct chunk c, size_t *ret_start)
+{
+	static const char *const labels[] = {"\xe6\xb0\x8f\xe5\x90\x8d", "\xe5\xa7\x93\xe5\x90\x8d",
+	    "\xe5\x90\x8d\xe5\x89\x8d", "\xe6\x82\xa3\xe8\x80\x85", "\xec\x84\xb1\xeb\xaa\x85",
+	    "\xec\x9d\xb4\xeb\xa6\x84", "\xed\x99\x98\xec\x9e\x90"};
+	static const char wide_colon[] = "\xef\xbc\x9a";
+	enum { LETTER = 3, NAME_MOST = 8 * LETTER };
+	for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
+		const uint8_t *found = memmem(s->text + c.start, c.end - c.start, labels[i], 2 * LETTER);
+		if (!found)
+			continue;
+		size_t at = (size_t)(found - s->text) + 2 * LETTER, colon = 0;
+		if (byte_at(s, at) == ':')
+			colon = 1;
+		else if (left(s, at) > LETTER && memcmp(s->text + at, wide_colon, LETTER) == 0)
+			colon = LETTER;
+		*ret_start = skip_spaces(s, at + colon);
+		size_t end = *ret_start;
+		while (end - *ret_start < NAME_MOST && byte_at(s, end) >= 0xe3 && byte_at(s, end) <= 0xed &&
+		       left(s, end) >= LETTER)
+			end += LETTER;
+		if (colon && end - *ret_start >= 2 * LETTER)
+			return end;
+	}
+	return 0;
+}
+
 /* A name in Han or Kana [at, stop) before an honorific, with or without a blank between them; the name's end, or 0. */
 size_t match_honoured(const struct scan *s, size_t at, size_t stop)
 {
@@ -95,6 +124,18 @@ static size_t small_name(const struct scan *s, size_t at)
 	return end - at >= 3 && is_lower(byte_at(s, at)) && !ordinary ? end : 0;
 }
 
+/* "de", "van der" that lead a name. */
+static size_t particles_end(const struct scan *s, size_t at)
+{
+	for (int i = 0; i < 3; i++) {
+		size_t end = word_end(s, at), next = skip_spaces(s, end);
+		if (!is_particle(s, at, end) || next == end)
+			break;
+		at = next;
+	}
+	return at;
+}
+
 /* "Dr. Smith", "Mrs Jones": the title itself tells nothing, and stays where lines are read for diagnosis. */
 size_t rule_title(struct scan *s, struct chunk c)
 {
@@ -107,7 +148,7 @@ size_t rule_title(struct scan *s, struct chunk c)
 	size_t name = skip_spaces(s, at);
 	if (name == at && byte_at(s, c.end) != '.')
 		return 0;
-	size_t end = match_name(s, name, TITLE_WORDS_MAX);
+	size_t end = match_name(s, particles_end(s, name), TITLE_WORDS_MAX);
 	if (!end && clinical(s) && name > at)
 		end = small_name(s, name);
 	if (!end || (end - name == 1 && !clinical(s)))

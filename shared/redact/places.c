@@ -75,7 +75,8 @@ static size_t zip_after(const struct scan *s, size_t end)
 
 static bool is_ward(const struct scan *s, size_t start, size_t end)
 {
-	static const char *const wards[] = {"er", "ed", "icu", "ccu", "mc", "umc", "nicu", "picu", "hq", "va", NULL};
+	static const char *const wards[] = {"er", "ed", "icu", "ccu", "mc", "umc", "nicu", "picu", "hq", "va", "snf",
+	    "ltac", "alf", "irf", "cdc", "med", NULL};
 	return is_upper(s->text[start]) && is_upper(byte_at(s, start + 1)) && is_any(s, start, end, wards);
 }
 
@@ -149,6 +150,9 @@ static size_t house_number(const struct scan *s, size_t at)
 	if (n == 0 || n > HOUSE_DIGITS_MAX)
 		return 0;
 	at += n;
+	if (byte_at(s, at) == '/' && n <= 3 && digits_at(s, at + 1) && digits_at(s, at + 1) <= 3 &&
+	    is_upper(byte_at(s, at + 2 + digits_at(s, at + 1))))
+		at += 1 + digits_at(s, at + 1); /* 14/2 Gandhi Nagar */
 	if (is_alpha(byte_at(s, at)) && !word_byte(byte_at(s, at + 1)))
 		at++;
 	return ends_number(s, at) ? at : 0;
@@ -272,17 +276,21 @@ static size_t tail_words(const struct scan *s, size_t at, bool alone)
 /* "PSC 0413", "P.O. Box 12": the end, or 0. */
 static size_t box_number(const struct scan *s, size_t at)
 {
-	static const char *const forms[] = {
-	    "PSC ", "CMR ", "Unit ", "P.O. Box ", "PO Box ", "P.O.Box ", "P.O.BOX ", "PO BOX ", "USNS ", "USS "};
+	static const char *const forms[] = {"RR ", "HC ", "PSC ", "CMR ", "Unit ", "P.O. Box ", "PO Box ", "P.O.Box ",
+	    "P.O.BOX ", "PO BOX ", "USNS ", "USS "};
 	uint8_t first = byte_at(s, at), second = byte_at(s, at + 1);
 	if (!(first == 'P' && (second == 'S' || second == '.' || second == 'O')) && !(first == 'C' && second == 'M') &&
-	    !(first == 'U' && (second == 'n' || second == 'S')))
+	    !(first == 'U' && (second == 'n' || second == 'S')) && !(first == 'R' && second == 'R') &&
+	    !(first == 'H' && second == 'C'))
 		return 0;
 	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
 		size_t n = strlen(forms[i]);
 		if (left(s, at) <= n || memcmp(s->text + at, forms[i], n) != 0)
 			continue;
 		size_t digits = digits_at(s, at + n);
+		bool route = n == 3; /* RR 2 Box 118; an RR of 18 is a patient's breathing */
+		if (route && !(left(s, at) > n + digits + 5 && memcmp(s->text + at + n + digits, " Box ", 5) == 0))
+			return 0;
 		if (digits >= 1 && digits <= 6)
 			return at + n + digits +
 			       (is_upper(byte_at(s, at + n + digits)) && !word_byte(byte_at(s, at + n + digits + 1)));

@@ -176,6 +176,9 @@ static bool acts(const struct scan *s, const struct piece *p)
 	size_t before = p->start;
 	while (before > 0 && s->text[before - 1] == ' ')
 		before--;
+	if (before > 1 && s->text[before - 1] == '.' && is_digit(s->text[before - 2]) && left(s, at) > 3 &&
+	    memcmp(s->text + at, " - ", 3) == 0)
+		return true;                          /* "2. Akhtar - await echo" */
 	if (before > 0 && s->text[before - 1] == ':') /* "Caretaker: Obiageli." */
 		return at == s->size || s->text[at] == '.' || s->text[at] == '\n' || s->text[at] == '\r';
 	size_t next = skip_spaces(s, at), end = prose_word_end(s, next);
@@ -332,7 +335,12 @@ static size_t suffix_end(const struct scan *s, size_t end)
 size_t given_after(const struct scan *s, size_t end)
 {
 	size_t at = skip_spaces(s, end + 1), stop = prose_word_end(s, at);
-	if (byte_at(s, end) != ',' || at == end + 1 || !capital_at(s, at))
+	if (byte_at(s, end) != ',' || !capital_at(s, at))
+		return 0;
+	bool close = at == end + 1; /* Rourke,Declan */
+	if (close && stop == at + 1 && !is_alnum(byte_at(s, stop)) && is_upper(s->text[end - 1]))
+		return stop; /* LOWENSTEIN,H */
+	if (close && is_digit(byte_at(s, stop)))
 		return 0;
 	if (stop == at + 1 && byte_at(s, stop) == '.') {
 		size_t second = skip_spaces(s, stop + 1);
@@ -347,6 +355,15 @@ size_t given_after(const struct scan *s, size_t end)
 	size_t initial = skip_spaces(s, stop);
 	if (initial > stop && is_upper(byte_at(s, initial)) && prose_word_end(s, initial) == initial + 1)
 		stop = initial + 1;
+	while (is_upper(s->text[stop - 1]) && stop - at > 1) { /* GUTIERREZ,MARIA DEL CARMEN */
+		size_t next = skip_spaces(s, stop), end_of_next = prose_word_end(s, next);
+		bool caps = next == stop + 1 && end_of_next - next > 2 && is_upper(s->text[next]) &&
+			    is_upper(s->text[next + 1]) && is_upper(s->text[end_of_next - 1]);
+		unsigned more = caps ? lexicon_find(s->text + next, end_of_next - next) : LEX_PLAIN;
+		if (more & (LEX_PLAIN | LEX_MEDICAL) && !(more & LEX_GIVEN))
+			break;
+		stop = end_of_next;
+	}
 	return stop;
 }
 
@@ -482,7 +499,7 @@ static bool follows_initials(const struct scan *s)
 static size_t rule_capitals(struct scan *s, struct chunk c)
 {
 	struct run r;
-	size_t box = strchr("ASFPCU", s->text[c.start]) ? match_box(s, c.start) : 0;
+	size_t box = strchr("ASFPCURH", s->text[c.start]) ? match_box(s, c.start) : 0;
 	if (box)
 		return emit(s, c.start, box, REDACT_ADDRESS);
 	if (!is_lower(byte_at(s, c.start + 1)) && !(lexicon_exact(c.hash) & (LEX_CODE | LEX_MEDICAL)) &&
@@ -555,7 +572,7 @@ bool is_lone_word(const struct scan *s, struct chunk c, unsigned kinds)
 	if (last != ' ')
 		return last == ',' || last == ')' || last == ';' || last == '?' || last == 0;
 	if (is_digit(b)) /* a box, an apartment, a plate */
-		return is_lower(s->text[c.start + 1]) && !strchr("ASFPCU", s->text[c.start]);
+		return is_lower(s->text[c.start + 1]) && !strchr("ASFPCURH", s->text[c.start]);
 	if (!is_lower(b))
 		return !is_letter(b) && b != '&' && b != ' ';
 	size_t end = next;
@@ -613,6 +630,9 @@ size_t rule_prose(struct scan *s, struct chunk c, unsigned kinds)
 	size_t end = c.end - c.start == 2 ? match_small_shape(s, c.start) : 0;
 	if (end)
 		return emit(s, c.start, end, REDACT_SSN);
+	size_t named;
+	if (c.seen & BYTE_HIGH && (end = match_eastern_label(s, c, &named)))
+		return emit(s, named, end, REDACT_NAME);
 	if (c.seen & BYTE_HIGH && (end = match_honoured(s, c.start, c.end)))
 		return emit(s, c.start, end, REDACT_NAME);
 	if (!is_lower(s->text[c.start]) || s->words[0].letters < 3)

@@ -3,7 +3,7 @@
 
 #include "shared/redact/run.h"
 
-enum { GAP_MOST = 2 /* blanks between words of one run: more divide columns */ };
+enum { GAP_MOST = 2 /* blanks behind a full stop within a run: elsewhere two divide columns */ };
 
 /* ---- letters ---- */
 
@@ -261,7 +261,7 @@ static bool abbreviates(const struct scan *s, const struct piece *p)
 /* A joiner or particle at `at` that leads to another capitalised word: where that begins, or 0. */
 size_t joined_at(const struct scan *s, size_t at, size_t end)
 {
-	bool sign = byte_at(s, at) == '&';
+	bool sign = byte_at(s, at) == '&' && (byte_at(s, at + 1) == ' ' || is_letter(byte_at(s, at + 2))); /* not O&P */
 	if (end - at > SHORT_MOST || (!sign && !short_kind(s, at, end)))
 		return 0;
 	size_t next = skip_spaces(s, sign ? at + 1 : end);
@@ -314,7 +314,8 @@ void read_run(const struct scan *s, size_t at, struct run *r)
 			p->initial = true;
 		}
 		size_t next = skip_spaces(s, end);
-		if ((next == end && !p->initial) || next - end > GAP_MOST)
+		size_t most = s->text[end - 1] == '.' ? GAP_MOST : 1;
+		if ((next == end && !p->initial) || next - end > most)
 			return;
 		at = next;
 	}

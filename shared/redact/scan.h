@@ -355,7 +355,8 @@ size_t match_phone(const struct scan *s, size_t at, bool labelled); /* numbers.c
 size_t match_postcode(const struct scan *s, size_t at);             /* numbers.c: SW1A 1AA, B0J 2H0 */
 size_t match_zip(const struct scan *s, size_t at);                  /* places.c: 90210, 340 12, K1A 0B1 */
 size_t match_honoured(
-    const struct scan *s, size_t at, size_t stop);                 /* people.c: before an honorific of Japan or China */
+    const struct scan *s, size_t at, size_t stop); /* people.c: before an honorific of Japan or China */
+size_t match_eastern_label(const struct scan *s, struct chunk c, size_t *ret_start); /* people.c: or 0 */
 size_t match_name(const struct scan *s, size_t at, unsigned most); /* people.c: capitalised words; the end, or 0 */
 size_t given_after(const struct scan *s, size_t end);              /* prose.c: ", Grace N" behind a surname; or 0 */
 bool names_day(const struct scan *s);                              /* prose.c: likewise to a weekday or a month alone */

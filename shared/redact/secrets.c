@@ -150,6 +150,11 @@ size_t rule_url(struct scan *s, struct chunk c)
 		return 0;
 	size_t host = (size_t)(mark - s->text) + 3, stop = c.end;
 	if (clinical(s)) {
+		static const char system[] = "\"system\"";
+		const struct recent *key = &s->words[1]; /* of a coding in FHIR: the name of a terminology */
+		if (c.start > 9 && s->text[c.start - 1] == '"' && key->letters == 6 && key->end >= 7 &&
+		    key->end + 5 > c.start && memcmp(s->text + key->end - 7, system, 8) == 0)
+			return c.end;
 		size_t end = host;
 		while (end < s->size && !is_space(s->text[end]) && !strchr("\"'<>`)]},", s->text[end]))
 			end++;

@@ -74,6 +74,8 @@ static const struct {
 	"referencenumber "
 	"accessionnumber specimenid rxnumber prescriptionnumber employeeid employeenumber studentid"},
     {WORD_ID | WORD_PROSE,
+	"uhid hospitalno ipno opno regdno bleep bleepno beeper ssnends ssnending visaending cardending endsin shieldno "
+	"badgeid crewid donorid cardid memberno policyholder prisonerno inmateno inmateid bookingno "
 	"refcode reference referenceno refno recordnumber recordno badge badgenumber badgeno "
 	"employeebadge "
 	"swift bic swiftcode biccode lotnumber lotno lot implantserial barcode samplenumber sampleid ticketnumber "
@@ -115,10 +117,11 @@ static const struct {
     {WORD_USER | WORD_PROSE,
 	"actor performer skype skypeid skypename handle nickname screenname instagram twitter snapchat telegram wechat "
 	"tiktok discord"},
-    {WORD_TITLE, "mr mrs ms miss mx dr cpl pvt maj cmdr pfc dott dottssa doctor prof professor madam herr frau mme "
-		 "mlle sra srta don dona signor signora monsieur "
-		 "dra fru smt shri "
-		 "nurse rev reverend fr rabbi imam capt sgt lt col judge dame"},
+    {WORD_TITLE,
+	"mevr dhr lcdr mr mrs ms miss mx dr cpl pvt maj cmdr pfc dott dottssa doctor prof professor madam herr frau mme "
+	"mlle sra srta don dona signor signora monsieur "
+	"dra fru smt shri "
+	"nurse rev reverend fr rabbi imam capt sgt lt col judge dame"},
     {WORD_MONTH, "january february march april may june july august september october november december jan feb mar "
 		 "apr jun jul aug "
 		 "sep sept oct nov dec"},
@@ -127,14 +130,16 @@ static const struct {
 	"januar februar marz maerz juni juli oktober dezember enero febrero marzo abril mayo junio julio "
 	"agosto septiembre octubre noviembre diciembre gennaio febbraio aprile maggio giugno luglio settembre "
 	"ottobre novembre dicembre janeiro fevereiro marco maio junho julho setembro outubro novembro dezembro "
+	"mrt okt sett ott giu lug fev juil kwi cze wrz paz "
 	"januari februari maart mei augustus stycznia lutego marca kwietnia maja czerwca lipca sierpnia "
 	"wrzesnia pazdziernika listopada grudnia desember kesakuu "
 	/* without their letters that have marks */ "fvrier aot dcembre mrz padziernika wrzenia"},
     {WORD_DAY, "monday tuesday wednesday thursday friday saturday sunday"},
     {WORD_DAY | WORD_PROSE, "mon tue tues wed thu thur thurs fri sat sun"},
-    {WORD_STREET, "street st avenue ave av road rd boulevard blvd lane ln drive dr court ct circle cir terrace place "
-		  "pl square sq way "
-		  "highway hwy parkway pkwy crescent close row alley trail trl plaza grove mews gardens croft"},
+    {WORD_STREET,
+	"rise mews crescent close grove gardens nagar colony marg chowk salai layout street st avenue ave av road rd boulevard blvd lane ln drive dr court ct circle cir terrace place "
+	"pl square sq way "
+	"highway hwy parkway pkwy crescent close row alley trail trl plaza grove mews gardens croft"},
     {WORD_HOUSE,
 	"hospital hospitals clinic clinics infirmary hospice sanatorium medical healthcare health university "
 	"college institute "
