@@ -63,12 +63,17 @@ static const char
 	    "initials aunt uncle niece nephew cousin fiance "
 	    "fiancee partner spouse guardian caregiver caretaker sincerely regards",
  to_place[] = "in at from to near visiting outside via our of into around through",
- of_medicine[] = "patient patients treatment treatments diagnosis diagnosed therapy dose dosage dosing clinical "
-		 "clinic surgery surgical symptom symptoms vaccine chronic acute disease diseases medication "
-		 "medications drug drugs prescription prescribed screening prognosis infection injection "
-		 "pregnancy pregnant allergy allergic pain blood cancer tumor physician doctor hospital "
-		 "efficacy contraindication contraindications interactions protocol criteria mg ml mcg "
-		 "history exam imaging biopsy endoscopic antibiotic antibiotics syndrome",
+ of_medicine[] =
+     "patient patients treatment treatments diagnosis diagnosed therapy dose dosage dosing clinical "
+     "clinic surgery surgical symptom symptoms vaccine chronic acute disease diseases medication "
+     "medications drug drugs prescription prescribed screening prognosis infection injection "
+     "pregnancy pregnant allergy allergic pain blood cancer tumor physician doctor hospital "
+     "efficacy contraindication contraindications interactions protocol criteria mg ml mcg "
+     "referral referred procedure percentile motor gait labs vitals adults cycle stage grade score scale titrate taper "
+     "tablet tablets capsule units topical oral nightly daily weekly bid tid qid prn po iv npo icu ecg ekg ct mri "
+     "xray ultrasound scan wound nurse nursing rehab postpartum hypoglycemia booster visible culture stain target dental "
+     "orthopedic pediatric splint splints ncs emg bp hr ef inr bun wbc hgb "
+     "history exam imaging biopsy endoscopic antibiotic antibiotics syndrome",
  of_machines[] = "dns lookup tls ssl ssh http https tcp url json xml yaml sql server servers kernel process "
 		 "cluster node nodes database query queue disk memory cpu cache "
 		 "socket port packet network router firewall proxy timeout latency error errors exception "

@@ -253,6 +253,7 @@ const char lexicon_family[] =
     "zhu ziegler zimmer zimmerman zuniga doe roe bloggs public";
 
 const char lexicon_place[] =
+    "annarbor "
     "afghanistan albania algeria andorra angola argentina armenia australia austria azerbaijan bahamas bahrain "
     "bangladesh "
     "barbados belarus belgium belize benin bermuda bhutan bolivia bosnia botswana brazil brunei bulgaria burundi "

@@ -1,5 +1,5 @@
 /* What begins with a digit: telephones, streets, ages, dates and postal codes, and whose turn it is. */
-#include "shared/redact/lexicon.h"
+#include "shared/redact/run.h"
 
 enum {
 	PHONE_DIGITS_LEAST = 10,
@@ -177,6 +177,10 @@ static bool very_old(const struct scan *s, size_t at)
 	size_t next = at + n;
 	if (word_kinds(recent_hash(s, 0)) & WORD_AGE && !is_alnum(byte_at(s, next)))
 		return true;
+	const struct redact_span *last = s->count ? &s->spans[s->count - 1] : NULL;
+	if (last && last->type == REDACT_NAME && last->end + 2 == at && s->text[last->end] == ',' &&
+	    (byte_at(s, next) == ',' || byte_at(s, next) == ';'))
+		return true; /* "Cornelius Van Houten, 91, from" */
 	while (byte_at(s, next) == ' ' || byte_at(s, next) == '-')
 		next++;
 	uint8_t a = lower(byte_at(s, next)), b = lower(byte_at(s, next + 1));
@@ -205,6 +209,52 @@ static bool is_month_and_year(const struct scan *s, struct chunk c)
 	       (memcmp(p + n - 4, "19", 2) == 0 || memcmp(p + n - 4, "20", 2) == 0);
 }
 
+/* "0340 4/19" */
+static bool clock_before(const struct scan *s, struct chunk c)
+{
+	size_t at = c.start;
+	if (at < 6 || s->text[at - 1] != ' ' || s->text[at - 5] > '2' || is_alnum(s->text[at - 6]))
+		return false;
+	for (size_t i = at - 5; i < at - 1; i++)
+		if (!is_digit(s->text[i]))
+			return false;
+	return s->text[at - 3] <= '5' && memchr(s->text + at, '/', c.end - at);
+}
+
+/* "6/10 to 3/10": not from day to day. */
+static bool is_second_ratio(const struct scan *s, struct chunk c)
+{
+	const uint8_t *slash = memchr(s->text + c.start, '/', c.end - c.start);
+	size_t n = slash ? c.end - (size_t)(slash - s->text) : 0; /* "/10" */
+	return n >= 2 && c.start > n + 4 && memcmp(s->text + c.start - 4, " to ", 4) == 0 &&
+	       memcmp(s->text + c.start - 4 - n, slash, n) == 0;
+}
+
+/* Where identifiers were found, a month and a day that end a part of a sentence and whose word before is nothing that
+ * is scored or counted. */
+static bool closes_part(const struct scan *s, struct chunk c)
+{
+	static const char *const scored[] = {"pain", "strength", "score", "scored", "scores", "murmur", "grade",
+	    "stage", "reflexes", "power", "nodes", "apgar", "apgars", "gcs", "scale", "rated", "rates", "severity",
+	    "level", "vision", "acuity", "ratio", "pulses", "motor", "sensation", "index", "mood", "anxiety", "day",
+	    "cycle", "session", "part", "type", "class", "criteria", "beighton", "eyes", "blade", "page", "dose",
+	    "size", NULL};
+	const uint8_t *p = s->text + c.start, *slash = memchr(p, '/', c.end - c.start);
+	uint8_t after = byte_at(s, c.end);
+	if (!s->firm || !slash || c.end - c.start > 5 || (after && !strchr(".,;)\n", after)) || c.start < 5 ||
+	    p[-1] != ' ')
+		return false;
+	size_t end = c.start - 1, start = end;
+	while (start > 0 && is_lower(s->text[start - 1]) && end - start < REDACT_WORD_MAX)
+		start--;
+	if (end - start < 3 || text_is_any(s, start, end, scored))
+		return false;
+	unsigned second = 0;
+	for (const uint8_t *q = slash + 1; q < s->text + c.end && is_digit(*q); q++)
+		second = second * 10 + (unsigned)(*q - '0');
+	return second != 4 && second != 5 && second != 6 && second != 10;
+}
+
 /* 08/05: nobody writes a ratio with a nought before it. */
 static bool is_filled(const struct scan *s, struct chunk c)
 {
@@ -218,7 +268,9 @@ static bool is_filled(const struct scan *s, struct chunk c)
 static size_t rule_clinical_number(struct scan *s, struct chunk c)
 {
 	size_t end = match_date(s, c.start);
-	if (!end && (dated(s) || is_month_and_year(s, c) || clock_follows(s, c) || is_filled(s, c)))
+	if (!end && !is_second_ratio(s, c) &&
+	    (dated(s) || is_month_and_year(s, c) || clock_follows(s, c) || clock_before(s, c) || is_filled(s, c) ||
+		closes_part(s, c)))
 		end = match_day_month(s, c.start);
 	if (end)
 		return emit(s, c.start, time_end(s, s->text[end - 1] == '.' ? end - 1 : end), REDACT_DATE);

@@ -100,12 +100,15 @@ size_t match_honoured(const struct scan *s, size_t at, size_t stop)
 	static const char *const honorifics[] = {"\xe6\xa7\x98" /* -sama */, "\xe3\x81\x95\xe3\x82\x93" /* -san */,
 	    "\xe6\xae\xbf" /* -dono */, "\xe6\xb0\x8f" /* -shi */, "\xe5\x85\x88\xe7\x94\x9f" /* -sensei */,
 	    "\xe5\x85\x88\xe7\x94\x9f" /* xiansheng */, "\xe5\xa5\xb3\xe5\xa3\xab" /* nushi */};
-	enum { LETTER = 3, NAME_MOST = 8 * LETTER };
+	enum { SHI = 3 /* of them */, LETTER = 3, NAME_MOST = 8 * LETTER };
 	for (size_t end = at; end <= stop && end - at <= NAME_MOST; end += LETTER) {
 		size_t mark = skip_spaces(s, end);
 		for (size_t i = 0; end > at && i < sizeof honorifics / sizeof honorifics[0]; i++)
 			if (left(s, mark) >= strlen(honorifics[i]) &&
-			    memcmp(s->text + mark, honorifics[i], strlen(honorifics[i])) == 0)
+			    memcmp(s->text + mark, honorifics[i], strlen(honorifics[i])) == 0 &&
+			    !(i == SHI && left(s, mark) > 2 * LETTER &&
+				memcmp(s->text + mark + LETTER, "\xe5\x90\x8d", LETTER) ==
+				    0)) /* "shimei" is a name's label */
 				return end;
 		uint8_t b = byte_at(s, end);
 		if (b < 0xe3 || b > 0xe9)
@@ -121,7 +124,12 @@ static size_t small_name(const struct scan *s, size_t at)
 	unsigned lex = lexicon_find(s->text + at, end - at);
 	bool ordinary = lex & (LEX_PLAIN | LEX_MEDICAL) ||
 			word_kinds_of(s->text + at, end - at) & ~(unsigned)(WORD_GIVEN | WORD_FAMILY);
-	return end - at >= 3 && is_lower(byte_at(s, at)) && !ordinary ? end : 0;
+	if (end - at < 3 || !is_lower(byte_at(s, at)) || ordinary)
+		return 0;
+	size_t next = skip_spaces(s, end), stop = prose_word_end(s, next); /* "mr abdi warsame" */
+	bool second = s->small && next == end + 1 && stop - next >= 4 && is_lower(byte_at(s, next)) &&
+		      !lexicon_find(s->text + next, stop - next) && !word_kinds_of(s->text + next, stop - next);
+	return second ? stop : end;
 }
 
 /* "de", "van der" that lead a name. */

@@ -395,7 +395,9 @@ size_t address_after(const struct scan *s, size_t start, size_t end)
 	bool closes = !b || strchr(",.;\n\r", b) || unit_at(s, skip_spaces(s, number));
 	if (!street.known && (year || !closes || (number - next == 1 && prose_word_end(s, start) >= end)))
 		return 0;
-	return tail(s, number);
+	size_t all = tail(s, number), after = skip_spaces(s, all);
+	bool values = !street.known && after > all && is_digit(byte_at(s, after)); /* "Maddrey 41, Lille 0.3" */
+	return values ? 0 : all;
 }
 
 /* "Via Garibaldi 14, 20121 Milano": a run [start, end) with a street's word in it and the house number behind it. */

@@ -6,187 +6,6 @@
  * sign that a name is meant. */
 #include "shared/redact/run.h"
 
-enum { MACHINE_WORDS_LEAST = 2 }; /* one alone ("process", "files") stands in letters about people, too */
-
-/* ---- what the words of a run are ---- */
-
-/* An ordinary word, a term or an acronym: nothing that names anybody. */
-static bool is_ordinary(const struct piece *p)
-{
-	if (p->initial)
-		return false;
-	if (p->lex & (LEX_PLAIN | LEX_MEDICAL))
-		return true;
-	if (p->base & (WORD_LABELS | WORD_TITLE | WORD_MONTH | WORD_LINKER) && !(p->lex & LEX_NAMES))
-		return true;
-	if (p->lex & LEX_NAMES)
-		return p->caps && p->end - p->start <= 3; /* ASA, MAC */
-	return p->mixed || p->end - p->start <= 2 /* Na, Cr */ || (p->caps && p->end - p->start <= RUN_ACRONYM_MOST);
-}
-
-/* Both an ordinary word and somebody's name. */
-static bool is_doubtful(const struct piece *p)
-{
-	return is_ordinary(p) && p->lex & LEX_NAMES;
-}
-
-static bool is_name(const struct piece *p)
-{
-	return !p->joiner && !is_ordinary(p) && !p->initial;
-}
-
-static bool starts_sentence(const struct scan *s, size_t at)
-{
-	while (at > 0 && (s->text[at - 1] == ' ' || s->text[at - 1] == '\t'))
-		at--;
-	if (at == 0)
-		return true;
-	uint8_t b = s->text[at - 1];
-	bool letter = at > 2 && (is_upper(s->text[at - 2]) || s->text[at - 3] == ' '); /* "J.", "v." */
-	return strchr("!?\n\r\"*>", b) || b == ':' || (b == '.' && !letter);
-}
-
-/* "IV", "2" between a name and what it is the name of. */
-static size_t skip_numeral(const struct scan *s, size_t at)
-{
-	size_t end = at;
-	while (end - at < 4 && (is_digit(byte_at(s, end)) || (byte_at(s, end) && strchr("IVX", s->text[end]))))
-		end++;
-	end += end > at && byte_at(s, end) >= 'a' && byte_at(s, end) <= 'c'; /* "Ib" */
-	return end > at && byte_at(s, end) == ' ' ? skip_spaces(s, end) : at;
-}
-
-/* A dose: the word before it is a drug's. */
-static bool is_dose(const struct scan *s, size_t at)
-{
-	size_t end = at;
-	while (is_digit(byte_at(s, end)) || byte_at(s, end) == '.' || byte_at(s, end) == ',')
-		end++;
-	end = skip_spaces(s, end);
-	return end > at && (byte_at(s, end) == '%' || (left(s, end) > 2 && (memcmp(s->text + end, "mg", 2) == 0 ||
-									       memcmp(s->text + end, "mc", 2) == 0 ||
-									       memcmp(s->text + end, "ml", 2) == 0)));
-}
-
-/* "Boston | bowel preparation scale": two or three words on. */
-static bool scale_follows(const struct scan *s, size_t at)
-{
-	for (int words = 0; words < 3; words++) {
-		size_t end = prose_word_end(s, at), next = skip_spaces(s, end);
-		if (end == at || next == end)
-			return false;
-		at = next;
-		if (words && lex_at(s, at) & LEX_STRONG)
-			return true;
-	}
-	return false;
-}
-
-/* What the run that ends with its piece `last` is a term by: "Babinski sign", "Crohn's disease", "Glasgow coma scale".
- * LEX_TERM, with LEX_STRONG where the noun leaves no doubt; 0: it is none. */
-static unsigned term_of(const struct scan *s, const struct run *r, size_t last)
-{
-	const struct piece *p = &r->p[last];
-	if (p->lex & LEX_TERM && last > 0)
-		return p->lex & (LEX_TERM | LEX_STRONG);
-	size_t at = p->end;
-	if (p->possessive)
-		at += byte_at(s, at) == '\'' ? 2 : 4;
-	size_t next = skip_spaces(s, at);
-	if (next == at)
-		return 0;
-	if (is_digit(byte_at(s, next)) && is_dose(s, next))
-		return LEX_TERM;
-	next = skip_numeral(s, next);
-	unsigned lex = lex_at(s, next);
-	if (lex & LEX_MEDICAL && !(lex & LEX_TERM) && scale_follows(s, next))
-		return LEX_TERM | LEX_STRONG;
-	if (!(lex & LEX_TERM) && lex & (LEX_MEDICAL | LEX_TERM | LEX_PLAIN)) {
-		size_t second = skip_spaces(s, prose_word_end(s, next));
-		unsigned after = lex_at(s, second);
-		bool leads = lex & LEX_MEDICAL || after & LEX_STRONG;
-		bool small =
-		    word_kinds_of(s->text + next, prose_word_end(s, next) - next) & (WORD_LINKER | WORD_PLACE_PREP);
-		lex = leads && !small && !(lexicon_word(s->text + next, prose_word_end(s, next) - next) & LEX_TO_DATE)
-			  ? after
-			  : 0;
-	}
-	return lex & LEX_TERM ? lex & (LEX_TERM | LEX_STRONG) : 0;
-}
-
-static bool is_term(const struct scan *s, const struct run *r, size_t last)
-{
-	return term_of(s, r, last) != 0;
-}
-
-/* ---- what stands before ---- */
-
-static unsigned lexicon_word_at(const struct scan *s, size_t at)
-{
-	size_t end = prose_word_end(s, at);
-	return end > at ? lexicon_word(s->text + at, end - at) : 0;
-}
-
-static bool introduced(const struct scan *s)
-{
-	return leads_to(s, 1, LEX_TO_NAME);
-}
-
-static bool place_follows(const struct scan *s)
-{
-	return leads_to(s, 1, LEX_TO_PLACE);
-}
-
-bool names_day(const struct scan *s)
-{
-	return leads_to(s, 1, LEX_TO_DAY);
-}
-
-bool dated(const struct scan *s)
-{
-	return leads_to(s, 0, LEX_TO_DATE);
-}
-
-/* "Marrero and Murphy": the word before was a name. */
-static bool follows_name(const struct scan *s, size_t start)
-{
-	if (s->count == 0)
-		return false;
-	const struct redact_span *last = &s->spans[s->count - 1];
-	size_t gap = start - last->end;
-	return last->type == REDACT_NAME && ((gap == 5 && memcmp(s->text + last->end, " and ", 5) == 0) ||
-						(gap == 3 && memcmp(s->text + last->end, " & ", 3) == 0));
-}
-
-/* At the beginning of a sentence any word is capitalised; a verb or a mark behind it shows a name. */
-static bool acts(const struct scan *s, const struct piece *p)
-{
-	static const char *const verbs[] = {"is", "was", "has", "had", "says", "said", "asks", "asked", "told", "tells",
-	    "lives", "lived", "works", "worked", "went", "flew", "came", "wants", "wanted", "will", "would", "can",
-	    "could", "did", "does", "reports", "reported", "presents", "presented", "denies", "denied", "states",
-	    "stated", "complains", "complained", "shouted", "called", "called", "needs", "needed", "takes", "took",
-	    "visited", "visits", "arrived", "moved", "moves", "and", "should", "must", "may", "might", "underwent",
-	    "received", "developed", "began", "begins", "wrote", "gave", "left", "made", "agreed", "refused",
-	    "declined", "tolerated", "weighs", "walked", "walks", "fell", "slept", "ate", "died", "smokes", "drinks",
-	    "married", "speaks", "sleeps", "eats", "lost", "gained", "requested", "requests", "appears", "looks",
-	    "seems", "returned", "returns", "felt", "feels", "started", "stopped", "continues", NULL};
-	size_t at = p->end;
-	if (p->possessive || byte_at(s, at) == ',' || byte_at(s, at) == ':')
-		return true;
-	size_t before = p->start;
-	while (before > 0 && s->text[before - 1] == ' ')
-		before--;
-	if (before > 1 && s->text[before - 1] == '.' && is_digit(s->text[before - 2]) && left(s, at) > 3 &&
-	    memcmp(s->text + at, " - ", 3) == 0)
-		return true;                          /* "2. Akhtar - await echo" */
-	if (before > 0 && s->text[before - 1] == ':') /* "Caretaker: Obiageli." */
-		return at == s->size || s->text[at] == '.' || s->text[at] == '\n' || s->text[at] == '\r';
-	size_t next = skip_spaces(s, at), end = prose_word_end(s, next);
-	return next > at && text_is_any(s, next, end, verbs);
-}
-
-/* ---- decisions ---- */
-
 /* "New York", "Mount Sinai", "South Africa": words that begin a place's name. */
 static bool leads_place(const struct scan *s, const struct run *r, size_t i, bool opens)
 {
@@ -203,27 +22,6 @@ static bool leads_place(const struct scan *s, const struct run *r, size_t i, boo
 static bool ends_sentence_start(const struct scan *s, const struct run *r, size_t first)
 {
 	return first == 0 && starts_sentence(s, r->p[0].start);
-}
-
-struct weigh {
-	size_t names, doubtful, given, strong_house, weak_house, org, initials;
-};
-
-static struct weigh weigh(const struct run *r, size_t first, size_t count)
-{
-	static const unsigned weak = WORD_HOUSE;
-	struct weigh w = {0};
-	for (size_t i = first; i < count; i++) {
-		const struct piece *p = &r->p[i];
-		w.names += is_name(p);
-		w.doubtful += is_doubtful(p);
-		w.given += (p->lex & LEX_GIVEN) != 0;
-		w.initials += p->initial;
-		w.strong_house += i > first && (p->base & WORD_CARE) != 0;
-		w.weak_house += i > first && (p->base & weak) != 0;
-		w.org += i > first && (p->lex & LEX_ORG) != 0;
-	}
-	return w;
 }
 
 /* Without a house or a firm at its end, a run ends before "of", "and", "&". */
@@ -259,56 +57,6 @@ static size_t cut_ordinary(const struct run *r, size_t first, size_t count, bool
 			count--;
 	}
 	return count;
-}
-
-static bool is_saint(const struct scan *s, const struct piece *p)
-{
-	return (s->text[p->start] == 'S' || s->text[p->start] == 'M') && byte_at(s, p->start + 1) == 't' &&
-	       p->end - p->start <= 3;
-}
-
-static bool names_house(const struct scan *s, const struct run *r, size_t first, size_t count, bool opens)
-{
-	if (count - first < 2)
-		return false;
-	struct weigh w = weigh(r, first, count);
-	if (is_saint(s, &r->p[first]) && (w.names || w.doubtful))
-		return !is_term(s, r, count - 1);
-	if (w.weak_house && !opens && place_follows(s))
-		return true;
-	return (w.strong_house && (!opens || w.names || w.doubtful)) || (w.weak_house && w.names + w.doubtful);
-}
-
-static bool names_somebody(const struct scan *s, const struct run *r, size_t first, size_t count, bool opens)
-{
-	const struct piece *p = &r->p[first], *last = &r->p[count - 1];
-	if (count - first == 1) {
-		if (p->initial)
-			return false;
-		if (is_name(p)) {
-			if (p->lex & LEX_NAMES || !opens)
-				return !(p->lex == LEX_NATION &&
-					 (is_term(s, r, first) || lex_at(s, skip_spaces(s, p->end)) & LEX_MEDICAL));
-			return acts(s, p) || introduced(s);
-		}
-		if (!is_doubtful(p) || is_term(s, r, first))
-			return false;
-		if (follows_name(s, p->start))
-			return true;
-		if (p->lex & LEX_PLACE && !(p->lex & LEX_TERM) && !opens && place_follows(s))
-			return true;
-		if (!(p->lex & LEX_PLAIN) && p->lex & LEX_GIVEN && !opens && !p->possessive)
-			return !is_digit(byte_at(s, skip_spaces(s, p->end)));
-		return introduced(s) && !opens && !(p->possessive && p->lex & LEX_MEDICAL);
-	}
-	struct weigh w = weigh(r, first, count);
-	if (w.names)
-		return true;
-	if (w.initials >= 2 && w.initials == count - first && introduced(s))
-		return true; /* "initials J.R.M." */
-	if (w.initials && w.doubtful)
-		return true; /* "Rose S." */
-	return w.doubtful >= 2 && !opens && p->lex & LEX_GIVEN && last->lex & (LEX_FAMILY | LEX_GIVEN);
 }
 
 /* With the full stop of "Ltd.", and the 's of "St. Vincent's". */
@@ -391,64 +139,6 @@ static size_t emit_run(struct scan *s, const struct run *r, size_t first, size_t
 	    is_upper(byte_at(s, end + 2)))
 		end = prose_word_end(s, end + 1), s->weak_next = false; /* KOVALENKO/OLENA */
 	return emit(s, start, end, r->p[first].lex & LEX_NATION ? REDACT_PLACE : REDACT_NAME);
-}
-
-/* No name of a person's or a place's in it but such as belong to a term: "Frank-Starling mechanism", "Edinburgh
- * Postnatal Depression Scale". */
-static bool all_terms(const struct scan *s, const struct run *r, size_t first, size_t count)
-{
-	unsigned term = term_of(s, r, count - 1), allowed = 0;
-	bool titled = count - first >= 2 && r->p[count - 1].lex & LEX_TERM;
-	if (titled || term & LEX_STRONG)
-		allowed = LEX_FAMILY | LEX_PLACE | LEX_NATION;
-	if (term & LEX_STRONG && is_saint(s, &r->p[first]))
-		allowed = LEX_NAMES; /* St. John's wort */
-	for (size_t i = first; term && i < count; i++) {
-		const struct piece *p = &r->p[i];
-		bool compound = memchr(s->text + p->start, '-', p->end - p->start) != NULL;
-		if (!p->joiner && !compound && p->lex & LEX_NAMES & ~allowed && !(p->lex & LEX_MEDICAL))
-			return false;
-	}
-	return term != 0;
-}
-
-/* ", 44F", ", 7 yo", " (34M)": an age behind a word shows that it is somebody's name. */
-static bool age_follows(const struct scan *s, size_t at)
-{
-	at = skip_spaces(s, at + (byte_at(s, at) == ','));
-	at += byte_at(s, at) == '(';
-	size_t end = at;
-	while (end - at < 3 && is_digit(byte_at(s, end)))
-		end++;
-	if (end == at)
-		return false;
-	size_t next = skip_spaces(s, end + (byte_at(s, end) == '-'));
-	uint8_t b = lower(byte_at(s, next)), after = byte_at(s, next + 1);
-	return (b == 'y' && (after == 'o' || after == 'e' || after == '/')) ||
-	       ((b == 'f' || b == 'm') && next == end && !word_byte(after));
-}
-
-/* One word that is in no list, or a surname (many a sign bears one), and nothing beside it to say that it names
- * anybody: in a text without any other identifier it is rather a term that the lists lack. */
-static bool is_weak(const struct scan *s, const struct run *r, size_t first, size_t count)
-{
-	const struct piece *p = &r->p[first];
-	if (age_follows(s, p->end))
-		return false;
-	if (first > 0 && lexicon_word_at(s, r->p[first - 1].start) & LEX_TO_NAME)
-		return false; /* Cousin Desta */
-	static const char *const human[] = {"says", "said", "asks", "asked", "told", "tells", "lives", "lived", "works",
-	    "worked", "wants", "wanted", "went", "flew", "came", "denies", "denied", "complains", "complained",
-	    "shouted", "smokes", "drinks", "died", "fell", "slept", "ate", "married", "walks", "drives", "speaks",
-	    "thinks", "moved", "presented", "presents", "arrived", NULL};
-	size_t verb = skip_spaces(s, p->end);
-	if (count - first == 1 && !p->possessive && text_is_any(s, verb, prose_word_end(s, verb), human))
-		return false;
-	if (p->possessive &&
-	    lexicon_word_at(s, skip_spaces(s, p->end + (byte_at(s, p->end) == '\'' ? 2 : 4))) & LEX_TO_NAME)
-		return false; /* Nkechi's mother */
-	return count - first == 1 && !(p->lex & LEX_NAMES & ~(unsigned)(LEX_FAMILY | LEX_NATION)) && !introduced(s) &&
-	       !leads_to(s, 1, LEX_TO_HOUSE) && s->text[p->start] < 0x80;
 }
 
 /* CHUKWU, EMEKA: short enough for two acronyms, but no list has the first, and the second is a name. */
@@ -538,6 +228,10 @@ static size_t rule_capitals(struct scan *s, struct chunk c)
 		first++;
 	if (first == whole && whole == 1 && is_doubtful(&r.p[0]))
 		first = 0;
+	if (first > 0 && !opens && names_spot(s, &r, whole)) {
+		s->weak_next = first == whole;
+		return emit(s, c.start, place_end(s, end_of(s, &r, whole)), REDACT_PLACE);
+	}
 	if (first == whole)
 		return 0;
 	if (first == 1 && opens && !r.p[0].caps && !r.p[0].possessive && is_name(&r.p[1]) &&
@@ -638,20 +332,4 @@ size_t rule_prose(struct scan *s, struct chunk c, unsigned kinds)
 	if (!is_lower(s->text[c.start]) || s->words[0].letters < 3)
 		return 0;
 	return kinds & WORD_GIVEN || lexicon_may_be_given(recent_hash(s, 0)) ? rule_small(s, c) : 0;
-}
-
-bool speaks_of_things(const struct scan *s)
-{
-	unsigned machines = 0;
-	for (size_t at = 0; at < s->size;) {
-		size_t end = prose_word_end(s, at);
-		unsigned lex = end - at >= 2 ? lexicon_word(s->text + at, end - at) : 0;
-		if (lex & (LEX_MEDICAL | LEX_STRONG | LEX_CLINIC))
-			return true;
-		machines += (lex & (LEX_MACHINE | LEX_TERM)) != 0;
-		if (machines >= MACHINE_WORDS_LEAST)
-			return true;
-		at = end > at ? end : at + 1;
-	}
-	return false;
 }

@@ -326,3 +326,57 @@ unsigned lex_at(const struct scan *s, size_t at)
 	size_t end = prose_word_end(s, at);
 	return end > at ? lexicon_find(s->text + at, end - at) : 0;
 }
+
+/* ---- what the words of a run are ---- */
+
+/* An ordinary word, a term or an acronym: nothing that names anybody. */
+bool is_ordinary(const struct piece *p)
+{
+	if (p->initial)
+		return false;
+	if (p->lex & (LEX_PLAIN | LEX_MEDICAL))
+		return true;
+	if (p->base & (WORD_LABELS | WORD_TITLE | WORD_MONTH | WORD_LINKER) && !(p->lex & LEX_NAMES))
+		return true;
+	if (p->lex & LEX_NAMES)
+		return p->caps && p->end - p->start <= 3; /* ASA, MAC */
+	return p->mixed || p->end - p->start <= 2 /* Na, Cr */ || (p->caps && p->end - p->start <= RUN_ACRONYM_MOST);
+}
+
+/* Both an ordinary word and somebody's name. */
+bool is_doubtful(const struct piece *p)
+{
+	return is_ordinary(p) && p->lex & LEX_NAMES;
+}
+
+bool is_name(const struct piece *p)
+{
+	return !p->joiner && !is_ordinary(p) && !p->initial;
+}
+
+bool starts_sentence(const struct scan *s, size_t at)
+{
+	while (at > 0 && (s->text[at - 1] == ' ' || s->text[at - 1] == '\t'))
+		at--;
+	if (at == 0)
+		return true;
+	uint8_t b = s->text[at - 1];
+	bool letter = at > 2 && (is_upper(s->text[at - 2]) || s->text[at - 3] == ' '); /* "J.", "v." */
+	return strchr("!?\n\r\"*>", b) || b == ':' || (b == '.' && !letter);
+}
+
+unsigned lexicon_word_at(const struct scan *s, size_t at)
+{
+	size_t end = prose_word_end(s, at);
+	return end > at ? lexicon_word(s->text + at, end - at) : 0;
+}
+
+bool introduced(const struct scan *s)
+{
+	return leads_to(s, 1, LEX_TO_NAME);
+}
+
+bool place_follows(const struct scan *s)
+{
+	return leads_to(s, 1, LEX_TO_PLACE);
+}

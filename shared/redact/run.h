@@ -38,6 +38,32 @@ static inline bool leads_to(const struct scan *s, size_t n, unsigned what)
 	return h && lexicon_exact(h) & what;
 }
 
+/* run.c; of one word: */
+bool is_ordinary(const struct piece *p); /* or a term or an acronym: nothing that names anybody */
+bool is_doubtful(const struct piece *p); /* both that and somebody's name */
+bool is_name(const struct piece *p);
+bool starts_sentence(const struct scan *s, size_t at);
+unsigned lexicon_word_at(const struct scan *s, size_t at); /* lexicon_word() of the word that begins there */
+/* Does the word before the one at hand lead to a name, to a place? */
+bool introduced(const struct scan *s);
+bool place_follows(const struct scan *s);
+
+/* terms.c: what the run that ends with its piece `last` is a term by: LEX_TERM, with LEX_STRONG where the noun leaves
+ * no doubt; 0: it is none. */
+unsigned term_of(const struct scan *s, const struct run *r, size_t last);
+bool is_term(const struct scan *s, const struct run *r, size_t last);
+bool is_saint(const struct scan *s, const struct piece *p); /* St, Mt */
+bool all_terms(
+    const struct scan *s, const struct run *r, size_t first, size_t count); /* no name but such as belong to one */
+
+/* somebody.c; of a run's pieces [first, count): */
+bool names_house(const struct scan *s, const struct run *r, size_t first, size_t count, bool opens);
+bool names_somebody(const struct scan *s, const struct run *r, size_t first, size_t count, bool opens);
+size_t names_spot(const struct scan *s, const struct run *r, size_t count); /* "at Banner Desert"; how many, or 0 */
+bool is_weak(
+    const struct scan *s, const struct run *r, size_t first, size_t count); /* may be a term that no list has */
+bool age_follows(const struct scan *s, size_t at);                          /* ", 44F" */
+
 /* firms.c; of a run's first `count` pieces, count > 0. */
 size_t names_firm(
     const struct scan *s, const struct run *r, size_t count, bool opens); /* how many are the firm's; or 0 */

@@ -359,12 +359,12 @@ size_t match_honoured(
 size_t match_eastern_label(const struct scan *s, struct chunk c, size_t *ret_start); /* people.c: or 0 */
 size_t match_name(const struct scan *s, size_t at, unsigned most); /* people.c: capitalised words; the end, or 0 */
 size_t given_after(const struct scan *s, size_t end);              /* prose.c: ", Grace N" behind a surname; or 0 */
-bool names_day(const struct scan *s);                              /* prose.c: likewise to a weekday or a month alone */
-bool speaks_of_things(const struct scan *s);                       /* prose.c; looks at the whole text */
-bool dated(const struct scan *s); /* prose.c: does the word before lead to a date ("on", "since")? */
+bool names_day(const struct scan *s);        /* somebody.c: likewise to a weekday or a month alone */
+bool speaks_of_things(const struct scan *s); /* terms.c; looks at the whole text */
+bool dated(const struct scan *s);            /* somebody.c: does the word before lead to a date ("on", "since")? */
 bool capitalised(const struct scan *s, size_t start, size_t end); /* people.c: "Smith", "O'Neil", "J.", "Öz" */
-size_t prose_word_end(const struct scan *s, size_t at);           /* prose.c: letters, inner apostrophes and hyphens */
-bool capital_at(const struct scan *s, size_t at);                 /* prose.c: a Latin, Greek or Cyrillic capital */
+size_t prose_word_end(const struct scan *s, size_t at);           /* run.c: letters, inner apostrophes and hyphens */
+bool capital_at(const struct scan *s, size_t at);                 /* run.c: a Latin, Greek or Cyrillic capital */
 /* places.c; ends, or 0: */
 size_t town_end(const struct scan *s, size_t at);         /* a town that begins at `at` */
 size_t place_end(const struct scan *s, size_t end);       /* of a place with what follows it (", MA") */
