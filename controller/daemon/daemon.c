@@ -45,7 +45,7 @@ struct daemon {
 	int signals;
 	struct ws_watch *signal_watch;
 	struct ws_timer *goodbye, *recheck;
-	bool stopping;
+	bool stopping, ready;
 };
 
 /* ---- from the edges to the center ---- */
@@ -230,10 +230,22 @@ static void recheck(struct daemon *d)
 		log_warn("daemon", "%zu live connections were ended: their certificates are revoked or expired", ended);
 }
 
+/* The first list comes of the turn of INPUT_BOOT: administrators are known from then on, and whoever is refused is
+ * refused for good. */
+static void say_ready(struct daemon *d)
+{
+	if (d->ready)
+		return;
+	d->ready = true;
+	log_info("daemon", "ready: agents on %s, operators on %s", d->y->agents.listen, d->y->operators.listen);
+	(void)notify_systemd("READY=1");
+}
+
 static void deliver_revocations(void *arg)
 {
 	struct letter *l = arg;
 	struct err err = ERR_INIT;
+	say_ready(l->d);
 	if (read_revoked(l->d, &err) != ERR_OK)
 		log_error("daemon", "the list of revoked certificates cannot be read: %s", err.msg);
 	else
@@ -536,11 +548,8 @@ enum err_code daemon_run(const struct controller_yaml *y, struct arena *arena, s
 		rc = open_doors(&d, reterr);
 	if (rc == ERR_OK)
 		rc = start_threads(&d, reterr);
-	if (rc == ERR_OK) {
-		log_info("daemon", "ready: agents on %s, operators on %s", y->agents.listen, y->operators.listen);
-		(void)notify_systemd("READY=1");
+	if (rc == ERR_OK)
 		rc = ws_loop_run(d.loop, reterr);
-	}
 	shut(&d);
 	if (rc == ERR_OK)
 		log_info("daemon", "stopped");

@@ -28,6 +28,8 @@ class Manager:
         except OSError:
             return False
 
+SHORT_LIFE = ", host_life: 60s"
+
 
 def enrol(w):
     (w.dir / "tree").mkdir()
@@ -92,9 +94,24 @@ def agent(w):
     check("every certificate stands in the controller's list", len(issued) >= 2)
 
 
+def lasts(w):
+    return subprocess.run(["openssl", "x509", "-in", w.dir / "agent/identity/cert.pem", "-noout", "-checkend", "3600"], capture_output=True).returncode == 0
+
+
+def settle(w):
+    """From here on the agent is connected with a certificate that it will not renew: one that is renewed meanwhile is not among those revoked."""
+    w.wait(lambda: lasts(w), "a certificate that lasts", 60)
+    w.agent.send_signal(signal.SIGTERM)
+    w.agent.wait(90)
+    w.wait(lambda: not w.is_connected(), "the end of the agent's connection", 30)
+    w.agent = w.agent_of(w.dir)
+    w.wait(w.is_connected, "the agent with a certificate that lasts", 60)
+
+
 def revoke(w):
     """By its file: a new store does not know every certificate (and one may have been renewed this moment: those that it knows, too)."""
     founder = Kedge(w)
+    settle(w)
     for which in [w.dir / "agent/identity/cert.pem"] + [c["serial"] for c in w.api("ca?limit=100")["items"] if c.get("name") == "web-1"]:
         run(BIN / "kedge", "--config", founder.file, "ca", "revoke", which, "e2e")
     w.wait(lambda: not w.is_connected(), "the end of the revoked connection", 15)
@@ -137,6 +154,8 @@ def empty_store(w):
     check("an order is obeyed, with its epoch", ordered(w) == "ok")
     check("SIGTERM again", w.stop())
     (w.dir / "state").rename(w.dir / "lost-too")
+    config = w.dir / "controller.yaml"
+    config.write_text(config.read_text().replace(SHORT_LIFE, ""))  # what it renews from here on lives long
     w.start()
     w.wait(lambda: w.api("status")["ahead"] == 1, "the host that has obeyed more", 60)
     check("a host that obeyed another epoch refuses an empty store's orders", ordered(w) == "refused")
@@ -150,7 +169,7 @@ def main():
         sys.exit(77)
     with tempfile.TemporaryDirectory(prefix="kedge-life.", dir="/tmp") as folder:
         manager = Manager(folder)
-        w = World(folder, "host_life: 60s")
+        w = World(folder, SHORT_LIFE[2:])
         w.manager = manager
         try:
             enrol(w)
