@@ -13,6 +13,7 @@ struct request_args {
 	const char *incident, *change, *rollback, *snapshot; /* an id, or the number people say: "INC-3" */
 	const char *service, *host, *name;
 	struct list hosts;      /* names */
+	uint32_t host_count;    /* how many hosts whoever asks means to touch */
 	struct list components; /* enum component */
 	uint32_t severity;
 	const char *title, *text, *owner, *serial;

@@ -54,6 +54,21 @@ static enum err_code covering_policy(
 	return policy_find(j->t, &wish, ret, ret_found, &why, reterr);
 }
 
+/* Whoever asks for more than one host says how many they mean (RULES R4): a list that grew or shrank on its way, or an
+ * undoing that reaches further than they think, is found before anybody signs it. */
+static enum err_code is_counted(const struct job *j, const struct plan *plan, struct err *reterr)
+{
+	size_t n = plan->hosts.count, said = j->a->host_count;
+	if (said == n || (!said && n == 1))
+		return ERR_OK;
+	if (!said)
+		return err_set(reterr, ERR_INVALID,
+		    "this touches %zu hosts: say how many you mean it to touch (--hosts N, \"host_count\")", n);
+	return err_set(reterr, ERR_INVALID,
+	    "this touches %zu host%s, not %zu: nothing was asked for; `kedge rollback plan` shows which", n,
+	    n == 1 ? "" : "s", said);
+}
+
 enum err_code do_rollback_plan(struct job *j, struct err *reterr)
 {
 	struct plan_wish w;
@@ -68,6 +83,7 @@ enum err_code do_rollback_plan(struct job *j, struct err *reterr)
 	w.reason = j->a->text ? j->a->text
 			      : "no reason was given yet"; /* a plan without one is none; its digest changes with it */
 	if (rc != ERR_OK || (rc = recovery_plan(j->t, &j->c->recovery, &w, &plan, reterr)) != ERR_OK ||
+	    (j->a->host_count && (rc = is_counted(j, &plan, reterr)) != ERR_OK) ||
 	    (rc = covering_policy(j, &plan, &policy, &covered, reterr)) != ERR_OK)
 		return rc;
 	struct plan_answer a = {.plan = arena_dup(turn_arena(j->t), &plan, sizeof plan),
@@ -110,6 +126,7 @@ static enum err_code start_or_undo(struct job *j, enum order_kind kind, struct e
 	bool covered;
 	enum err_code rc = plan ? wish_of(j, kind, &w, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 	if (rc != ERR_OK || (rc = recovery_plan(j->t, &j->c->recovery, &w, plan, reterr)) != ERR_OK ||
+	    (rc = is_counted(j, plan, reterr)) != ERR_OK ||
 	    (rc = covering_policy(j, plan, &policy, &covered, reterr)) != ERR_OK ||
 	    (rc = job_incident(j, &change.incident, reterr)) != ERR_OK)
 		return rc;

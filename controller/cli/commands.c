@@ -82,14 +82,16 @@ const struct command commands[] = {
 	    "kedge rollback plan --rollback RB-2"}},
     {"rollback", "start", .args = "service!",
 	.options =
-	    "host!* component* to incident reason any-state deep progressive cross-schema normal no-wait timeout",
+	    "host!* hosts component* to incident reason any-state deep progressive cross-schema normal no-wait timeout",
 	.posts = "rollback/start", .run = run_rollback_start,
 	.doc = "bring a service back to a restore point, and follow it",
-	.more = "Begins at once where a standing policy covers it, else when it is approved. Interrupting the wait "
-		"changes nothing: the rollback goes on.",
+	.more =
+	    "Begins at once where a standing policy covers it, else when it is approved. Interrupting the wait "
+	    "changes nothing: the rollback goes on. Where it touches more than one host it asks how many; a script says so "
+	    "with --hosts.",
 	.examples = {"kedge rollback start portal --host web-1 --component config --to last-good --incident INC-3",
-	    "kedge rollback start portal --host web-1 --host web-2 --reason 'bad deploy'"}},
-    {"rollback", "undo", .args = "rollback! text!...", .options = "incident normal no-wait timeout",
+	    "kedge rollback start portal --host web-1 --host web-2 --hosts 2 --reason 'bad deploy'"}},
+    {"rollback", "undo", .args = "rollback! text!...", .options = "hosts incident normal no-wait timeout",
 	.posts = "rollback/undo", .run = run_rollback_start, .doc = "put back what a rollback replaced, and follow it",
 	.examples = {"kedge rollback undo RB-2 the fault was elsewhere"}},
     {"rollback", "cancel", .args = "rollback! text!...", .posts = "rollback/cancel", .run = run_post,
@@ -102,7 +104,7 @@ const struct command commands[] = {
 	    "Last restore point, last verified, last practised restore, what would be lost now (RPO), how long it took (RTO).",
 	.examples = {"kedge recovery board", "kedge recovery board -o json"}},
 
-    {"action", "start", .args = "service! name!", .options = "host!* incident reason normal no-wait timeout",
+    {"action", "start", .args = "service! name!", .options = "host!* hosts incident reason normal no-wait timeout",
 	.posts = "action/start", .run = run_rollback_start,
 	.doc = "ask for an action that the hosts' agent.yaml declares, and follow it",
 	.more =

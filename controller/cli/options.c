@@ -22,6 +22,7 @@ const struct option options[] = {
     /* what it is about */
     {"service", 0, "SERVICE", "service", "the service"},
     {"host", 0, "HOST", "host", "a host; may be given more than once where more than one makes sense"},
+    {"hosts", 0, "N", "host_count", "how many hosts it touches; asked for where they are more than one"},
     {"component", 0, "COMPONENT", "components", "config, code, data or database; none: all"},
     {"action", 0, "ACTION", "name", "an action that the service declares"},
     {"to", 0, "SNAPSHOT", "snapshot", "the restore point: its id, or last-good"},

@@ -1,4 +1,5 @@
 /* controller/cli/request.c: a request's record from words and options. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "controller/cli/command.h"
@@ -26,6 +27,15 @@ static enum err_code wrong_word(struct cli *c, const struct field *f, const char
 	return err_set(&c->err, ERR_INVALID, "\"%.40s\" is not one of %s", text, buf_str(&words));
 }
 
+static enum err_code whole_number(struct cli *c, const struct field *f, const char *text, uint32_t *out)
+{
+	size_t digits = strspn(text, "0123456789");
+	if (!digits || text[digits] || digits > 9)
+		return err_set(&c->err, ERR_INVALID, "%s is a whole number, not \"%.40s\"", f->name, text);
+	*out = (uint32_t)strtoul(text, NULL, 10);
+	return ERR_OK;
+}
+
 static enum err_code set_scalar(struct cli *c, const struct field *f, const char *text, void *out)
 {
 	switch (f->kind) {
@@ -35,6 +45,8 @@ static enum err_code set_scalar(struct cli *c, const struct field *f, const char
 	case FIELD_BOOL:
 		*(bool *)out = true;
 		return ERR_OK;
+	case FIELD_U32:
+		return whole_number(c, f, text, out);
 	case FIELD_ENUM:
 		return enum_value(f->enum_type, text, out) ? ERR_OK : wrong_word(c, f, text);
 	case FIELD_DURATION:

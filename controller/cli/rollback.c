@@ -116,6 +116,22 @@ int run_rollback_plan(struct cli *c)
 
 /* ---- start and undo ---- */
 
+/* More hosts than one: the person who means them types how many; the controller compares (RULES R4). */
+static enum err_code count_hosts(struct cli *c, struct request_args *a)
+{
+	char line[16] = "";
+	if (a->host_count || a->hosts.count <= 1)
+		return ERR_OK;
+	if (!c->io->in_terminal)
+		return err_set(
+		    &c->err, ERR_INVALID, "this touches %zu hosts: say how many you mean with --hosts", a->hosts.count);
+	cli_say(c, "This touches %zu hosts.  Type how many, to go on: ", a->hosts.count);
+	if (!c->io->read_line(c->io->ctx, line, sizeof line) || request_set(c, a, "host_count", line) != ERR_OK ||
+	    a->host_count != a->hosts.count)
+		return err_set(&c->err, ERR_CANCELLED, "nothing was asked for");
+	return ERR_OK;
+}
+
 int run_rollback_start(struct cli *c)
 {
 	struct request_args a;
@@ -128,7 +144,7 @@ int run_rollback_start(struct cli *c)
 		a.text = arena_printf(c->arena, "for %s", a.incident);
 	if (!a.text)
 		return cli_usage(c, "say why with --reason TEXT, or for which incident with --incident");
-	if ((rc = request_json(c, &a, &json)) != ERR_OK ||
+	if ((rc = count_hosts(c, &a)) != ERR_OK || (rc = request_json(c, &a, &json)) != ERR_OK ||
 	    (rc = api_post(c, c->w.command->posts, buf_str(&json), false, &rollback_answer_type, &answer)) != ERR_OK)
 		return cli_fail(c, rc);
 	return follow(c, &answer);

@@ -130,13 +130,29 @@ static void cancel(struct sim *s)
 	control_look_end(&look);
 }
 
+/* Hosts that it changed: those an undoing touches. */
+static uint32_t replaced_on(struct turn *t, const struct rollback *r)
+{
+	uint32_t n = 0;
+	for (size_t i = 0; i < r->hosts.count; i++) {
+		struct order_record o = {.order_id = LIST_AT(r->hosts, struct rollback_host, i).order};
+		struct err err;
+		bool found = false;
+		if (turn_get(t, &order_table, &o, &o, &found, &err) == ERR_OK && found)
+			n += !id_is_zero(o.safety_snapshot) && o.outcome != ORDER_REVERTED;
+	}
+	return n;
+}
+
 static void undo(struct sim *s)
 {
 	struct control_look look;
 	const struct rollback *r = pick(s, &look, &rollback_table, ended_wanted);
 	char id[ID_TEXT_MAX];
 	if (r) {
-		struct request_args a = {.rollback = id_format(ID_ROLLBACK, r->rollback, id), .text = "put it back"};
+		struct request_args a = {.rollback = id_format(ID_ROLLBACK, r->rollback, id),
+		    .host_count = replaced_on(look.turn, r),
+		    .text = "put it back"};
 		people_ask(s, "ada", "rollback", "undo", &a);
 	}
 	control_look_end(&look);
@@ -149,8 +165,11 @@ static void roll_back(struct sim *s, unsigned service, struct list components)
 	for (unsigned i = 0; i < s->agent_count; i++)
 		if (place_of(&s->agents[i], sim_services[service]))
 			hosts[n++] = s->agents[i].name;
-	struct request_args a = {
-	    .service = sim_services[service], .hosts = {hosts, n}, .components = components, .text = "to be safe"};
+	struct request_args a = {.service = sim_services[service],
+	    .hosts = {hosts, n},
+	    .host_count = (uint32_t)n,
+	    .components = components,
+	    .text = "to be safe"};
 	if (n)
 		people_ask(s, "ada", "rollback", "start", &a);
 }

@@ -83,7 +83,7 @@ def rollback(w, count):
     for n in range(count):
         part(w, n).write_text("broken\n")
     w.wait(lambda: sum(d["changed"] > 0 for d in w.api("drift?limit=1000")["items"]) >= count, "the drift", 60)
-    return w.api("rollback/start", {"service": "notes", "hosts": hosts, "components": ["config"], "text": "measuring"})["rollback"]["rollback"]
+    return w.api("rollback/start", {"service": "notes", "hosts": hosts, "host_count": count, "components": ["config"], "text": "measuring"})["rollback"]["rollback"]
 
 
 def state(w, rollback):

@@ -9,6 +9,8 @@ static const char *sample(const struct field *f)
 		return "\"x\"";
 	case FIELD_BYTES:
 		return "\"eA==\"";
+	case FIELD_U32:
+		return "1";
 	case FIELD_BOOL:
 		return "true";
 	case FIELD_TIME:
@@ -252,6 +254,27 @@ static void test_a_plan_says_whose_word_it_needs(void **state)
 	chain_close(&w);
 }
 
+static void test_r4_who_touches_more_than_one_host_says_how_many(void **state)
+{
+	(void)state;
+	static const char *both[] = {"web-1", "web-2"};
+	struct chain w;
+	chain_open(&w);
+	drifts(&w, 0, COMPONENT_CONFIG, 1);
+	drifts(&w, 1, COMPONENT_CONFIG, 1);
+	asked_no(ERR_INVALID, &w, "ada", "rollback", "start", .service = "portal", .hosts = {both, 2},
+	    .text = "put it back");
+	assert_non_null(strstr(buf_str(&w.c.reply_text), "this touches 2 hosts"));
+	for (uint32_t wrong = 1; wrong <= 3; wrong += 2)
+		asked_no(ERR_INVALID, &w, "ada", "rollback", "start", .service = "portal", .hosts = {both, 2},
+		    .host_count = wrong, .text = "put it back");
+	assert_int_equal(count_of(&w, &change_table), 0); /* nothing that anybody could sign */
+	asked_ok(&w, "ada", "rollback", "start", .service = "portal", .hosts = {both, 2}, .host_count = 2,
+	    .text = "put it back");
+	assert_int_equal(change_last(&w)->plan->hosts.count, 2);
+	chain_close(&w);
+}
+
 static void test_a_normal_change_by_two_words(void **state)
 {
 	(void)state;
@@ -464,6 +487,7 @@ int main(void)
 	    cmocka_unit_test(test_p53_strangers_and_viewers_may_nothing),
 	    cmocka_unit_test(test_an_incident_through_its_verbs),
 	    cmocka_unit_test(test_a_plan_says_whose_word_it_needs),
+	    cmocka_unit_test(test_r4_who_touches_more_than_one_host_says_how_many),
 	    cmocka_unit_test(test_a_normal_change_by_two_words),
 	    cmocka_unit_test(test_r19_an_approval_stands_though_all_is_halted),
 	    cmocka_unit_test(test_changes_are_rejected_and_withdrawn),

@@ -88,15 +88,16 @@ static void rollbacks(void **state)
 	asks("rollback start portal --host web-1 --component config --to last-good --incident INC-3", "rollback/start",
 	    "{\"incident\":\"INC-3\",\"snapshot\":\"last-good\",\"service\":\"portal\",\"hosts\":[\"web-1\"],"
 	    "\"components\":[\"config\"],\"text\":\"for INC-3\"}");
-	asks("rollback start portal --host web-1,web-2 --host web-3 -m why --normal --component config,code",
+	asks("rollback start portal --host web-1,web-2 --host web-3 --hosts 3 -m why --normal --component config,code",
 	    "rollback/start",
-	    "{\"service\":\"portal\",\"hosts\":[\"web-1\",\"web-2\",\"web-3\"],\"components\":[\"config\",\"code\"],"
+	    "{\"service\":\"portal\",\"hosts\":[\"web-1\",\"web-2\",\"web-3\"],\"host_count\":3,\"components\":[\"config\",\"code\"],"
 	    "\"text\":\"why\",\"normal\":true}");
 	asks("rollback undo RB-2 the fault was elsewhere", "rollback/undo",
 	    "{\"rollback\":\"RB-2\",\"text\":\"the fault was elsewhere\"}");
 	asks("rollback plan portal --host web-1", "rollback/plan", "{\"service\":\"portal\",\"hosts\":[\"web-1\"]}");
 	asks("rollback plan --rollback RB-2", "rollback/plan", "{\"rollback\":\"RB-2\"}");
-	static const char *const bad[] = {"rollback start portal --host web-1", "rollback plan portal", "rollback plan",
+	static const char *const bad[] = {"rollback start portal --host web-1", "rollback start portal --host a,b -m x",
+	    "rollback start portal --host a,b -m x --hosts two", "rollback plan portal", "rollback plan",
 	    "rollback start portal --host web-1 -m x --component disk", "rollback start portal --host a,,b -m x",
 	    "host unbar web-1 --keep x", "incident open p t --severity worst"};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
