@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "agent/database/database.h"
+#include "agent/database/outline.h"
 #include "agent/database/wal.h"
 #include "agent/io/process.h"
 
@@ -156,6 +157,16 @@ ERR_CHECK enum err_code postgres_places(const struct snapshot *s, const struct s
 /* How much of it comes to lie on place's file system; ERR_FULL: a tablespace has no room on its own. */
 ERR_CHECK enum err_code postgres_room(
     const struct snapshot *s, const char *place, uint64_t *bytes, uint64_t *entries, struct err *reterr);
+
+/* ---- postgres_outline.c ---- */
+
+#define OUTLINE_CATALOGUES "sql/" /* keys of lines that its server told begin with this */
+struct outline;
+/* A data directory that is not there has no files. */
+ERR_CHECK enum err_code postgres_outline_files(const struct postgres_config *pg, struct outline *o, struct err *reterr);
+/* Within OUTLINE_ASK_MS.  After an error some lines may have been added. */
+ERR_CHECK enum err_code postgres_outline_catalogues(
+    const struct postgres_config *pg, struct outline *o, struct err *reterr);
 
 /* ---- postgres_trial.c ---- */
 
