@@ -39,6 +39,9 @@ struct health_config {
 	/* A forecast whose near end is this close is told to people, and again only after it has receded to twice that;
 	 * default 24 h. */
 	uint64_t forecast_ms;
+	/* The same of what is counted in days, as the life of a certificate: who has to renew it wants longer to do so;
+	 * default 21 d.  What is renewed earlier than that is never told. */
+	uint64_t forecast_days_ms;
 	/* DEGRADED beyond; a limit that the probe itself declares for the metric wins. */
 	double response_ms;    /* 1000 */
 	double errors_percent; /* 1 */

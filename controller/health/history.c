@@ -134,15 +134,21 @@ static enum err_code near_add(
 	return ERR_OK;
 }
 
+/* A disk fills in hours, a certificate has days. */
+static uint64_t horizon_of(const struct health_config *c, const struct health_metric *m)
+{
+	return text_equal(m->unit, "d") ? c->forecast_days_ms : c->forecast_ms;
+}
+
 /* Told once when the near end of the interval comes within the horizon; again only after it was out of sight, or beyond
  * twice that.  What is at its limit already is a state, which probes judge.  During maintenance it waits. */
 static enum err_code raise_alarm(struct turn *t, const struct health_config *c, struct health_metric *m,
     const struct trend *f, struct health_transitions *out, struct err *reterr)
 {
 	uint64_t now_ms = turn_now_ms(t), until_ms = 0;
-	if (!m->earliest_ms || m->earliest_ms > now_ms + 2 * c->forecast_ms)
+	if (!m->earliest_ms || m->earliest_ms > now_ms + 2 * horizon_of(c, m))
 		m->told_ms = 0;
-	if (m->told_ms || f->state != TREND_TOWARDS || !trend_alarms(f, now_ms, c->forecast_ms) || !fills(m))
+	if (m->told_ms || f->state != TREND_TOWARDS || !trend_alarms(f, now_ms, horizon_of(c, m)) || !fills(m))
 		return ERR_OK;
 	enum err_code rc =
 	    text_equal(m->service, "-") ? ERR_OK : health_maintenance_until(t, m->service, m->host, &until_ms, reterr);

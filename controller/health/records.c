@@ -10,6 +10,8 @@ static const struct field config_fields[] = {
 	"UNKNOWN for this long is told to people", .default_text = "5m"),
     F_DURATION(struct health_config, forecast_ms, HEALTH_FORECAST_MAX_MS, 0,
 	"what may be full or used up within this time is told to people", .default_text = "24h", .min = 60 * 1000),
+    F_DURATION(struct health_config, forecast_days_ms, HEALTH_FORECAST_MAX_MS, 0,
+	"the same of what is counted in days, as the life of a certificate", .default_text = "21d", .min = 60 * 1000),
     F_F64(struct health_config, response_ms, 0, "DEGRADED when an answer takes longer, in milliseconds",
 	.default_text = "1000"),
     F_F64(struct health_config, errors_percent, 0, "DEGRADED above this share of errors", .default_text = "1"),

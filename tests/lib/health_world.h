@@ -9,6 +9,7 @@ static const struct health_config health_rules = {
     .heartbeat_ms = 30000,
     .unknown_patience_ms = 300000,
     .forecast_ms = 24ull * 3600 * 1000,
+    .forecast_days_ms = 21ull * 24 * 3600 * 1000,
     .response_ms = 1000,
     .errors_percent = 1,
     .cpu_percent = 80,

@@ -598,16 +598,21 @@ static void test_trends_forecast(void **state)
 
 static struct health_config rules;
 
-static size_t space_says(struct world *w, double percent)
+static size_t metric_says(struct world *w, const char *name, const char *unit, double value)
 {
 	struct health_transitions out = {0};
-	struct metric m = {.name = "space", .unit = "%", .value = percent, .warn = 95, .critical = 99};
+	struct metric m = {.name = name, .unit = unit, .value = value, .warn = 95, .critical = 99};
 	struct probe_result r = probed(w, "disk", PROBE_OK);
 	r.metrics = (struct list){&m, 1};
 	struct health_report report = {.service = "portal", .results = {&r, 1}};
 	struct host h = host_now(w, "web-1");
 	ok(health_on_report(w->turn, &rules, &h, w->now_ms, &report, &out, ERR_HERE));
 	return out.near.count;
+}
+
+static size_t space_says(struct world *w, double percent)
+{
+	return metric_says(w, "space", "%", percent);
 }
 
 static uint64_t told_ms(struct world *w)
@@ -661,6 +666,32 @@ static void test_the_horizon_is_the_sites_to_say(void **state)
 	rules = health_rules;
 	rules.forecast_ms = 7 * health_rules.forecast_ms;
 	assert_int_equal(fills_up(&w, &at, 0.5, 80), 1); /* 60 %: full in 80 hours */
+	world_close(&w);
+}
+
+/* A certificate that ends in twenty days is told now, a disk that is full then is not. */
+static void test_what_is_counted_in_days_is_told_weeks_before(void **state)
+{
+	(void)state;
+	struct world w;
+	int told = 0;
+	double left = 30;
+	rules = health_rules;
+	start(&w);
+	for (; left > 22; left -= 1.0 / 24) {
+		world_after(&w, HEALTH_TREND_EVERY_MS);
+		told += (int)metric_says(&w, "days_left", "d", left);
+	}
+	assert_int_equal(told, 0);
+	for (; left > 15; left -= 1.0 / 24) {
+		world_after(&w, HEALTH_TREND_EVERY_MS);
+		told += (int)metric_says(&w, "days_left", "d", left);
+	}
+	assert_int_equal(told, 1);
+	world_close(&w);
+	start(&w);
+	double at = 20;
+	assert_int_equal(fills_up(&w, &at, 0.15, 100), 0); /* 35 %: full in 18 days */
 	world_close(&w);
 }
 
@@ -776,6 +807,7 @@ int main(void)
 	    cmocka_unit_test(test_trends_forecast),
 	    cmocka_unit_test(test_what_is_nearly_full_is_told_once),
 	    cmocka_unit_test(test_the_horizon_is_the_sites_to_say),
+	    cmocka_unit_test(test_what_is_counted_in_days_is_told_weeks_before),
 	    cmocka_unit_test(test_load_and_maintenance_page_nobody),
 	    cmocka_unit_test(test_limits_are_known_by_units),
 	    cmocka_unit_test(test_unknown_that_ended_is_waited_for_anew),
