@@ -130,7 +130,7 @@ agent_service_db() {
 		      restart: { remedies: restart, text: stops and starts the cluster }
 		      free-connections: { remedies: connections, run: [ $base/ctl, free-slots ], text: "ends the sessions that do nothing; if that is not enough, those that began first" }
 		      free-space: { remedies: space, run: [ $base/ctl, free ], text: removes dumps and rotated logs }
-		      set-modes: { remedies: permissions, run: [ $base/ctl, modes ], text: gives the cluster's files the modes that it insists on }
+		      set-modes: { remedies: permissions, run: [ $base/ctl, modes ], text: gives the cluster's files the owner and the modes that it insists on }
 		    probes:
 		      - { name: query, every: 1s, timeout: 900ms, rise: 1, fall: 2, exec: [ psql, -X, -A, -t, -h, $base/run, -p, "$1", -U, kedge, -d, portal, -c, "INSERT INTO pulse DEFAULT VALUES RETURNING 'writes'" ] }
 		      - { name: spills, every: 2s, timeout: 900ms, rise: 1, fall: 2, exec: [ psql, -X, -A, -t, -h, $base/run, -p, "$1", -U, kedge, -d, portal, -c, "SET work_mem = '64kB'; SELECT count(*) FROM (SELECT md5(n::text) FROM generate_series(1, 5000) n ORDER BY 1) sorted" ] }

@@ -108,12 +108,20 @@ web_ctl() { # the control program of one nginx
 			pgrep -o -f "^nginx: master process .*-c \$base/conf/nginx.conf"
 		}
 		running() { master >/dev/null; }
+		# Workers whose master was killed keep its ports; they are known by the logs that they write.
+		orphans() { for pid in \$(pgrep -f '^nginx: worker process'); do ls -l "/proc/\$pid/fd" 2>/dev/null | grep -q " \$base/logs/" && echo "\$pid"; done; }
 		case \$1 in
-		start) running || nginx ;;
+		start)
+			mkdir -p "\$base/run" "\$base/logs" "\$base/spool"
+			running || nginx ;;
 		reload) nginx -t -q && if running; then kill -HUP "\$(master)"; else nginx; fi ;;
 		check) nginx -t -q ;;
 		stop)
-			pid=\$(master) || exit 0
+			if ! pid=\$(master); then
+				pid=\$(orphans)
+				[ -z "\$pid" ] || kill -KILL \$pid
+				exit 0
+			fi
 			workers=\$(pgrep -P "\$pid")
 			kill -TERM "\$pid"
 			kill -CONT "\$pid" \$workers 2>/dev/null # what stands still hears nothing
@@ -123,6 +131,7 @@ web_ctl() { # the control program of one nginx
 			echo "nginx \$pid did not stop within 10 s" >&2
 			exit 1 ;;
 		renew)
+			mkdir -p "\$base/tls"
 			openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 -subj /CN=portal -addext subjectAltName=IP:127.0.0.1 \\
 				-keyout "\$base/tls/site.key.new" -out "\$base/tls/site.pem.new" 2>>"\$base/logs/openssl.log" || exit 1
 			mv "\$base/tls/site.key.new" "\$base/tls/site.key" && mv "\$base/tls/site.pem.new" "\$base/tls/site.pem" || exit 1
@@ -198,6 +207,8 @@ db_ctl() {
 		free-slots) # without a session of its own: there may be none left
 			sessions() { for pid in \$(processes); do case \$(tr '\\0' ' ' <"/proc/\$pid/cmdline") in *"[local]"\$1*) echo "\$pid" ;; esac; done; }
 			answers() { timeout 2 psql -X -q -h "\$base/run" -p $pg_port -U kedge -d portal -c 'SELECT 1' >/dev/null 2>&1; }
+			# Whoever has not said yet what it wants has no name: its process still goes by the server's own command line.
+			for pid in \$(pgrep -P "\$(head -n 1 "\$base/data/postmaster.pid")" -f "/postgres -D "); do kill -TERM "\$pid"; done
 			for pid in \$(sessions " idle"); do kill -TERM "\$pid"; done
 			sleep 0.2
 			for pid in \$(sessions); do # those that began first have had the most time
@@ -207,7 +218,7 @@ db_ctl() {
 			done
 			answers ;;
 		free) rm -f "\$base"/dumps/* "\$base"/logs/*.log.[0-9]*; "\$0" start ;;
-		modes) chmod -R u+rwX,go-rwx "\$base/data" && chmod -R u+rwX "\$base/conf" && "\$0" start ;;
+		modes) chown -R --reference="\$base/run" "\$base/data" "\$base/conf" && chmod -R u+rwX,go-rwx "\$base/data" && chmod -R u+rwX "\$base/conf" && "\$0" start ;;
 		reload) pg pg_ctl -D "\$base/data" -s reload ;;
 		check) pg postgres -D "\$base/data" -C data_directory >/dev/null ;;
 		*) echo "usage: ctl start|stop|reload|check|free-slots|free|modes" >&2; exit 2 ;;
