@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "agent/cli/cli.h"
-#include "agent/database/database.h"
+#include "agent/database/outline.h"
 #include "agent/keeper/byhand.h"
 #include "agent/worker/schema.h"
 #include "agent/worker/work.h"
@@ -107,6 +107,10 @@ static int create(struct cli *c, struct repo *repo)
 			return cli_fail(&err);
 		if (database_archive_based(c->config->state_directory, service, o.now_ms, &err) != ERR_OK)
 			fprintf(stderr, "kedge-agent: it is not watched whether the log of %s is archived: %s\n",
+			    service->name, err.msg);
+		enum err_code rc = outline_keep(c->config->state_directory, service, made[i].snapshot, &err);
+		if (rc != ERR_OK && rc != ERR_UNSUPPORTED)
+			fprintf(stderr, "kedge-agent: what the database of %s is made of was not noted: %s\n",
 			    service->name, err.msg);
 		if (byhand_keep_snapshot(c->config, &made[i], c->arena, &err) != ERR_OK)
 			fprintf(stderr, "kedge-agent: the controller will not hear of this: %s\n", err.msg);

@@ -193,6 +193,7 @@ static void drift_tick(struct watched *w, uint64_t now_ms)
 		return;
 	w->next_drift_ms = now_ms + every_ms;
 	w->drift_told = w->drift_wanted;
+	spec.asked = w->drift_wanted;
 	w->drift_wanted = false;
 	if (jobs_start(k->jobs, &spec, &err) != ERR_OK)
 		log_warn("drift", "service=%s cannot be compared now: %s", w->service->name, err.msg);

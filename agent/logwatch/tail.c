@@ -274,13 +274,20 @@ void tail_free(struct tail *t)
 }
 
 /* Another file stands behind the path: what was current is now the renamed one. */
+/* Nobody gets at it any more, and the room that it takes is free only when we let go of it, too. */
+static bool is_nameless(const struct file *f)
+{
+	struct stat st;
+	return f->fd >= 0 && fstat(f->fd, &st) == 0 && st.st_nlink == 0;
+}
+
 static void rotate(struct tail *t, uint64_t now_ms)
 {
 	if (t->renamed.fd >= 0)
 		finish_line(t, &t->renamed);
 	close_file(&t->renamed);
 	t->renamed = t->current;
-	t->renamed_until_ms = now_ms + TAIL_GRACE_MS;
+	t->renamed_until_ms = now_ms + (is_nameless(&t->renamed) ? TAIL_NAMELESS_MS : TAIL_GRACE_MS);
 	t->current = (struct file){.fd = -1};
 }
 

@@ -2,8 +2,8 @@
  *
  * Rename and create, copy and truncate, delete and create, a new file with the old inode, a path that is not there yet:
  * each is noticed at the next tail_read().  A renamed file is read to its end and for TAIL_GRACE_MS more, because its
- * writer may not have reopened yet. A file is known by device, inode and a hash of its first bytes.  Blocking calls on
- * local files only; one thread. */
+ * writer may not have reopened yet; one that was deleted for TAIL_NAMELESS_MS only. A file is known by device, inode
+ * and a hash of its first bytes.  Blocking calls on local files only; one thread. */
 #ifndef KEDGE_AGENT_LOGWATCH_TAIL_H
 #define KEDGE_AGENT_LOGWATCH_TAIL_H
 
@@ -16,7 +16,8 @@
 enum {
 	TAIL_HEAD_MAX = 256, /* bytes by which a file is known again */
 	TAIL_GRACE_MS = 30000,
-	TAIL_SEARCH_MAX = 4096, /* names of a folder that are looked through for a renamed file */
+	TAIL_NAMELESS_MS = 1000, /* the same of one that was deleted: it takes room as long as we have it open */
+	TAIL_SEARCH_MAX = 4096,  /* names of a folder that are looked through for a renamed file */
 };
 
 /* Where the next unread line begins.  inode 0: nowhere. */

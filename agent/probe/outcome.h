@@ -3,6 +3,7 @@
 #define KEDGE_AGENT_PROBE_OUTCOME_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct probe_metric {
 
 struct probe_outcome {
 	enum probe_state state;
+	bool gone; /* a process does not run */
 	uint64_t took_ms;
 	char text[PROBE_TEXT_MAX];
 	struct probe_metric metrics[PROBE_METRICS_MAX];

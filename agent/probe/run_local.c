@@ -173,8 +173,17 @@ static bool is_named(const struct probe_run *r, const char *pid, const char *wan
 	return strlen(wanted) > 15 && argument_is(r, pid, wanted); /* the kernel cuts at 15 */
 }
 
+/* Room on a disk that a process keeps though the file has no name any more. */
+static double held_deleted(DIR *fds, const char *name)
+{
+	struct stat st;
+	return fstatat(dirfd(fds), name, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0
+		   ? 512.0 * (double)st.st_blocks
+		   : 0;
+}
+
 /* Open descriptors of one process; no more of the budget than there is. */
-static uint32_t count_open(const struct probe_run *r, const char *pid, uint32_t *budget)
+static uint32_t count_open(const struct probe_run *r, const char *pid, uint32_t *budget, double *deleted)
 {
 	char path[PATH_LIMIT];
 	if (!text_format(path, sizeof path, "%s/%s/fd", r->env->proc, pid))
@@ -182,13 +191,15 @@ static uint32_t count_open(const struct probe_run *r, const char *pid, uint32_t 
 	CLEANUP(cleanup_dir) DIR *dir = opendir(path);
 	uint32_t n = 0;
 	struct dirent *e;
-	for (; dir && *budget && (e = readdir(dir)) != NULL; --*budget)
+	for (; dir && *budget && (e = readdir(dir)) != NULL; --*budget) {
 		n += e->d_name[0] != '.';
+		*deleted += held_deleted(dir, e->d_name);
+	}
 	return n;
 }
 
 /* In percent of how many a process may have open; 0: not to be known. */
-static double descriptors(const struct probe_run *r, const char *pid, uint32_t *budget)
+static double descriptors(const struct probe_run *r, const char *pid, uint32_t *budget, double *deleted)
 {
 	static const char title[] = "Max open files";
 	struct buf limits = BUF_INIT;
@@ -200,29 +211,32 @@ static double descriptors(const struct probe_run *r, const char *pid, uint32_t *
 			most = 0;
 	}
 	buf_done(&limits);
-	return most ? 100.0 * (double)count_open(r, pid, budget) / (double)most : 0;
+	return most ? 100.0 * (double)count_open(r, pid, budget, deleted) / (double)most : 0;
 }
 
 /* *ret_descriptors: of the one that has least left. */
-static uint32_t count_named(const struct probe_run *r, const char *wanted, double *ret_descriptors)
+static uint32_t count_named(const struct probe_run *r, const char *wanted, double *ret_descriptors, double *ret_deleted)
 {
 	CLEANUP(cleanup_dir) DIR *dir = opendir(r->env->proc);
 	uint32_t found = 0, budget = DESCRIPTORS_MAX;
 	struct dirent *e;
 	for (size_t i = 0; dir && i < PROCESSES_MAX && (e = readdir(dir)) != NULL; i++)
 		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && is_named(r, e->d_name, wanted)) {
-			double used = descriptors(r, e->d_name, &budget);
+			double deleted = 0, used = descriptors(r, e->d_name, &budget, &deleted);
 			if (used > *ret_descriptors)
 				*ret_descriptors = used;
+			if (deleted > *ret_deleted) /* those of a family have the same files open */
+				*ret_deleted = deleted;
 			found++;
 		}
 	return found;
 }
 
-static void say_descriptors(struct probe_run *r, double percent)
+static void say_descriptors(struct probe_run *r, double percent, double deleted)
 {
 	if (percent > 0)
 		outcome_metric(&r->outcome, "descriptors", percent, "%", 0, 0);
+	outcome_metric(&r->outcome, "deleted", deleted, "B", 0, 0);
 }
 
 static void judge_pid_file(struct probe_run *r)
@@ -242,9 +256,11 @@ static void judge_pid_file(struct probe_run *r)
 		    &r->outcome, PROBE_CRITICAL, "process %s of %s is %s, not %s", pid, p->pid_file, name, p->name);
 	else {
 		uint32_t budget = DESCRIPTORS_MAX;
+		double deleted = 0, used = descriptors(r, pid, &budget, &deleted);
 		outcome_say(&r->outcome, PROBE_OK, "process %s (%s) runs", pid, name);
-		say_descriptors(r, descriptors(r, pid, &budget));
+		say_descriptors(r, used, deleted);
 	}
+	r->outcome.gone = r->outcome.state == PROBE_CRITICAL;
 	buf_done(&text);
 }
 
@@ -254,12 +270,13 @@ enum err_code run_process(struct probe_run *r, struct err *reterr)
 	if (p->pid_file) {
 		judge_pid_file(r);
 	} else if (p->name) {
-		double used = 0;
-		uint32_t least = p->least ? p->least : 1, found = count_named(r, p->name, &used);
+		double used = 0, deleted = 0;
+		uint32_t least = p->least ? p->least : 1, found = count_named(r, p->name, &used, &deleted);
 		outcome_say(&r->outcome, found >= least ? PROBE_OK : PROBE_CRITICAL, "%u of at least %u %s run", found,
 		    least, p->name);
+		r->outcome.gone = found < least;
 		outcome_metric(&r->outcome, "processes", found, "", 0, 0);
-		say_descriptors(r, used);
+		say_descriptors(r, used, deleted);
 	} else {
 		return err_set(reterr, ERR_INVALID, "a process probe names neither pid_file nor name");
 	}

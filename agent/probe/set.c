@@ -117,7 +117,11 @@ static void fill_result(const struct watched *w, struct arena *a, const struct p
 	    .settled = v->settled,
 	    .at_ms = now,
 	    .took_ms = o->took_ms,
-	    .since_ms = since};
+	    .since_ms = since,
+	    .passed_ms = v->state == PROBE_OK ? now
+			 : w->has_result      ? w->result.passed_ms
+					      : 0,
+	    .gone = o->gone && v->state == PROBE_CRITICAL};
 	struct probe_outcome said = *o;
 	if (v->distrusted)
 		outcome_say(&said, PROBE_UNKNOWN, "not counted, this agent itself was too slow: %s", o->text);

@@ -1,10 +1,18 @@
 /* agent/worker/drift.c: what differs from the newest restore point that is not a safety net. */
+#include <assert.h>
+#include <string.h>
+
+#include "agent/database/outline.h"
+#include "agent/io/process.h"
 #include "agent/worker/internal.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/text.h"
 
-enum { PROVEN_MS = 60 * 1000 }; /* a state that is this old, and its service still well, counts as healthy */
+enum {
+	PROVEN_MS = 60 * 1000, /* a state that is this old, and its service still well, counts as healthy */
+	CHECK_MS = 2000,       /* evidence that comes later comes too late */
+};
 
 struct drifting {
 	struct work *w;
@@ -42,8 +50,32 @@ static enum err_code reference_of(
 	return rc;
 }
 
-static void tell_drift(
-    struct work *w, const struct snapshot *reference, const struct drifting *x, const struct diff_result *d)
+static uint64_t grown(const struct snapshot_component *then, const struct diff_component *now)
+{
+	return then && now->size_bytes > then->size_bytes ? now->size_bytes - then->size_bytes : 0;
+}
+
+/* What fails, and whose configuration is another, is asked whether it would take that: the step that a rollback asks,
+ * too. */
+static void ask_check(struct work *w, const struct service_config *service, struct drift_report *body)
+{
+	const char *argv[PROCESS_ARGV_MAX];
+	const struct list *step = &service->steps.check;
+	struct err err = ERR_INIT;
+	bool other = body->changed || body->added || body->removed;
+	if (!other || !(w->spec->suspect || w->spec->asked) || !step->count || step->count >= PROCESS_ARGV_MAX)
+		return;
+	for (size_t i = 0; i < step->count; i++)
+		argv[i] = LIST_AT(*step, const char *, i);
+	argv[step->count] = NULL;
+	struct process_spec spec = {.argv = argv, .timeout_ms = CHECK_MS, .merge_errors = true};
+	enum err_code rc = process_run_long(&spec, w->out->cancel, NULL, NULL, &err);
+	body->checked = rc == ERR_OK || rc == ERR_IO; /* it ran to its end */
+	body->refused = rc != ERR_OK && body->checked ? arena_strdup(w->arena, err.msg) : NULL;
+}
+
+static void tell_drift(struct work *w, const struct service_config *service, const struct snapshot *reference,
+    const struct drifting *x, const struct diff_result *d)
 {
 	const struct snapshot_summary *about = snapshot_about(reference);
 	for (unsigned i = 0; i < COMPONENT_COUNT; i++) {
@@ -55,6 +87,8 @@ static void tell_drift(
 		    .component = i,
 		    .snapshot = about->snapshot,
 		    .changed = c->content + c->metadata,
+		    .metadata = c->metadata,
+		    .grown_bytes = grown(snapshot_summary_component(about, (enum component)i), c),
 		    .added = c->added,
 		    .removed = c->removed,
 		    .newest_change_ms = c->newest_change_ms,
@@ -62,6 +96,8 @@ static void tell_drift(
 		    .paths = {x->paths[i], x->count[i]},
 		    .version_before = c->version_before[0] ? c->version_before : NULL,
 		    .version_now = c->version_now[0] ? c->version_now : NULL};
+		if (i == COMPONENT_CONFIG)
+			ask_check(w, service, &body);
 		struct report r = {.drift = &body};
 		work_tell(w, IMPORTANCE_EVENT, &r);
 	}
@@ -95,6 +131,37 @@ static void note_health(struct work *w, const struct snapshot_summary *s, const 
 		    id_text(ID_SNAPSHOT, s->snapshot), err.msg);
 }
 
+/* A database is not walked: its outline is compared. */
+static void tell_outline(struct work *w, const struct service_config *service, struct id reference)
+{
+	struct outline_difference d;
+	struct err err = ERR_INIT;
+	char shown[PATH_LIMIT];
+	enum err_code rc = outline_differs(w->c->state_directory, service, reference,
+	    w->spec->suspect || w->spec->asked, clock_wall_ms(), w->arena, &d, &err);
+	if (rc != ERR_OK) {
+		if (rc != ERR_UNSUPPORTED && rc != ERR_NOT_FOUND)
+			log_warn("drift", "service=%s its database cannot be compared: %s", service->name, err.msg);
+		return;
+	}
+	for (size_t i = 0; i < d.example_count; i++)
+		d.examples[i] =
+		    arena_strdup(w->arena, snapshot_path_text(strchrnul(d.examples[i], '/') + 1, shown, sizeof shown));
+	struct drift_report body = {.service = service->name,
+	    .component = COMPONENT_DATABASE,
+	    .snapshot = reference,
+	    .changed = d.changed,
+	    .metadata = d.metadata,
+	    .added = d.added,
+	    .removed = d.removed,
+	    .newest_change_ms = d.newest_ms,
+	    .paths = {d.examples, d.example_count}};
+	static_assert(sizeof body.digest >= sizeof d.digest, "room for the digest");
+	memcpy(&body.digest, d.digest, sizeof d.digest);
+	struct report r = {.drift = &body};
+	work_tell(w, IMPORTANCE_EVENT, &r);
+}
+
 static void drift_of(struct work *w, const struct service_config *service)
 {
 	struct snapshot *reference = NULL;
@@ -110,8 +177,9 @@ static void drift_of(struct work *w, const struct service_config *service)
 	if (rc == ERR_OK && found) {
 		rc = snapshot_diff_live(reference, service, &o, on_difference, &x, &d, &err);
 		if (rc == ERR_OK) {
-			tell_drift(w, reference, &x, &d);
+			tell_drift(w, service, reference, &x, &d);
 			note_health(w, snapshot_about(reference), &d);
+			tell_outline(w, service, snapshot_about(reference)->snapshot);
 		}
 		snapshot_close(reference);
 	}

@@ -1,5 +1,5 @@
 /* agent/worker/snapshots.c: restore points taken and read back, by schedule or by order. */
-#include "agent/database/database.h"
+#include "agent/database/outline.h"
 #include "agent/worker/internal.h"
 #include "agent/worker/schema.h"
 #include "shared/base/clock.h"
@@ -18,6 +18,16 @@ static void on_progress(void *ctx, const struct snapshot_progress *p)
 	out.order = w->spec->order->order;
 	out.service = w->spec->order->service;
 	w->out->progress(w->out->ctx, &out);
+}
+
+/* Of the database, to be compared with later: evidence, which no restore point fails for. */
+static void note_outline(struct work *w, const struct service_config *service, struct id snapshot)
+{
+	struct err why = ERR_INIT;
+	enum err_code rc = outline_keep(w->c->state_directory, service, snapshot, &why);
+	if (rc != ERR_OK && rc != ERR_UNSUPPORTED)
+		log_warn(
+		    "database", "service=%s what its database is made of was not noted: %s", service->name, why.msg);
 }
 
 static enum err_code take(
@@ -44,6 +54,8 @@ static enum err_code take(
 	enum err_code rc = database_snapshot(w->repo, service, &o, folder, w->arena, ret, reterr);
 	if (rc == ERR_OK && database_archive_based(w->c->state_directory, service, o.now_ms, &why) != ERR_OK)
 		log_warn("database", "service=%s it is not watched whether its log is archived: %s", name, why.msg);
+	if (rc == ERR_OK)
+		note_outline(w, service, ret->snapshot);
 	return rc;
 }
 

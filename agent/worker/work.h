@@ -30,6 +30,7 @@ struct work_spec {
 	const char *service;       /* WORK_SNAPSHOT, WORK_VERIFY, WORK_DRILL, WORK_DRIFT (NULL: every service) */
 	uint32_t reason;           /* WORK_SNAPSHOT: enum snapshot_reason */
 	bool suspect;              /* WORK_SNAPSHOT, WORK_DRIFT: the service is not well */
+	bool asked;                /* WORK_DRIFT: a probe that changed, or a job that ended, made us look */
 };
 
 struct work_out { /* borrowed */

@@ -9,14 +9,22 @@
 #include "shared/base/text.h"
 
 /* A change is seen up to this long after it worked: drift is looked for in rounds, probes have fall counts. */
-enum { SETTLE_MS = 30 * 1000 };
+enum {
+	SETTLE_MS = 30 * 1000,
+	OUTLIVED_MS = 3000, /* a change that breaks at once breaks within this: the next run of a probe, a reload */
+};
 
 static const double changed_just_before = 6.0, changed_long_before = 0.15, changed_after = 0.05;
 static const double named_in_log = 3.0;
 static const double between_points = 0.7; /* its time is known less well than that of a drift */
 static const double routine = 0.3;        /* data that only grew */
 static const double proven = 0.03;        /* a change of ours that ended with health proven */
-static const double spoken_of = 4.0;      /* new lines speak of a component that nobody can compare */
+static const double not_looked_at = 0.1;
+static const double refused = 1.5;                                        /* by the service's own check */
+static const double outlived = 0.3, would_start = 0.2, might_start = 0.5; /* course() */
+static const double of_database = 0.7;  /* what a database is made of: dearer to bring back than what runs on it */
+static const double another_mode = 3.0; /* files of a database of another owner or mode, and an action against that */
+static const double spoken_of = 4.0;    /* new lines speak of a component that nobody can compare */
 
 /* How well does a change at this time explain a fault that began at fault_ms? */
 static double timing(uint64_t changed_ms, uint64_t fault_ms)
@@ -76,10 +84,56 @@ static const char *drift_text(struct inquiry *q, const struct drift *d)
 	    d->paths.count ? LIST_AT(d->paths, const char *, 0) : "");
 }
 
-/* Data grows by being used. */
+/* Data grows by being used; the folders that it grows in have another time then. */
 static bool is_routine(const struct drift *d)
 {
-	return d->component >= COMPONENT_DATA && !d->changed && !d->removed;
+	return d->component >= COMPONENT_DATA && !d->removed &&
+	       (!d->changed || (d->added && d->changed <= d->metadata));
+}
+
+/* How well does it fit to how it went?  What fails now passed for a while with the change in place; a process is gone
+ * that would take its configuration as it is, and no line says that it could not. */
+static double course(const struct inquiry *q, const struct place *p, const struct drift *d)
+{
+	double weight = 1;
+	bool fresh = d->seen_ms >= q->incident.fault_ms;
+	if (d->refused && fresh)
+		return refused;
+	if (p->passed_ms && d->newest_change_ms && d->newest_change_ms + OUTLIVED_MS <= p->passed_ms) {
+		weight *= outlived;
+		/* What speaks for or against it is on its way. */
+		if (!fresh && turn_now_ms(q->t) < q->incident.fault_ms + DIAGNOSIS_SETTLE_MS)
+			weight *= not_looked_at;
+	}
+	if (p->gone && p->quiet && d->component != COMPONENT_DATABASE)
+		weight *= (d->checked && fresh) || d->component == COMPONENT_DATA ? would_start : might_start;
+	return weight;
+}
+
+/* Of a database's files only owners or modes are others, and the host declares what is good for that. */
+static enum err_code suspect_modes(
+    struct inquiry *q, const struct place *p, const struct drift *d, bool *ret_done, struct err *reterr)
+{
+	struct placement here;
+	bool found;
+	*ret_done = false;
+	if (d->component != COMPONENT_DATABASE || d->added || d->removed || d->metadata < d->changed)
+		return ERR_OK;
+	enum err_code rc = fleet_placement_get(q->t, p->service, p->host, &here, &found, reterr);
+	const struct declared_action *a = rc == ERR_OK && found ? inquiry_action_for(&here, REMEDY_PERMISSIONS) : NULL;
+	if (!a)
+		return rc;
+	*ret_done = true;
+	inquiry_suspect(q, EVIDENCE_DRIFT,
+	    &(struct suspect){.service = p->service,
+		.host = p->host,
+		.changed_ms = d->newest_change_ms,
+		.run = a->name,
+		.text = arena_printf(turn_arena(q->t),
+		    "files of the database of %s on %s have another owner or mode, such as %s; its action %s is good for that",
+		    p->service, p->host, d->paths.count ? LIST_AT(d->paths, const char *, 0) : "some", a->name)},
+	    p->factor * another_mode * timing(d->newest_change_ms, q->incident.fault_ms) / changed_just_before);
+	return rc;
 }
 
 static enum err_code suspect_drifts(struct inquiry *q, const struct place *p, struct err *reterr)
@@ -88,8 +142,12 @@ static enum err_code suspect_drifts(struct inquiry *q, const struct place *p, st
 	enum err_code rc = fleet_drifts(q->t, p->service, p->host, &drifts, reterr);
 	for (size_t i = 0; rc == ERR_OK && i < drifts.count; i++) {
 		const struct drift *d = &LIST_AT(drifts, struct drift, i);
+		bool done;
+		if ((rc = suspect_modes(q, p, d, &done, reterr)) != ERR_OK || done)
+			continue;
 		double score = p->factor * log_weight(q, d, p->patterns) *
-			       timing(d->newest_change_ms, q->incident.fault_ms) * (is_routine(d) ? routine : 1);
+			       timing(d->newest_change_ms, q->incident.fault_ms) * (is_routine(d) ? routine : 1) *
+			       (d->component == COMPONENT_DATABASE ? of_database : 1) * course(q, p, d);
 		inquiry_suspect(q, EVIDENCE_DRIFT,
 		    &(struct suspect){.service = d->service,
 			.host = d->host,
@@ -221,13 +279,18 @@ enum err_code changed_at(struct inquiry *q, const struct place *p, struct err *r
 
 /* ---- by Kedge itself ---- */
 
-/* It ended with health proven, before this fault began. */
-static bool is_proven(const struct inquiry *q, const struct change *c)
+/* It ended with health proven, before this fault began; or it was made for an incident that was over before. */
+static enum err_code is_proven(struct inquiry *q, const struct change *c, bool *ret, struct err *reterr)
 {
-	return c->state == CHANGE_COMPLETED && c->ended_ms && c->ended_ms < q->incident.fault_ms;
+	struct incident i;
+	bool found = false;
+	enum err_code rc = id_is_zero(c->incident) ? ERR_OK : incident_get(q->t, c->incident, &i, &found, reterr);
+	*ret = (c->state == CHANGE_COMPLETED && c->ended_ms && c->ended_ms < q->incident.fault_ms) ||
+	       (rc == ERR_OK && found && i.resolved_ms && i.resolved_ms <= q->incident.fault_ms);
+	return rc;
 }
 
-static void suspect_change(struct inquiry *q, const struct change *c, double factor)
+static void suspect_change(struct inquiry *q, const struct change *c, double factor, bool is_good)
 {
 	struct arena *a = turn_arena(q->t);
 	bool own = text_equal(c->service, q->incident.service);
@@ -246,7 +309,7 @@ static void suspect_change(struct inquiry *q, const struct change *c, double fac
 				.has_component = true,
 				.changed_ms = c->began_ms,
 				.text = text},
-			    factor * between_points * (is_proven(q, c) ? proven : 1) *
+			    factor * between_points * (is_good ? proven : 1) *
 				timing(c->began_ms, q->incident.fault_ms));
 		}
 	}
@@ -263,8 +326,12 @@ enum err_code changed_by_plan(struct inquiry *q, const char *service, double fac
 		bool near = c.began_ms && c.began_ms <= fault_ms && c.began_ms + DIAGNOSIS_WINDOW_MS >= fault_ms;
 		bool rollback = c.plan && c.plan->kind != ORDER_ACTION;   /* an action leaves nothing changed behind */
 		bool answer = id_equal(c.incident, q->incident.incident); /* made because of it, not before it */
-		if (near && !answer && rollback && text_equal(c.service, service))
-			suspect_change(q, &c, factor);
+		bool is_good;
+		if (!near || answer || !rollback || !text_equal(c.service, service))
+			continue;
+		if ((rc = is_proven(q, &c, &is_good, reterr)) != ERR_OK)
+			break;
+		suspect_change(q, &c, factor, is_good);
 	}
 	return rc;
 }

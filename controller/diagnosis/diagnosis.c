@@ -189,8 +189,10 @@ static enum err_code examine_service(struct inquiry *q, const struct ranked_serv
 		const char *host = LIST_AT(places, struct placement, i).host;
 		if (own && !inquiry_is_failing(q, host))
 			continue;
-		struct place place = {s->name, host, &patterns, s->factor};
-		rc = changed_at(q, &place, reterr);
+		struct place place = {.service = s->name, .host = host, .patterns = &patterns, .factor = s->factor};
+		rc = signs_course(q, &place, reterr);
+		if (rc == ERR_OK)
+			rc = changed_at(q, &place, reterr);
 		if (rc == ERR_OK)
 			rc = signs_at(q, &place, own, reterr);
 		if (rc == ERR_OK)

@@ -41,6 +41,10 @@ struct place {
 	const char *service, *host;
 	const struct list *patterns; /* new ones of the service */
 	double factor;               /* how much the service as a whole explains */
+	uint64_t passed_ms; /* all that fails there now was good once more then, by the controller's clock; 0: not
+			     * known */
+	bool gone;          /* a process of it does not run */
+	bool quiet;         /* and its log does not say that it could not */
 };
 
 /* The heaviest are kept, in order.  text NULL (out of memory) is nothing. */
@@ -51,6 +55,9 @@ void inquiry_suspect(struct inquiry *q, enum evidence_kind kind, const struct su
 
 /* "probe page is critical: timed out", or NULL: it is well. */
 const char *probe_evidence(struct turn *t, const struct probe_result *r);
+
+/* The first action that the place declares against this (enum remedy), or NULL. */
+const struct declared_action *inquiry_action_for(const struct placement *here, uint32_t remedy);
 
 /* Of the incident's own service: is the host among those that fail? */
 bool inquiry_is_failing(const struct inquiry *q, const char *host);
@@ -68,6 +75,8 @@ ERR_CHECK enum err_code changed_by_plan(struct inquiry *q, const char *service, 
 /* What probes and lines of a place say is known, and the place declares an action that is good for it, or has a
  * database that is to be brought back: suspects.  own: of the failing service. */
 ERR_CHECK enum err_code signs_at(struct inquiry *q, const struct place *p, bool own, struct err *reterr);
+/* Fills passed_ms, gone and quiet. */
+ERR_CHECK enum err_code signs_course(struct inquiry *q, struct place *p, struct err *reterr);
 /* Before which nothing is news for an incident: its window, and the end of the incident before it. */
 ERR_CHECK enum err_code signs_since(struct turn *t, const struct incident *i, uint64_t *ret, struct err *reterr);
 

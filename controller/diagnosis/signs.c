@@ -13,10 +13,13 @@
 enum {
 	SIGNS_TEXT_MAX = 16 * 1024, /* of one place's probes and lines */
 	SIGNS_HITS_MAX = 8,
+	SIGNS_GROWN_BYTES = 1 << 20, /* less fills nothing */
 	SIGNS_LOOK_BACK_MS =
-	    30 * 1000,            /* lines come before probes fall: the longest of a usual fall count and interval */
-	SIGNS_EVIDENCE_MS = 1500, /* lines that say why come this soon after a probe has failed */
-	SIGNS_INCIDENTS_MAX = 4,  /* newest incidents of a service that are looked at */
+	    30 * 1000, /* lines come before probes fall: the longest of a usual fall count and interval */
+	SIGNS_COMPARED_MS = 10 * 1000, /* a comparison takes this long at most, where it says anything soon */
+	SIGNS_EVIDENCE_MS = 1500,      /* lines that say why come this soon after a probe has failed */
+	SIGNS_LATE_MS = 1000,          /* a run takes time, clocks are read apart */
+	SIGNS_INCIDENTS_MAX = 4,       /* newest incidents of a service that are looked at */
 };
 
 static const double of_remedy[REMEDY_COUNT] = {
@@ -27,6 +30,7 @@ static const double of_remedy[REMEDY_COUNT] = {
     [REMEDY_CERTIFICATE] = 5.0,
     [REMEDY_PERMISSIONS] = 5.0,
 };
+static const double of_growth = 12.0; /* room is short and it took much of it just now */
 static const double of_damage = 4.0;  /* a database that is said to be damaged */
 static const double of_silence = 0.9; /* it is down, nothing changed, and nothing is known: as if from new */
 static const double answered = 0.3; /* … a service that answers, if with an error: what it holds is rather to blame */
@@ -59,6 +63,17 @@ static enum err_code add_probes(
 	return rc;
 }
 
+/* What the service's own check has against its configuration. */
+static enum err_code add_refusal(struct inquiry *q, const struct place *p, struct buf *text, struct err *reterr)
+{
+	struct drift d = {.service = p->service, .host = p->host, .component = COMPONENT_CONFIG};
+	bool found;
+	enum err_code rc = turn_get(q->t, &drift_table, &d, &d, &found, reterr);
+	if (rc == ERR_OK && found && d.refused && d.seen_ms >= q->incident.fault_ms)
+		add_line(text, d.refused);
+	return rc;
+}
+
 static void add_patterns(const struct place *p, struct buf *text)
 {
 	for (size_t i = 0; i < p->patterns->count; i++) {
@@ -70,7 +85,7 @@ static void add_patterns(const struct place *p, struct buf *text)
 
 /* ---- what it declares ---- */
 
-static const struct declared_action *action_for(const struct placement *here, uint32_t remedy)
+const struct declared_action *inquiry_action_for(const struct placement *here, uint32_t remedy)
 {
 	for (size_t i = 0; i < here->actions.count; i++) {
 		const struct declared_action *a = &LIST_AT(here->actions, struct declared_action, i);
@@ -89,6 +104,20 @@ static bool has_component(const struct list *components, uint32_t which)
 	return false;
 }
 
+/* What a database is made of takes longer to ask; who cannot be asked is not waited for. */
+static enum err_code is_outlined(struct inquiry *q, const struct placement *here, bool *ret, struct err *reterr)
+{
+	struct drift d = {.service = here->service, .host = here->host, .component = COMPONENT_DATABASE};
+	bool found;
+	if (!has_component(&here->components, COMPONENT_DATABASE) ||
+	    turn_now_ms(q->t) >= q->incident.fault_ms + DIAGNOSIS_SETTLE_MS)
+		return ERR_OK;
+	enum err_code rc = turn_get(q->t, &drift_table, &d, &d, &found, reterr);
+	if (rc == ERR_OK && found)
+		*ret = d.seen_ms >= q->incident.fault_ms;
+	return rc;
+}
+
 /* Has the host compared its configuration and code since it failed? */
 static enum err_code is_compared(struct inquiry *q, const struct placement *here, bool *ret, struct err *reterr)
 {
@@ -103,9 +132,14 @@ static enum err_code is_compared(struct inquiry *q, const struct placement *here
 		rc = turn_get(q->t, &drift_table, &d, &d, &found, reterr);
 		*ret = rc == ERR_OK && found && d.seen_ms >= q->incident.fault_ms;
 	}
+	if (rc == ERR_OK && *ret && (rc = is_outlined(q, here, ret, reterr)) != ERR_OK)
+		return rc;
 	if (text_equal(here->service, q->incident.service) &&
 	    turn_now_ms(q->t) < q->incident.fault_ms + SIGNS_EVIDENCE_MS)
 		*ret = false;
+	/* Who is asked and does not say is not waited for without end. */
+	if (rc == ERR_OK && !*ret && turn_now_ms(q->t) >= q->incident.fault_ms + SIGNS_COMPARED_MS)
+		*ret = true;
 	/* Who does not fail is not asked to look: a change there would have been told by now. */
 	if (rc == ERR_OK && !*ret && !text_equal(here->service, q->incident.service))
 		*ret = turn_now_ms(q->t) >= q->incident.fault_ms + DIAGNOSIS_SETTLE_MS;
@@ -119,12 +153,14 @@ struct cure {
 	double factor;
 	double doubt;       /* of what may be said of a service that it leans on: 1 when those are seen to be well */
 	bool asker_changed; /* what is said was said by a service that leans on it, and that one changed just before */
+	bool *helped;       /* something was found that can be done */
 };
 
 /* e NULL: nothing is known of it but that it fails. */
 static void suspect_action(struct inquiry *q, const struct cure *c, const struct declared_action *a,
     const struct knowledge_entry *e, double score, const char *why)
 {
+	*c->helped = true;
 	inquiry_suspect(q, e ? EVIDENCE_KNOWLEDGE : EVIDENCE_PROBE,
 	    &(struct suspect){.service = c->here->service,
 		.host = c->here->host,
@@ -186,10 +222,66 @@ static enum err_code hand_on(
 			*ret_any = true;
 			if ((rc = is_compared(q, there, &compared, reterr)) != ERR_OK)
 				break;
-			struct cure theirs = {there, compared ? 1 : not_compared, 1, has_changed(q, c->here)};
+			struct cure theirs = {
+			    there, compared ? 1 : not_compared, 1, has_changed(q, c->here), c->helped};
 			rc = take_hit(q, &theirs, hit, reterr);
 		}
 	}
+	return rc;
+}
+
+/* Room is short: who took it?  A component that has grown by much since its restore point gives it back. */
+static enum err_code suspect_growth(
+    struct inquiry *q, const struct cure *c, const struct knowledge_entry *e, double confidence, struct err *reterr)
+{
+	struct list drifts;
+	enum err_code rc = fleet_drifts(q->t, c->here->service, c->here->host, &drifts, reterr);
+	for (size_t i = 0; rc == ERR_OK && i < drifts.count; i++) {
+		const struct drift *d = &LIST_AT(drifts, struct drift, i);
+		char size[TEXT_TIME_MAX];
+		if (d->grown_bytes < SIGNS_GROWN_BYTES || !has_component(&c->here->components, d->component))
+			continue;
+		*c->helped = true;
+		inquiry_suspect(q, EVIDENCE_DRIFT,
+		    &(struct suspect){.service = c->here->service,
+			.host = c->here->host,
+			.component = d->component,
+			.has_component = true,
+			.changed_ms = d->newest_change_ms,
+			.runbook = e->runbook,
+			.text = arena_printf(turn_arena(q->t),
+			    "%s of %s on %s has grown by %s, and there is no room left: %s",
+			    enum_name(&component_enum, d->component), c->here->service, c->here->host,
+			    text_size_human(d->grown_bytes, size),
+			    d->paths.count ? LIST_AT(d->paths, const char *, 0) : "")},
+		    c->factor * of_growth * confidence);
+	}
+	return rc;
+}
+
+/* Room is short, and a process keeps that of files which have no name any more: it lets go of it when it ends. */
+static enum err_code suspect_holder(
+    struct inquiry *q, const struct cure *c, const struct knowledge_entry *e, double confidence, struct err *reterr)
+{
+	struct service_health h;
+	bool found;
+	double held = 0;
+	char size[TEXT_TIME_MAX];
+	const struct declared_action *a = inquiry_action_for(c->here, REMEDY_RESTART);
+	enum err_code rc = health_get(q->t, c->here->service, c->here->host, &h, &found, reterr);
+	for (size_t i = 0; rc == ERR_OK && found && i < h.results.count; i++) {
+		const struct probe_result *r = &LIST_AT(h.results, struct probe_result, i);
+		for (size_t k = 0; k < r->metrics.count; k++) {
+			const struct metric *m = &LIST_AT(r->metrics, struct metric, k);
+			if (text_equal(m->name, "deleted") && m->value > held)
+				held = m->value;
+		}
+	}
+	if (rc == ERR_OK && a && held >= SIGNS_GROWN_BYTES)
+		suspect_action(q, c, a, e, of_growth * confidence,
+		    arena_printf(turn_arena(q->t),
+			"its process keeps %s of files that were deleted, and there is no room left",
+			text_size_human((uint64_t)held, size)));
 	return rc;
 }
 
@@ -214,7 +306,12 @@ static enum err_code take_hit(
 		remedies = (struct list){(void *)anew, 1};
 	for (size_t i = 0; i < remedies.count; i++) {
 		uint32_t remedy = LIST_AT(remedies, uint32_t, i);
-		const struct declared_action *a = action_for(c->here, remedy);
+		enum err_code rc = remedy == REMEDY_SPACE ? suspect_growth(q, c, e, hit->confidence, reterr) : ERR_OK;
+		if (rc == ERR_OK && remedy == REMEDY_SPACE)
+			rc = suspect_holder(q, c, e, hit->confidence, reterr);
+		if (rc != ERR_OK)
+			return rc;
+		const struct declared_action *a = inquiry_action_for(c->here, remedy);
 		if (a)
 			suspect_action(q, c, a, e,
 			    doubt * of_remedy[remedy] * hit->confidence *
@@ -225,6 +322,7 @@ static enum err_code take_hit(
 		return ERR_OK;
 	if (!has_component(&c->here->components, COMPONENT_DATABASE))
 		return ERR_OK;
+	*c->helped = true;
 	suspect_damage(q, c->here, e,
 	    c->factor * of_damage * hit->confidence * (c->asker_changed || has_changed(q, c->here) ? changed_first : 1),
 	    why);
@@ -234,9 +332,13 @@ static enum err_code take_hit(
 /* A word by which servers say that they understood and refuse; who hangs or is not there says none. */
 static bool is_answer(const char *text)
 {
+	static const char *const surely[] = {"failed: FATAL:", "ERROR:  "};
 	static const char *const words[] = {"ERROR:", "FATAL:", "PANIC:", "ERROR ", "-ERR ", "denied"};
 	static const char *const nobody[] = {
 	    "could not connect", "refused", "No such file", "timed out", "unreachable"};
+	for (size_t i = 0; i < sizeof surely / sizeof surely[0]; i++)
+		if (strstr(text, surely[i]))
+			return true;
 	for (size_t i = 0; i < sizeof nobody / sizeof nobody[0]; i++)
 		if (strstr(text, nobody[i]))
 			return false;
@@ -246,11 +348,11 @@ static bool is_answer(const char *text)
 	return false;
 }
 
-/* It fails, and nothing that is known was said. */
+/* It fails, and nothing was said that leads to something to do: begun anew, or what it holds brought back. */
 static void take_silence(struct inquiry *q, const struct cure *c, const char *text)
 {
 	static const char nothing[] = "it fails, and nothing of it was seen to change";
-	const struct declared_action *a = action_for(c->here, REMEDY_RESTART);
+	const struct declared_action *a = inquiry_action_for(c->here, REMEDY_RESTART);
 	bool answers = is_answer(text), holds = has_component(&c->here->components, COMPONENT_DATABASE);
 	if (answers && holds && !has_changed(q, c->here))
 		suspect_damage(q, c->here, NULL, c->factor * of_silence,
@@ -264,24 +366,81 @@ enum err_code signs_at(struct inquiry *q, const struct place *p, bool own, struc
 	struct knowledge_hit hits[SIGNS_HITS_MAX];
 	struct buf text = BUF_INIT;
 	struct placement here;
-	bool found, down = false, compared = false;
+	bool found, down = false, compared = false, helped = false;
 	enum err_code rc = fleet_placement_get(q->t, p->service, p->host, &here, &found, reterr);
 	if (rc != ERR_OK || !found || (rc = is_compared(q, &here, &compared, reterr)) != ERR_OK)
 		return rc;
 	struct cure c = {&here,
 	    p->factor * (compared ? 1 : not_compared) * (own && q->dependency_unwell ? explained : 1),
-	    own && !q->dependencies_well ? explained : 1, false};
+	    own && !q->dependencies_well ? explained : 1, false, &helped};
 	rc = add_probes(q, p, &text, &down, reterr);
 	const char *told = arena_strdup(turn_arena(q->t), buf_str(&text)); /* by its probes alone */
 	add_patterns(p, &text);
+	if (rc == ERR_OK && down)
+		rc = add_refusal(q, p, &text, reterr);
 	size_t n = rc == ERR_OK && text.size && !text.failed
 		       ? knowledge_recognise(&q->entries, buf_str(&text), hits, SIGNS_HITS_MAX)
 		       : 0;
 	for (size_t i = 0; rc == ERR_OK && i < n; i++)
 		rc = take_hit(q, &c, &hits[i], reterr);
-	if (rc == ERR_OK && down && !n)
+	if (rc == ERR_OK && down && !helped)
 		take_silence(q, &c, told ? told : "");
 	buf_done(&text);
+	return rc;
+}
+
+/* ---- how it went ---- */
+
+static void note_failing(
+    const struct host *h, const struct probe_result *r, uint64_t *passed_ms, size_t *count, bool *gone)
+{
+	if (r->settled != PROBE_CRITICAL && r->settled != PROBE_WARNING)
+		return;
+	uint64_t passed = r->passed_ms ? fleet_time(h, r->passed_ms) : 0;
+	if (!*count || passed < *passed_ms)
+		*passed_ms = passed;
+	++*count;
+	*gone |= r->gone;
+}
+
+static enum err_code failing_at(
+    struct turn *t, const char *service, const char *host, uint64_t *ret_passed_ms, bool *ret_gone, struct err *reterr)
+{
+	struct service_health health;
+	struct host h;
+	bool found;
+	size_t count = 0;
+	uint64_t passed_ms = 0;
+	*ret_gone = false;
+	enum err_code rc = fleet_host_get(t, host, &h, &found, reterr);
+	if (rc == ERR_OK && found)
+		rc = health_get(t, service, host, &health, &found, reterr);
+	for (size_t i = 0; rc == ERR_OK && found && i < health.results.count; i++)
+		note_failing(&h, &LIST_AT(health.results, struct probe_result, i), &passed_ms, &count, ret_gone);
+	*ret_passed_ms = passed_ms;
+	return rc;
+}
+
+/* Does one of its new lines say more than that it is not there? */
+static bool says_why(struct inquiry *q, const struct place *p)
+{
+	struct knowledge_hit hits[SIGNS_HITS_MAX];
+	for (size_t i = 0; i < p->patterns->count; i++) {
+		const struct error_pattern *e = &LIST_AT(*p->patterns, struct error_pattern, i);
+		if (e->severity < LOG_SEVERITY_ERROR || !text_equal(e->last_host, p->host))
+			continue;
+		const char *line = e->sample ? e->sample : e->template_text;
+		size_t n = knowledge_recognise(&q->entries, line, hits, SIGNS_HITS_MAX);
+		if (!n || hits[0].entry->class != CLASS_UNAVAILABLE)
+			return true;
+	}
+	return false;
+}
+
+enum err_code signs_course(struct inquiry *q, struct place *p, struct err *reterr)
+{
+	enum err_code rc = failing_at(q->t, p->service, p->host, &p->passed_ms, &p->gone, reterr);
+	p->quiet = rc == ERR_OK && !says_why(q, p);
 	return rc;
 }
 
@@ -308,6 +467,16 @@ enum err_code signs_since(struct turn *t, const struct incident *i, uint64_t *re
 		rc = last_end(t, i->service, i->fault_ms, &since, reterr);
 	for (size_t k = 0; rc == ERR_OK && k < leans_on.count; k++)
 		rc = last_end(t, LIST_AT(leans_on, const char *, k), i->fault_ms, &since, reterr);
+	/* When what fails now was good for the last time, what had been said before was not about this. */
+	uint64_t passed_ms = UINT64_MAX, passed;
+	bool gone;
+	for (size_t k = 0; rc == ERR_OK && k < i->failing.count; k++)
+		if ((rc = failing_at(t, i->service, LIST_AT(i->failing, const char *, k), &passed, &gone, reterr)) ==
+			ERR_OK &&
+		    passed < passed_ms)
+			passed_ms = passed;
+	if (passed_ms != UINT64_MAX && passed_ms > since + SIGNS_LATE_MS)
+		since = passed_ms - SIGNS_LATE_MS;
 	if (rc == ERR_OK)
 		*ret = since;
 	return rc;

@@ -107,10 +107,14 @@ struct drift {
 	uint32_t component;               /* KEY; enum component */
 	struct id snapshot;               /* compared with */
 	uint64_t changed, added, removed; /* all 0: no drift */
+	uint64_t grown_bytes;             /* by which it is larger than it was */
+	uint64_t metadata;                /* those of changed of which only owner, mode or time is another */
 	uint64_t newest_change_ms;        /* controller's clock; 0: unknown */
 	struct digest digest;             /* of what was there then; zero: not told */
 	uint64_t seen_ms;
 	struct list paths;
+	bool checked;        /* configuration: the service's own check was run on it */
+	const char *refused; /* and what that had against it; NULL: nothing */
 	const char *version_before, *version_now;
 };
 

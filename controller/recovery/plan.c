@@ -94,7 +94,7 @@ static enum err_code differs_in(struct turn *t, const char *service, const char 
 	struct drift d = {.service = service, .host = host, .component = component};
 	struct system_snapshot reference;
 	bool compared, found = false;
-	*ret = component == COMPONENT_DATABASE; /* it lives: nobody compares it, and it never stays as it was */
+	*ret = component == COMPONENT_DATABASE; /* it lives, and is compared in part only: it never stays as it was */
 	if (*ret)
 		return ERR_OK;
 	enum err_code rc = turn_get(t, &drift_table, &d, &d, &compared, reterr);

@@ -25,6 +25,8 @@ static const struct field probe_result_fields[] = {
     F_TIME(struct probe_result, at_ms, FIELD_WIDE, "when this run ended, by the host's clock"),
     F_DURATION(struct probe_result, took_ms, 0, FIELD_COLUMN, "how long it took"),
     F_TIME(struct probe_result, since_ms, FIELD_WIDE, "when settled last changed"),
+    F_TIME(struct probe_result, passed_ms, FIELD_WIDE, "when a run of it was last good"),
+    F_BOOL(struct probe_result, gone, FIELD_WIDE, "what fails is that a process does not run"),
     F_STRING(struct probe_result, text, REPORT_TEXT_MAX, FIELD_COLUMN | FIELD_PHI, "what the probe said, redacted"),
     F_LIST(struct probe_result, metrics, &metric_type, REPORT_METRICS_MAX, 0, "its performance data"),
 };
@@ -102,12 +104,17 @@ static const struct field drift_report_fields[] = {
     F_ID(struct drift_report, snapshot, SNAPSHOT, FIELD_COLUMN, "the restore point that it was compared with"),
     F_U64(struct drift_report, changed, 0, FIELD_COLUMN,
 	"entries that differ; changed, added and removed all 0: no drift any more"),
+    F_U64(struct drift_report, metadata, 0, FIELD_WIDE, "those of changed that differ in owner, mode or time only"),
+    F_U64(struct drift_report, grown_bytes, 0, FIELD_WIDE, "by which it is larger now"),
     F_U64(struct drift_report, added, 0, FIELD_COLUMN, "entries that are new"),
     F_U64(struct drift_report, removed, 0, FIELD_COLUMN, "entries that are gone"),
     F_TIME(struct drift_report, newest_change_ms, FIELD_COLUMN, "newest inode change among them, by the host's clock"),
     F_DIGEST(struct drift_report, digest, FIELD_WIDE, "digest of what is there now"),
     F_STRINGS(
 	struct drift_report, paths, REPORT_PATHS_MAX, FIELD_WIDE | FIELD_PHI, "examples, relative to the component"),
+    F_BOOL(struct drift_report, checked, FIELD_WIDE, "the service's own check (steps) was run on what is there now"),
+    F_STRING(
+	struct drift_report, refused, TEXT_LINE_MAX, FIELD_WIDE | FIELD_PHI, "what the check has against it, redacted"),
     F_STRING(struct drift_report, version_before, VERSION_MAX_BYTES, FIELD_WIDE,
 	"git commit or release of the restore point"),
     F_STRING(struct drift_report, version_now, VERSION_MAX_BYTES, FIELD_WIDE, "git commit or release now"),

@@ -33,8 +33,10 @@ struct probe_result {
 	uint32_t settled; /* after rise and fall counts: what health is computed from */
 	uint64_t at_ms;   /* host's wall clock */
 	uint64_t took_ms;
-	uint64_t since_ms; /* when `settled` last changed */
-	const char *text;  /* redacted */
+	uint64_t since_ms;  /* when `settled` last changed */
+	uint64_t passed_ms; /* when a run of it was last good, since the agent began; 0: none was */
+	bool gone;          /* what fails is that a process does not run */
+	const char *text;   /* redacted */
 	struct list metrics;
 };
 /* All probes of one service whose state is fresh; sent at once on a change and at least every heartbeat. */
@@ -82,9 +84,13 @@ struct drift_report {
 	uint32_t component;
 	struct id snapshot; /* compared with */
 	uint64_t changed, added, removed;
+	uint64_t metadata;                        /* those of changed that have another owner, mode or time only */
+	uint64_t grown_bytes;                     /* by which it is larger than the restore point */
 	uint64_t newest_change_ms;                /* newest ctime among them, host's clock; 0: unknown */
 	struct digest digest;                     /* of what is there now */
 	struct list paths;                        /* up to REPORT_PATHS_MAX, relative to the component */
+	bool checked;                             /* configuration: the service's own check was run on it */
+	const char *refused;                      /* and what that had against it; redacted; NULL: nothing */
 	const char *version_before, *version_now; /* git commit or release, when the component has one */
 };
 

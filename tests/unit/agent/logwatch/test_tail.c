@@ -129,6 +129,24 @@ static void renamed_and_created(void **state)
 	assert_string_equal(lines(), "");
 }
 
+/* A deleted file takes room as long as anybody has it open: it is let go of soon, read to its end. */
+static void a_deleted_file_is_let_go(void **state)
+{
+	(void)state;
+	append("a\n");
+	begin(NULL, 0, true);
+	assert_string_equal(lines(), "a|");
+	int writer = open(w.path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_true(writer >= 0 && unlink(w.path) == 0);
+	assert_int_equal(write(writer, "b\n", 2), 2);
+	assert_string_equal(lines(), "b|");
+	w.now += TAIL_NAMELESS_MS;
+	(void)lines();
+	assert_int_equal(write(writer, "c\n", 2), 2);
+	assert_string_equal(lines(), ""); /* nobody has it open but its writer */
+	close(writer);
+}
+
 static void an_unfinished_line_of_a_renamed_file_is_told_at_last(void **state)
 {
 	(void)state;
@@ -280,9 +298,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {T(lines_come_whole), T(a_file_that_comes_later_is_read_from_its_start),
-	    T(renamed_and_created), T(an_unfinished_line_of_a_renamed_file_is_told_at_last), T(copied_and_truncated),
-	    T(deleted_and_created), T(long_lines_are_cut_not_split), T(going_on_where_it_was),
-	    T(renamed_while_nobody_looked), T(another_file_with_the_same_inode_is_new), T(a_long_absence_is_bounded),
+	    T(renamed_and_created), T(a_deleted_file_is_let_go),
+	    T(an_unfinished_line_of_a_renamed_file_is_told_at_last), T(copied_and_truncated), T(deleted_and_created),
+	    T(long_lines_are_cut_not_split), T(going_on_where_it_was), T(renamed_while_nobody_looked),
+	    T(another_file_with_the_same_inode_is_new), T(a_long_absence_is_bounded),
 	    T(folders_and_fifos_are_not_followed)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

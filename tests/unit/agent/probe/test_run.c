@@ -267,6 +267,28 @@ static void exec_follows_the_plugin_convention(void **state)
 	ASSERT_OUTCOME(probe((struct probe_config){.exec = {missing, 1}}), PROBE_UNKNOWN, "/no/such/plugin");
 }
 
+/* What keeps room on a disk that no name leads to any more. */
+static void a_process_that_keeps_deleted_files_says_so(void **state)
+{
+	(void)state;
+	struct err err;
+	struct process_probe p = {.pid_file = w.path};
+	char path[] = "/tmp/kedge-test-XXXXXX", block[8192] = {1};
+	int fd = mkstemp(path);
+	assert_true(fd >= 0 && write(fd, block, sizeof block) == (ssize_t)sizeof block && unlink(path) == 0);
+	(void)fsync(fd);
+	snprintf(w.text, sizeof w.text, "%d\n", (int)getpid());
+	assert_int_equal(file_replace(w.path, w.text, strlen(w.text), 0644, &err), ERR_OK);
+	ASSERT_OUTCOME(probe((struct probe_config){.process = &p}), PROBE_OK, "runs");
+	double deleted = -1;
+	for (size_t i = 0; i < w.outcome.metric_count; i++)
+		if (strcmp(w.outcome.metrics[i].name, "deleted") == 0)
+			deleted = w.outcome.metrics[i].value;
+	assert_true(deleted >= sizeof block);
+	assert_false(w.outcome.gone);
+	close(fd);
+}
+
 static void process_by_pid_file_and_by_name(void **state)
 {
 	(void)state;
@@ -480,7 +502,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {T(http_good_bad_and_wrong), T(http_slow_and_hanging),
 	    T(http_refused_closed_and_garbage), T(http_huge_body_is_not_swallowed), T(https_is_checked), T(tls_expiry),
 	    T(tcp_over_each_kind_of_address), T(exec_follows_the_plugin_convention), T(process_by_pid_file_and_by_name),
-	    T(descriptors_of_a_process), T(what_a_folder_holds), T(disk_of_real_and_missing_paths), T(age_of_a_file),
-	    T(cpu_and_memory_from_a_given_proc), T(a_cancelled_run_tells_nobody)};
+	    T(a_process_that_keeps_deleted_files_says_so), T(descriptors_of_a_process), T(what_a_folder_holds),
+	    T(disk_of_real_and_missing_paths), T(age_of_a_file), T(cpu_and_memory_from_a_given_proc),
+	    T(a_cancelled_run_tells_nobody)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,8 @@ static const char known[] =
     "  slots: { title: no connection left, area: database, class: resource, patterns: [\"too many clients\"], causes: "
     "[c],\n"
     "    action: restart, remedies: connections, advice: a, source: \"https://example.org/\" }\n"
+    "  odd: { title: odd, area: process, class: internal, patterns: [\"answer was understood\"], causes: [c],\n"
+    "    action: investigate, advice: a, source: \"https://example.org/\" }\n"
     "  late: { title: no answer, area: process, class: timeout_cancel, patterns: [\"timed out\"], causes: [c],\n"
     "    action: restart, remedies: restart, advice: a, source: \"https://example.org/\" }\n";
 
@@ -265,6 +267,150 @@ static void test_who_answers_with_errors_is_not_restarted_first(void **state)
 	assert_false(blames_what_it_holds("no answer for 900 ms"));
 }
 
+/* ---- how it went ---- */
+
+struct course {
+	const char *text;
+	bool gone;
+	uint64_t passed_ms_ago; /* of the failing probe; 0: never */
+	enum component component;
+	struct drift_report drift;
+	uint64_t changed_ms_ago;
+	double deleted;
+};
+
+static struct diagnosis after(struct world *w, const struct course *c)
+{
+	struct health_transitions moved = {0};
+	struct incident i = {0};
+	enum incident_event event = INCIDENT_NOTHING;
+	struct metric held = {.name = "deleted", .unit = "B", .value = c->deleted};
+	struct probe_result one = probed(w, "http", PROBE_CRITICAL);
+	one.text = c->text;
+	one.gone = c->gone;
+	one.passed_ms = c->passed_ms_ago ? w->now_ms - c->passed_ms_ago : 0;
+	one.metrics = (struct list){&held, 1};
+	struct health_report r = {.service = "site", .results = {&one, 1}};
+	struct host h = host_now(w, "web-1");
+	ok(health_on_report(w->turn, &health_rules, &h, w->now_ms, &r, &moved, ERR_HERE));
+	for (size_t k = 0; k < moved.count; k++)
+		ok(incident_on_transition(w->turn, &incident_rules, &moved.items[k], &i, &event, ERR_HERE));
+	uint64_t fault_ms = w->now_ms;
+	world_after(w, 1500);
+	struct drift_report d = c->drift;
+	d.service = "site";
+	d.component = c->component;
+	d.newest_change_ms = fault_ms - c->changed_ms_ago;
+	ok(fleet_on_drift(w->turn, &h, &d, ERR_HERE));
+	return diagnosed(w, &i);
+}
+
+static void brings_back(const struct diagnosis *d, enum component component)
+{
+	const struct fix *f = &LIST_AT(d->fixes, struct fix, 0);
+	assert_int_equal(f->action, FIX_ROLLBACK);
+	assert_int_equal(LIST_AT(f->components, uint32_t, 0), component);
+}
+
+/* A comment was added ten seconds ago, what fails now passed after that, and the service would take its configuration:
+ * it is not what killed the process. */
+static void test_a_change_that_was_outlived_is_not_the_cause(void **state)
+{
+	(void)state;
+	struct world w;
+	struct course c = {.text = "process 7 of site.pid does not run",
+	    .gone = true,
+	    .passed_ms_ago = 1000,
+	    .changed_ms_ago = 10000,
+	    .drift = {.changed = 1, .checked = true}};
+	site_open(&w);
+	struct diagnosis d = after(&w, &c);
+	runs(&d, "site", "anew");
+	world_close(&w);
+	c.changed_ms_ago = 500; /* just now: it may be */
+	c.drift.checked = false;
+	site_open(&w);
+	d = after(&w, &c);
+	brings_back(&d, COMPONENT_CONFIG);
+	world_close(&w);
+}
+
+/* It was broken while the old one ran, and shows when that is begun anew: its own check says so. */
+static void test_what_its_own_check_refuses_is_the_cause(void **state)
+{
+	(void)state;
+	struct world w;
+	struct course c = {.text = "process 7 of site.pid does not run",
+	    .gone = true,
+	    .passed_ms_ago = 1000,
+	    .changed_ms_ago = 60000,
+	    .drift = {.changed = 1, .checked = true, .refused = "unexpected end of file"}};
+	site_open(&w);
+	struct diagnosis d = after(&w, &c);
+	brings_back(&d, COMPONENT_CONFIG);
+	assert_true(d.confidence > 0.8);
+	world_close(&w);
+}
+
+static void test_who_took_the_room_gives_it_back(void **state)
+{
+	(void)state;
+	struct world w;
+	struct course c = {
+	    .text = "spool: No space left on device", .drift = {.added = 1, .changed = 1, .metadata = 1}};
+	site_open(&w);
+	struct diagnosis d = after(&w, &(struct course){.text = c.text});
+	runs(&d, "site", "sweep"); /* nobody is known to */
+	world_close(&w);
+	site_open(&w);
+	c.drift.grown_bytes = 20 << 20;
+	d = after(&w, &c);
+	brings_back(&d, COMPONENT_CONFIG);
+	world_close(&w);
+	site_open(&w);
+	d = after(&w, &(struct course){.text = c.text, .deleted = 20 << 20});
+	runs(&d, "site", "anew"); /* a process holds what has no name */
+	world_close(&w);
+}
+
+/* What is known of it leads to nothing that could be done: it is begun anew, and that is not sure. */
+static void test_there_is_always_something_to_try(void **state)
+{
+	(void)state;
+	struct world w;
+	site_open(&w);
+	struct diagnosis d = after(&w, &(struct course){.text = "records: No answer was understood"});
+	http_says(&w, "records", "db-1", PROBE_OK);
+	runs(&d, "site", "anew");
+	assert_true(d.confidence < 0.6);
+	world_close(&w);
+}
+
+/* What a database is made of, and the owners of its files. */
+static void test_what_a_database_is_made_of_changed(void **state)
+{
+	(void)state;
+	static uint32_t modes[] = {REMEDY_PERMISSIONS}, database[] = {COMPONENT_DATABASE};
+	static struct declared_action own = {.name = "own", .remedies = {modes, 1}};
+	struct declared_service site = {.name = "site", .components = {database, 1}, .actions = {&own, 1}, .probes = 1};
+	for (int only_modes = 0; only_modes < 2; only_modes++) {
+		struct world w;
+		struct course c = {.text = "no answer for 900 ms",
+		    .component = COMPONENT_DATABASE,
+		    .drift = {.changed = 2, .metadata = only_modes ? 2 : 0}};
+		world_open(&w);
+		health_up(&w, "web-1", 1, &site, 1);
+		http_says(&w, "site", "web-1", PROBE_OK);
+		world_after(&w, MINUTE);
+		struct diagnosis d = after(&w, &c);
+		if (only_modes)
+			runs(&d, "site", "own");
+		else
+			brings_back(&d, COMPONENT_DATABASE);
+		world_close(&w);
+	}
+}
+
 static void test_a_corrected_cause_must_be_there(void **state)
 {
 	(void)state;
@@ -296,6 +442,11 @@ int main(void)
 	    cmocka_unit_test(test_words_alone_correct_too),
 	    cmocka_unit_test(test_a_corrected_cause_must_be_there),
 	    cmocka_unit_test(test_who_answers_with_errors_is_not_restarted_first),
+	    cmocka_unit_test(test_a_change_that_was_outlived_is_not_the_cause),
+	    cmocka_unit_test(test_what_its_own_check_refuses_is_the_cause),
+	    cmocka_unit_test(test_who_took_the_room_gives_it_back),
+	    cmocka_unit_test(test_there_is_always_something_to_try),
+	    cmocka_unit_test(test_what_a_database_is_made_of_changed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
