@@ -149,7 +149,7 @@ static enum err_code check_source(
 	if (!wal_name_parse(name, &n))
 		return err_set(reterr, ERR_INVALID, "no name of a file of PostgreSQL's write-ahead log");
 	if (n.kind == WAL_HISTORY || n.kind == WAL_BACKUP)
-		return st->st_size > 0 && st->st_size <= WAL_HISTORY_MAX
+		return (st->st_size > 0 || n.kind == WAL_BACKUP) && st->st_size <= WAL_HISTORY_MAX
 			   ? ERR_OK
 			   : err_set(reterr, ERR_INVALID, "it is empty, or far too large");
 	if (st->st_size != a->segment_bytes)
@@ -241,6 +241,14 @@ static enum err_code put(const struct wal_area *a, int log, const char *name, in
 	return rc;
 }
 
+/* Notes about a backup, for people: no recovery reads them, and the server does not sync them.  After a power cut one
+ * is empty, or not what was archived before; were that refused, nothing would be archived any more. */
+static bool is_note(const char *name)
+{
+	struct wal_name n;
+	return wal_name_parse(name, &n) && n.kind == WAL_BACKUP;
+}
+
 static enum err_code push_open(
     const struct wal_area *a, int source, const char *name, uint64_t now_ms, bool *ret_already, struct err *reterr)
 {
@@ -261,7 +269,7 @@ static enum err_code push_open(
 		rc = look(a, name, source, &st, &standing, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	if (standing == STANDING_OTHER)
+	if (standing == STANDING_OTHER && !is_note(name))
 		return err_set(reterr, ERR_EXISTS,
 		    "the archive holds another content under this name: two clusters write into one archive, or one "
 		    "was brought back "
@@ -269,7 +277,7 @@ static enum err_code push_open(
 	/* Also when it was there already: whoever put it may have died before this. */
 	if (fsync(log) != 0)
 		return err_sys(reterr, errno, "%s/log cannot be synced", a->path);
-	*ret_already = standing == STANDING_SAME;
+	*ret_already = standing == STANDING_SAME || standing == STANDING_OTHER;
 	return ERR_OK;
 }
 

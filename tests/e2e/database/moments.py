@@ -31,10 +31,12 @@ def check(what, good, detail=""):
 class Cluster:
     port = 5997
 
-    def __init__(self, folder, more="", mount=False, disk=None):
-        """mount: the data directory is a mount point.  disk: the size of a file system of its own that it lies on."""
+    def __init__(self, folder, more="", mount=False, disk=None, durable=False):
+        """mount: the data directory is a mount point.  disk: the size of a file system of its own that it lies on; durable: that is there already,
+        and holds the agent's state, too; pages have checksums, and what is committed is synced."""
         self.dir = pathlib.Path(folder)
-        self.data = self.dir / ("disk/data" if disk else "data")
+        self.data = self.dir / ("disk/data" if disk or durable else "data")
+        self.state = self.dir / ("disk/state" if durable else "state")
         self.dir.chmod(0o711)
         self.bin = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1]
         self.become = ["unshare", "--user", "--map-user=%d" % pwd.getpwnam("postgres").pw_uid, "--"]
@@ -50,7 +52,7 @@ esac
 """ % {"bin": self.bin, "become": " ".join(self.become), "dir": self.dir, "data": self.data})
         ctl.chmod(0o755)
         (self.dir / "agent.yaml").write_text("""host: h1
-state_directory: %(dir)s/state
+state_directory: %(state)s
 %(more)sservices:
   db:
     components:
@@ -60,14 +62,15 @@ state_directory: %(dir)s/state
     steps: { stop: [%(dir)s/ctl, stop], start: [%(dir)s/ctl, start], timeout: 90s }
     probes:
       - { name: answers, tier: shallow, exec: [%(bin)s/psql, -X, -q, -h, %(dir)s/run, -p, "%(port)d", -U, kedge, -d, postgres, -c, SELECT 1] }
-""" % {"bin": self.bin, "become": ", ".join(self.become), "dir": self.dir, "port": self.port, "more": more, "data": self.data})
+""" % {"bin": self.bin, "become": ", ".join(self.become), "dir": self.dir, "port": self.port, "more": more, "data": self.data, "state": self.state})
         if mount:
             self.data.mkdir()
             self.run("mount", "-t", "tmpfs", "-o", "size=512m,mode=0700", "kedge-test", self.data)
         if disk:
             (self.dir / "disk").mkdir()
             self.run("mount", "-t", "tmpfs", "-o", "size=%s,mode=0755" % disk, "kedge-test", self.dir / "disk")
-        self.run(*self.become, self.bin / "initdb", "-D", self.data, "-U", "kedge", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C", "--wal-segsize=1")
+        self.run(*self.become, self.bin / "initdb", "-D", self.data, "-U", "kedge", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C", "--wal-segsize=1",
+                 *(["--data-checksums"] if durable else []))
         with open(self.data / "postgresql.conf", "a") as f:
             f.write("""
 listen_addresses = ''
@@ -75,11 +78,11 @@ unix_socket_directories = '%(dir)s/run'
 port = %(port)d
 shared_buffers = 8MB
 max_connections = 10
-fsync = off
+fsync = %(fsync)s
 autovacuum = off
 archive_mode = on
 archive_command = '%(agent)s wal push %%p %%f --config %(dir)s/agent.yaml'
-""" % {"dir": self.dir, "port": self.port, "agent": BIN / "kedge-agent"})
+""" % {"dir": self.dir, "port": self.port, "agent": BIN / "kedge-agent", "fsync": "on" if durable else "off"})
         self.run(ctl, "start")
         self.sql("CREATE TABLE log (n int PRIMARY KEY)")
 
@@ -129,6 +132,10 @@ archive_command = '%(agent)s wal push %%p %%f --config %(dir)s/agent.yaml'
         if not done.stdout:
             sys.exit("wal status says nothing: %s\n%s" % (done.stderr, self.tail()))
         return done.returncode, json.loads(done.stdout)[0]
+
+    def guarded(self):
+        """It stands between two states of an exchange."""
+        return (self.data / ".kedge-version").exists() and not (self.data / "PG_VERSION").exists()
 
     def by_hand(self):
         """Somebody starts the server, whatever the agent was at: does it start?  What it runs on is stopped again as systemd would leave it."""
@@ -297,12 +304,15 @@ def a_gap(c):
     return at
 
 
-def kills(some):
-    """The numbers to kill at: what the command line says (`all`, or FROM-TO), else some."""
-    if len(sys.argv) < 3:
-        return some
-    first, _, last = sys.argv[2].partition("-")
+def numbers(text):
+    """Of `all`, or FROM-TO."""
+    first, _, last = text.partition("-")
     return range(1, 200) if first == "all" else range(int(first), int(last) + 1)
+
+
+def kills(some):
+    """The numbers to kill at: what the command line says, else some."""
+    return numbers(sys.argv[2]) if len(sys.argv) > 2 else some
 
 
 def can_mount(folder):

@@ -343,6 +343,28 @@ static void push_at(const char *name, uint64_t number, uint64_t ms)
 	MUST(wal_push(&r.area, file, name, ms + 5, &already, err));
 }
 
+/* The power went before the server's note about a backup was durable: it must not stand in the way of all that follows.
+ */
+static void an_empty_note_is_taken(void **state)
+{
+	(void)state;
+	char file[PATH], out[PATH];
+	struct stat st;
+	bool already = true;
+	put_file(path("source", file), "", 0);
+	MUST(wal_push(&r.area, file, NAME("02") ".00000028.backup", NOW, &already, err));
+	assert_false(already);
+	MUST(wal_push(&r.area, file, NAME("02") ".00000028.backup", NOW, &already, err));
+	assert_true(already);
+	put_file(file, "START WAL LOCATION: 0/200028\n", 29);
+	MUST(wal_push(&r.area, file, NAME("02") ".00000028.backup", NOW, &already, err));
+	MUST(wal_fetch(&r.area, NAME("02") ".00000028.backup", path("out", out), err));
+	assert_int_equal(stat(out, &st), 0);
+	assert_int_equal(st.st_size, 0); /* the first one stays */
+	put_file(file, "", 0);
+	assert_int_equal(wal_push(&r.area, file, "00000002.history", NOW, &already, NULL), ERR_INVALID);
+}
+
 static void status_tells(void **state)
 {
 	(void)state;
@@ -519,6 +541,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(damaged, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(side_by_side, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(later_keys, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(an_empty_note_is_taken, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(status_tells, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(gaps, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(swept, set_up, tear_down),

@@ -1,0 +1,203 @@
+#!/usr/bin/python3
+"""tests/e2e/database/power.py BIN [all | WAY CALL FROM-TO]: the power goes while a PostgreSQL cluster is brought back.
+
+All of it, cluster, repository and journal, lies on an ext4 file system on an image, which is shut down as if the power went, without a last flush,
+at a system call of the rollback or at a moment by chance; both ways, WAY: `exchange` of what was staged beside, tablespace and data directory, and
+`place`, only what differs, where there is no room for two.  After the reboot the server, started by hand, refuses or is whole; `rollback recover`
+brings it to what was there before or to the restore point; it starts, all rows are there, and `pg_checksums` finds nothing.  Some calls of each
+way, or all and moments by chance, or those of a call.  Exit 77: skipped.
+"""
+import contextlib
+import fcntl
+import itertools
+import os
+import pathlib
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+# A copy of the mount in a namespace that somebody else makes meanwhile would keep the file system that was shut down: it is seen here only.
+if os.environ.get("KEDGE_UNSHARED") != "1":
+    if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0:
+        print("skipped: needs root and mount namespaces")
+        sys.exit(77)
+    os.execvpe("unshare", ["unshare", "-m", "--propagation", "private", sys.executable] + sys.argv, dict(os.environ, KEDGE_UNSHARED="1"))
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import moments  # noqa: E402
+import shortroom  # noqa: E402
+
+SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
+PLACES = {"exchange": {"renameat2": (2, 4)}, "place": {"renameat": (3, 5), "fsync": (6,)}}
+CALLS = {"exchange": ("renameat2", "fsync", "syncfs", "rename"), "place": ("renameat", "unlinkat", "fsync", "ftruncate", "syncfs", "pwrite64", "rename")}
+changes = itertools.count(2)
+MANY, BY_CHANCE = range(1, 60), 30
+
+
+class Disk:
+    """An ext4 file system at folder/disk, on an image."""
+
+    def __init__(self, folder, size):
+        self.image, self.at = pathlib.Path(folder) / "image", pathlib.Path(folder) / "disk"
+        self.at.mkdir()
+        with open(self.image, "wb") as f:
+            f.truncate(size)
+        subprocess.run(["/sbin/mkfs.ext4", "-q", "-F", self.image], check=True, capture_output=True)
+
+    def mount(self):
+        return subprocess.run(["mount", "-o", "loop", self.image, self.at], capture_output=True).returncode == 0
+
+    def cut(self):
+        fd = os.open(self.at, os.O_RDONLY)
+        fcntl.ioctl(fd, SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
+        os.close(fd)
+
+
+def processes_on(c):
+    """Servers of the cluster, and what they run."""
+    for p in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(p / "cwd").startswith(str(c.dir / "disk")):
+                yield int(p.name)
+        except OSError:
+            continue
+
+
+def reboot(c, disk, ended):
+    """Everything on it ends (ended: what ran there), and it is mounted again: its journal is replayed."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        left = list(processes_on(c))
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        ended.update(left)
+        # Until it is reaped its number is taken, and a new server takes its lock file for a living one's.
+        if not left and not any(os.path.exists("/proc/%d" % pid) for pid in ended) and subprocess.run(["umount", disk.at], capture_output=True).returncode == 0:
+            break
+        time.sleep(0.02)
+    if not disk.mount():
+        sys.exit("FAILED: the disk cannot be mounted again: %s" % left)
+
+
+def checksums(c):
+    c.run(c.dir / "ctl", "stop")
+    done = subprocess.run([*map(str, c.become), str(c.bin / "pg_checksums"), "--check", "-D", str(c.data)], capture_output=True, text=True, timeout=120)
+    c.run(c.dir / "ctl", "start")
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def prepare(c, way):
+    """What lies on its disk leaves room for a second cluster, or none."""
+    filler = c.dir / "disk/filler"
+    filler.unlink(missing_ok=True)
+    if way == "place":
+        free = shutil.disk_usage(c.data).free - shortroom.FREE
+        subprocess.run(["fallocate", "-l", str(max(free, 1 << 20)), filler], check=True)
+
+
+def after(c, disk, what, good, before):
+    ran = set(processes_on(c))
+    disk.cut()
+    reboot(c, disk, ran)
+    between = c.guarded() or shortroom.state_of(c) == "between" and not (c.data / "global/pg_control").exists()
+    started = c.by_hand()
+    meanwhile = shortroom.same(c) if started else good
+    done = c.agent("rollback", "recover")
+    c.run(c.dir / "ctl", "start")
+    got, damage = shortroom.same(c), checksums(c)
+    wrong = (started and between) or meanwhile not in (good, before) or got not in (good, before) or damage or shortroom.state_of(c) or shortroom.beside(c)
+    if wrong:
+        moments.check(what, False, "between: %s, started: %s\n%s\n%s\nwas %s\ngood %s\n%s %s %s\n%s\n%s" % (
+            between, started, meanwhile, got, before, good, damage, shortroom.state_of(c), shortroom.beside(c), done.stdout + done.stderr, c.tail()))
+    else:
+        print("%s: %s, %s" % (what, "half way it did not start" if between else "it started" if started else "it did not start",
+                              "gone through" if got == good else "as before"), flush=True)
+    return "between" if between else "forward" if got == good else "back"
+
+
+def at_a_call(c, disk, way, call, n, point, good):
+    """None: there are not so many."""
+    shortroom.change(c, next(changes))
+    prepare(c, way)
+    before = shortroom.same(c)
+    done = shortroom.traced(c, "%s:signal=KILL:when=%d" % (call, n), point)
+    if done.returncode not in (-9, 137):
+        return None
+    return after(c, disk, "%s: the power goes at %s %d" % (way, call, n), good, before)
+
+
+def by_chance(c, disk, way, count, point, good):
+    rng = random.Random(7)
+    ends = []
+    for _ in range(count):
+        shortroom.change(c, next(changes))
+        prepare(c, way)
+        before = shortroom.same(c)
+        at = rng.random() * 1.5
+        run = subprocess.Popen([str(a) for a in shortroom.start(c, point)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            run.wait(at)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            run.wait()
+        ends.append(after(c, disk, "%s: the power goes after %.2f s" % (way, at), good, before))
+    return ends
+
+
+def walk(c, disk, which):
+    c.sql("CREATE TABLE wide AS SELECT i, repeat(md5(i::text), 3) AS pad FROM generate_series(1, 200000) i")
+    (c.dir / "disk/space").mkdir()
+    c.sql("CREATE TABLESPACE space LOCATION '%s/disk/space'" % c.dir)
+    c.sql("CREATE TABLE aside TABLESPACE space AS SELECT i FROM generate_series(1, 100000) i")
+    c.put(1)
+    c.settled()
+    c.ends(0, "snapshot", "create", "db")
+    point = [line for line in c.agent("snapshot", "list", "db", "-o", "json").stdout.split('"') if line.startswith("snap-")][0]
+    good = shortroom.same(c)
+    ends = []
+    for way in PLACES:
+        if len(which) == 3 and which[0] != way:
+            continue
+        chosen = {which[1]: moments.numbers(which[2])} if len(which) == 3 else {call: MANY for call in CALLS[way]} if which else PLACES[way]
+        for call, numbers in chosen.items():
+            for n in numbers:
+                ends.append(at_a_call(c, disk, way, call, n, point, good))
+                if ends[-1] is None or moments.failures:
+                    break
+        if which == ["all"]:
+            ends += by_chance(c, disk, way, BY_CHANCE, point, good)
+    print({end: ends.count(end) for end in set(ends)})
+    moments.check("the power went half way, too", "between" in ends or len(which) == 3, ends)
+    code, status = c.settled()
+    moments.check("its archive is whole", code == 0 and status["state"] == "ok", status)
+    c.ends(0, "snapshot", "verify", "last")
+
+
+def main():
+    why = moments.missing() or (not shutil.which("strace") and "strace is not installed")
+    if why:
+        print("skipped: " + why)
+        return 77
+    with tempfile.TemporaryDirectory(prefix="kedge-power-") as folder:
+        disk = Disk(folder, 600 << 20)
+        if not disk.mount():
+            print("skipped: nothing can be mounted here")
+            return 77
+        try:
+            c = moments.Cluster(folder, durable=True)
+            try:
+                walk(c, disk, sys.argv[2:])
+            finally:
+                subprocess.run([str(c.dir / "ctl"), "stop"], capture_output=True)
+        finally:
+            subprocess.run(["umount", "-l", disk.at], capture_output=True)
+    return 1 if moments.failures else 0
+
+
+sys.exit(main())
