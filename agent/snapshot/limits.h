@@ -41,9 +41,10 @@ enum {
 	RESTORE_SHARE_LEAST = 32 << 20, /* a file of this size is written by several workers, */
 	RESTORE_PART = 8 << 20,         /* so much at a time */
 	RESTORE_SYNC_BYTES = 192 << 20, /* after so much that was written the disk is set to work, beside the workers */
-	RESTORE_BATCH_ENTRIES = 512,    /* a worker takes so many entries at a time, neighbours in the packs, */
-	RESTORE_BATCH_BYTES = 16 << 20, /* or so many bytes */
-	REPACK_LIVE_PERCENT = 40,       /* a pack of which less is needed is worth writing the rest anew */
+	RESTORE_BATCH_ENTRIES =
+	    2048, /* a worker takes so many entries at a time, to go through in the order of packs, */
+	RESTORE_BATCH_BYTES = 32 << 20,        /* or so many bytes */
+	REPACK_LIVE_PERCENT = 40,              /* a pack of which less is needed is worth writing the rest anew */
 	REPACK_SMALL_BYTES = PACK_TARGET / 16, /* hourly snapshots leave packs like this; */
 	REPACK_SMALL_COUNT = 64, /* when so many have gathered they are made one: each costs a look at every snapshot */
 	REPACK_RUN_BYTES = 1 << 30, /* rewritten in one run at most: pruning stays short, the rest comes next time */

@@ -4,20 +4,28 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "agent/repository/io.h"
 #include "agent/snapshot/opened.h"
 #include "agent/snapshot/xattrs.h"
 #include "shared/base/text.h"
 
-enum { NANO = 1000000000 };
+enum {
+	NANO = 1000000000,
+	FCHMODAT2 = 452, /* on every architecture; headers of before Linux 6.6 do not name it */
+};
 
 struct snapshot_reader {
 	const struct snapshot *snapshot;
 	struct reader *reader;
 	snapshot_share_fn *share; /* NULL: large files are written by this thread alone */
 	void *share_ctx;
+	bool plain; /* see snapshot_reader_plain() */
+	uid_t uid;
+	gid_t gid;
 };
 
 enum err_code snapshot_reader_new(const struct snapshot *s, struct snapshot_reader **ret, struct err *reterr)
@@ -26,6 +34,8 @@ enum err_code snapshot_reader_new(const struct snapshot *s, struct snapshot_read
 	if (!r)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	r->snapshot = s;
+	r->uid = geteuid();
+	r->gid = getegid();
 	enum err_code rc = reader_new(s->repo, &r->reader, reterr);
 	if (rc) {
 		free(r);
@@ -47,6 +57,11 @@ void snapshot_reader_share(struct snapshot_reader *r, snapshot_share_fn *share, 
 {
 	r->share = share;
 	r->share_ctx = ctx;
+}
+
+void snapshot_reader_plain(struct snapshot_reader *r, bool plain)
+{
+	r->plain = plain;
 }
 
 uint64_t snapshot_place(struct snapshot_reader *r, const struct snapshot_entry *e)
@@ -266,6 +281,7 @@ enum err_code snapshot_check_content(struct snapshot_reader *r, const struct sna
 struct target {
 	int fd, dirfd;
 	const char *name;
+	bool plain; /* just made, and without extended attributes */
 };
 
 static enum err_code stat_target(const struct target *t, struct stat *ret, struct err *reterr)
@@ -283,9 +299,17 @@ static enum err_code set_owner(const struct target *t, const struct snapshot_ent
 	return ERR_OK;
 }
 
+/* One call where the kernel (6.6) has it; the C library opens, looks and goes through /proc. */
+static int chmod_name(int dirfd, const char *name, uint32_t mode)
+{
+	if (syscall(FCHMODAT2, dirfd, name, mode, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return errno == ENOSYS || errno == EPERM ? fchmodat(dirfd, name, mode, AT_SYMLINK_NOFOLLOW) : -1;
+}
+
 static enum err_code set_mode(const struct target *t, const struct snapshot_entry *e, struct err *reterr)
 {
-	if (t->fd >= 0 ? fchmod(t->fd, e->mode) : fchmodat(t->dirfd, t->name, e->mode, AT_SYMLINK_NOFOLLOW))
+	if (t->fd >= 0 ? fchmod(t->fd, e->mode) : chmod_name(t->dirfd, t->name, e->mode))
 		return err_sys(reterr, errno, "set mode %04o", e->mode);
 	return ERR_OK;
 }
@@ -295,6 +319,8 @@ static enum err_code set_xattrs(const struct target *t, const struct snapshot_en
 	char path[PATH_LIMIT + 64];
 	size_t size;
 	const uint8_t *wanted = entry_xattrs(e->raw, &size);
+	if (t->plain && !size)
+		return ERR_OK;
 	bool fits = t->fd >= 0 ||
 		    (t->dirfd == AT_FDCWD ? text_format(path, sizeof path, "%s", t->name)
 					  : text_format(path, sizeof path, "/proc/self/fd/%d/%s", t->dirfd, t->name));
@@ -335,7 +361,13 @@ static enum err_code apply_metadata(const struct target *t, const struct snapsho
 
 enum err_code snapshot_set_metadata(const struct snapshot_entry *e, int dirfd, const char *name, struct err *reterr)
 {
-	struct target t = {-1, dirfd, name};
+	return snapshot_set_metadata_of(e, dirfd, name, false, reterr);
+}
+
+enum err_code snapshot_set_metadata_of(
+    const struct snapshot_entry *e, int dirfd, const char *name, bool plain, struct err *reterr)
+{
+	struct target t = {-1, dirfd, name, plain};
 	enum err_code rc = apply_metadata(&t, e, reterr);
 	return rc ? about(e, rc, reterr) : ERR_OK;
 }
@@ -343,25 +375,25 @@ enum err_code snapshot_set_metadata(const struct snapshot_entry *e, int dirfd, c
 /* ---- making ---- */
 
 /* With its last mode at once where the owner is right from the beginning: one call less a file. */
-static mode_t first_mode(const struct snapshot_entry *e)
+static mode_t first_mode(const struct snapshot_reader *r, const struct snapshot_entry *e)
 {
-	return e->mode & (e->uid == geteuid() && e->gid == getegid() ? 0777 : 0700);
+	return e->mode & (e->uid == r->uid && e->gid == r->gid ? 0777 : 0700);
 }
 
 static enum err_code make_file(struct snapshot_reader *r, const struct snapshot_entry *e, int dirfd, const char *name,
     bool *ret_made, struct err *reterr)
 {
 	CLEANUP(cleanup_fd)
-	int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, first_mode(e));
+	int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, first_mode(r, e));
 	if (fd < 0)
 		return err_sys(reterr, errno, "create");
 	*ret_made = true;
 	enum err_code rc = move_content(r, e, fd, reterr);
-	return rc ? rc : apply_metadata(&(struct target){fd, -1, NULL}, e, reterr);
+	return rc ? rc : apply_metadata(&(struct target){fd, -1, NULL, r->plain}, e, reterr);
 }
 
-static enum err_code make_other(
-    const struct snapshot_entry *e, int dirfd, const char *name, bool *ret_made, struct err *reterr)
+static enum err_code make_other(struct snapshot_reader *r, const struct snapshot_entry *e, int dirfd, const char *name,
+    bool *ret_made, struct err *reterr)
 {
 	static const mode_t kinds[] = {
 	    [ENTRY_FIFO] = S_IFIFO, [ENTRY_SOCKET] = S_IFSOCK, [ENTRY_CHARACTER] = S_IFCHR, [ENTRY_BLOCK] = S_IFBLK};
@@ -379,7 +411,7 @@ static enum err_code make_other(
 	if (failed)
 		return err_sys(reterr, errno, "create %s", enum_name(&entry_type_enum, e->type));
 	*ret_made = true;
-	return apply_metadata(&(struct target){-1, dirfd, name}, e, reterr);
+	return apply_metadata(&(struct target){-1, dirfd, name, r->plain}, e, reterr);
 }
 
 enum err_code snapshot_make(
@@ -387,7 +419,7 @@ enum err_code snapshot_make(
 {
 	bool made = false;
 	enum err_code rc = e->type == ENTRY_FILE ? make_file(r, e, dirfd, name, &made, reterr)
-						 : make_other(e, dirfd, name, &made, reterr);
+						 : make_other(r, e, dirfd, name, &made, reterr);
 	if (!rc)
 		return ERR_OK;
 	if (made)

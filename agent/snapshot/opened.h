@@ -22,6 +22,12 @@ void snapshot_reader_share(struct snapshot_reader *r, snapshot_share_fn *share, 
 ERR_CHECK enum err_code snapshot_write_part(
     struct snapshot_reader *r, const uint8_t *references, size_t size, int fd, uint64_t at, struct err *reterr);
 
+/* What is made from now on lies in folders that hand nothing down: it has no extended attributes by itself. */
+void snapshot_reader_plain(struct snapshot_reader *r, bool plain);
+/* snapshot_set_metadata(); plain: the same of something that was just made. */
+ERR_CHECK enum err_code snapshot_set_metadata_of(
+    const struct snapshot_entry *e, int dirfd, const char *name, bool plain, struct err *reterr);
+
 const struct snapshot_root *snapshot_root_of(
     const struct snapshot *s, enum component component, uint32_t root); /* NULL: none */
 /* about's roots tell the root's path.  False: there is no such root. */

@@ -1,5 +1,5 @@
-/* A restore point into an empty place: directories, then their files by several workers, then further names of hard
- * links, then the directories' metadata from the leaves up. */
+/* A restore point into an empty place: directories, behind them their files by several workers, then further names of
+ * hard links, then the directories' metadata from the leaves up. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -44,9 +44,7 @@ static enum err_code restore_component(struct restoring *r, struct err *reterr)
 	for (size_t i = 0; i < SNAPSHOT_ROOTS_MAX; i++)
 		r->root_fds[i] = -1;
 	r->links = map_new();
-	enum err_code rc = r->links ? restore_make_directories(r, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
-	if (!rc)
-		rc = restore_run_workers(r, reterr);
+	enum err_code rc = r->links ? restore_run_workers(r, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 	if (!rc)
 		rc = restore_make_links(r, reterr);
 	if (!rc)

@@ -1,6 +1,7 @@
 /* The files of a restore, by several workers. */
 #include "agent/snapshot/restore_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/snapshot/scan.h"
@@ -12,6 +13,7 @@ enum { PROGRESS_MS = 100 };
 static enum err_code make_entry(struct restoring *r, struct snapshot_reader *reader, const struct snapshot_entry *e,
     int fd, const char *name, struct err *reterr)
 {
+	snapshot_reader_plain(reader, restore_is_plain(r, e));
 	enum err_code rc = snapshot_make(reader, e, fd, name, reterr);
 	if (rc)
 		return rc;
@@ -23,10 +25,28 @@ static enum err_code make_entry(struct restoring *r, struct snapshot_reader *rea
 	return ERR_OK;
 }
 
-/* ---- batches ---- */
+/* ---- batches: some runs of entries, so many that each segment of the packs is decoded once for all of them ---- */
 
-/* Whatever the batch's own entries: the next one of the page, if it has one more. */
-static bool settle(struct restore_batch *b)
+enum { RUNS_MAX = 8 };
+
+/* An entry of a batch, and where its content begins in the repository. */
+struct turn {
+	uint64_t place;
+	const struct restore_run *run;
+	const struct tree_block *block;
+	const uint8_t *raw;
+	uint32_t roots;
+};
+struct restore_batch { /* one worker's */
+	struct restore_run runs[RUNS_MAX];
+	size_t run_count;
+	uint64_t bytes;
+	uint32_t entries;
+	struct turn turns[RESTORE_BATCH_ENTRIES];
+};
+
+/* Whatever the run's own entries: the next one of the page, if it has one more. */
+static bool settle(struct restore_run *b)
 {
 	while (b->at == b->slot->tree.blocks[b->block].count) {
 		if (++b->block == b->slot->tree.block_count)
@@ -37,7 +57,7 @@ static bool settle(struct restore_batch *b)
 	return true;
 }
 
-static bool step(struct restore_batch *b)
+static bool step(struct restore_run *b)
 {
 	b->roots += b->slot->tree.blocks[b->block].root == TREE_ROOTS;
 	b->raw += entry_size(b->raw);
@@ -48,7 +68,7 @@ static bool step(struct restore_batch *b)
 /* With the mutex held. */
 static enum err_code turn_page(struct restoring *r, struct err *reterr)
 {
-	struct restore_batch *n = &r->next;
+	struct restore_run *n = &r->next;
 	enum err_code rc = paged_hold(r->tree, r->next_page, &n->slot, reterr);
 	if (rc)
 		return rc;
@@ -59,49 +79,96 @@ static enum err_code turn_page(struct restoring *r, struct err *reterr)
 	return ERR_OK;
 }
 
-/* With the mutex held.  *ret->slot NULL: there are no more. */
-static enum err_code take_batch(struct restoring *r, struct restore_batch *ret, struct err *reterr)
+static bool is_full(const struct restore_batch *b)
 {
-	struct restore_batch *n = &r->next;
-	uint64_t bytes = 0;
-	enum err_code rc = n->slot || r->next_page == paged_count(r->tree) ? ERR_OK : turn_page(r, reterr);
-	*ret = *n;
-	ret->count = 0;
-	if (rc || !n->slot)
-		return rc;
-	paged_hold_more(r->tree, n->slot);
+	return b->run_count == RUNS_MAX || b->entries == RESTORE_BATCH_ENTRIES || b->bytes >= RESTORE_BATCH_BYTES;
+}
+
+/* With the mutex held; the next run's page is there. */
+static void take_run(struct restoring *r, struct restore_batch *b)
+{
+	struct restore_run *n = &r->next, *run = &b->runs[b->run_count++];
 	bool more = true;
-	while (more && ret->count < RESTORE_BATCH_ENTRIES && bytes < RESTORE_BATCH_BYTES) {
-		ret->count++;
-		bytes += entry_kind(n->raw) == ENTRY_FILE ? entry_length(n->raw) : 0;
+	*run = *n;
+	run->count = 0;
+	paged_hold_more(r->tree, n->slot);
+	while (more && b->entries < RESTORE_BATCH_ENTRIES && b->bytes < RESTORE_BATCH_BYTES) {
+		run->count++;
+		b->entries++;
+		b->bytes += entry_kind(n->raw) == ENTRY_FILE ? entry_length(n->raw) : 0;
 		more = step(n);
 	}
 	if (!more)
 		paged_let_go(r->tree, TAKE_PTR(n->slot));
-	return ERR_OK;
+}
+
+/* With the mutex held.  Without a run: there are no more, or none whose directories are there. */
+static enum err_code take_batch(struct restoring *r, struct restore_batch *b, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	b->run_count = 0;
+	b->entries = 0;
+	b->bytes = 0;
+	while (!rc && !is_full(b) && (r->next.slot || r->next_page < r->made)) {
+		if (!r->next.slot)
+			rc = turn_page(r, reterr);
+		if (!rc)
+			take_run(r, b);
+	}
+	return rc;
+}
+
+static void let_batch_go(struct restoring *r, struct restore_batch *b)
+{
+	while (b->run_count)
+		paged_let_go(r->tree, b->runs[--b->run_count].slot);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct turn *x = a, *y = b;
+	if (x->place != y->place)
+		return x->place < y->place ? -1 : 1;
+	return x->run != y->run ? (x->run > y->run) - (x->run < y->run) : (x->raw > y->raw) - (x->raw < y->raw);
+}
+
+/* What is no directory, in the order of the packs. */
+static size_t put_in_order(struct restore_batch *b, struct snapshot_reader *reader)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < b->run_count; i++) {
+		struct restore_run at = b->runs[i];
+		for (uint32_t left = at.count; left; left--, (void)(left && step(&at))) {
+			struct snapshot_entry e = {.type = entry_kind(at.raw), .raw = at.raw};
+			if (e.type != ENTRY_DIRECTORY)
+				b->turns[count++] = (struct turn){snapshot_place(reader, &e), &b->runs[i],
+				    &at.slot->tree.blocks[at.block], at.raw, at.roots};
+		}
+	}
+	qsort(b->turns, count, sizeof *b->turns, by_place);
+	return count;
 }
 
 static enum err_code fill_batch(
-    struct restoring *r, struct snapshot_reader *reader, struct restore_batch b, struct err *reterr)
+    struct restoring *r, struct snapshot_reader *reader, struct restore_batch *b, struct err *reterr)
 {
 	char path[PATH_LIMIT], name[PATH_LIMIT];
 	CLEANUP(cleanup_fd) int fd = -1;
-	size_t folder = SIZE_MAX; /* the block whose folder fd is */
-	for (; b.count; b.count--, (void)(b.count && step(&b))) {
+	const struct tree_block *folder = NULL; /* whose folder fd is */
+	size_t count = put_in_order(b, reader);
+	for (const struct turn *t = b->turns; t < b->turns + count; t++) {
 		struct snapshot_entry e;
-		const struct tree_block *block = &b.slot->tree.blocks[b.block];
-		uint32_t roots = b.roots;
+		uint32_t roots = t->roots;
 		enum err_code rc = ERR_OK;
-		if (!restore_fill(r, block, b.raw, &roots, path, &e) || e.type == ENTRY_DIRECTORY ||
-		    !restore_is_first_name(r, &e, b.slot))
+		if (!restore_fill(r, t->block, t->raw, &roots, path, &e) || !restore_is_first_name(r, &e, t->run->slot))
 			continue;
-		if (fd >= 0 && folder == b.block && block->root != TREE_ROOTS) {
+		if (fd >= 0 && folder == t->block && t->block->root != TREE_ROOTS) {
 			text_copy(name, sizeof name, strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
 		} else {
 			if (fd >= 0)
 				close(TAKE_FD(fd));
 			rc = restore_open_folder(r, &e, &fd, name, reterr);
-			folder = b.block;
+			folder = t->block;
 		}
 		if (!rc)
 			rc = make_entry(r, reader, &e, fd, name, reterr);
@@ -123,7 +190,7 @@ struct restore_shared {
 	struct err err;
 };
 
-static bool is_stopped(const struct restoring *r)
+bool restore_is_stopped(const struct restoring *r)
 {
 	return r->rc || (r->o->cancel && atomic_load(r->o->cancel));
 }
@@ -134,14 +201,14 @@ static bool write_part(struct restoring *r, struct restore_shared *f, struct sna
 	size_t first = f->next;
 	uint64_t at = f->at;
 	struct err err = ERR_INIT;
-	if (f->rc || is_stopped(r))
+	if (f->rc || restore_is_stopped(r))
 		f->next = f->size;
 	while (f->next < f->size && f->at - at < RESTORE_PART) {
 		f->at += reference_size(f->references + f->next);
 		f->next += REFERENCE_SIZE;
 	}
 	size_t size = f->next - first;
-	if (f->rc || is_stopped(r) || !size)
+	if (f->rc || restore_is_stopped(r) || !size)
 		return false;
 	f->writing++;
 	pthread_mutex_unlock(&r->mutex);
@@ -172,7 +239,7 @@ static enum err_code share(
 	while (f.writing)
 		pthread_cond_wait(&r->wake, &r->mutex);
 	r->shared[slot] = NULL;
-	bool stopped = is_stopped(r);
+	bool stopped = restore_is_stopped(r);
 	pthread_mutex_unlock(&r->mutex);
 	if (f.rc && reterr)
 		*reterr = f.err;
@@ -209,38 +276,53 @@ static void report_sometimes(struct restoring *r)
 
 /* ---- workers ---- */
 
+/* With the mutex held: the first failure counts. */
+static void stop(struct restoring *r, enum err_code rc, const struct err *err)
+{
+	if (!rc || r->rc)
+		return;
+	r->rc = rc;
+	r->err = *err;
+	pthread_cond_broadcast(&r->wake);
+}
+
+/* With the mutex held: some entries more, a part of a large file, or a wait for either.  False: all is done. */
+static bool work_once(struct restoring *r, struct snapshot_reader *reader, struct restore_batch *batch)
+{
+	struct err err = ERR_INIT;
+	if (help(r, reader))
+		return true;
+	enum err_code rc = take_batch(r, batch, &err);
+	if (!rc && batch->run_count) {
+		r->busy++;
+		pthread_mutex_unlock(&r->mutex);
+		rc = fill_batch(r, reader, batch, &err);
+		report_sometimes(r);
+		pthread_mutex_lock(&r->mutex);
+		r->busy--;
+		pthread_cond_broadcast(&r->wake);
+	} else if (!rc && (r->busy || r->made < paged_count(r->tree))) {
+		pthread_cond_wait(&r->wake, &r->mutex); /* one of them may come to a large file */
+	} else if (!rc) {
+		return false;
+	}
+	let_batch_go(r, batch);
+	stop(r, rc, &err);
+	return true;
+}
+
 static void *restore_files(void *arg)
 {
 	struct restoring *r = arg;
 	struct snapshot_reader *reader = NULL;
-	struct restore_batch batch;
 	struct err err = ERR_INIT;
-	enum err_code rc = snapshot_reader_new(r->s, &reader, &err);
+	CLEANUP(cleanup_free) struct restore_batch *batch = malloc(sizeof *batch);
+	enum err_code rc = batch ? snapshot_reader_new(r->s, &reader, &err) : err_set(&err, ERR_NOMEM, "out of memory");
 	if (!rc)
 		snapshot_reader_share(reader, share, r);
 	pthread_mutex_lock(&r->mutex);
-	while (!rc && !is_stopped(r)) {
-		if (help(r, reader))
-			continue;
-		rc = take_batch(r, &batch, &err);
-		if (!rc && batch.slot) {
-			r->busy++;
-			pthread_mutex_unlock(&r->mutex);
-			rc = fill_batch(r, reader, batch, &err);
-			paged_let_go(r->tree, batch.slot);
-			report_sometimes(r);
-			pthread_mutex_lock(&r->mutex);
-			r->busy--;
-			pthread_cond_broadcast(&r->wake);
-		} else if (!rc && r->busy) { /* one of them may come to a large file */
-			pthread_cond_wait(&r->wake, &r->mutex);
-		} else {
-			break;
-		}
-	}
-	if (rc && !r->rc) {
-		r->rc = rc;
-		r->err = err;
+	stop(r, rc, &err);
+	while (!restore_is_stopped(r) && work_once(r, reader, batch)) {
 	}
 	pthread_cond_broadcast(&r->wake);
 	pthread_mutex_unlock(&r->mutex);
@@ -252,10 +334,16 @@ enum err_code restore_run_workers(struct restoring *r, struct err *reterr)
 {
 	pthread_t threads[SNAPSHOT_WORKERS_MAX];
 	unsigned count = scan_workers(r->o->workers), started = 0;
-	r->next = (struct restore_batch){0};
+	struct err err = ERR_INIT;
+	r->next = (struct restore_run){0};
 	r->next_page = 0;
+	r->made = 0;
 	while (started + 1 < count && !pthread_create(&threads[started], NULL, restore_files, r))
 		started++;
+	enum err_code rc = restore_make_directories(r, &err);
+	pthread_mutex_lock(&r->mutex);
+	stop(r, rc, &err);
+	pthread_mutex_unlock(&r->mutex);
 	(void)restore_files(r); /* this thread works too */
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(threads[i], NULL);

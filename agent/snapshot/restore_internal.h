@@ -7,8 +7,8 @@
 #include "agent/snapshot/opened.h"
 #include "shared/base/map.h"
 
-/* Some entries of one page in a row, so that neighbours in the packs are read by one worker. */
-struct restore_batch {
+/* Some entries of one page in a row. */
+struct restore_run {
 	struct paged_slot *slot; /* held; NULL: none */
 	size_t block;            /* in that page: where it begins, */
 	uint32_t at;             /* so many entries of the block went before, */
@@ -26,12 +26,15 @@ struct restoring {
 	struct paged *tree;
 	const struct snapshot_component *about;
 	int root_fds[SNAPSHOT_ROOTS_MAX]; /* of roots that are directories */
-	struct map *links;                /* link number -> place of the first wanted entry */
-	pthread_mutex_t mutex;            /* of the next five */
+	pthread_mutex_t mutex;            /* of the next seven */
 	pthread_cond_t wake, over;        /* over: for who syncs along */
-	struct restore_batch next;        /* where the next worker goes on */
+	struct map *links;                /* link number -> place of the first wanted entry */
+	size_t made;                      /* pages whose directories are there, and whose links are noted */
+	struct restore_run next;          /* where the next worker goes on */
 	size_t next_page;
 	unsigned busy; /* workers with a batch */
+	atomic_bool
+	    hands_down; /* some root was made with extended attributes (a default ACL, a label): so is what is in it */
 	struct restore_shared *shared[SNAPSHOT_WORKERS_MAX];
 	enum err_code rc;
 	struct err err;
@@ -52,8 +55,9 @@ bool restore_fill(const struct restoring *r, const struct tree_block *b, const u
 ERR_CHECK enum err_code restore_open_folder(
     const struct restoring *r, const struct snapshot_entry *e, int *ret_fd, char name[PATH_LIMIT], struct err *reterr);
 /* Of all names of a file that are wanted, the first in the tree. */
-bool restore_is_first_name(const struct restoring *r, const struct snapshot_entry *e, const struct paged_slot *slot);
-/* All directories, and which entry is the first wanted name of each hard-linked file. */
+bool restore_is_first_name(struct restoring *r, const struct snapshot_entry *e, const struct paged_slot *slot);
+/* All directories, and which entry is the first wanted name of each hard-linked file; workers may follow page by page.
+ */
 ERR_CHECK enum err_code restore_make_directories(struct restoring *r, struct err *reterr);
 /* The further names of files. */
 ERR_CHECK enum err_code restore_make_links(struct restoring *r, struct err *reterr);
@@ -62,7 +66,11 @@ ERR_CHECK enum err_code restore_finish_directories(struct restoring *r, struct e
 
 /* ---- restore_files.c: everything else, by several workers ---- */
 
+/* Directories, and what is in them. */
 ERR_CHECK enum err_code restore_run_workers(struct restoring *r, struct err *reterr);
+/* Was it made without extended attributes? */
+bool restore_is_plain(const struct restoring *r, const struct snapshot_entry *e);
 void restore_report(const struct restoring *r);
+bool restore_is_stopped(const struct restoring *r); /* with the mutex held */
 
 #endif

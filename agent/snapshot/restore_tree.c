@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
 
 #include "shared/base/text.h"
 
@@ -120,9 +122,14 @@ static void *place_in_tree(const struct paged_slot *slot, const uint8_t *raw)
 	return (void *)((slot->page + 1) << OFFSET_BITS | (uintptr_t)(raw - slot->tree.pages[0]));
 }
 
-bool restore_is_first_name(const struct restoring *r, const struct snapshot_entry *e, const struct paged_slot *slot)
+bool restore_is_first_name(struct restoring *r, const struct snapshot_entry *e, const struct paged_slot *slot)
 {
-	return !e->link || map_get(r->links, &e->link, sizeof e->link) == place_in_tree(slot, e->raw);
+	if (!e->link)
+		return true;
+	pthread_mutex_lock(&r->mutex);
+	const void *first = map_get(r->links, &e->link, sizeof e->link);
+	pthread_mutex_unlock(&r->mutex);
+	return first == place_in_tree(slot, e->raw);
 }
 
 /* Every wanted entry in order; visit's error ends it. */
@@ -149,6 +156,12 @@ static enum err_code visit_all(struct restoring *r, visit_fn *visit, void *ctx, 
 	return rc;
 }
 
+/* A root itself lies in a folder that is not ours. */
+bool restore_is_plain(const struct restoring *r, const struct snapshot_entry *e)
+{
+	return *e->path && !atomic_load(&r->hands_down);
+}
+
 /* ---- directories ---- */
 
 static enum err_code make_directory(struct restoring *r, const struct snapshot_entry *e, struct err *reterr)
@@ -165,25 +178,53 @@ static enum err_code make_directory(struct restoring *r, const struct snapshot_e
 	atomic_fetch_add(&r->entries, 1);
 	if (*e->path)
 		return ERR_OK;
-	r->root_fds[e->root] = open_beneath(fd, name);
-	return r->root_fds[e->root] < 0 ? err_sys(reterr, errno, "open %s", name) : ERR_OK;
+	int root = r->root_fds[e->root] = open_beneath(fd, name);
+	if (root < 0)
+		return err_sys(reterr, errno, "open %s", name);
+	if (flistxattr(root, NULL, 0) != 0)
+		atomic_store(&r->hands_down, true);
+	return ERR_OK;
+}
+
+/* Whoever waits for these pages may go on.  ERR_CANCELLED: nobody wants to. */
+static enum err_code tell_made(struct restoring *r, size_t pages, struct err *reterr)
+{
+	pthread_mutex_lock(&r->mutex);
+	r->made = pages;
+	pthread_cond_broadcast(&r->wake);
+	bool stopped = restore_is_stopped(r);
+	pthread_mutex_unlock(&r->mutex);
+	return stopped ? err_set(reterr, ERR_CANCELLED, "cancelled; %s holds a part", r->dir) : ERR_OK;
+}
+
+static enum err_code note_link(
+    struct restoring *r, const struct snapshot_entry *e, const struct paged_slot *slot, struct err *reterr)
+{
+	pthread_mutex_lock(&r->mutex);
+	bool noted = map_get(r->links, &e->link, sizeof e->link) ||
+		     map_put(r->links, &e->link, sizeof e->link, place_in_tree(slot, e->raw));
+	pthread_mutex_unlock(&r->mutex);
+	return noted ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory");
 }
 
 static enum err_code make_directory_or_note(
     struct restoring *r, void *ctx, const struct snapshot_entry *e, const struct paged_slot *slot, struct err *reterr)
 {
-	(void)ctx;
+	size_t *page = ctx;
+	enum err_code rc = slot->page == *page ? ERR_OK : tell_made(r, slot->page, reterr);
+	if (rc)
+		return rc;
+	*page = slot->page;
 	if (e->type == ENTRY_DIRECTORY)
 		return make_directory(r, e, reterr);
-	if (e->link && !map_get(r->links, &e->link, sizeof e->link) &&
-	    !map_put(r->links, &e->link, sizeof e->link, place_in_tree(slot, e->raw)))
-		return err_set(reterr, ERR_NOMEM, "out of memory");
-	return ERR_OK;
+	return e->link ? note_link(r, e, slot, reterr) : ERR_OK;
 }
 
 enum err_code restore_make_directories(struct restoring *r, struct err *reterr)
 {
-	return visit_all(r, make_directory_or_note, NULL, reterr);
+	size_t page = 0;
+	enum err_code rc = visit_all(r, make_directory_or_note, &page, reterr);
+	return rc ? rc : tell_made(r, paged_count(r->tree), reterr);
 }
 
 /* The directories among one block's entries.  first_root: number of its first entry, if it is one of roots. */
@@ -208,7 +249,7 @@ static enum err_code finish_block(
 			rc = restore_open_folder(r, &e, &fd, name, reterr);
 		}
 		if (!rc)
-			rc = snapshot_set_metadata(&e, fd, name, reterr);
+			rc = snapshot_set_metadata_of(&e, fd, name, restore_is_plain(r, &e), reterr);
 		if (rc)
 			return rc;
 	}

@@ -62,11 +62,12 @@ static void set_time(const char *path, int64_t seconds, long ns)
 	must(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW));
 }
 
+static const uint8_t acl[] = {2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 4, 0, 0xe8, 3, 0, 0, 4, 0, 4, 0, 255,
+    255, 255, 255, 16, 0, 6, 0, 255, 255, 255, 255, 32, 0, 4, 0, 255, 255, 255, 255};
+
 /* Owner, ACL and device nodes need root. */
 static void make_nasty(struct world *w)
 {
-	static const uint8_t acl[] = {2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 4, 0, 0xe8, 3, 0, 0, 4, 0, 4, 0,
-	    255, 255, 255, 255, 16, 0, 6, 0, 255, 255, 255, 255, 32, 0, 4, 0, 255, 255, 255, 255};
 	static const uint8_t capability[] = {1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
 	char p[WORLD_PATH * 2], q[WORLD_PATH * 2];
 	world_text(w->data_dir, "plain", "hello\n");
@@ -227,6 +228,34 @@ static void test_nasty_tree(void **state)
 	(void)text_format(restored, sizeof restored, "%s%s", w.out, w.data_dir);
 	assert_int_equal(blocks_of(restored, "sparse"), blocks_of(w.data_dir, "sparse"));
 	assert_int_equal(blocks_of(restored, "hole-only"), 0);
+	world_done(&w);
+}
+
+/* The place hands an ACL down to all that is made in it: nothing of that may stay. */
+static void test_place_that_hands_down(void **state)
+{
+	(void)state;
+	struct world w;
+	struct snapshot_summary s;
+	char restored[WORLD_PATH * 2];
+	if (!world_has("rsync")) {
+		print_message("skipped: needs rsync\n");
+		skip();
+	}
+	world_init(&w);
+	world_text(w.config_dir, "conf", "listen 80;\n");
+	world_text(w.data_dir, "file", "plain");
+	path_in(&w, "folder", restored);
+	must(mkdir(restored, 0750));
+	world_text(w.data_dir, "folder/within", "plain, too");
+	WORLD_OK(&w, world_create(&w, &s));
+	must(mkdir(w.out, 0700));
+	must(setxattr(w.out, "system.posix_acl_default", acl, sizeof acl, 0));
+	restore_all(&w, s.snapshot);
+	(void)text_format(restored, sizeof restored, "%s%s", w.out, w.data_dir);
+	world_same_trees(w.data_dir, restored);
+	(void)text_format(restored, sizeof restored, "%s%s", w.out, w.config_dir);
+	world_same_trees(w.config_dir, restored);
 	world_done(&w);
 }
 
@@ -537,6 +566,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_nasty_tree),
+	    cmocka_unit_test(test_place_that_hands_down),
 	    cmocka_unit_test(test_longest_paths),
 	    cmocka_unit_test(test_unchanged_reads_and_stores_nothing),
 
