@@ -6,7 +6,7 @@
 #
 # Each set of faults is run apart and reported apart; what the product recorded about a fault that it did not mend lies in OUT/evidence.
 # Real nginx and PostgreSQL on loopback, each host's folder on a small tmpfs in a mount namespace of this bench; two operators sign, a
-# standing policy lets restarts and rollbacks of configuration and code go by themselves.  All of it takes some 25 minutes in two worlds
+# standing policy lets restarts and rollbacks of configuration and code go by themselves.  All of it takes some 50 minutes in two worlds
 # (at once, on ports of their own).  --fit writes packaging/models/root-cause.calibration anew.  --smoke: three faults of different kinds in one
 # world, all of which must work.  Exit 77: skipped.
 set -u

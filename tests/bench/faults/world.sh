@@ -28,6 +28,8 @@ die() { printf 'faults: %s\n' "$*" >&2; exit 1; }
 . "$here/tests/bench/faults/inject-4.sh"
 # shellcheck source=inject-5.sh
 . "$here/tests/bench/faults/inject-5.sh"
+# shellcheck source=inject-6.sh
+. "$here/tests/bench/faults/inject-6.sh"
 
 hosts="web-1 web-2 db-1"
 services=$dir/services
