@@ -428,6 +428,12 @@ enum {
 	CHAIN_LOOK_UNTIL_MS = 30 * 1000, /* by then a diagnosis is final */
 };
 
+/* Its hosts are healthy and are to prove it: nothing is begun, and nobody asked, for what may be over. */
+static bool is_well_again(const struct incident *i)
+{
+	return i->healthy_since_ms && !i->failing.count;
+}
+
 /* A person who is asked at once and then told that it was something else is disturbed twice: what no policy covers
  * waits for the first evidence to come in. */
 static enum err_code must_wait(
@@ -438,6 +444,10 @@ static enum err_code must_wait(
 	const char *why;
 	const struct fix *fix = first_order(d);
 	uint64_t ready_ms = i->state_since_ms + CHAIN_EVIDENCE_MS;
+	if (is_well_again(i)) {
+		*ret = true;
+		return turn_timer_set(t, CHAIN_TIMER_LOOK, i->incident, NULL, turn_now_ms(t) + CHAIN_LOOK_MS, reterr);
+	}
 	*ret = false;
 	if (!fix || i->state != INCIDENT_INVESTIGATING || turn_now_ms(t) >= ready_ms)
 		return ERR_OK;
@@ -461,7 +471,7 @@ static enum err_code confirm(struct turn *t, const struct workflow_config *c, co
 	struct change change;
 	size_t count;
 	bool open;
-	const struct fix *fix = first_order(d);
+	const struct fix *fix = is_well_again(i) ? NULL : first_order(d);
 	enum err_code rc = fix ? changes_of(t, i->incident, &count, &change, &open, reterr) : ERR_OK;
 	return rc == ERR_OK && fix && !count ? act(t, c, i, d, fix, true, reterr) : rc;
 }

@@ -397,6 +397,32 @@ static void test_a_result_for_an_incident_that_is_over_does_nothing(void **state
 	chain_close(&w);
 }
 
+static void test_what_is_well_again_is_left_alone_unless_it_fails_again(void **state)
+{
+	(void)state;
+	struct chain w;
+	chain_open(&w);
+	policy_stands(&w);
+	drifts(&w, 0, COMPONENT_CONFIG, 1);
+	w.c.now_ms += SECOND;
+	says(&w, "web-1", PROBE_CRITICAL); /* the analyst is slow */
+	struct input *late = control_diagnose(&w.c, incident_last(&w)->incident);
+	w.c.analyse.count = 0;
+	says(&w, "web-1", PROBE_OK);
+	assert_true(incident_last(&w)->healthy_since_ms > 0);
+	assert_true(control_give(&w.c, late));
+	assert_int_equal(count_of(&w, &diagnosis_table), 1);
+	assert_int_equal(incident_last(&w)->state, INCIDENT_INVESTIGATING);
+	assert_int_equal(count_of(&w, &change_table), 0);
+	w.c.now_ms += 100;
+	says(&w, "web-1", PROBE_CRITICAL); /* before it has proven itself */
+	control_until(&w.c, w.c.now_ms + 5 * SECOND);
+	control_settle(&w.c);
+	assert_int_equal(count_of(&w, &incident_table), 1);
+	assert_int_equal(incident_last(&w)->state, INCIDENT_RESOLVING);
+	chain_close(&w);
+}
+
 static void test_a_crash_between_commit_and_effects_loses_nothing(void **state)
 {
 	(void)state;
@@ -445,6 +471,7 @@ int main(void)
 	    cmocka_unit_test(test_a_relapse_is_the_same_incident),
 	    cmocka_unit_test(test_a_person_opens_one_and_it_is_diagnosed),
 	    cmocka_unit_test(test_a_result_for_an_incident_that_is_over_does_nothing),
+	    cmocka_unit_test(test_what_is_well_again_is_left_alone_unless_it_fails_again),
 	    cmocka_unit_test(test_a_crash_between_commit_and_effects_loses_nothing),
 	};
 	return cmocka_run_group_tests(tests, chain_signers, chain_signers_end);
