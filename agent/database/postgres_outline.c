@@ -183,68 +183,69 @@ enum err_code postgres_outline_files(const struct postgres_config *pg, struct ou
 
 /* ---- catalogues ---- */
 
+/* Queries, a clause a line.  A name that comes into a key loses what divides lines and columns. */
+/* clang-format off */
 #define NAME(COLUMN) "translate(" COLUMN ", E'\\t\\n', '  ')"
 
 /* Key, value, and for databases whether their tables are to be listed. */
-static const char of_cluster[] = "SELECT 'sql/roles/' || " NAME(
-    "r.rolname") ", md5(concat_ws('|', r.rolsuper, r.rolinherit, r.rolcreaterole, "
-		 "r.rolcreatedb, r.rolcanlogin, r.rolreplication, r.rolbypassrls, r.rolconnlimit, r.rolvaliduntil, "
-		 "(SELECT string_agg(m.roleid::regrole::text, ',' ORDER BY m.roleid) FROM pg_auth_members m WHERE m.member = r.oid), "
-		 "(SELECT string_agg(s.setdatabase || array_to_string(s.setconfig, ','), ';' ORDER BY s.setdatabase) "
-		 "FROM pg_db_role_setting s WHERE s.setrole = r.oid))), '' FROM pg_roles r WHERE r.rolname !~ '^pg_' "
-		 "UNION ALL SELECT 'sql/databases/' || " NAME(
-		     "d.datname") ", md5(concat_ws('|', d.datallowconn, d.datconnlimit, "
-				  "d.datistemplate, d.datdba, d.encoding, d.datcollate, d.datctype, d.datacl, "
-				  "(SELECT array_to_string(s.setconfig, ',') FROM pg_db_role_setting s WHERE s.setdatabase = d.oid AND s.setrole = 0))), "
-				  "CASE WHEN d.datallowconn AND NOT d.datistemplate THEN 'list' ELSE '' END FROM pg_database d ORDER BY 1";
+static const char of_cluster[] =
+    "SELECT 'sql/roles/' || " NAME("r.rolname") ","
+    " md5(concat_ws('|', r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin, r.rolreplication, r.rolbypassrls,"
+    "  r.rolconnlimit, r.rolvaliduntil,"
+    "  (SELECT string_agg(m.roleid::regrole::text, ',' ORDER BY m.roleid) FROM pg_auth_members m WHERE m.member = r.oid),"
+    "  (SELECT string_agg(s.setdatabase || array_to_string(s.setconfig, ','), ';' ORDER BY s.setdatabase)"
+    "   FROM pg_db_role_setting s WHERE s.setrole = r.oid))), ''"
+    " FROM pg_roles r WHERE r.rolname !~ '^pg_'"
+    " UNION ALL "
+    "SELECT 'sql/databases/' || " NAME("d.datname") ","
+    " md5(concat_ws('|', d.datallowconn, d.datconnlimit, d.datistemplate, d.datdba, d.encoding, d.datcollate, d.datctype, d.datacl,"
+    "  (SELECT array_to_string(s.setconfig, ',') FROM pg_db_role_setting s WHERE s.setdatabase = d.oid AND s.setrole = 0))),"
+    " CASE WHEN d.datallowconn AND NOT d.datistemplate THEN 'list' ELSE '' END"
+    " FROM pg_database d ORDER BY 1";
 
 /* Key, value, and for what holds rows the file that they lie in. */
 static const char of_database[] =
-    "WITH mine AS (SELECT oid, nspname, nspowner, nspacl FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> "
-    "'information_schema'), "
-    "at AS (SELECT 'sql/%kind%/' || " NAME(
-	"current_database()") " || '/' AS p) "
-			      "SELECT replace(p, '%kind%', 'relations') || " NAME("n.nspname") " || '/' || " NAME(
-				  "c.relname") ", "
-					       "md5(concat_ws('|', c.relkind, c.relpersistence, c.relowner, c.relacl, array_to_string(c.reloptions, ','), "
-					       "c.relrowsecurity, c.relforcerowsecurity, "
-					       "(SELECT string_agg(concat_ws(' ', a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attidentity, a.attgenerated, "
-					       "md5(f.adbin)), ',' ORDER BY a.attnum) FROM pg_attribute a LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND "
-					       "f.adnum = a.attnum WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), "
-					       "(SELECT string_agg(concat_ws(' ', k.conname, k.contype, k.conkey, k.confrelid, k.convalidated, md5(k.conbin)), ',' "
-					       "ORDER BY k.conname) FROM pg_constraint k WHERE k.conrelid = c.oid), "
-					       "(SELECT string_agg(concat_ws(' ', t.tgname, t.tgfoid, t.tgenabled, t.tgtype), ',' ORDER BY t.tgname) FROM pg_trigger "
-					       "t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal), "
-					       "(SELECT string_agg(concat_ws(' ', w.rulename, w.ev_enabled, md5(w.ev_action)), ',' ORDER BY w.rulename) FROM "
-					       "pg_rewrite w WHERE w.ev_class = c.oid), "
-					       "(SELECT string_agg(concat_ws(' ', y.polname, y.polcmd, md5(y.polqual), md5(y.polwithcheck)), ',' ORDER BY y.polname) "
-					       "FROM pg_policy y WHERE y.polrelid = c.oid), "
-					       "(SELECT string_agg(concat_ws(' ', x.indexrelid::regclass, x.indisvalid, x.indisready, x.indisunique), ',' ORDER BY "
-					       "x.indexrelid::regclass::text) FROM pg_index x WHERE x.indrelid = c.oid))), '' "
-					       "FROM pg_class c JOIN mine n ON n.oid = c.relnamespace CROSS JOIN at WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') "
-					       "UNION ALL SELECT replace(p, '%kind%', 'rows') || " NAME("n.nspname") " || '/' || " NAME(
-						   "c.relname") ", 'some', "
-								"pg_relation_filepath(c.oid) FROM pg_class c JOIN mine n ON n.oid = c.relnamespace CROSS JOIN at WHERE c.relkind IN "
-								"('r', 'm') "
-								"UNION ALL SELECT replace(p, '%kind%', 'functions') || " NAME("n.nspname") " || '/' || " NAME(
-								    "f.proname") " || '/' || "
-										 "md5(f.proargtypes::text), md5(concat_ws('|', f.proowner, f.prosecdef, f.provolatile, f.prosrc, f.prosqlbody, "
-										 "array_to_string(f.proconfig, ','), f.proacl)), '' FROM pg_proc f JOIN mine n ON n.oid = f.pronamespace CROSS JOIN at "
-										 "UNION ALL SELECT replace(p, '%kind%', 'schemas') || " NAME(
-										     "n.nspname") ", md5(concat_ws('|', n.nspowner, n.nspacl)), "
-												  "'' FROM mine n CROSS JOIN at "
-												  "UNION ALL SELECT replace(p, '%kind%', 'types') || " NAME("n.nspname") " || '/' || " NAME(
-												      "t.typname") ", "
-														   "md5(concat_ws('|', t.typnotnull, t.typdefault, (SELECT string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder) FROM "
-														   "pg_enum e WHERE e.enumtypid = t.oid), (SELECT string_agg(k.conname || md5(k.conbin), ',' ORDER BY k.conname) FROM "
-														   "pg_constraint k WHERE k.contypid = t.oid))), '' FROM pg_type t JOIN mine n ON n.oid = t.typnamespace CROSS JOIN at "
-														   "WHERE t.typtype IN ('d', 'e') "
-														   "UNION ALL SELECT replace(p, '%kind%', 'extensions') || " NAME(
-														       "x.extname") ", x.extversion, '' FROM pg_extension x "
-																    "CROSS JOIN at "
-																    "UNION ALL SELECT replace(p, '%kind%', 'event triggers') || 'all', (SELECT md5(string_agg(concat_ws(' ', v.evtname, "
-																    "v.evtfoid, v.evtenabled), ',' ORDER BY v.evtname)) FROM pg_event_trigger v), '' FROM at "
-																    "ORDER BY 1";
+    "WITH mine AS (SELECT oid, nspname, nspowner, nspacl FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'),"
+    " at AS (SELECT 'sql/%kind%/' || " NAME("current_database()") " || '/' AS p) "
+    "SELECT replace(p, '%kind%', 'relations') || " NAME("n.nspname") " || '/' || " NAME("c.relname") ","
+    " md5(concat_ws('|', c.relkind, c.relpersistence, c.relowner, c.relacl, array_to_string(c.reloptions, ','), c.relrowsecurity,"
+    "  c.relforcerowsecurity,"
+    "  (SELECT string_agg(concat_ws(' ', a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attidentity, a.attgenerated, md5(f.adbin)), ','"
+    "   ORDER BY a.attnum) FROM pg_attribute a LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum"
+    "   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),"
+    "  (SELECT string_agg(concat_ws(' ', k.conname, k.contype, k.conkey, k.confrelid, k.convalidated, md5(k.conbin)), ','"
+    "   ORDER BY k.conname) FROM pg_constraint k WHERE k.conrelid = c.oid),"
+    "  (SELECT string_agg(concat_ws(' ', t.tgname, t.tgfoid, t.tgenabled, t.tgtype), ',' ORDER BY t.tgname)"
+    "   FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),"
+    "  (SELECT string_agg(concat_ws(' ', w.rulename, w.ev_enabled, md5(w.ev_action)), ',' ORDER BY w.rulename)"
+    "   FROM pg_rewrite w WHERE w.ev_class = c.oid),"
+    "  (SELECT string_agg(concat_ws(' ', y.polname, y.polcmd, md5(y.polqual), md5(y.polwithcheck)), ',' ORDER BY y.polname)"
+    "   FROM pg_policy y WHERE y.polrelid = c.oid),"
+    "  (SELECT string_agg(concat_ws(' ', x.indexrelid::regclass, x.indisvalid, x.indisready, x.indisunique), ','"
+    "   ORDER BY x.indexrelid::regclass::text) FROM pg_index x WHERE x.indrelid = c.oid))), ''"
+    " FROM pg_class c JOIN mine n ON n.oid = c.relnamespace CROSS JOIN at WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"
+    " UNION ALL "
+    "SELECT replace(p, '%kind%', 'rows') || " NAME("n.nspname") " || '/' || " NAME("c.relname") ", 'some', pg_relation_filepath(c.oid)"
+    " FROM pg_class c JOIN mine n ON n.oid = c.relnamespace CROSS JOIN at WHERE c.relkind IN ('r', 'm')"
+    " UNION ALL "
+    "SELECT replace(p, '%kind%', 'functions') || " NAME("n.nspname") " || '/' || " NAME("f.proname") " || '/' || md5(f.proargtypes::text),"
+    " md5(concat_ws('|', f.proowner, f.prosecdef, f.provolatile, f.prosrc, f.prosqlbody, array_to_string(f.proconfig, ','), f.proacl)), ''"
+    " FROM pg_proc f JOIN mine n ON n.oid = f.pronamespace CROSS JOIN at"
+    " UNION ALL "
+    "SELECT replace(p, '%kind%', 'schemas') || " NAME("n.nspname") ", md5(concat_ws('|', n.nspowner, n.nspacl)), '' FROM mine n CROSS JOIN at"
+    " UNION ALL "
+    "SELECT replace(p, '%kind%', 'types') || " NAME("n.nspname") " || '/' || " NAME("t.typname") ","
+    " md5(concat_ws('|', t.typnotnull, t.typdefault,"
+    "  (SELECT string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),"
+    "  (SELECT string_agg(k.conname || md5(k.conbin), ',' ORDER BY k.conname) FROM pg_constraint k WHERE k.contypid = t.oid))), ''"
+    " FROM pg_type t JOIN mine n ON n.oid = t.typnamespace CROSS JOIN at WHERE t.typtype IN ('d', 'e')"
+    " UNION ALL "
+    "SELECT replace(p, '%kind%', 'extensions') || " NAME("x.extname") ", x.extversion, '' FROM pg_extension x CROSS JOIN at"
+    " UNION ALL "
+    "SELECT replace(p, '%kind%', 'event triggers') || 'all',"
+    " (SELECT md5(string_agg(concat_ws(' ', v.evtname, v.evtfoid, v.evtenabled), ',' ORDER BY v.evtname)) FROM pg_event_trigger v), ''"
+    " FROM at ORDER BY 1";
+/* clang-format on */
 
 struct asking {
 	const struct postgres_config *pg;

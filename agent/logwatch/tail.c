@@ -273,7 +273,6 @@ void tail_free(struct tail *t)
 	free(t);
 }
 
-/* Another file stands behind the path: what was current is now the renamed one. */
 /* Nobody gets at it any more, and the room that it takes is free only when we let go of it, too. */
 static bool is_nameless(const struct file *f)
 {
@@ -281,6 +280,7 @@ static bool is_nameless(const struct file *f)
 	return f->fd >= 0 && fstat(f->fd, &st) == 0 && st.st_nlink == 0;
 }
 
+/* Another file stands behind the path: what was current is now the renamed one. */
 static void rotate(struct tail *t, uint64_t now_ms)
 {
 	if (t->renamed.fd >= 0)
