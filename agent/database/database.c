@@ -16,6 +16,7 @@
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
+#include "shared/base/log.h"
 #include "shared/base/text.h"
 
 enum { PROC_PATH = 64, SETTINGS_MAX = 4 << 20, SETTLE_POLL_MS = 10 };
@@ -310,16 +311,30 @@ enum err_code database_settle(const struct service_config *service, struct err *
 	const struct postgres_config *pg = postgres_of(service);
 	if (!pg || !pg->wal_archive)
 		return ERR_OK;
-	for (uint64_t until = clock_mono_ms() + DATABASE_SETTLE_MS; recovery_is_due(pg->data_directory);) {
-		if (!database_running(service))
+	for (uint64_t until = clock_mono_ms() + DATABASE_SETTLE_MS; !recovery_is_over(pg->data_directory);) {
+		bool due = recovery_is_due(pg->data_directory);
+		if (!database_running(service)) {
+			if (!due)
+				break; /* what it says of itself is an old word */
 			return err_set(reterr, ERR_STATE,
 			    "the database of %s stopped while it was recovering: its log tells why", service->name);
+		}
 		if (clock_mono_ms() >= until)
 			return err_set(
 			    reterr, ERR_TIMEOUT, "the database of %s did not end its recovery in time", service->name);
 		(void)poll(NULL, 0, SETTLE_POLL_MS);
 	}
 	return recovery_forget(pg->data_directory, reterr);
+}
+
+void database_before_stop(const struct service_config *service)
+{
+	const struct postgres_config *pg = postgres_of(service);
+	struct err err = ERR_INIT;
+	if (!pg || !recovery_is_aimed(pg->data_directory) || !database_running(service))
+		return;
+	if (database_settle(service, &err) != ERR_OK)
+		log_warn("database", "service=%s is stopped while it recovers: %s", service->name, err.msg);
 }
 
 /* ---- is it in use ---- */

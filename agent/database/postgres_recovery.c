@@ -134,6 +134,41 @@ bool recovery_is_due(const char *data)
 	return tree_join(data, "recovery.signal", path, NULL) == ERR_OK && file_exists(path);
 }
 
+bool recovery_is_aimed(const char *data)
+{
+	char path[PATH_LIMIT];
+	struct buf text = BUF_INIT;
+	bool aimed = false;
+	if (tree_join(data, "postgresql.auto.conf", path, NULL) == ERR_OK &&
+	    file_read(path, CONF_MAX, &text, NULL) == ERR_OK)
+		for (const char *line = buf_str(&text), *end; !aimed && *line; line = *end ? end + 1 : end) {
+			end = strchrnul(line, '\n');
+			aimed = aims(line, (size_t)(end - line));
+		}
+	buf_done(&text);
+	return aimed;
+}
+
+/* The eighth line of postmaster.pid is what the postmaster says of itself (PostgreSQL, pidfile.h): "ready" only once
+ * the process that recovers has ended.  recovery.signal goes earlier, before the last of it is written down. */
+bool recovery_is_over(const char *data)
+{
+	enum { STATUS_LINE = 8 };
+	char path[PATH_LIMIT];
+	struct buf text = BUF_INIT;
+	if (recovery_is_due(data))
+		return false;
+	if (tree_join(data, "postmaster.pid", path, NULL) != ERR_OK ||
+	    file_read(path, TEXT_PAGE_MAX, &text, NULL) != ERR_OK)
+		return true; /* nobody who recovers */
+	const char *line = buf_str(&text);
+	for (unsigned i = 1; line && i < STATUS_LINE; i++)
+		line = (line = strchr(line, '\n')) ? line + 1 : NULL;
+	bool ready = line && text_starts(line, "ready");
+	buf_done(&text);
+	return ready;
+}
+
 enum err_code recovery_forget(const char *data, struct err *reterr)
 {
 	return rewrite(data, "", reterr);

@@ -13,6 +13,10 @@ ERR_CHECK enum err_code recovery_settings(const char *state_directory, const cha
 ERR_CHECK enum err_code recovery_prepare(const char *data, const char *settings, struct err *reterr);
 /* Has it still to end? */
 bool recovery_is_due(const char *data);
+/* Its settings hold what recovery_prepare() wrote. */
+bool recovery_is_aimed(const char *data);
+/* Nothing is to be replayed, and a server that is up has ended what it replayed. */
+bool recovery_is_over(const char *data);
 /* Takes the lines out again, durably; a running server reads them at its next start only. */
 ERR_CHECK enum err_code recovery_forget(const char *data, struct err *reterr);
 /* The text of postgresql.auto.conf without lines that aim a recovery; pure. */

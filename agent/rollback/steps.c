@@ -1,4 +1,5 @@
 /* Steps of a rollback: told as they end; the service's own as it declares them. */
+#include "agent/database/database.h"
 #include "agent/io/process.h"
 #include "agent/rollback/walk.h"
 #include "shared/base/clock.h"
@@ -53,6 +54,7 @@ enum err_code step_run(struct walk *w, enum step_kind kind, const struct list *a
 enum err_code step_stop(struct walk *w, struct err *reterr)
 {
 	w->stopped = w->r->service->steps.stop.count > 0;
+	database_before_stop(w->r->service);
 	return step_run(w, STEP_STOP, &w->r->service->steps.stop, reterr);
 }
 

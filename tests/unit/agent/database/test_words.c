@@ -3,12 +3,16 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/database/postgres_recovery.h"
 #include "agent/database/resp.h"
 #include "agent/database/tablespaces.h"
 #include "agent/database/wal_records.h"
 #include "agent/repository/bytes.h"
+#include "shared/base/file.h"
+#include "shared/base/text.h"
+#include "tests/lib/scratch.h"
 
 enum { PAGES = 8, LOG = PAGES * WAL_PAGE_SIZE };
 #define BEGINS ((uint64_t)0x3000000)
@@ -219,6 +223,46 @@ static void quoted(void **state)
 	arena_free(arena);
 }
 
+static void says(const char *dir, const char *name, const char *text)
+{
+	char path[PATH_LIMIT];
+	struct err err = ERR_INIT;
+	assert_true(text_format(path, sizeof path, "%s/%s", dir, name));
+	assert_int_equal(file_replace(path, text, strlen(text), 0600, &err), ERR_OK);
+}
+
+/* recovery.signal goes before the last of a recovery is written down: only the postmaster's own word counts then. */
+static void over_when_the_postmaster_says_so(void **state)
+{
+	(void)state;
+	char dir[SCRATCH_PATH];
+	struct err err = ERR_INIT;
+	scratch_make(dir);
+	assert_true(recovery_is_over(dir));
+	assert_false(recovery_is_aimed(dir));
+	says(dir, "recovery.signal", "");
+	assert_false(recovery_is_over(dir));
+	says(dir, "postmaster.pid", "7\n/d\n1\n5432\n/run\n\n  1 2\nready   \n");
+	assert_false(recovery_is_over(dir));
+	char path[PATH_LIMIT];
+	assert_true(text_format(path, sizeof path, "%s/recovery.signal", dir));
+	assert_int_equal(unlink(path), 0);
+	assert_true(recovery_is_over(dir));
+	for (const char *const *word = (const char *const[]){"starting", "standby ", "stopping", NULL}; *word; word++) {
+		char text[TEXT_LINE_MAX];
+		text_format(text, sizeof text, "7\n/d\n1\n5432\n/run\n\n  1 2\n%s\n", *word);
+		says(dir, "postmaster.pid", text);
+		assert_false(recovery_is_over(dir));
+	}
+	says(dir, "postmaster.pid", "7\n/d\n1\n"); /* it has only begun to write it */
+	assert_false(recovery_is_over(dir));
+	says(dir, "postgresql.auto.conf", "port = '1'\nrecovery_target = 'immediate'\n");
+	assert_true(recovery_is_aimed(dir));
+	assert_int_equal(recovery_forget(dir, &err), ERR_OK);
+	assert_false(recovery_is_aimed(dir));
+	scratch_remove(dir);
+}
+
 /* A location may hold what ends a line, escaped; the new one is escaped, too. */
 static void tablespaces_moved(void **state)
 {
@@ -247,6 +291,7 @@ int main(void)
 	    cmocka_unit_test(answers),
 	    cmocka_unit_test(filtered),
 	    cmocka_unit_test(quoted),
+	    cmocka_unit_test(over_when_the_postmaster_says_so),
 	    cmocka_unit_test(tablespaces_moved),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
