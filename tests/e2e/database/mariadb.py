@@ -5,6 +5,7 @@ The server is Debian's, started privately: its own folder, a socket, no network.
 put back and back again; elsewhere; practised (also killed while it is); a credential that others may read is not used and a password shows
 nowhere; a server of another folder is refused.
 """
+import fcntl
 import json
 import os
 import pathlib
@@ -152,9 +153,19 @@ def practised(h, s):
     p.wait()
     until(lambda: not runs(), "the server of a drill that was killed is gone")
     until(lambda: set(pathlib.Path("/tmp").glob("kedge-private-*")) <= others, "and nothing of it is left in /tmp")
+    until(lambda: is_free(h.dir / "state/drill/svc.lock"), "and who cleaned up after it has ended, too")
     (h.dir / "agent.yaml").write_text(yaml)
     h.ends(0, "snapshot", "drill", "svc")
     until(lambda: set(pathlib.Path("/tmp").glob("kedge-private-*")) <= others, "nor of one that went well")
+
+
+def is_free(lock):
+    with open(lock, "r+b") as f:
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            return False
 
 
 def reading(path):
