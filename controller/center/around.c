@@ -10,7 +10,7 @@ static enum err_code ask(struct turn *t, const char *service, bool doubt, size_t
 		--*left;
 		rc = health_look(t, service, p->host, false, &asked, reterr);
 		if (rc == ERR_OK && doubt)
-			rc = fleet_doubt(t, p->host, reterr);
+			rc = fleet_doubt(t, p->host, asked, reterr);
 	}
 	return rc;
 }

@@ -178,10 +178,11 @@ ERR_CHECK enum err_code fleet_on_timer(
     struct turn *t, const struct fleet_config *c, const struct timer *timer, bool *ret_silent, struct err *reterr);
 
 #define FLEET_TIMER_WORD "fleet.word" /* name: the host */
-/* Something that leans on what runs there fails.  The caller asks it to look; without a word of it FLEET_TIMER_WORD
- * says so, long before two heartbeats would.  Not one that has just had its say, nor one that could not answer: an old
- * agent that is connected, a host that the controller still waits for after its own start. */
-ERR_CHECK enum err_code fleet_doubt(struct turn *t, const char *host, struct err *reterr);
+/* Something that leans on what runs there fails.  Without a word of it FLEET_TIMER_WORD says so, long before two
+ * heartbeats would.  asked: the caller has just sent it a question (health_look()), which is answered at once.  Of a
+ * host that is connected and was not asked nobody may expect a word: an old agent, or one that had its say a moment
+ * ago.  Nor of one that the controller still waits for after its own start. */
+ERR_CHECK enum err_code fleet_doubt(struct turn *t, const char *host, bool asked, struct err *reterr);
 /* Doubted, and not heard since, nor given up yet. */
 bool fleet_host_doubtful(const struct host *h, uint64_t now_ms);
 bool fleet_host_can(const struct host *h, const char *capability);

@@ -25,7 +25,7 @@ bool fleet_host_doubtful(const struct host *h, uint64_t now_ms)
 	       now_ms < h->doubted_ms + FLEET_WORD_MS + FLEET_RETURN_MS;
 }
 
-enum err_code fleet_doubt(struct turn *t, const char *host, struct err *reterr)
+enum err_code fleet_doubt(struct turn *t, const char *host, bool asked, struct err *reterr)
 {
 	uint64_t now = turn_now_ms(t);
 	struct host h;
@@ -33,7 +33,7 @@ enum err_code fleet_doubt(struct turn *t, const char *host, struct err *reterr)
 	enum err_code rc = fleet_host_get(t, host, &h, &found, reterr);
 	if (rc != ERR_OK || !found || !counts(&h) || now < h.awaited_ms || fleet_host_doubtful(&h, now))
 		return rc;
-	if (h.state == HOST_CONNECTED && !fleet_host_can(&h, CAPABILITY_LOOK))
+	if (h.state == HOST_CONNECTED && !asked)
 		return ERR_OK;
 	h.doubted_ms = now;
 	rc = turn_put(t, &host_table, &h, reterr);

@@ -405,7 +405,8 @@ static bool give_frame(
 	return control_give(c, in);
 }
 
-bool control_hello(struct control *c, const char *host, uint8_t boot, struct declared_service *services, size_t count)
+bool control_hello_with(struct control *c, const char *host, uint8_t boot, struct declared_service *services,
+    size_t count, const struct list *capabilities)
 {
 	struct hello h = {.version = MESSAGE_VERSION,
 	    .version_least = MESSAGE_VERSION_LEAST,
@@ -413,9 +414,15 @@ bool control_hello(struct control *c, const char *host, uint8_t boot, struct dec
 	    .host = host,
 	    .boot = {{1, 2, 3, 4, 5, 6, 0x70, 8, 0x80, 10, 11, 12, 13, 14, 15, boot}},
 	    .clock_ms = c->now_ms,
+	    .capabilities = *capabilities,
 	    .services = {services, count}};
 	c->hosts[host_at(c, host)].boot = h.boot;
 	return give_frame(c, INPUT_HELLO, host, h.boot, FRAME_HELLO, &h);
+}
+
+bool control_hello(struct control *c, const char *host, uint8_t boot, struct declared_service *services, size_t count)
+{
+	return control_hello_with(c, host, boot, services, count, &(struct list){0});
 }
 
 bool control_report(struct control *c, const char *host, struct report body)

@@ -84,6 +84,9 @@ bool control_last(
     const struct control *c, const char *host, enum frame_type type, struct arena *arena, struct frame *ret);
 const struct control_letter *control_last_close(const struct control *c, const char *host);
 bool control_hello(struct control *c, const char *host, uint8_t boot, struct declared_service *services, size_t count);
+/* The same of an agent that can do more; capabilities: strings. */
+bool control_hello_with(struct control *c, const char *host, uint8_t boot, struct declared_service *services,
+    size_t count, const struct list *capabilities);
 /* The next report of the host (its sequence, time and importance are set here). */
 bool control_report(struct control *c, const char *host, struct report body);
 /* The answer's code; its JSON in c->reply. */
