@@ -87,11 +87,11 @@ static _Noreturn void worker_main(struct job *j, int fd)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (dup2(fd, 3) < 0 || close_range(4, ~0u, 0) != 0) /* nothing of the keeper's loop */
 		_exit(70);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGTERM, on_term);
+	signal(SIGTERM, on_term); /* before it is let through: it may wait already */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (channel_new(3, CHANNEL_KEEPER, &w.channel, NULL) != ERR_OK)
 		_exit(70);
 	struct work_out out = {&w, worker_report, worker_progress, &worker_cancel, j->jobs->heard_ms};

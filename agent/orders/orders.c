@@ -32,7 +32,8 @@ struct item {
 	struct item
 	    *end; /* how it ended, where the journal would not take it: tried again at every turn, told only then */
 	unsigned tries;
-	bool begun; /* in this process */
+	bool begun;     /* in this process */
+	bool cancelled; /* its job was asked to stop: so is the one that resumes it */
 };
 struct orders {
 	const struct agent_config *config;
@@ -310,8 +311,11 @@ static void begin(struct orders *o, struct item *i, bool resume)
 	}
 	i->e.phase = ORDER_STARTED;
 	i->begun = true;
-	if (o->io.start(o->io.ctx, i->e.order, resume, &err) == ERR_OK)
+	if (o->io.start(o->io.ctx, i->e.order, resume, &err) == ERR_OK) {
+		if (i->cancelled)
+			o->io.cancel(o->io.ctx, i->e.order_id);
 		return;
+	}
 	if (resume)
 		end_with(o, i, ORDER_FAILED_DIRTY, err.msg);
 	else
@@ -389,6 +393,7 @@ void orders_on_cancel(struct orders *o, struct id order, const char *reason)
 		if ((i = add(o, &e)))
 			end_with(o, i, ORDER_CANCELLED, reason ? reason : "cancelled before it came");
 	} else if (i->e.phase == ORDER_STARTED && !i->end) {
+		i->cancelled = true;
 		o->io.cancel(o->io.ctx, order);
 	} else if (i->e.phase == ORDER_PREPARED && !i->end) {
 		end_with(o, i, ORDER_CANCELLED, reason ? reason : "cancelled before it began");

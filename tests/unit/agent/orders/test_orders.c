@@ -219,6 +219,21 @@ static void a_worker_that_crashes(void **state)
 	host_free(h);
 }
 
+/* The worker that was asked to stop dies of something else: the next one is asked, too. */
+static void a_cancelled_worker_that_crashes(void **state)
+{
+	(void)state;
+	struct host *h = host_new();
+	give(h, 1);
+	orders_on_cancel(h->orders, host_id(1), NULL);
+	assert_true(host_job(h, host_id(1))->cancelled);
+	*host_job(h, host_id(1)) = (struct host_job){.order = host_id(1), .begun = 1};
+	orders_on_job_lost(h->orders, host_id(1));
+	assert_int_equal(host_job(h, host_id(1))->resumed, 1);
+	assert_true(host_job(h, host_id(1))->cancelled);
+	host_free(h);
+}
+
 /* PREPARED when the power went, and its hour is over when it comes back (P17). */
 static void it_does_not_begin_late(void **state)
 {
@@ -374,6 +389,7 @@ int main(void)
 	    cmocka_unit_test(cancelled),
 	    cmocka_unit_test(undo),
 	    cmocka_unit_test(a_worker_that_crashes),
+	    cmocka_unit_test(a_cancelled_worker_that_crashes),
 	    cmocka_unit_test(it_does_not_begin_late),
 	    cmocka_unit_test(it_may_be_cancelled_before_it_is_resumed),
 	    cmocka_unit_test(room),
