@@ -19,11 +19,12 @@ struct call {
 	struct ws_request *request; /* NULL: the peer is gone */
 	uint64_t token;
 	bool watching;
+	bool of_people; /* it changes who may do what */
 	/* a read */
 	struct arena *arena;
 	const char *asker; /* operator by certificate */
 	struct query query;
-	enum { READ_QUERY, READ_STATUS, READ_VERIFY, READ_BOARD } read;
+	enum { READ_QUERY, READ_STATUS, READ_VERIFY, READ_BOARD, READ_EVENTS } read;
 	struct buf answer;
 	struct err err;
 	enum err_code code;
@@ -39,7 +40,8 @@ struct api {
 	struct ws_http *http;
 	struct call *calls;
 	size_t waiting, watchers;
-	uint64_t tokens, events;
+	uint64_t tokens;
+	uint64_t events, events_before; /* number of the newest; of the last one before this process */
 	struct event_line kept[API_EVENTS_KEPT];
 	struct ws_timer *heartbeat;
 	pthread_t reader;
@@ -134,6 +136,8 @@ static enum err_code read_now(struct call *c, struct turn *read, struct err *ret
 		return query_board(read, &c->answer, reterr);
 	case READ_VERIFY:
 		return query_audit_verify(read, &c->query, &c->answer, reterr);
+	case READ_EVENTS:
+		return ERR_OK; /* that they may be watched was the question */
 	case READ_QUERY:
 		break;
 	}
@@ -153,10 +157,14 @@ static bool may_read(
 	return *ret == ERR_OK;
 }
 
+static void begin_watch(struct call *c);
+
 static void answered(void *arg)
 {
 	struct call *c = arg;
-	if (c->code == ERR_OK)
+	if (c->code == ERR_OK && c->read == READ_EVENTS)
+		begin_watch(c);
+	else if (c->code == ERR_OK)
 		respond(c, ERR_OK, c->answer.data, c->answer.size);
 	else
 		refuse(c, c->code, c->err.msg);
@@ -227,6 +235,16 @@ static enum err_code query_filters(struct call *c, struct err *reterr)
 	return ERR_OK;
 }
 
+/* To the reader thread, which first looks whether this operator may read at all. */
+static void ask_reader(struct call *c)
+{
+	struct err err = ERR_INIT;
+	c->asker = arena_strdup(c->arena, ws_request_peer(c->request)->name);
+	enum err_code rc = c->asker ? queue_push(c->api->reads, c, 1, &err) : err_set(&err, ERR_NOMEM, "out of memory");
+	if (rc != ERR_OK)
+		refuse(c, rc, rc == ERR_FULL ? "too many reads are waiting: try again" : err.msg);
+}
+
 static void start_read(struct call *c, const char *path)
 {
 	struct query *q = &c->query;
@@ -241,11 +259,10 @@ static void start_read(struct call *c, const char *path)
 	enum err_code rc = q->noun ? query_filters(c, &err) : err_set(&err, ERR_NOMEM, "out of memory");
 	if (rc == ERR_OK && c->read == READ_QUERY && !query_table(q->noun))
 		rc = err_set(&err, ERR_NOT_FOUND, "there is no %s to read", q->noun);
-	c->asker = arena_strdup(c->arena, ws_request_peer(c->request)->name);
 	if (rc == ERR_OK)
-		rc = queue_push(c->api->reads, c, 1, &err);
-	if (rc != ERR_OK)
-		refuse(c, rc, rc == ERR_FULL ? "too many reads are waiting: try again" : err.msg);
+		ask_reader(c);
+	else
+		refuse(c, rc, err.msg);
 }
 
 static void start_change(struct call *c, const char *path)
@@ -271,6 +288,7 @@ static void start_change(struct call *c, const char *path)
 	    .body_size = body.size,
 	    .key = arena_strdup(in->arena, key)};
 	r->verb = arena_strdup(in->arena, at);
+	c->of_people = text_equal(r->noun, "operator");
 	in->request = r;
 	in->received_ms = clock_wall_ms();
 	in->weight_bytes = arena_used(in->arena) + 256;
@@ -302,7 +320,19 @@ static void stop_watching(struct call *c)
 
 static void start_watch(struct call *c)
 {
+	c->read = READ_EVENTS;
+	c->query.noun = "event";
+	ask_reader(c);
+}
+
+/* The stream begins; its peer may be gone while it was asked whether it may. */
+static void begin_watch(struct call *c)
+{
 	struct api *a = c->api;
+	if (!c->request) {
+		drop(c);
+		return;
+	}
 	const char *last = ws_request_header(c->request, WS_LAST_EVENT_ID);
 	uint64_t since = a->events;
 	if (a->watchers >= API_WATCHERS_MAX) {
@@ -314,17 +344,30 @@ static void start_watch(struct call *c)
 	a->watchers++;
 	if (last && text_u64(last, &since, NULL) != ERR_OK)
 		since = a->events;
+	char from[32]; /* who is cut off before the first event comes back for it */
+	text_format(from, sizeof from, "id: %llu\n\n", (unsigned long long)since);
 	ws_stream_begin(c->request, 200, "text/event-stream", NULL, 0);
-	if (ws_stream_write(c->request, ": watching\n\n", 12, NULL) != ERR_OK) {
+	if (ws_stream_write(c->request, from, strlen(from), NULL) != ERR_OK) {
 		stop_watching(c);
 		return;
 	}
-	uint64_t oldest = a->events > API_EVENTS_KEPT ? a->events - API_EVENTS_KEPT : 0;
+	uint64_t oldest =
+	    a->events - a->events_before > API_EVENTS_KEPT ? a->events - API_EVENTS_KEPT : a->events_before;
 	for (uint64_t n = (since > oldest ? since : oldest) + 1; n <= a->events; n++)
 		if (!write_event(c, &a->kept[n % API_EVENTS_KEPT])) {
 			stop_watching(c);
 			return;
 		}
+}
+
+/* They come back with the last id they have, and are asked anew whether they may. */
+static void stop_all_watching(struct api *a)
+{
+	for (struct call *c = a->calls, *next; c; c = next) {
+		next = c->next;
+		if (c->watching)
+			stop_watching(c);
+	}
 }
 
 static void on_heartbeat(void *user)
@@ -411,6 +454,8 @@ enum err_code api_new(struct ws_loop *loop, const struct api_config *c, struct a
 	if (!a)
 		return err_set(reterr, ERR_NOMEM, "out of memory for the API");
 	a->c = *c;
+	a->events = a->events_before = clock_wall_ms(); /* above all numbers of the process before: who watched that one
+							   is told all that happened in this one */
 	a->reads = queue_new(API_READS_MAX, API_READS_MAX);
 	a->heartbeat = ws_timer_new(loop, on_heartbeat, a);
 	struct ws_http_config hc = {.port = c->port,
@@ -461,7 +506,10 @@ void api_reply(struct api *a, uint64_t token, enum err_code code, const char *bo
 {
 	for (struct call *c = a->calls; c; c = c->next)
 		if (c->token == token && !c->watching) {
+			bool of_people = c->of_people && code == ERR_OK;
 			respond(c, code, body, size);
+			if (of_people)
+				stop_all_watching(a);
 			return;
 		}
 }

@@ -4,7 +4,8 @@
  *   GET  /api/v1/<noun>?field=value&limit=&after=&order=desc   a page of a table: {"items":[…],"next":"…"}
  *   GET  /api/v1/<noun>/<key>                  one record, by key, id, id's beginning, or number (INC-3)
  *   GET  /api/v1/audit/verify                  recompute the trail
- *   GET  /api/v1/event/watch                   server-sent events from now on (Last-Event-ID: after that one)
+ *   GET  /api/v1/event/watch                   server-sent events from now on (Last-Event-ID: after that one; numbers
+ *                                              rise over restarts; a change of operators ends every stream)
  *   POST /api/v1/<noun>/<verb>                 controller/center/requests.h; Idempotency-Key is honoured
  *
  * Reads are answered from a snapshot of the store by a thread of their own (query.h), changes by the center.  Every

@@ -128,8 +128,21 @@ def enrolment(world, kedge):
     return Cli(world, "ada", home)
 
 
-def roles(kedge, ada):
+def disabled_while_watching(world, kedge, ada):
+    with open(world.dir / "adas", "w") as out:
+        watch = subprocess.Popen([BIN / "kedge", "--config", ada.file, "watch"], stdout=out, stderr=subprocess.DEVNULL)
+    try:
+        world.wait(lambda: kedge("incident", "open", "s%d" % time.monotonic_ns(), "seen").returncode == 0 and (world.dir / "adas").stat().st_size > 0, "an event")
+        kedge.ends(DONE, "operator", "put", "ada", "--disable")
+        check("who is disabled watches no more", watch.wait(10) == REFUSED, watch.returncode)
+    finally:
+        watch.kill()
+        watch.wait()
+
+
+def roles(world, kedge, ada):
     ada.ends(REFUSED, "status", says="ada may not read")  # a certificate alone is no permission
+    ada.ends(REFUSED, "watch")
     kedge.ends(DONE, "operator", "put", "ada", "--role", "viewer")
     ada.ends(DONE, "status")
     ada.ends(REFUSED, "halt", "x", says="ada may not halt")
@@ -138,8 +151,9 @@ def roles(kedge, ada):
     ada.ends(REFUSED, "resume", "x")
     kedge.ends(DONE, "resume", "x")
     kedge.ends(REFUSED, "operator", "put", "founder", "--role", "viewer")  # the last administrator
-    kedge.ends(DONE, "operator", "put", "ada", "--disable")
+    disabled_while_watching(world, kedge, ada)
     ada.ends(REFUSED, "status")
+    ada.ends(REFUSED, "watch")
     kedge.ends(DONE, "operator", "put", "ada", "--enable")
     ada.ends(DONE, "status")
 
@@ -188,9 +202,9 @@ def watching(world, kedge):
         world.wait(lambda: kedge("incident", "open", "s%d" % time.monotonic_ns(), "watched", "one").returncode == 0 and len(lines()) > 0, "an event")
         check("events are JSON lines", all({"at", "topic", "severity", "text"} <= set(e) for e in lines()), lines())
         check("the controller stops cleanly with a watcher", world.stop())
-        seen = len(lines())
         world.start()
-        world.wait(lambda: kedge("incident", "open", "s%d" % time.monotonic_ns(), "watched", "two").returncode == 0 and len(lines()) > seen, "an event after a restart")
+        kedge.ends(DONE, "incident", "open", "at-once", "before", "the", "watcher", "is", "back")
+        world.wait(lambda: any("before the watcher is back" in e["text"] for e in lines()), "what happened before the watcher had come back")
     finally:
         watch.send_signal(signal.SIGINT)
         watch.wait(10)
@@ -216,7 +230,7 @@ def main():
             knowledge(kedge)
             brakes(kedge)
             ada = enrolment(world, kedge)
-            roles(kedge, ada)
+            roles(world, kedge, ada)
             strangers(world, kedge)
             policies(world, kedge)
             signing(world, kedge)
