@@ -173,12 +173,28 @@ static bool is_named(const struct probe_run *r, const char *pid, const char *wan
 	return strlen(wanted) > 15 && argument_is(r, pid, wanted); /* the kernel cuts at 15 */
 }
 
-/* Room on a disk that a process keeps though the file has no name any more. */
+/* "/var/log/app.log (deleted)", and no memory that goes by such a name, too. */
+static bool leads_to_deleted(DIR *fds, const char *name)
+{
+	static const char *const memory[] = {"/memfd:", "/dev/", "/SYSV"};
+	char target[PATH_LIMIT];
+	ssize_t n = readlinkat(dirfd(fds), name, target, sizeof target - 1);
+	target[n > 0 ? n : 0] = '\0';
+	for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++)
+		if (text_starts(target, memory[i]))
+			return false;
+	return text_ends(target, " (deleted)");
+}
+
+/* Room on a disk that a process keeps though the file has no name any more.  Nothing here may ask a file system that
+ * has stopped answering: a link is told by the kernel alone, and so is what it knows of a file already. */
 static double held_deleted(DIR *fds, const char *name)
 {
-	struct stat st;
-	return fstatat(dirfd(fds), name, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0
-		   ? 512.0 * (double)st.st_blocks
+	struct statx st;
+	return leads_to_deleted(fds, name) &&
+		       statx(dirfd(fds), name, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_NLINK | STATX_BLOCKS, &st) == 0 &&
+		       S_ISREG(st.stx_mode) && st.stx_nlink == 0
+		   ? 512.0 * (double)st.stx_blocks
 		   : 0;
 }
 

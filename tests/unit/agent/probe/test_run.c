@@ -6,7 +6,10 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -267,26 +270,78 @@ static void exec_follows_the_plugin_convention(void **state)
 	ASSERT_OUTCOME(probe((struct probe_config){.exec = {missing, 1}}), PROBE_UNKNOWN, "/no/such/plugin");
 }
 
+static double deleted_of_us(void)
+{
+	struct err err;
+	struct process_probe p = {.pid_file = w.path};
+	snprintf(w.text, sizeof w.text, "%d\n", (int)getpid());
+	assert_int_equal(file_replace(w.path, w.text, strlen(w.text), 0644, &err), ERR_OK);
+	ASSERT_OUTCOME(probe((struct probe_config){.process = &p}), PROBE_OK, "runs");
+	for (size_t i = 0; i < w.outcome.metric_count; i++)
+		if (strcmp(w.outcome.metrics[i].name, "deleted") == 0)
+			return w.outcome.metrics[i].value;
+	return -1;
+}
+
 /* What keeps room on a disk that no name leads to any more. */
 static void a_process_that_keeps_deleted_files_says_so(void **state)
 {
 	(void)state;
-	struct err err;
-	struct process_probe p = {.pid_file = w.path};
 	char path[] = "/tmp/kedge-test-XXXXXX", block[8192] = {1};
 	int fd = mkstemp(path);
 	assert_true(fd >= 0 && write(fd, block, sizeof block) == (ssize_t)sizeof block && unlink(path) == 0);
 	(void)fsync(fd);
-	snprintf(w.text, sizeof w.text, "%d\n", (int)getpid());
-	assert_int_equal(file_replace(w.path, w.text, strlen(w.text), 0644, &err), ERR_OK);
-	ASSERT_OUTCOME(probe((struct probe_config){.process = &p}), PROBE_OK, "runs");
-	double deleted = -1;
-	for (size_t i = 0; i < w.outcome.metric_count; i++)
-		if (strcmp(w.outcome.metrics[i].name, "deleted") == 0)
-			deleted = w.outcome.metrics[i].value;
-	assert_true(deleted >= sizeof block);
+	assert_true(deleted_of_us() >= sizeof block);
 	assert_false(w.outcome.gone);
 	close(fd);
+}
+
+/* Memory that looks like a file without a name takes no room on any disk. */
+static void memory_is_no_deleted_file(void **state)
+{
+	(void)state;
+	char block[8192] = {1};
+	double before = deleted_of_us();
+	int fd = memfd_create("cache", MFD_CLOEXEC);
+	assert_true(fd >= 0 && write(fd, block, sizeof block) == (ssize_t)sizeof block);
+	assert_true(before >= 0);
+	assert_true(deleted_of_us() == before);
+	close(fd);
+}
+
+/* A file system whose server never answers, as NFS when its server is gone: -1 where none can be mounted here. */
+static int open_hung_mount(const char *folder)
+{
+	char options[96];
+	int server = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0", server);
+	if (server < 0 || unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("none", folder, "fuse", MS_NOSUID | MS_NODEV, options) != 0)
+		return -1;
+	return open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Whoever asks such a descriptor anything waits for ever: a child does, which can be killed. */
+static void a_hung_descriptor_holds_nobody_up(void **state)
+{
+	(void)state;
+	char folder[] = "/tmp/kedge-hung-XXXXXX";
+	enum { SKIPPED = 77, PATIENCE_S = 20 };
+	int status;
+	assert_non_null(mkdtemp(folder));
+	pid_t pid = fork();
+	if (pid == 0) {
+		alarm(PATIENCE_S);
+		if (open_hung_mount(folder) < 0)
+			_exit(SKIPPED);
+		_exit(deleted_of_us() >= 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(rmdir(folder), 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
+		skip();
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void process_by_pid_file_and_by_name(void **state)
@@ -502,7 +557,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {T(http_good_bad_and_wrong), T(http_slow_and_hanging),
 	    T(http_refused_closed_and_garbage), T(http_huge_body_is_not_swallowed), T(https_is_checked), T(tls_expiry),
 	    T(tcp_over_each_kind_of_address), T(exec_follows_the_plugin_convention), T(process_by_pid_file_and_by_name),
-	    T(a_process_that_keeps_deleted_files_says_so), T(descriptors_of_a_process), T(what_a_folder_holds),
+	    T(a_process_that_keeps_deleted_files_says_so), T(memory_is_no_deleted_file),
+	    T(a_hung_descriptor_holds_nobody_up), T(descriptors_of_a_process), T(what_a_folder_holds),
 	    T(disk_of_real_and_missing_paths), T(age_of_a_file), T(cpu_and_memory_from_a_given_proc),
 	    T(a_cancelled_run_tells_nobody)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
