@@ -34,8 +34,17 @@ static bool run_action(
 	return run_step(w, STEP_START, &service->steps.start, service, reterr);
 }
 
-/* What was run cannot be taken back; whether it helped, the probes say. */
-void work_order_action(struct work *w)
+static const char *said(struct work *w, const char *name, bool interrupted, bool healthy, const char *trouble)
+{
+	const char *how = interrupted ? "was interrupted, and is not run a second time" : "was run";
+	return healthy       ? arena_printf(w->arena, "%s %s, and the probes pass", name, how)
+	       : interrupted ? arena_printf(w->arena, "%s %s; %s", name, how, trouble)
+			     : arena_printf(w->arena, "%s %s", name, trouble);
+}
+
+/* What was run cannot be taken back; whether it helped, the probes say.  A program that was interrupted is not run a
+ * second time, for nobody knows what it had done.  A restart is: the service may stand still. */
+void work_order_action(struct work *w, bool resume)
 {
 	const struct order *o = w->spec->order;
 	const struct service_config *service = agent_config_service(w->c, o->service);
@@ -46,7 +55,8 @@ void work_order_action(struct work *w)
 		work_end_order(w, ORDER_REFUSED, "agent.yaml declares no such action for the service");
 		return;
 	}
-	bool ran = run_action(w, a, service, &err), healthy = ran && work_prove(w->c, o->service, false, text);
+	bool interrupted = resume && a->run.count, ran = interrupted || run_action(w, a, service, &err);
+	bool healthy = ran && work_prove(w->c, o->service, false, text);
 	struct order_report r = {.order = o->order,
 	    .kind = o->kind,
 	    .service = o->service,
@@ -54,9 +64,6 @@ void work_order_action(struct work *w)
 	    .at_ms = clock_wall_ms(),
 	    .steps = {w->steps, w->step_count},
 	    .healthy = healthy,
-	    .text = arena_printf(w->arena, "%s %s", a->name,
-		healthy ? "was run, and the probes pass"
-		: ran   ? text
-			: err.msg)};
+	    .text = said(w, a->name, interrupted, healthy, ran ? text : err.msg)};
 	work_tell_order(w, &r);
 }

@@ -29,13 +29,15 @@ void work_snapshot(struct work *w);
 void work_order_snapshot(struct work *w);
 void work_order_verify(struct work *w);
 void work_order_rollback(struct work *w, bool resume);
-void work_order_action(struct work *w);
+void work_order_action(struct work *w, bool resume);
 void work_drift(struct work *w);
 void work_verify(struct work *w);
 void work_prune(struct work *w);
 void work_copy(struct work *w);
 void work_drill(struct work *w);
 
+/* May an earlier worker of the order in hand have changed something?  Also where the repository cannot be used. */
+bool work_has_begun(const struct work *w);
 /* A step of the order in hand was taken: kept for its report, logged, told as progress. */
 void work_on_step(void *ctx, const struct order_step *step);
 /* What a rollback has exchanged becomes the restore point that it promised. */

@@ -91,14 +91,17 @@ static uint32_t bits_of(const struct list *components)
 	return bits;
 }
 
-/* Did an earlier worker of this order get as far as a journal? */
-static bool has_journal(struct work *w, struct id order)
+bool work_has_begun(const struct work *w)
 {
+	const struct order *o = w->spec->order;
 	struct list pending;
-	if (rollback_pending(w->c->state_directory, w->arena, &pending, NULL) != ERR_OK)
-		return true; /* then recovering says what is wrong */
+	if (w->spec->kind != WORK_RESUME || o->kind == ORDER_SNAPSHOT || o->kind == ORDER_VERIFY)
+		return false;
+	if (o->kind == ORDER_ACTION || !w->arena || rollback_is_progressive(w->c->state_directory, o->order) ||
+	    rollback_pending(w->c->state_directory, w->arena, &pending, NULL) != ERR_OK)
+		return true; /* of what cannot be read recovering says what is wrong */
 	for (size_t i = 0; i < pending.count; i++)
-		if (id_equal(LIST_AT(pending, struct rollback_pending, i).order, order))
+		if (id_equal(LIST_AT(pending, struct rollback_pending, i).order, o->order))
 			return true;
 	return false;
 }
@@ -127,7 +130,7 @@ void work_order_rollback(struct work *w, bool resume)
 		request.schema = schema;
 	}
 	bool progressive = o->kind == ORDER_ROLLBACK && o->plan && o->plan->progressive;
-	bool begun = resume && (has_journal(w, o->order) || rollback_is_progressive(w->c->state_directory, o->order));
+	bool begun = work_has_begun(w);
 	enum err_code rc =
 	    progressive ? rollback_progressive(w->repo, w->c->state_directory, &request, &io, w->arena, &done, &err)
 	    : begun     ? rollback_recover(w->repo, w->c->state_directory, &request, &io, w->arena, &done, &err)

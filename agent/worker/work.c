@@ -64,7 +64,7 @@ static void do_order(struct work *w, bool resume)
 		work_order_rollback(w, resume);
 		return;
 	case ORDER_ACTION:
-		work_order_action(w);
+		work_order_action(w, resume);
 		return;
 	case ORDER_SNAPSHOT:
 		work_order_snapshot(w);
@@ -90,7 +90,7 @@ void work_run(const struct agent_config *c, const struct work_spec *spec, const 
 		if (spec->kind == WORK_SNAPSHOT)
 			work_tell_snapshot_failed(&w, spec->service, spec->reason, err.msg);
 		else if (spec->order)
-			work_end_order(&w, ORDER_REFUSED, err.msg);
+			work_end_order(&w, work_has_begun(&w) ? ORDER_FAILED_DIRTY : ORDER_REFUSED, err.msg);
 	} else if (spec->kind == WORK_ORDER || spec->kind == WORK_RESUME) {
 		do_order(&w, spec->kind == WORK_RESUME);
 	} else if (spec->kind == WORK_SNAPSHOT) {

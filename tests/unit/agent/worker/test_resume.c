@@ -1,0 +1,120 @@
+/* Orders that an earlier worker had begun when it, or the keeper, or the machine died. */
+#include "agent/rollback/journal.h"
+#include "agent/worker/work.h"
+#include "tests/lib/snapshot_world.h"
+
+static struct world w;
+static struct service_config services[1];
+static struct agent_config config;
+static struct action_config actions[1];
+static struct plan plan;
+static struct order order;
+static enum order_outcome outcome;
+static char text[TEXT_LINE_MAX], ran[WORLD_PATH];
+
+static void on_report(void *ctx, const struct report *r)
+{
+	(void)ctx;
+	if (!r->order)
+		return;
+	outcome = (enum order_outcome)r->order->outcome;
+	text_copy(text, sizeof text, r->order->text ? r->order->text : "");
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	world_init(&w);
+	services[0] = w.service;
+	config = (struct agent_config){.host = WORLD_HOST, .state_directory = w.dir, .services = {services, 1}};
+	order = (struct order){.order = {{7}}, .kind = ORDER_ROLLBACK, .service = w.service.name, .host = WORLD_HOST};
+	outcome = ORDER_OPEN;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	world_done(&w);
+	return 0;
+}
+
+static enum order_outcome work(enum work_kind kind)
+{
+	struct work_spec spec = {.kind = kind, .order = &order, .service = order.service};
+	struct work_out out = {.report = on_report};
+	work_run(&config, &spec, &out);
+	return outcome;
+}
+
+/* Neither the program's nor any repository's. */
+static void spoil_repository(void)
+{
+	char path[WORLD_PATH];
+	(void)text_format(path, sizeof path, "%s/repository", w.dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	(void)text_format(path, sizeof path, "%s/repository/format", w.dir);
+	WORLD_OK(&w, file_replace(path, "nonsense\n", 9, 0600, &w.err));
+}
+
+/* Refused is told of what has changed nothing, and nobody would look at the host any more. */
+static void test_what_has_begun_is_not_refused(void **state)
+{
+	char folder[WORLD_PATH];
+	struct journal j = {
+	    .order = order.order, .service = w.service.name, .snapshot = {{9}}, .phase = JOURNAL_APPLYING};
+	(void)state;
+	spoil_repository();
+	assert_int_equal(work(WORK_ORDER), ORDER_REFUSED);
+	assert_int_equal(work(WORK_RESUME), ORDER_REFUSED); /* it had not come to its journal */
+	(void)text_format(folder, sizeof folder, "%s/rollback", w.dir);
+	WORLD_OK(&w, file_make_dirs(folder, 0700, &w.err));
+	WORLD_OK(&w, rollback_journal_write(folder, &j, &w.err));
+	assert_int_equal(work(WORK_RESUME), ORDER_FAILED_DIRTY);
+}
+
+static void declare_action(void)
+{
+	static const char *argv[] = {"sh", "-c", NULL, NULL};
+	static const char *passes[] = {"true"};
+	static struct probe_config probes[] = {
+	    {.name = "well", .exec = {passes, 1}, .timeout_ms = 5000, .every_ms = 30000, .rise = 1, .fall = 1}};
+	static char command[WORLD_PATH + 16];
+	(void)text_format(ran, sizeof ran, "%s/ran", w.dir);
+	(void)text_format(command, sizeof command, "echo >>%s", ran);
+	argv[2] = command;
+	actions[0] = (struct action_config){.name = "free-space", .run = {argv, 3}};
+	services[0].actions = (struct list){actions, 1};
+	services[0].probes = (struct list){probes, 1};
+	services[0].steps.timeout_ms = 10 * 1000;
+	plan = (struct plan){.action = "free-space"};
+	order.kind = ORDER_ACTION;
+	order.plan = &plan;
+}
+
+static size_t times_run(void)
+{
+	CLEANUP(buf_done) struct buf got = BUF_INIT;
+	return file_read(ran, 64, &got, NULL) == ERR_OK ? got.size : 0;
+}
+
+/* No order takes effect twice. */
+static void test_an_action_is_not_run_twice(void **state)
+{
+	(void)state;
+	declare_action();
+	assert_int_equal(work(WORK_ORDER), ORDER_OK);
+	assert_int_equal(times_run(), 1);
+	assert_int_equal(work(WORK_RESUME), ORDER_OK);
+	assert_int_equal(times_run(), 1);
+	assert_non_null(strstr(text, "was interrupted"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_what_has_begun_is_not_refused, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_an_action_is_not_run_twice, setup, teardown),
+	};
+	return cmocka_run_group_tests_name("resume", tests, NULL, NULL);
+}
