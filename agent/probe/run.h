@@ -16,7 +16,8 @@ struct probe_env { /* borrowed, must outlive the runs */
 };
 struct probe_memory { /* what a probe remembers from run to run; zero at first */
 	uint64_t cpu_busy, cpu_total, cpu_at_ms;
-	bool answered; /* a program that was run as a check has said OK */
+	bool answered;    /* a program that was run as a check has said OK */
+	uint32_t unknown; /* how often in a row it has said nothing since */
 };
 
 struct probe_run;
@@ -24,7 +25,8 @@ struct probe_run;
 /* done is called later, never from inside, unless the run is cancelled.  The outcome is borrowed for the call.
  * A run that cannot even begin gives UNKNOWN as its outcome; errors here are of memory only.  A program that has
  * answered before and is not there any more, may not be executed or crashes is CRITICAL: what broke the check is a
- * change of the host that somebody must hear of, and where it belongs to the service, of that. */
+ * change of the host that somebody must hear of, and where it belongs to the service, of that.  One that has answered
+ * OK and then says UNKNOWN in several runs in a row is a WARNING: nobody knows any more whether the service is well. */
 ERR_CHECK enum err_code probe_run_start(const struct probe_env *env, const struct probe_config *config,
     struct probe_memory *memory, void (*done)(void *ctx, const struct probe_outcome *outcome), void *ctx,
     struct probe_run **ret, struct err *reterr);

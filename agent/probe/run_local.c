@@ -18,7 +18,9 @@
 
 enum {
 	PROC_FILE_MAX = 64 << 10,
-	CPU_SAMPLE_MS = 1000,       /* the least time over which load is measured */
+	CPU_SAMPLE_MS = 1000, /* the least time over which load is measured */
+	UNKNOWN_RUNS =
+	    3, /* of a check in a row before it is a state of the service: once may be the check's own trouble */
 	PROCESSES_MAX = 1 << 16,    /* of one listing of /proc */
 	DESCRIPTORS_MAX = 1 << 16,  /* counted in one run, of all processes together: some ten milliseconds */
 	FOLDER_FILES_MAX = 1 << 20, /* of one folder that are looked at */
@@ -62,6 +64,17 @@ static bool has_crashed(const struct process_result *p)
 	return p->end == PROCESS_EXITED && (p->code == 126 || p->code == 127);
 }
 
+/* A check that has known before and steadily does not any more: run.h. */
+static void judge_silence(struct probe_run *r)
+{
+	struct probe_memory *m = r->memory;
+	m->unknown = r->outcome.state == PROBE_UNKNOWN ? m->unknown + 1 : 0;
+	if (!m->answered || m->unknown < UNKNOWN_RUNS)
+		return;
+	struct probe_outcome told = r->outcome;
+	outcome_say(&r->outcome, PROBE_WARNING, "the check could tell before and cannot any more: %s", told.text);
+}
+
 static void judge_exit(struct probe_run *r, const struct process_result *p)
 {
 	static const enum probe_state states[] = {PROBE_OK, PROBE_WARNING, PROBE_CRITICAL, PROBE_UNKNOWN};
@@ -73,6 +86,7 @@ static void judge_exit(struct probe_run *r, const struct process_result *p)
 		r->memory->answered = r->memory->answered || r->outcome.state == PROBE_OK;
 		if (!r->outcome.text[0])
 			outcome_say(&r->outcome, r->outcome.state, "%s", process_result_text(p, end, sizeof end));
+		judge_silence(r);
 		return;
 	}
 	struct probe_outcome told = r->outcome;
@@ -81,6 +95,7 @@ static void judge_exit(struct probe_run *r, const struct process_result *p)
 							     : PROBE_UNKNOWN;
 	outcome_say(
 	    &r->outcome, state, "%s%s%s", process_result_text(p, end, sizeof end), told.text[0] ? ": " : "", told.text);
+	judge_silence(r);
 }
 
 static void on_exec(void *ctx, const struct process_result *p)

@@ -91,20 +91,23 @@ static bool is_routine(const struct drift *d)
 	       (!d->changed || (d->added && d->changed <= d->metadata));
 }
 
-/* How well does it fit to how it went?  What fails now passed for a while with the change in place; a process is gone
- * that would take its configuration as it is, and no line says that it could not. */
+/* What fails now passed for a while with the change in place.  What speaks for another cause may be on its way: nobody
+ * is to act on what was outlived before all that is known soon has been said. */
+static double outliving(const struct place *p, uint64_t changed_ms)
+{
+	if (!p->passed_ms || !changed_ms || changed_ms + OUTLIVED_MS > p->passed_ms)
+		return 1;
+	return outlived * (p->compared ? 1 : not_looked_at);
+}
+
+/* How well does it fit to how it went?  Outlived, or not; a process is gone that would take its configuration as it is,
+ * and no line says that it could not. */
 static double course(const struct inquiry *q, const struct place *p, const struct drift *d)
 {
-	double weight = 1;
 	bool fresh = d->seen_ms >= q->incident.fault_ms;
 	if (d->refused && fresh)
 		return refused;
-	if (p->passed_ms && d->newest_change_ms && d->newest_change_ms + OUTLIVED_MS <= p->passed_ms) {
-		weight *= outlived;
-		/* What speaks for or against it is on its way. */
-		if (!fresh && turn_now_ms(q->t) < q->incident.fault_ms + DIAGNOSIS_SETTLE_MS)
-			weight *= not_looked_at;
-	}
+	double weight = outliving(p, d->newest_change_ms);
 	if (p->gone && p->quiet && d->component != COMPONENT_DATABASE)
 		weight *= (d->checked && fresh) || d->component == COMPONENT_DATA ? would_start : might_start;
 	return weight;
@@ -132,7 +135,8 @@ static enum err_code suspect_modes(
 		.text = arena_printf(turn_arena(q->t),
 		    "files of the database of %s on %s have another owner or mode, such as %s; its action %s is good for that",
 		    p->service, p->host, d->paths.count ? LIST_AT(d->paths, const char *, 0) : "some", a->name)},
-	    p->factor * another_mode * timing(d->newest_change_ms, q->incident.fault_ms) / changed_just_before);
+	    p->factor * another_mode * timing(d->newest_change_ms, q->incident.fault_ms) / changed_just_before *
+		outliving(p, d->newest_change_ms));
 	return rc;
 }
 

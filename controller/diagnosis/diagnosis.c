@@ -23,6 +23,7 @@ static const char model_version[] = "changes-3";
 static const double something_else = 0.35;  /* score of "none of these" */
 static const double least_confidence = 0.3; /* below it the answer is "unknown" */
 static const double dependency_unwell = 1.5;
+static const double not_compared = 0.1; /* a service itself, while what changed in the failing one is not known yet */
 
 void inquiry_note(struct inquiry *q, enum evidence_kind kind, const char *service, const char *host, const char *text,
     double weight, uint64_t at_ms)
@@ -191,6 +192,7 @@ static enum err_code examine_service(struct inquiry *q, const struct ranked_serv
 			continue;
 		struct place place = {.service = s->name, .host = host, .patterns = &patterns, .factor = s->factor};
 		rc = signs_course(q, &place, reterr);
+		q->compared = q->compared && (!own || place.compared);
 		if (rc == ERR_OK)
 			rc = changed_at(q, &place, reterr);
 		if (rc == ERR_OK)
@@ -215,7 +217,7 @@ static void suspect_service(struct inquiry *q, const struct ranked_service *s)
 		    &(struct suspect){.service = s->name,
 			.text = arena_printf(turn_arena(q->t), "%s itself, on which %s depends: %s", s->name,
 			    q->incident.service, s->reason ? s->reason : "it is unwell")},
-		    something_else * odds);
+		    something_else * odds * (q->compared ? 1 : not_compared));
 }
 
 static void share_confidence(struct inquiry *q)
@@ -409,7 +411,7 @@ static enum err_code has_shown_well(struct inquiry *q, const char *service, bool
 static enum err_code look_at_dependencies(struct inquiry *q, const struct list *services, struct err *reterr)
 {
 	enum err_code rc = ERR_OK;
-	q->dependencies_well = true;
+	q->compared = q->dependencies_well = true;
 	for (size_t i = 0; rc == ERR_OK && i < services->count; i++) {
 		struct health_summary h;
 		rc = health_of_service(q->t, LIST_AT(*services, const char *, i), &h, reterr);
@@ -429,7 +431,7 @@ static enum err_code investigate(struct inquiry *q, struct err *reterr)
 	if (rc == ERR_OK)
 		rc = learning_knowledge(q->t, &q->entries, reterr);
 	if (rc == ERR_OK)
-		rc = signs_since(q->t, &q->incident, &q->since_ms, reterr);
+		rc = signs_since(q->t, &q->incident, &q->since_ms, &q->passed_ms, reterr);
 	if (rc == ERR_OK)
 		rc = look_at_dependencies(q, &leans_on, reterr);
 	if (rc == ERR_OK)

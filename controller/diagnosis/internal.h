@@ -36,15 +36,19 @@ struct inquiry {
 	uint64_t since_ms; /* lines that fell silent before belong to an earlier fault */
 	/* Of the services that the failing one leans on: one is unwell; all have shown to be well since it failed. */
 	bool dependency_unwell, dependencies_well;
+	bool compared;      /* all that fails of the failing service: struct place */
+	uint64_t passed_ms; /* all that fails of the failing service was good once more then; 0: not known */
 };
 struct place {
 	const char *service, *host;
 	const struct list *patterns; /* new ones of the service */
 	double factor;               /* how much the service as a whole explains */
-	uint64_t passed_ms; /* all that fails there now was good once more then, by the controller's clock; 0: not
-			     * known */
-	bool gone;          /* a process of it does not run */
-	bool quiet;         /* and its log does not say that it could not */
+	/* All that fails there now (where nothing does: all that fails of the incident's own service) was good once
+	 * more then, by the controller's clock; 0: not known. */
+	uint64_t passed_ms;
+	bool gone;     /* a process of it does not run */
+	bool quiet;    /* and its log does not say that it could not */
+	bool compared; /* what changed there is known as of the fault, or is not waited for any more */
 };
 
 /* The heaviest are kept, in order.  text NULL (out of memory) is nothing. */
@@ -75,10 +79,12 @@ ERR_CHECK enum err_code changed_by_plan(struct inquiry *q, const char *service, 
 /* What probes and lines of a place say is known, and the place declares an action that is good for it, or has a
  * database that is to be brought back: suspects.  own: of the failing service. */
 ERR_CHECK enum err_code signs_at(struct inquiry *q, const struct place *p, bool own, struct err *reterr);
-/* Fills passed_ms, gone and quiet. */
+/* Fills passed_ms, gone, quiet and compared. */
 ERR_CHECK enum err_code signs_course(struct inquiry *q, struct place *p, struct err *reterr);
-/* Before which nothing is news for an incident: its window, and the end of the incident before it. */
-ERR_CHECK enum err_code signs_since(struct turn *t, const struct incident *i, uint64_t *ret, struct err *reterr);
+/* Before which nothing is news for an incident: its window, and the end of the incident before it; and when all that
+ * fails of its service was good for the last time (0: not known). */
+ERR_CHECK enum err_code signs_since(
+    struct turn *t, const struct incident *i, uint64_t *ret, uint64_t *ret_passed_ms, struct err *reterr);
 
 /* ---- what kind of error it is (classes.c) ---- */
 

@@ -35,7 +35,8 @@ static const double of_damage = 4.0;  /* a database that is said to be damaged *
 static const double of_silence = 0.9; /* it is down, nothing changed, and nothing is known: as if from new */
 static const double answered = 0.3; /* … a service that answers, if with an error: what it holds is rather to blame */
 static const double not_compared = 0.04; /* what changed is not known yet */
-static const double changed_first = 0.3; /* a restart or what a database holds, where something changed just before */
+static const double changed_first = 0.3; /* a restart or what a database holds, where something changed just before; a
+					  * restart, where the log says why it ended */
 static const double explained = 0.1;     /* a service that it leans on is unwell */
 
 /* ---- what it says ---- */
@@ -153,6 +154,7 @@ struct cure {
 	double factor;
 	double doubt;       /* of what may be said of a service that it leans on: 1 when those are seen to be well */
 	bool asker_changed; /* what is said was said by a service that leans on it, and that one changed just before */
+	bool says_why;      /* its process is gone, and its log says why: begun anew it ends again */
 	bool *helped;       /* something was found that can be done */
 };
 
@@ -223,7 +225,7 @@ static enum err_code hand_on(
 			if ((rc = is_compared(q, there, &compared, reterr)) != ERR_OK)
 				break;
 			struct cure theirs = {
-			    there, compared ? 1 : not_compared, 1, has_changed(q, c->here), c->helped};
+			    there, compared ? 1 : not_compared, 1, has_changed(q, c->here), false, c->helped};
 			rc = take_hit(q, &theirs, hit, reterr);
 		}
 	}
@@ -315,7 +317,8 @@ static enum err_code take_hit(
 		if (a)
 			suspect_action(q, c, a, e,
 			    doubt * of_remedy[remedy] * hit->confidence *
-				(remedy == REMEDY_RESTART && has_changed(q, c->here) ? changed_first : 1),
+				(remedy == REMEDY_RESTART && (has_changed(q, c->here) || c->says_why) ? changed_first
+												      : 1),
 			    why);
 	}
 	if (e->action != KNOWLEDGE_ROLLBACK || !has_component(&e->components, COMPONENT_DATABASE))
@@ -366,13 +369,13 @@ enum err_code signs_at(struct inquiry *q, const struct place *p, bool own, struc
 	struct knowledge_hit hits[SIGNS_HITS_MAX];
 	struct buf text = BUF_INIT;
 	struct placement here;
-	bool found, down = false, compared = false, helped = false;
+	bool found, down = false, helped = false;
 	enum err_code rc = fleet_placement_get(q->t, p->service, p->host, &here, &found, reterr);
-	if (rc != ERR_OK || !found || (rc = is_compared(q, &here, &compared, reterr)) != ERR_OK)
+	if (rc != ERR_OK || !found)
 		return rc;
 	struct cure c = {&here,
-	    p->factor * (compared ? 1 : not_compared) * (own && q->dependency_unwell ? explained : 1),
-	    own && !q->dependencies_well ? explained : 1, false, &helped};
+	    p->factor * (p->compared ? 1 : not_compared) * (own && q->dependency_unwell ? explained : 1),
+	    own && !q->dependencies_well ? explained : 1, false, p->gone && !p->quiet, &helped};
 	rc = add_probes(q, p, &text, &down, reterr);
 	const char *told = arena_strdup(turn_arena(q->t), buf_str(&text)); /* by its probes alone */
 	add_patterns(p, &text);
@@ -403,8 +406,8 @@ static void note_failing(
 	*gone |= r->gone;
 }
 
-static enum err_code failing_at(
-    struct turn *t, const char *service, const char *host, uint64_t *ret_passed_ms, bool *ret_gone, struct err *reterr)
+static enum err_code failing_at(struct turn *t, const char *service, const char *host, uint64_t *ret_passed_ms,
+    bool *ret_gone, bool *ret_fails, struct err *reterr)
 {
 	struct service_health health;
 	struct host h;
@@ -418,6 +421,7 @@ static enum err_code failing_at(
 	for (size_t i = 0; rc == ERR_OK && found && i < health.results.count; i++)
 		note_failing(&h, &LIST_AT(health.results, struct probe_result, i), &passed_ms, &count, ret_gone);
 	*ret_passed_ms = passed_ms;
+	*ret_fails = count > 0;
 	return rc;
 }
 
@@ -439,7 +443,15 @@ static bool says_why(struct inquiry *q, const struct place *p)
 
 enum err_code signs_course(struct inquiry *q, struct place *p, struct err *reterr)
 {
-	enum err_code rc = failing_at(q->t, p->service, p->host, &p->passed_ms, &p->gone, reterr);
+	struct placement here;
+	bool found, fails;
+	enum err_code rc = failing_at(q->t, p->service, p->host, &p->passed_ms, &p->gone, &fails, reterr);
+	if (rc == ERR_OK && !fails)
+		p->passed_ms = q->passed_ms;
+	if (rc == ERR_OK)
+		rc = fleet_placement_get(q->t, p->service, p->host, &here, &found, reterr);
+	if (rc == ERR_OK && found)
+		rc = is_compared(q, &here, &p->compared, reterr);
 	p->quiet = rc == ERR_OK && !says_why(q, p);
 	return rc;
 }
@@ -458,7 +470,23 @@ static enum err_code last_end(
 	return rc;
 }
 
-enum err_code signs_since(struct turn *t, const struct incident *i, uint64_t *ret, struct err *reterr)
+/* When all that fails now of the incident's service was good for the last time; 0: not known. */
+static enum err_code last_good(struct turn *t, const struct incident *i, uint64_t *ret, struct err *reterr)
+{
+	uint64_t passed_ms = UINT64_MAX, passed;
+	bool gone, fails;
+	enum err_code rc = ERR_OK;
+	for (size_t k = 0; rc == ERR_OK && k < i->failing.count; k++) {
+		rc = failing_at(t, i->service, LIST_AT(i->failing, const char *, k), &passed, &gone, &fails, reterr);
+		if (rc == ERR_OK && fails && passed < passed_ms)
+			passed_ms = passed;
+	}
+	*ret = passed_ms == UINT64_MAX ? 0 : passed_ms;
+	return rc;
+}
+
+enum err_code signs_since(
+    struct turn *t, const struct incident *i, uint64_t *ret, uint64_t *ret_passed_ms, struct err *reterr)
 {
 	struct list leans_on;
 	uint64_t since = i->fault_ms > SIGNS_LOOK_BACK_MS ? i->fault_ms - SIGNS_LOOK_BACK_MS : 0;
@@ -468,16 +496,14 @@ enum err_code signs_since(struct turn *t, const struct incident *i, uint64_t *re
 	for (size_t k = 0; rc == ERR_OK && k < leans_on.count; k++)
 		rc = last_end(t, LIST_AT(leans_on, const char *, k), i->fault_ms, &since, reterr);
 	/* When what fails now was good for the last time, what had been said before was not about this. */
-	uint64_t passed_ms = UINT64_MAX, passed;
-	bool gone;
-	for (size_t k = 0; rc == ERR_OK && k < i->failing.count; k++)
-		if ((rc = failing_at(t, i->service, LIST_AT(i->failing, const char *, k), &passed, &gone, reterr)) ==
-			ERR_OK &&
-		    passed < passed_ms)
-			passed_ms = passed;
-	if (passed_ms != UINT64_MAX && passed_ms > since + SIGNS_LATE_MS)
-		since = passed_ms - SIGNS_LATE_MS;
+	uint64_t passed_ms = 0;
 	if (rc == ERR_OK)
+		rc = last_good(t, i, &passed_ms, reterr);
+	if (passed_ms > since + SIGNS_LATE_MS)
+		since = passed_ms - SIGNS_LATE_MS;
+	if (rc == ERR_OK) {
 		*ret = since;
+		*ret_passed_ms = passed_ms;
+	}
 	return rc;
 }

@@ -283,6 +283,24 @@ static double deleted_of_us(void)
 	return -1;
 }
 
+/* A check that knew before and steadily does not know any more is news; once, or one that never knew, is none. */
+static void a_check_that_cannot_tell_any_more_warns(void **state)
+{
+	(void)state;
+	const char *good[] = {"/bin/sh", "-c", "echo fine"}, *silent[] = {"/bin/sh", "-c", "exit 3"},
+		   *lost[] = {"/bin/sh", "-c", "echo lost; exit 9"};
+	struct probe_memory memory = {0}, never = {0};
+	ASSERT_OUTCOME(probe_with((struct probe_config){.exec = {good, 3}}, &memory), PROBE_OK, "fine");
+	for (int i = 0; i < 6; i++) {
+		bool steady = i >= 2;
+		ASSERT_OUTCOME(probe_with((struct probe_config){.exec = {i % 2 ? lost : silent, 3}}, &memory),
+		    steady ? PROBE_WARNING : PROBE_UNKNOWN, steady ? "cannot any more" : "exit");
+		ASSERT_OUTCOME(probe_with((struct probe_config){.exec = {silent, 3}}, &never), PROBE_UNKNOWN, "exit 3");
+	}
+	ASSERT_OUTCOME(probe_with((struct probe_config){.exec = {good, 3}}, &memory), PROBE_OK, "fine");
+	ASSERT_OUTCOME(probe_with((struct probe_config){.exec = {silent, 3}}, &memory), PROBE_UNKNOWN, "exit 3");
+}
+
 /* What keeps room on a disk that no name leads to any more. */
 static void a_process_that_keeps_deleted_files_says_so(void **state)
 {
@@ -556,7 +574,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {T(http_good_bad_and_wrong), T(http_slow_and_hanging),
 	    T(http_refused_closed_and_garbage), T(http_huge_body_is_not_swallowed), T(https_is_checked), T(tls_expiry),
-	    T(tcp_over_each_kind_of_address), T(exec_follows_the_plugin_convention), T(process_by_pid_file_and_by_name),
+	    T(tcp_over_each_kind_of_address), T(exec_follows_the_plugin_convention),
+	    T(a_check_that_cannot_tell_any_more_warns), T(process_by_pid_file_and_by_name),
 	    T(a_process_that_keeps_deleted_files_says_so), T(memory_is_no_deleted_file),
 	    T(a_hung_descriptor_holds_nobody_up), T(descriptors_of_a_process), T(what_a_folder_holds),
 	    T(disk_of_real_and_missing_paths), T(age_of_a_file), T(cpu_and_memory_from_a_given_proc),

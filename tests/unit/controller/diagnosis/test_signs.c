@@ -277,7 +277,25 @@ struct course {
 	struct drift_report drift;
 	uint64_t changed_ms_ago;
 	double deleted;
+	bool elsewhere;    /* the change is of what it leans on, which is well */
+	uint64_t after_ms; /* the fault, when somebody looks; 0: when all has been compared */
+	const char *line;  /* of its log, or NULL */
 };
+
+static void writes(struct world *w, const char *line)
+{
+	struct log_template l = {.template_id = 7,
+	    .template_text = line,
+	    .severity = LOG_SEVERITY_ERROR,
+	    .count = 1,
+	    .first_ms = w->now_ms,
+	    .last_ms = w->now_ms,
+	    .sample = line,
+	    .is_new = true};
+	struct log_report r = {.service = "site", .source = "/var/log/error.log", .templates = {&l, 1}, .lines = 1};
+	struct host h = host_now(w, "web-1");
+	ok(diagnosis_on_log_report(w->turn, &h, &r, ERR_HERE));
+}
 
 static struct diagnosis after(struct world *w, const struct course *c)
 {
@@ -296,12 +314,17 @@ static struct diagnosis after(struct world *w, const struct course *c)
 	for (size_t k = 0; k < moved.count; k++)
 		ok(incident_on_transition(w->turn, &incident_rules, &moved.items[k], &i, &event, ERR_HERE));
 	uint64_t fault_ms = w->now_ms;
-	world_after(w, 1500);
+	if (c->line)
+		writes(w, c->line);
+	world_after(w, c->after_ms ? c->after_ms : 1500);
 	struct drift_report d = c->drift;
-	d.service = "site";
+	d.service = c->elsewhere ? "records" : "site";
 	d.component = c->component;
 	d.newest_change_ms = fault_ms - c->changed_ms_ago;
-	ok(fleet_on_drift(w->turn, &h, &d, ERR_HERE));
+	if (c->elsewhere)
+		drift_is(w, "site", "web-1", COMPONENT_CONFIG, (struct id){{9}}, 0);
+	struct host there = host_now(w, c->elsewhere ? "db-1" : "web-1");
+	ok(fleet_on_drift(w->turn, &there, &d, ERR_HERE));
 	return diagnosed(w, &i);
 }
 
@@ -333,6 +356,70 @@ static void test_a_change_that_was_outlived_is_not_the_cause(void **state)
 	d = after(&w, &c);
 	brings_back(&d, COMPONENT_CONFIG);
 	world_close(&w);
+}
+
+/* The comparison was quick and the reason is on its way: that nobody is sure of, and soon the reason is. */
+static void test_nobody_is_sure_at_once_of_what_was_outlived(void **state)
+{
+	(void)state;
+	struct world w;
+	struct course c = {.text = "spool: No space left on device",
+	    .passed_ms_ago = 1000,
+	    .changed_ms_ago = 10000,
+	    .after_ms = 100,
+	    .drift = {.changed = 1, .checked = true}};
+	site_open(&w);
+	struct diagnosis d = after(&w, &c);
+	assert_true(d.share < 0.5);
+	world_close(&w);
+	c.after_ms = 0;
+	site_open(&w);
+	d = after(&w, &c);
+	runs(&d, "site", "sweep");
+	world_close(&w);
+}
+
+/* What a service leans on changed, and what fails passed after that. */
+static void test_a_change_elsewhere_is_outlived_too(void **state)
+{
+	(void)state;
+	double sure[2];
+	for (int outlived = 0; outlived < 2; outlived++) {
+		struct world w;
+		struct course c = {.text = "no answer for 900 ms",
+		    .elsewhere = true,
+		    .component = COMPONENT_DATABASE,
+		    .passed_ms_ago = 1000,
+		    .changed_ms_ago = outlived ? 10000 : 500,
+		    .drift = {.changed = 1}};
+		site_open(&w);
+		struct diagnosis d = after(&w, &c);
+		sure[outlived] = 0;
+		for (size_t i = 0; i < d.suspects.count; i++)
+			if (LIST_AT(d.suspects, struct suspect, i).has_component)
+				sure[outlived] = LIST_AT(d.suspects, struct suspect, i).confidence;
+		world_close(&w);
+	}
+	assert_true(sure[0] > 0.5);
+	assert_true(sure[1] < 0.8 * sure[0]);
+}
+
+/* Begun anew it would end again: it has said why it ended. */
+static void test_who_says_why_it_ended_is_hardly_begun_anew(void **state)
+{
+	(void)state;
+	double sure[2];
+	for (int says = 0; says < 2; says++) {
+		struct world w;
+		site_open(&w);
+		struct diagnosis d = after(&w, &(struct course){.text = "process 7 of site.pid does not run",
+						   .gone = true,
+						   .line = says ? "a table of weights must be given" : NULL});
+		runs(&d, "site", "anew");
+		sure[says] = d.share;
+		world_close(&w);
+	}
+	assert_true(sure[1] < sure[0] - 0.1);
 }
 
 /* It was broken while the old one ran, and shows when that is begun anew: its own check says so. */
@@ -443,6 +530,9 @@ int main(void)
 	    cmocka_unit_test(test_a_corrected_cause_must_be_there),
 	    cmocka_unit_test(test_who_answers_with_errors_is_not_restarted_first),
 	    cmocka_unit_test(test_a_change_that_was_outlived_is_not_the_cause),
+	    cmocka_unit_test(test_nobody_is_sure_at_once_of_what_was_outlived),
+	    cmocka_unit_test(test_a_change_elsewhere_is_outlived_too),
+	    cmocka_unit_test(test_who_says_why_it_ended_is_hardly_begun_anew),
 	    cmocka_unit_test(test_what_its_own_check_refuses_is_the_cause),
 	    cmocka_unit_test(test_who_took_the_room_gives_it_back),
 	    cmocka_unit_test(test_there_is_always_something_to_try),
