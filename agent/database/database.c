@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "shared/base/cleanup.h"
@@ -350,12 +351,14 @@ static bool is_server(const struct adapter *kind, const char *pid)
 	       text_starts(name, "postmaster");
 }
 
+/* Of every process of the host: one may stand in a mount that answers no more, so that none is asked. */
 static bool works_in(const char *pid, const struct stat *place)
 {
 	char path[PROC_PATH];
-	struct stat cwd;
-	return text_format(path, sizeof path, "/proc/%.20s/cwd", pid) && stat(path, &cwd) == 0 &&
-	       cwd.st_dev == place->st_dev && cwd.st_ino == place->st_ino;
+	struct statx cwd;
+	return text_format(path, sizeof path, "/proc/%.20s/cwd", pid) &&
+	       statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO, &cwd) == 0 &&
+	       makedev(cwd.stx_dev_major, cwd.stx_dev_minor) == place->st_dev && cwd.stx_ino == place->st_ino;
 }
 
 /* A file of it, or below it, is open in that process. */

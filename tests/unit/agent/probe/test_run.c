@@ -6,10 +6,8 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -18,6 +16,7 @@
 #include "agent/probe/run.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
+#include "tests/lib/hung_mount.h"
 #include "tests/unit/agent/probe/server.h"
 
 static struct {
@@ -327,19 +326,7 @@ static void memory_is_no_deleted_file(void **state)
 	close(fd);
 }
 
-/* A file system whose server never answers, as NFS when its server is gone: -1 where none can be mounted here. */
-static int open_hung_mount(const char *folder)
-{
-	char options[96];
-	int server = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0", server);
-	if (server < 0 || unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-	    mount("none", folder, "fuse", MS_NOSUID | MS_NODEV, options) != 0)
-		return -1;
-	return open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
-/* Whoever asks such a descriptor anything waits for ever: a child does, which can be killed. */
+/* Whoever asks a dead mount anything waits for ever: a child does, which can be killed. */
 static void a_hung_descriptor_holds_nobody_up(void **state)
 {
 	(void)state;
@@ -350,7 +337,7 @@ static void a_hung_descriptor_holds_nobody_up(void **state)
 	pid_t pid = fork();
 	if (pid == 0) {
 		alarm(PATIENCE_S);
-		if (open_hung_mount(folder) < 0)
+		if (hung_mount(folder) < 0)
 			_exit(SKIPPED);
 		_exit(deleted_of_us() >= 0 ? 0 : 1);
 	}
