@@ -257,17 +257,20 @@ static enum err_code propose(struct turn *t, const struct workflow_config *c, co
 /* A policy covers it and a brake holds it.  Where a person may decide otherwise (it was tried once, it is too often,
  * too many hosts), the change lies ready for their word; one page names the brake and the change. */
 static enum err_code braked(struct turn *t, const struct workflow_config *c, const struct incident *i,
-    const struct diagnosis *d, struct plan *plan, const char *why, struct err *reterr)
+    const struct diagnosis *d, struct plan_wish wish, const char *why, struct err *reterr)
 {
 	struct change change;
+	struct plan plan;
 	int word = (int)strcspn(why, ":");
 	if (text_starts(why, "breaker:") || text_starts(why, "halt:") || text_starts(why, "observing:") ||
 	    text_starts(why, "busy:"))
 		return stopped(t, c, i, why, reterr);
 	enum err_code rc =
 	    incident_tell(t, &actor_controller, i->incident, 0, "automation", reterr, "no automatic rollback: %s", why);
-	plan->author = "controller"; /* not the policy's any more */
-	if (rc != ERR_OK || (rc = request_change(t, i, d, plan, NULL, &change, reterr)) != ERR_OK)
+	wish.author = "controller"; /* not the policy's any more … */
+	wish.any_state = false;     /* … and between a person's reading and the doing hosts may change (RULES R10) */
+	if (rc != ERR_OK || (rc = recovery_plan(t, &c->recovery, &wish, &plan, reterr)) != ERR_OK ||
+	    (rc = request_change(t, i, d, &plan, NULL, &change, reterr)) != ERR_OK)
 		return rc;
 	return say(t, c, i, NOTIFY_STOPPED,
 	    arena_printf(
@@ -342,7 +345,7 @@ static enum err_code act(struct turn *t, const struct workflow_config *c, const 
 		 t, i->incident, fix->service, policy.policy, fix->hosts.count, &allowed, &why, reterr)) != ERR_OK)
 		return rc;
 	if (!allowed)
-		return again ? ERR_OK : braked(t, c, i, d, &plan, why, reterr);
+		return again ? ERR_OK : braked(t, c, i, d, wish, why, reterr);
 	if ((rc = request_change(t, i, d, &plan, policy.name, &change, reterr)) != ERR_OK)
 		return rc;
 	return chain_begin_change(t, c, &change, true, &r, reterr);

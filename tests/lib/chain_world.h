@@ -94,6 +94,7 @@ static inline void drifts_since(struct chain *w, int host, enum component which,
 	    .snapshot = w->good[host],
 	    .changed = changed,
 	    .newest_change_ms = changed ? since_ms : 0,
+	    .digest = {{(uint8_t)(which + 1), (uint8_t)changed}},
 	    .paths = {&path, changed ? 1 : 0}};
 	assert_true(
 	    control_report(&w->c, chain_hosts[host], (struct report){.importance = IMPORTANCE_EVENT, .drift = &d}));

@@ -231,6 +231,9 @@ static void test_hosts_that_fail_later_wait_for_a_persons_word(void **state)
 	assert_int_equal(c->state, CHANGE_REQUESTED);
 	assert_int_equal(c->plan->hosts.count, 1);
 	assert_string_equal(LIST_AT(c->plan->hosts, struct plan_host, 0).host, "web-2");
+	static const struct digest
+	    none; /* R10: what changes after somebody read the plan is not covered by their word */
+	assert_memory_not_equal(&LIST_AT(c->plan->hosts, struct plan_host, 0).precondition, &none, sizeof none);
 	char *word = signer_approve(chain_bo, c->plan);
 	asked_ok(&w, "bo", "change", "approve", .change = "CHG-2", .signature = word);
 	free(word);
