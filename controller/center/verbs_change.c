@@ -3,7 +3,31 @@
 #include "controller/center/verbs.h"
 #include "shared/base/text.h"
 
-static enum err_code wish_of(struct job *j, enum order_kind kind, struct plan_wish *ret, struct err *reterr)
+/* The incident that is given as the reason; *ret zero: none. */
+static enum err_code incident_named(struct job *j, struct incident *ret, struct err *reterr)
+{
+	struct incident i = {0};
+	struct id id = {0};
+	bool found = true;
+	enum err_code rc = job_incident(j, &id, reterr);
+	if (rc == ERR_OK && j->a->incident)
+		rc = incident_get(j->t, id, &i, &found, reterr);
+	if (rc == ERR_OK && !found)
+		rc = err_set(reterr, ERR_NOT_FOUND, "there is no incident %s", j->a->incident);
+	if (rc == ERR_OK)
+		*ret = i;
+	return rc;
+}
+
+/* An incident spares a change its second word only while it lasts. */
+static enum change_kind kind_of(const struct job *j, const struct incident *i, bool covered)
+{
+	bool lasts = !id_is_zero(i->incident) && incident_is_open(i);
+	return covered ? CHANGE_STANDARD : lasts && !j->a->normal ? CHANGE_EMERGENCY : CHANGE_NORMAL;
+}
+
+static enum err_code wish_of(
+    struct job *j, enum order_kind kind, struct incident *ret_incident, struct plan_wish *ret, struct err *reterr)
 {
 	struct plan_wish w = {.kind = kind,
 	    .action = kind == ORDER_ACTION ? j->a->name : NULL,
@@ -21,15 +45,10 @@ static enum err_code wish_of(struct job *j, enum order_kind kind, struct plan_wi
 		rc = job_refer(j, &rollback_ref, j->a->rollback, &w.undo_of, reterr);
 	else if (j->a->snapshot && !text_equal(j->a->snapshot, "last-good"))
 		rc = id_parse(ID_SNAPSHOT, j->a->snapshot, &w.snapshot, reterr);
-	struct incident i;
-	struct id id = {0};
-	bool found = false;
-	if (rc == ERR_OK && j->a->incident && (rc = job_incident(j, &id, reterr)) == ERR_OK)
-		rc = incident_get(j->t, id, &i, &found, reterr);
-	if (rc == ERR_OK && j->a->incident && !found)
-		rc = err_set(reterr, ERR_NOT_FOUND, "there is no incident %s", j->a->incident);
-	if (rc == ERR_OK && found)
-		w.before_ms = i.fault_ms; /* what was taken since may hold the fault */
+	if (rc == ERR_OK)
+		rc = incident_named(j, ret_incident, reterr);
+	if (rc == ERR_OK)
+		w.before_ms = ret_incident->fault_ms; /* what was taken since may hold the fault */
 	if (rc == ERR_OK)
 		*ret = w;
 	return rc;
@@ -74,23 +93,25 @@ enum err_code do_rollback_plan(struct job *j, struct err *reterr)
 	struct plan_wish w;
 	struct plan plan;
 	struct standing_policy policy;
+	struct incident incident;
 	bool covered;
 	bool undo = j->a->rollback != NULL;
 	if (undo == (j->a->service != NULL) || undo == (j->a->hosts.count > 0))
 		return err_set(reterr, ERR_INVALID,
 		    "rollback plan needs either \"service\" and \"hosts\", or \"rollback\" to see its undoing");
-	enum err_code rc = wish_of(j, undo ? ORDER_UNDO : ORDER_ROLLBACK, &w, reterr);
+	enum err_code rc = wish_of(j, undo ? ORDER_UNDO : ORDER_ROLLBACK, &incident, &w, reterr);
 	w.reason = j->a->text ? j->a->text
 			      : "no reason was given yet"; /* a plan without one is none; its digest changes with it */
 	if (rc != ERR_OK || (rc = recovery_plan(j->t, &j->c->recovery, &w, &plan, reterr)) != ERR_OK ||
 	    (j->a->host_count && (rc = is_counted(j, &plan, reterr)) != ERR_OK) ||
 	    (rc = covering_policy(j, &plan, &policy, &covered, reterr)) != ERR_OK)
 		return rc;
+	enum change_kind kind = kind_of(j, &incident, covered);
 	struct plan_answer a = {.plan = arena_dup(turn_arena(j->t), &plan, sizeof plan),
 	    .policy = covered ? policy.name : NULL,
-	    .approvals_needed = covered                           ? 0
-				: j->a->incident && !j->a->normal ? CHANGE_APPROVALS_EMERGENCY
-								  : CHANGE_APPROVALS_NORMAL};
+	    .approvals_needed = covered                    ? 0
+				: kind == CHANGE_EMERGENCY ? CHANGE_APPROVALS_EMERGENCY
+							   : CHANGE_APPROVALS_NORMAL};
 	if (!a.plan)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	rc = plan_digest(&plan, &a.digest, reterr);
@@ -123,14 +144,15 @@ static enum err_code start_or_undo(struct job *j, enum order_kind kind, struct e
 	struct plan *plan = arena_alloc(turn_arena(j->t), sizeof *plan);
 	struct standing_policy policy;
 	struct change change = {0};
+	struct incident incident;
 	bool covered;
-	enum err_code rc = plan ? wish_of(j, kind, &w, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
+	enum err_code rc = plan ? wish_of(j, kind, &incident, &w, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 	if (rc != ERR_OK || (rc = recovery_plan(j->t, &j->c->recovery, &w, plan, reterr)) != ERR_OK ||
 	    (rc = is_counted(j, plan, reterr)) != ERR_OK ||
-	    (rc = covering_policy(j, plan, &policy, &covered, reterr)) != ERR_OK ||
-	    (rc = job_incident(j, &change.incident, reterr)) != ERR_OK)
+	    (rc = covering_policy(j, plan, &policy, &covered, reterr)) != ERR_OK)
 		return rc;
-	change.kind = covered ? CHANGE_STANDARD : j->a->incident && !j->a->normal ? CHANGE_EMERGENCY : CHANGE_NORMAL;
+	change.kind = kind_of(j, &incident, covered);
+	change.incident = incident.incident;
 	change.title = arena_printf(turn_arena(j->t), "%s %s",
 	    kind == ORDER_UNDO     ? "undo a rollback of"
 	    : kind == ORDER_ACTION ? plan->action

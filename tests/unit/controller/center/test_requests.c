@@ -299,6 +299,30 @@ static void test_a_normal_change_by_two_words(void **state)
 	chain_close(&w);
 }
 
+/* That a change was made for an incident spares it a second word only while that lasts. */
+static void test_an_incident_that_is_over_makes_no_emergency(void **state)
+{
+	(void)state;
+	struct chain w;
+	chain_open(&w);
+	drifts(&w, 0, COMPONENT_CONFIG, 1);
+	asked_ok(&w, "ada", "incident", "open", .service = "portal", .title = "slow", .severity = SEVERITY_HIGH);
+	asked_ok(&w, "ada", "rollback", "plan", .service = "portal", .hosts = {web_1, 1}, .incident = "INC-1");
+	assert_non_null(strstr(buf_str(&w.c.reply), "\"approvals_needed\":1"));
+	asked_ok(
+	    &w, "ada", "rollback", "start", .service = "portal", .hosts = {web_1, 1}, .text = "x", .incident = "INC-1");
+	assert_int_equal(change_last(&w)->kind, CHANGE_EMERGENCY);
+	asked_ok(&w, "ada", "incident", "resolve", .incident = "INC-1", .text = "it was the provider");
+	asked_ok(&w, "ada", "rollback", "plan", .service = "portal", .hosts = {web_1, 1}, .incident = "INC-1");
+	assert_non_null(strstr(buf_str(&w.c.reply), "\"approvals_needed\":2"));
+	asked_ok(
+	    &w, "ada", "rollback", "start", .service = "portal", .hosts = {web_1, 1}, .text = "x", .incident = "INC-1");
+	assert_int_equal(change_last(&w)->kind, CHANGE_NORMAL);
+	assert_int_equal(change_last(&w)->approvals_needed, CHANGE_APPROVALS_NORMAL);
+	assert_true(id_equal(change_last(&w)->incident, incident_last(&w)->incident));
+	chain_close(&w);
+}
+
 static void test_r19_an_approval_stands_though_all_is_halted(void **state)
 {
 	(void)state;
@@ -489,6 +513,7 @@ int main(void)
 	    cmocka_unit_test(test_a_plan_says_whose_word_it_needs),
 	    cmocka_unit_test(test_r4_who_touches_more_than_one_host_says_how_many),
 	    cmocka_unit_test(test_a_normal_change_by_two_words),
+	    cmocka_unit_test(test_an_incident_that_is_over_makes_no_emergency),
 	    cmocka_unit_test(test_r19_an_approval_stands_though_all_is_halted),
 	    cmocka_unit_test(test_changes_are_rejected_and_withdrawn),
 	    cmocka_unit_test(test_undo),
