@@ -1,13 +1,6 @@
 # tests/bench/faults/inject-4.sh: the faults of the fourth set, made up by somebody who had not read the diagnosis, and scored once before anything
-# was mended for them.  Sourced by world.sh after inject.sh, whose helpers it uses.
+# was mended for them.  Sourced by world.sh after helpers.sh.
 # shellcheck shell=sh disable=SC2154,SC2086,SC2016
-
-web_port() { if [ "$host" = web-1 ]; then echo "$web1_port"; else echo "$web2_port"; fi; }
-tls_port() { if [ "$host" = web-1 ]; then echo "$tls1_port"; else echo "$tls2_port"; fi; }
-held() { keep /usr/bin/python3 "$here/tests/bench/faults/hold.py" "$@"; sleep 1; }
-on_host() { # on_host FILE SED: a hand's edit of the site, without a commit
-	sed -i "$2" "$base/site/$1"
-}
 
 # ---- configuration: of other files, and by other hands ----
 fault_config_default_server() { printf 'server {\n\tlisten 127.0.0.1:%s default_server;\n\treturn 404;\n}\n' "$(web_port)" >"$base/conf/conf.d/00-default.conf"; reread; }
@@ -35,7 +28,7 @@ fault_hotfix_page() { on_host public/index.html 's|portal-ready|The portal is be
 fault_hotfix_check() { on_host bin/healthz 's|FROM records|FROM records WHERE deleted IS NULL|'; }
 
 # ---- processes ----
-fault_killed_frozen() { pid=$(nginx_pid); kill -STOP "$pid" $(pgrep -P "$pid"); }
+fault_killed_frozen() { signal -STOP "$(nginx_pid)"; }
 fault_killed_quit() { kill -QUIT "$(nginx_pid)"; }
 
 # ---- a database that is dead ----
@@ -85,12 +78,7 @@ fault_disk_many() {
 # ---- slow dependencies ----
 fault_slow_records() { holding 'BEGIN; LOCK TABLE records IN ACCESS EXCLUSIVE MODE; SELECT 1'; }
 fault_slow_index() { holding 'BEGIN; CREATE INDEX pulse_at ON pulse (at); SELECT 1'; }
-fault_slow_upstream() {
-	port=$(free_port 19000)
-	held silent "$port" ''
-	in_site "location = / { proxy_pass http://127.0.0.1:$port; }"
-	reread
-}
+fault_slow_upstream() { behind silent 19000 'location = / { proxy_pass @; }'; }
 fault_slow_trigger() { database "CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(5); RETURN NEW; END'; CREATE TRIGGER audit BEFORE INSERT ON pulse FOR EACH ROW EXECUTE FUNCTION audit()"; }
 fault_slow_delay() { in_records 'post_auth_delay = 3'; reread; }
 
@@ -99,7 +87,7 @@ fault_data_compressed() { gzip "$base"/uploads/*.txt; }
 fault_data_overwritten() { for f in "$base"/uploads/*.txt; do printf '<html><head><title>502 Bad Gateway</title></head></html>\n' >"$f"; done; }
 fault_data_deleted_rows() { database 'DELETE FROM records'; }
 fault_data_file_gone() {
-	file=$(database "SELECT pg_relation_filepath('records')")
+	file=$(file_of records)
 	torn 'rm -f "$base/data/$file"'
 }
 
@@ -115,6 +103,6 @@ before_coincidence_commit() {
 }
 fault_coincidence_commit() { "$base/ctl" stop; }
 before_coincidence_config() { sed -i '1i # checked by the platform team' "$base/conf/nginx.conf"; reread; }
-fault_coincidence_config() { pid=$(nginx_pid); kill -KILL "$pid" $(pgrep -P "$pid"); }
+fault_coincidence_config() { signal -KILL "$(nginx_pid)"; }
 before_coincidence_upload() { printf 'upload 4 of %s\n' "$host" >"$base/uploads/upload-4.txt"; }
 fault_coincidence_upload() { certificate '40 days ago' 30 IP:127.0.0.1; reread; }

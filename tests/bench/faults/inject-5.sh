@@ -1,5 +1,5 @@
 # tests/bench/faults/inject-5.sh: the faults of the fifth set, made up while the fourth was being mended by somebody else, and scored once before
-# anything was mended for them.  Sourced by world.sh after inject.sh and inject-4.sh, whose helpers it uses.
+# anything was mended for them.  Sourced by world.sh after helpers.sh.
 # shellcheck shell=sh disable=SC2154,SC2086,SC2016
 
 # ---- configuration ----
@@ -17,12 +17,7 @@ fault_config_no_tls() { sed -i 's| ssl;|;|' "$(site_conf)"; reread; }
 
 # ---- services behind that are not there ----
 fault_upstream_down() { sed -i '1i upstream pages { server 127.0.0.1:9 down; server 127.0.0.1:19 down; }' "$(site_conf)"; in_site 'location = / { proxy_pass http://pages; }'; reread; }
-fault_upstream_garbage() {
-	port=$(free_port 19200)
-	held garbage "$port" ''
-	in_site "location = / { proxy_pass http://127.0.0.1:$port; }"
-	reread
-}
+fault_upstream_garbage() { behind garbage 19200 'location = / { proxy_pass @; }'; }
 fault_upstream_standby() { in_records "synchronous_standby_names = 'replica1'"; reread; }
 
 # ---- commits and deployments ----
@@ -58,7 +53,7 @@ fault_connections_waiting() { sessions 'SELECT pg_advisory_lock(4711)'; }
 fault_certificate_empty() { : >"$base/tls/site.pem"; again; }
 fault_certificate_truncated() { head -c 300 "$base/tls/site.pem" >"$base/tls/new" && mv "$base/tls/new" "$base/tls/site.pem"; again; }
 fault_certificate_moved_host() { certificate '1 day ago' 90 IP:10.0.0.7; reread; }
-fault_certificate_no_name() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 -subj /CN=portal -keyout "$base/tls/site.key" -out "$base/tls/site.pem" 2>/dev/null; reread; }
+fault_certificate_no_name() { self_signed 90; reread; }
 
 # ---- permissions ----
 fault_permissions_db_group() { torn 'chmod -R 770 "$base/data"'; }
@@ -66,7 +61,7 @@ fault_permissions_db_control() { torn 'chmod 000 "$base/data/global/pg_control"'
 fault_permissions_upload() { chown root:root "$base/uploads/upload-1.txt" && chmod 600 "$base/uploads/upload-1.txt"; }
 
 # ---- disks ----
-fault_disk_dated() { dd if=/dev/zero of="$base/logs/access.log.20261001" bs=4k status=none 2>/dev/null || :; }
+fault_disk_dated() { fill_one "$base/logs/access.log.20261001"; }
 fault_disk_db_deleted() {
 	for round in 1 2 3; do dd if=/dev/zero bs=64k status=none 2>/dev/null >>"$base/logs/postgres.log"; sleep 0.2; done
 	dd if=/dev/zero bs=1k status=none 2>/dev/null >>"$base/logs/postgres.log"
@@ -88,7 +83,7 @@ fault_data_schema() { database 'DROP SCHEMA public CASCADE; CREATE SCHEMA public
 fault_data_database() { database 'DROP DATABASE portal WITH (FORCE)' postgres; }
 fault_data_pulse_page() {
 	database 'INSERT INTO pulse DEFAULT VALUES'
-	file=$(database "SELECT pg_relation_filepath('pulse')")
+	file=$(file_of pulse)
 	torn 'dd if=/dev/urandom of="$base/data/$file" bs=8192 count=$(($(stat -c %s "$base/data/$file") / 8192)) conv=notrunc status=none; rm -f "$base/data/${file}_fsm"'
 }
 

@@ -1,5 +1,5 @@
 # tests/bench/faults/inject-6.sh: the faults of the sixth set, made up while the fifth was being mended by somebody else, and scored once, on what had
-# been mended for the fourth and the fifth.  Sourced by world.sh after the other files of faults, whose helpers it uses.
+# been mended for the fourth and the fifth.  Sourced by world.sh after helpers.sh.
 # shellcheck shell=sh disable=SC2154,SC2086,SC2016
 
 # ---- configuration ----
@@ -49,7 +49,7 @@ fault_connections_listen() { sessions "LISTEN changes; BEGIN; DECLARE c CURSOR F
 fault_certificate_key_gone() { rm -f "$base/tls/site.key"; again; }
 fault_certificate_link() { rm -f "$base/tls/site.pem" && ln -s /etc/letsencrypt/live/portal/fullchain.pem "$base/tls/site.pem"; again; }
 fault_certificate_order() {
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 -subj /CN=authority -keyout /dev/null -out "$base/tls/new" 2>/dev/null
+	self_signed 90 -subj /CN=authority -keyout /dev/null -out "$base/tls/new"
 	cat "$base/tls/site.pem" >>"$base/tls/new" && mv "$base/tls/new" "$base/tls/site.pem"
 	again
 }
@@ -64,7 +64,7 @@ fault_permissions_db_owner() { torn 'chown -R nobody "$base/data/global"'; }
 fault_disk_db_inodes() { for round in 1 2 3; do seq 1 9000 | sed "s|.*|$base/dumps/part-$round-&.sql|" | xargs touch 2>/dev/null; done; :; }
 fault_disk_both() {
 	dd if=/dev/zero of="$base/spool/import-1.part" bs=64k count=150 status=none 2>/dev/null
-	dd if=/dev/zero of="$base/logs/error.log.1" bs=4k status=none 2>/dev/null || :
+	fill_one "$base/logs/error.log.1"
 }
 
 # ---- slow dependencies ----
@@ -73,19 +73,14 @@ fault_slow_queue() { # who waits for a lock lets nobody pass
 	holding 'REINDEX TABLE records'
 }
 fault_slow_default() { database "CREATE FUNCTION stamp() RETURNS timestamptz LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3); RETURN now(); END'; ALTER TABLE pulse ALTER COLUMN at SET DEFAULT stamp()"; }
-fault_slow_auth() {
-	port=$(free_port 19400)
-	held silent "$port" ''
-	in_site "auth_request /auth; location = /auth { proxy_pass http://127.0.0.1:$port; }"
-	reread
-}
+fault_slow_auth() { behind silent 19400 'auth_request /auth; location = /auth { proxy_pass @; }'; }
 
 # ---- damaged data ----
 fault_data_links() { for f in "$base"/uploads/*.txt; do rm "$f" && ln -s "/srv/archive/${f##*/}" "$f"; done; }
 fault_data_renamed() { for f in "$base"/uploads/*.txt; do mv "$f" "${f%/*}/old-${f##*/}"; done; }
 fault_data_cut() { for f in "$base"/uploads/*.txt; do truncate -s 2 "$f"; done; }
 fault_data_pulse_file() {
-	file=$(database "SELECT pg_relation_filepath('pulse')")
+	file=$(file_of pulse)
 	torn 'rm -f "$base/data/$file"*'
 }
 fault_data_catalog() { torn 'rm -f "$base/data/global/1262"'; }

@@ -1,29 +1,5 @@
-# tests/bench/faults/inject.sh: the faults, as bad days make them.  Sourced by world.sh: $base is the folder of the host's service, $services of all.
-# What a fault has to keep running is started with `keep`, and ended by end_fault.
+# tests/bench/faults/inject.sh: the faults of the first three sets, as bad days make them.  Sourced by world.sh after helpers.sh.
 # shellcheck shell=sh disable=SC2154,SC2086,SC2016
-
-keep() { # keep COMMAND…
-	mkdir -p "$dir/run"
-	setsid "$@" </dev/null >>"$dir/log/fault.log" 2>&1 &
-	echo $! >>"$dir/run/fault.pids"
-}
-end_fault() {
-	[ -s "$dir/run/fault.pids" ] || return 0
-	while read -r pid; do kill -KILL "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null; done <"$dir/run/fault.pids"
-	rm -f "$dir/run/fault.pids"
-}
-
-site_conf() { echo "$base/conf/conf.d/site.conf"; }
-again() { "$base/ctl" stop >/dev/null 2>&1; "$base/ctl" start >/dev/null 2>&1 || :; } # somebody restarts it
-reread() { "$base/ctl" reload >/dev/null 2>&1 || :; }
-nginx_pid() { cat "$base/run/nginx.pid"; }
-postmaster() { head -n 1 "$services/db-1/data/postmaster.pid"; }
-on_desk() { # on_desk FILE SED MESSAGE: a commit that goes live on the host
-	sed -i "$2" "$services/desk/$1"
-	git_quiet -C "$services/desk" commit -a -m "$3"
-	git_quiet -C "$services/desk" push origin HEAD:main
-	site_deploy "$host"
-}
 
 # ---- bad configuration ----
 fault_config_semicolon() { sed -i 's|root \(.*\);|root \1|' "$(site_conf)"; again; }
@@ -61,10 +37,10 @@ fault_code_empty() { : >"$base/site/public/index.html"; }
 fault_code_moved() { mv "$base/site/public" "$base/site/htdocs"; }
 
 # ---- processes that are gone ----
-fault_killed_kill() { pid=$(nginx_pid); kill -KILL "$pid" $(pgrep -P "$pid"); }
+fault_killed_kill() { signal -KILL "$(nginx_pid)"; }
 fault_killed_term() { kill -TERM "$(nginx_pid)"; }
 fault_killed_stopped() { "$base/ctl" stop; }
-fault_killed_crash() { pid=$(nginx_pid); kill -SEGV "$pid" $(pgrep -P "$pid"); }
+fault_killed_crash() { signal -SEGV "$(nginx_pid)"; }
 
 # ---- a database that is dead ----
 fault_dead_stopped() { "$base/ctl" stop; }
@@ -75,26 +51,12 @@ fault_dead_hangs() { kill -STOP "$(postmaster)"; }
 fault_dead_terminated() { kill -TERM "$(postmaster)"; for pid in $(pgrep -P "$(postmaster)"); do kill -TERM "$pid"; done; }
 
 # ---- connections that are used up ----
-sessions() { # sessions STATEMENT…: twenty sessions that stay
-	keep /usr/bin/python3 "$here/tests/bench/faults/hold.py" postgres "$base/run" "$@"
-	sleep 1
-}
 fault_connections_idle() { sessions ''; }
 fault_connections_transaction() { sessions 'BEGIN; SELECT 1'; }
 fault_connections_busy() { sessions 'SELECT pg_sleep(600)'; }
-# Who owns a process may lower its limits; for others that is a privilege of its own, which containers lack.  Exit 9: not injected.
-limit_one() { # limit_one PID LIMIT
-	uid=$(awk '/^Uid:/ { print $2 }' "/proc/$1/status") gid=$(awk '/^Gid:/ { print $2 }' "/proc/$1/status")
-	setpriv --reuid="$uid" --regid="$gid" --clear-groups prlimit --pid "$1" "$2"
-}
-limit() { for pid in $1 $(pgrep -P "$1"); do limit_one "$pid" "$2" || exit 9; done; }
 fault_connections_files() { for pid in $(pgrep -P "$(nginx_pid)"); do limit_one "$pid" --nofile=4:4 || exit 9; done; }
 
 # ---- certificates ----
-certificate() { # certificate WHEN DAYS NAME
-	faketime "$1" openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days "$2" -subj /CN=portal -addext "subjectAltName=$3" \
-		-keyout "$base/tls/site.key" -out "$base/tls/site.pem" 2>/dev/null
-}
 fault_certificate_expired() { certificate '60 days ago' 59 IP:127.0.0.1; reread; }
 fault_certificate_long_expired() { certificate '2 years ago' 90 IP:127.0.0.1; reread; }
 fault_certificate_name() { certificate '1 day ago' 90 DNS:desk.invalid; reread; }
@@ -111,29 +73,22 @@ fault_permissions_db_conf() { chmod 000 "$base/conf/records.conf"; again; }
 fault_permissions_db_hba() { chmod 000 "$base/conf/pg_hba.conf"; again; }
 fault_permissions_db_data() { chmod 777 "$base/data"; again; }
 fault_permissions_db_table() {
-	file=$(database "SELECT pg_relation_filepath('records')")
+	file=$(file_of records)
 	"$base/ctl" stop
 	chmod 000 "$base/data/$file"
 	"$base/ctl" start >/dev/null 2>&1 || :
 }
 
 # ---- full disks ----
-fill() { dd if=/dev/zero of="$1" bs=64k status=none 2>/dev/null || :; dd if=/dev/zero of="$1.rest" bs=512 status=none 2>/dev/null || :; mv "$1.rest" "$1.1.part" 2>/dev/null || :; }
 fault_disk_spool() { fill "$base/spool/upload-4711.part"; }
-fault_disk_logs() { dd if=/dev/zero of="$base/logs/access.log.1" bs=4k status=none 2>/dev/null || :; }
-full() { # full FILE: and what it frees meanwhile
-	for round in 1 2 3; do
-		dd if=/dev/zero of="$1.$round" bs=8k status=none 2>/dev/null || :
-		sleep 0.2
-	done
-}
+fault_disk_logs() { fill_one "$base/logs/access.log.1"; }
 fault_disk_dumps() { full "$base/dumps/records.sql"; }
 fault_disk_db_logs() { full "$base/logs/old.log"; }
 
 # ---- slow dependencies ----
 fault_slow_lock() { keep /usr/bin/python3 "$here/tests/bench/faults/hold.py" lock "$base/run" 'BEGIN; LOCK TABLE pulse, records IN ACCESS EXCLUSIVE MODE; SELECT 1'; sleep 0.3; }
 fault_slow_lock_busy() { keep /usr/bin/python3 "$here/tests/bench/faults/hold.py" lock "$base/run" 'BEGIN; LOCK TABLE pulse, records IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)'; sleep 0.3; }
-fault_slow_backends() { kill -STOP "$(postmaster)" $(pgrep -P "$(postmaster)"); }
+fault_slow_backends() { signal -STOP "$(postmaster)"; }
 fault_slow_web() { kill -STOP $(pgrep -P "$(nginx_pid)"); }
 
 # ---- damaged data ----
@@ -145,7 +100,7 @@ fault_data_column() { database 'ALTER TABLE records RENAME COLUMN record_id TO i
 fault_data_table() { database 'DROP TABLE records'; }
 fault_data_emptied() { database 'TRUNCATE records'; }
 fault_data_page() {
-	file=$(database "SELECT pg_relation_filepath('records')")
+	file=$(file_of records)
 	"$base/ctl" stop
 	dd if=/dev/urandom of="$base/data/$file" bs=512 count=16 conv=notrunc status=none
 	"$base/ctl" start
@@ -153,14 +108,6 @@ fault_data_page() {
 
 # ---- the second set: kinds that were not looked at while weights and entries were made ----
 
-live() { # live MESSAGE: what was done to the desk goes live on the host
-	git_quiet -C "$services/desk" add -A
-	git_quiet -C "$services/desk" commit -m "$1"
-	git_quiet -C "$services/desk" push origin HEAD:main
-	site_deploy "$host"
-}
-in_site() { sed -i "/root /i $1" "$(site_conf)"; } # a line of configuration for the site
-in_records() { echo "$1" >>"$base/conf/records.conf"; }
 
 # limits of processes
 fault_limits_memory() { limit "$(postmaster)" --as=1000000:1000000; }
@@ -188,7 +135,6 @@ fault_sockets_moved() { mv "$base/run" "$base/run.old" && mkdir "$base/run"; }
 fault_sockets_pid_file() { rm -f "$base/run/nginx.pid"; }
 
 # locks
-holding() { keep /usr/bin/python3 "$here/tests/bench/faults/hold.py" lock "$base/run" "$1"; sleep 0.3; }
 fault_locks_migration() { holding 'BEGIN; ALTER TABLE pulse ADD COLUMN note text; SELECT pg_sleep(600)'; }
 fault_locks_rename() { holding 'BEGIN; ALTER TABLE records RENAME TO records_old; ALTER TABLE pulse RENAME TO pulse_old; SELECT 1'; }
 fault_locks_clients() { keep /usr/bin/python3 "$here/tests/bench/faults/hold.py" web "$([ "$host" = web-1 ] && echo "$web1_port" || echo "$web2_port")" ''; sleep 1; }
@@ -209,7 +155,6 @@ fault_migration_trigger() { database "CREATE FUNCTION frozen() RETURNS trigger L
 fault_migration_code() { on_desk bin/healthz 's|count(record_id)|count(record_id) FILTER (WHERE archived)|' 'portal: only what is archived'; }
 
 # files of the database that are torn
-torn() { "$base/ctl" stop; eval "$1"; "$base/ctl" start >/dev/null 2>&1 || :; }
 fault_wal_emptied() { torn 'for f in "$base"/data/pg_wal/0*; do : >"$f"; done'; }
 fault_wal_control() { torn 'head -c 100 "$base/data/global/pg_control" >"$base/c" && cat "$base/c" >"$base/data/global/pg_control"; rm "$base/c"'; }
 fault_wal_map() { torn 'rm -f "$base"/data/base/*/pg_filenode.map'; }
@@ -219,18 +164,14 @@ fault_wal_transactions() { torn 'rm -f "$base"/data/pg_xact/*'; }
 # certificates that are valid and not believed
 fault_chain_intermediate() {
 	t=$(mktemp -d)
-	for who in root middle; do openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 -subj "/CN=$who" -keyout "$t/$who.key" -out "$t/$who.pem" 2>/dev/null; done
+	for who in root middle; do self_signed 90 -subj "/CN=$who" -keyout "$t/$who.key" -out "$t/$who.pem"; done
 	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=portal -keyout "$base/tls/site.key" -out "$t/site.csr" 2>/dev/null
 	printf 'subjectAltName=IP:127.0.0.1\n' >"$t/ext"
 	openssl x509 -req -in "$t/site.csr" -CA "$t/middle.pem" -CAkey "$t/middle.key" -CAcreateserial -days 90 -extfile "$t/ext" -out "$base/tls/site.pem" 2>/dev/null
 	rm -rf "$t"
 	reread
 }
-fault_chain_purpose() {
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 -subj /CN=portal -addext subjectAltName=IP:127.0.0.1 -addext extendedKeyUsage=clientAuth \
-		-keyout "$base/tls/site.key" -out "$base/tls/site.pem" 2>/dev/null
-	reread
-}
+fault_chain_purpose() { self_signed 90 -addext subjectAltName=IP:127.0.0.1 -addext extendedKeyUsage=clientAuth; reread; }
 fault_chain_weak() { openssl req -x509 -newkey rsa:1024 -nodes -days 90 -subj /CN=portal -addext subjectAltName=IP:127.0.0.1 -keyout "$base/tls/site.key" -out "$base/tls/site.pem" 2>/dev/null; again; }
 fault_chain_gone() { rm -f "$base/tls/site.pem"; again; }
 fault_chain_protocol() { in_site 'ssl_protocols SSLv3;'; reread; }

@@ -22,6 +22,8 @@ die() { printf 'faults: %s\n' "$*" >&2; exit 1; }
 . "$here/packaging/quickstart/fleet.sh"
 # shellcheck source=../../../packaging/quickstart/drill.sh
 . "$here/packaging/quickstart/drill.sh"
+# shellcheck source=helpers.sh
+. "$here/tests/bench/faults/helpers.sh"
 # shellcheck source=inject.sh
 . "$here/tests/bench/faults/inject.sh"
 # shellcheck source=inject-4.sh
