@@ -2,17 +2,18 @@
 # tests/bench/faults.sh: does the first fix that Kedge proposes work?  Faults are injected into the quickstart's services, the first suggested
 # action is applied as the product proposes it, and health must be proven with nothing else harmed.  faults/faults.tsv lists the faults.
 #
-#   tests/bench/faults.sh [--bin DIR] [--worlds N] [--only SET-KIND-OR-FAULT,…] [--seed N] [--out FOLDER] [--fit] [--must PERCENT] [--smoke]
+#   tests/bench/faults.sh [--bin DIR] [--worlds N] [--only SET-KIND-OR-FAULT,…] [--seed N] [--out FOLDER] [--fit] [--must PERCENT] [--smoke] [--verify]
 #
 # Each set of faults is run apart and reported apart; what the product recorded about a fault that it did not mend lies in OUT/evidence.
 # Real nginx and PostgreSQL on loopback, each host's folder on a small tmpfs in a mount namespace of this bench; two operators sign, a
 # standing policy lets restarts and rollbacks of configuration and code go by themselves.  All of it takes some 50 minutes in two worlds
 # (at once, on ports of their own).  --fit writes packaging/models/root-cause.calibration anew.  --smoke: three faults of different kinds in one
-# world, all of which must work.  Exit 77: skipped.
+# world, all of which must work.  --verify: without Kedge; is each fault seen by visitors, and does a hand mend it as the list says?
+# Exit 77: skipped.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-bin=$root/build/release/bin worlds=2 only='' seed=1 out='' fit='' must='' smoke=''
+bin=$root/build/release/bin worlds=2 only='' seed=1 out='' fit='' must='' smoke='' verify=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--bin) bin=$(cd "$2" && pwd) || exit 2; shift ;;
@@ -22,6 +23,7 @@ while [ $# -gt 0 ]; do
 	--out) out=$2; shift ;;
 	--must) must=$2; shift ;;
 	--fit) fit=1 ;;
+	--verify) verify=1 ;;
 	--smoke) smoke=1 worlds=1 must=100 only=config_503,killed_term,connections_idle ;;
 	*) sed -n '5p' "$0" | sed 's/^# *//'; exit 2 ;;
 	esac
@@ -33,11 +35,22 @@ for program in nginx psql git ssh-keygen unshare setsid openssl faketime setpriv
 done
 /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null || { echo "skipped: needs python3-aiosmtpd"; exit 77; }
 unshare -m --propagation private mount -t tmpfs none /mnt 2>/dev/null || { echo "skipped: no mount namespace may be made here"; exit 77; }
-[ -x "$bin/kedge-controller" ] || { echo "there are no programs in $bin: --bin DIR" >&2; exit 2; }
+[ -n "$verify" ] || [ -x "$bin/kedge-controller" ] || { echo "there are no programs in $bin: --bin DIR" >&2; exit 2; }
 work=$(mktemp -d /tmp/kedge-faults.XXXXXX) || exit 1
 [ -n "$out" ] || out=$work/out
 chmod 755 "$work"
 mkdir -p "$out"
+if [ -n "$verify" ]; then
+	i=0 pids='' code=0
+	while [ "$i" -lt "$worlds" ]; do
+		unshare -m --propagation private /usr/bin/python3 "$here/faults/verify.py" "$work/v$i" --share "$i/$worlds" ${only:+--only "$only"} &
+		pids="$pids $!"
+		i=$((i + 1))
+	done
+	for pid in $pids; do wait "$pid" || code=1; done
+	rm -rf "$work"
+	exit $code
+fi
 began=$(date +%s)
 i=0 pids=''
 while [ "$i" -lt "$worlds" ]; do

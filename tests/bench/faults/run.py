@@ -22,6 +22,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 DETECT_S, DIAGNOSE_S, SETTLE_S, WORK_S, PROVE_S = 20, 30, 1.5, 75, 40
+HOSTS = ("web-1", "web-2", "db-1")
 OPEN = ("detected", "acknowledged", "investigating", "identified", "resolving")
 
 
@@ -77,6 +78,22 @@ class World:
         return done.returncode == 0
 
 
+def hosts_of(fault):
+    return fault["host"].split(",")
+
+
+def repairs_of(fault):
+    """What mends it, as pairs of a repair and its host; none when it passes by itself."""
+    words = [r.strip().partition("@") for r in (fault.get("repair") or "").split(",")]
+    return [(r, host or hosts_of(fault)[0]) for r, _, host in words if r not in ("", "none", "itself")]
+
+
+def causes_of(fault):
+    """Pairs of a service and a component: more than one where there are two faults at once."""
+    services, components = fault["service"].split(","), fault["component"].split(",")
+    return [(services[min(i, len(services) - 1)], c) for i, c in enumerate(components)]
+
+
 def harm(w, fault, before, wanted):
     """What is not as it should be after a repair: a list of lines, empty when nothing was harmed."""
     now = w.sh("sum").stdout
@@ -87,7 +104,7 @@ def harm(w, fault, before, wanted):
         if noun == "pulses":
             if fault["component"] != "database" and int(is_now[mark].split()[-1]) < int(was[mark].split()[-1]):
                 found.append("writes were lost: %s, now %s" % (was[mark], is_now[mark].split()[-1]))
-        elif host != fault["host"] and is_now.get(mark) != was[mark] and not (noun == "repository" and fault["component"] == "code"):
+        elif host not in hosts_of(fault) and is_now.get(mark) != was[mark] and not (noun == "repository" and fault["component"] == "code"):
             found.append("touched elsewhere: %s, now %s" % (was[mark], is_now.get(mark)))
     return found
 
@@ -106,7 +123,7 @@ def suspects_rank(d, fault):
     seen = []
     for s in d.get("suspects", []):
         cause = (s.get("service"), s.get("component") if s.get("has_component") else "-")
-        if cause == (fault["service"], fault["component"]) and s.get("host") in (None, fault["host"]):
+        if cause in causes_of(fault) and s.get("host") in (None, *hosts_of(fault)):
             return len(seen) + 1
         if cause not in seen:
             seen.append(cause)
@@ -141,46 +158,50 @@ class Course:
     def settled(self):
         return all(i["state"] not in OPEN for i in self.incidents)
 
-    def first_begun(self):
-        return next((c for c in self.changes if c.get("began_ms") or c["state"] in ("implementing", "validating", "completed", "failed")), None)
+    def begun(self, n=0):
+        """The first change that began, or one after it."""
+        all_begun = [c for c in self.changes if c.get("began_ms") or c["state"] in ("implementing", "validating", "completed", "failed")]
+        return all_begun[n] if n < len(all_begun) else None
 
     def waiting(self):
         return next((c for c in self.changes if c["state"] == "requested"), None)
 
-    def standing(self):
-        """The diagnosis that people would act on: of the first incident whose newest one names a cause, else the first."""
+    def standing(self, n=0):
+        """The diagnosis that people would act on: of the first incident whose newest one names a cause, else the first; after a change, of those that are open."""
         best = None
-        for i in sorted(self.incidents, key=lambda i: i["number"]):
+        for i in sorted((i for i in self.incidents if not n or i["state"] in OPEN), key=lambda i: i["number"]):
             d = next((d for d in self.diagnoses if d["incident"] == i["incident"]), None)
             if d and not d.get("abstained"):
                 return d
             best = best or d
         return best
 
-    def decide(self):
-        """Until the first change begins, everything healed by itself, or time is over."""
+    def approve(self, change, n):
+        self.w.kedge("second", "change", "approve", "CHG-%d" % change["number"], "--key", str(self.w.dir / "second/approval"), "--yes", "--no-wait")
+        return until(lambda: self.look() and self.begun(n), 5)
+
+    def decide(self, n=0):
+        """Until the change after n others begins, everything healed by itself, or time is over."""
         end = time.monotonic() + DIAGNOSE_S
         seen, since = None, time.monotonic()
         while time.monotonic() < end:
             self.look()
-            if self.first_begun():
+            if self.begun(n) or ((n or self.fault.get("repair") == "itself") and self.settled() and self.w.healthy()):
                 return
             change = self.waiting()
             if (change or {}).get("number") != seen:
                 seen, since = (change or {}).get("number"), time.monotonic()
             if change and time.monotonic() - since >= SETTLE_S:
-                self.w.kedge("second", "change", "approve", "CHG-%d" % change["number"], "--key", str(self.w.dir / "second/approval"), "--yes", "--no-wait")
-                if until(lambda: self.look() and self.first_begun(), 5):
+                if self.approve(change, n):
                     return
                 since = time.monotonic()
             time.sleep(0.1)
-        d = self.standing()
+        d = self.standing(n)
         if d and not d.get("abstained") and asked_by_hand(self.w, d, self.incidents[0]):
-            until(lambda: self.look() and (self.first_begun() or self.waiting()), 5)
+            until(lambda: self.look() and (self.begun(n) or self.waiting()), 5)
             change = self.waiting()
             if change:
-                self.w.kedge("second", "change", "approve", "CHG-%d" % change["number"], "--key", str(self.w.dir / "second/approval"), "--yes", "--no-wait")
-                until(lambda: self.look() and self.first_begun(), 5)
+                self.approve(change, n)
 
 
 def describe(change):
@@ -190,37 +211,59 @@ def describe(change):
     return "%s %s %s" % (p.get("action") or "rollback", change.get("service"), ",".join(p.get("components", [])) or ",".join(h["host"] for h in p.get("hosts", [])))
 
 
+def see_through(w, course, fixes):
+    """Each of so many fixes until it has ended and all is well, or until one failed: the last that began, and whether all is well."""
+    change, resolved = None, False
+    for n in range(fixes):
+        if n:
+            course.decide(n)
+        if not course.begun(n):
+            break
+        until(lambda: course.look() and course.begun(n)["state"] in ("completed", "failed", "cancelled"), WORK_S)
+        change = course.begun(n)
+        if change["state"] != "completed":
+            return change, False
+        resolved = until(lambda: course.look() and course.settled() and w.healthy(), PROVE_S if n + 1 == fixes else SETTLE_S)
+        if resolved:
+            break
+    return change, resolved
+
+
 def one(w, fault):
-    wanted = w.reference
-    if w.sh("before", fault["fault"], fault["host"]).returncode == 0:
+    wanted, host = w.reference, hosts_of(fault)[0]
+    if w.sh("before", fault["fault"], host).returncode == 0:
         time.sleep(5)  # the product sees it, and finds nothing wrong with it
         wanted = w.sh("sum").stdout
     course = Course(w, fault)
     before = w.sh("marks").stdout
     began = time.monotonic()
     result = dict(fault, rank=0, confidence=0, abstained=True, action="-", worked=False, why="", detected_s=None)
-    if w.sh("inject", fault["fault"], fault["host"]).returncode == 9:
+    if w.sh("inject", fault["fault"], host).returncode == 9:
         return dict(result, why="not injected", seconds=0)
     if not until(course.look, DETECT_S):
         return keep(w, course, dict(result, why="not detected", seconds=time.monotonic() - began))
     result["detected_s"] = round(time.monotonic() - began, 1)
     course.decide()
-    change = course.first_begun()
+    change = course.begun()
     d = next((d for d in course.diagnoses if change and d["incident"] == change.get("incident")), None) or course.standing() or {}
     result.update(rank=suspects_rank(d, fault), confidence=d.get("confidence", 0), share=d.get("share") or d.get("confidence", 0), abstained=bool(d.get("abstained", True)), action=describe(change),
                   said=d.get("root_cause", ""), ground=(d.get("suspects") or [{}])[0].get("ground", ""), shares=[(s.get("service"), s.get("host"), s.get("component"), round(s.get("confidence", 0), 3)) for s in d.get("suspects", [])[:4]])
-    if not change:
+    passes, fixes = fault.get("repair") == "itself", max(1, len(repairs_of(fault)))
+    if not change and not passes:
         return keep(w, course, dict(result, why="nothing was done", seconds=time.monotonic() - began))
-    until(lambda: course.look() and course.first_begun() and course.first_begun()["state"] in ("completed", "failed", "cancelled"), WORK_S)
-    change = course.first_begun()
-    end_state = change["state"]
-    resolved = until(lambda: course.look() and course.settled() and w.healthy(), PROVE_S if end_state == "completed" else 3)
+    if change:
+        last, resolved = see_through(w, course, fixes)
+    else:
+        last, resolved = None, until(lambda: course.look() and course.settled() and w.healthy(), PROVE_S)
+    result["actions"] = [describe(course.begun(n)) for n in range(fixes + 1) if course.begun(n)]
+    until(lambda: not w.sh("well").stdout, 6)
+    ill = w.sh("well").stdout
     harmed = harm(w, fault, before, wanted)
-    more = [c for c in course.changes if c.get("began_ms")][1:]
-    result["why"] = ("the change %s" % end_state if end_state != "completed" else "not resolved" if not resolved else "; ".join(harmed) if harmed else
-                     "took more than the first fix" if more else "")
+    result["why"] = ("the change %s" % last["state"] if last and last["state"] != "completed" else "not resolved" if not resolved else
+                     "visitors: " + "; ".join(ill.splitlines()) if ill else "; ".join(harmed) if harmed else
+                     "took more than the first fix" if course.begun(fixes) else "")
     result["worked"] = not result["why"]
-    return keep(w, course, dict(result, seconds=round(time.monotonic() - began, 1), harmed=harmed))
+    return keep(w, course, dict(result, seconds=round(time.monotonic() - began, 1), harmed=harmed, ill=ill))
 
 
 def keep(w, course, result):
@@ -228,9 +271,9 @@ def keep(w, course, result):
     if w.evidence and not result["worked"]:
         course.look()
         logs = {}
-        for file in sorted((w.dir / "services" / result["host"] / "logs").glob("*.log")):
+        for file in sorted(f for host in hosts_of(result) for f in (w.dir / "services" / host / "logs").glob("*.log")):
             if "access" not in file.name:
-                logs[file.name] = file.read_bytes()[-2000:].decode(errors="replace").splitlines()[-15:]
+                logs["%s/%s" % (file.parts[-3], file.name)] = file.read_bytes()[-2000:].decode(errors="replace").splitlines()[-15:]
         w.evidence.mkdir(parents=True, exist_ok=True)
         (w.evidence / ("%s-%s.json" % (result["fault"], result["host"]))).write_text(json.dumps(
             {"result": result, "health": w.api("health").get("items"), "changes": course.changes, "incidents": getattr(course, "incidents", []),
@@ -242,14 +285,16 @@ def tidy(w, fault):
     """Back to the beginning, outside of the score."""
     w.sh("end")
     until(lambda: not any(r["state"] != "ended" for r in w.newest("rollback", 3)), 60)
-    if not until(w.healthy, 3) or w.sh("sum").stdout != w.reference or fault["component"] == "code" or fault["kind"] in ("disk", "sockets", "locks", "coincidence"):
+    left = fault["component"] == "code" or fault["kind"] in ("disk", "sockets", "locks") or fault["fault"].startswith(("dead_tablespace", "files_"))
+    everywhere = fault["kind"] in ("coincidence", "flags", "clock", "two", "cron", "leak")
+    if not until(w.healthy, 3) or w.sh("sum").stdout != w.reference or left or everywhere:
         w.kedge("founder", "halt", "the bench puts the world back")
-        hosts = {fault["host"], "db-1"} if fault["component"] == "code" or fault["service"] == "records-db" else {fault["host"]}
-        if fault["kind"] == "coincidence":
-            hosts = {"web-1", "web-2", "db-1"}
-        w.sh("restore", *sorted(hosts))
+        hosts = set(hosts_of(fault))
+        if fault["component"] == "code" or fault["service"] == "records-db":
+            hosts.add("db-1")
+        w.sh("restore", *(HOSTS if everywhere else sorted(hosts)))
         if not until(w.healthy, 20):
-            w.sh("restore", "web-1", "web-2", "db-1")
+            w.sh("restore", *HOSTS)
             until(w.healthy, 20)
         w.kedge("founder", "resume", "the world is back")
     calm = lambda: w.healthy() and not any(i["state"] in OPEN for i in w.newest("incident"))

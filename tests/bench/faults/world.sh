@@ -1,11 +1,13 @@
 #!/bin/sh
-# tests/bench/faults/world.sh BIN DIR up | down | restore | before NAME [HOST] | inject NAME [HOST] | end | sum | marks: the quickstart's world for the
-# bench of faults.
+# tests/bench/faults/world.sh BIN DIR up | bare | down | restore HOST… | before NAME HOST | inject NAME HOST | mend REPAIR HOST | well | end | sum | marks:
+# the quickstart's world for the bench of faults.
 #
-# `up` starts the services (each host's on a small volume of its own, a tmpfs), Kedge and three agents; `inject` makes one fault;
-# `before` makes the harmless change that a fault wants just before it (3: none); `end` ends what a fault left running; `restore` brings the
-# services back as they were, whatever happened to them; `sum` prints a line for each thing that must be as it was: trees, and what the
-# database holds; `marks` one for each thing that a repair elsewhere leaves alone.  Run it in a mount namespace of its own.
+# `up` starts the services (each host's on a small volume of its own, a tmpfs), Kedge and three agents, `bare` the services alone; `inject`
+# makes one fault; `before` makes the harmless change that a fault wants just before it (3: none); `well` asks the services what their visitors
+# ask, without Kedge, and prints a line for each thing that is wrong; `mend` does by hand, without Kedge, what the list of faults says would
+# mend one (`kept` notes beforehand what it goes back to, `forget` the opposite); `end` ends what a fault left running; `restore` brings the services back as they were, whatever happened to them; `sum` prints a
+# line for each thing that must be as it was: trees, and what the database holds; `marks` one for each thing that a repair elsewhere leaves
+# alone.  Run it in a mount namespace of its own.
 set -u
 umask 022
 here=$(cd "$(dirname "$0")/../../.." && pwd)
@@ -32,6 +34,8 @@ die() { printf 'faults: %s\n' "$*" >&2; exit 1; }
 . "$here/tests/bench/faults/inject-5.sh"
 # shellcheck source=inject-6.sh
 . "$here/tests/bench/faults/inject-6.sh"
+# shellcheck source=inject-7.sh
+. "$here/tests/bench/faults/inject-7.sh"
 
 hosts="web-1 web-2 db-1"
 services=$dir/services
@@ -123,8 +127,8 @@ reference_keep() { # services must stand still
 	cp -a "$services/site.git" "$services/desk" "$dir/kept/"
 }
 
-up() {
-	mkdir -p "$dir/log" "$dir/controller" "$dir/operator" "$dir/second" "$dir/mail" "$services"
+bare() {
+	mkdir -p "$dir/log" "$services"
 	: >"$dir/log/git.log"
 	volumes
 	choose_ports || exit 1
@@ -135,6 +139,11 @@ up() {
 	services_stop
 	reference_keep
 	services_start
+}
+
+up() {
+	mkdir -p "$dir/controller" "$dir/operator" "$dir/second" "$dir/mail"
+	bare
 	authority_create || exit 1
 	ssh-keygen -q -t ed25519 -N '' -C second -f "$dir/second/approval"
 	mail_start
@@ -198,6 +207,66 @@ marks() {
 	printf 'outside names %s\n' "$(cd "$dir" && find . -maxdepth 1 | LC_ALL=C sort | sha256sum | cut -c 1-16)"
 }
 
+# ---- what visitors find, and what a hand would do ----
+
+ill() { printf '%s\n' "$*"; }
+fetched() { curl -sS --max-time 2 "$@" 2>&1; } # fetched OPTION… URL
+well_web() { # well_web HOST PORT TLS_PORT
+	at=$services/$1
+	fetched -f "http://127.0.0.1:$2/" | grep -q portal-ready || ill "$1: its page is not there"
+	fetched -f --cacert "$at/tls/site.pem" "https://127.0.0.1:$3/" | grep -q portal-ready || ill "$1: its page is not there with TLS"
+	for n in 1 2 3; do
+		[ "$(fetched -f "http://127.0.0.1:$2/uploads/upload-$n.txt" | tr -d '\0')" = "upload $n of $1" ] || ill "$1: upload $n is not what it was"
+	done
+	said=$(timeout 2 "$at/site/bin/healthz" "$services/db-1/run" "$pg_port" "$at/spool" 2>&1) || ill "$1: its own check says: $(printf '%s' "$said" | head -n 1)"
+	kill -0 "$(cat "$at/run/nginx.pid" 2>/dev/null)" 2>/dev/null || ill "$1: no process of its number"
+}
+well() {
+	well_web web-1 "$web1_port" "$tls1_port"
+	well_web web-2 "$web2_port" "$tls2_port"
+	asked="timeout 2 psql -w -X -q -A -t -h $services/db-1/run -p $pg_port -U kedge -d portal -c"
+	# shellcheck disable=SC2086
+	said=$($asked 'INSERT INTO pulse DEFAULT VALUES' 2>&1) || ill "db-1: does not take what is written: $(printf '%s' "$said" | head -n 1)"
+	# shellcheck disable=SC2086
+	said=$($asked 'SELECT count(*) FROM records' 2>&1)
+	[ "$said" = 1000 ] || ill "db-1: has not the records it had: $(printf '%s' "$said" | head -n 1)"
+	# shellcheck disable=SC2086
+	said=$($asked "SET work_mem = '64kB'; SELECT count(*) FROM (SELECT n FROM generate_series(1, 20000) n ORDER BY md5(n::text)) s" 2>&1)
+	[ "$said" = 20000 ] || ill "db-1: cannot sort: $(printf '%s' "$said" | head -n 1)"
+}
+
+parts='conf site uploads data spool'
+part_of() { # part_of COMPONENT
+	case $1 in config) echo conf ;; code) echo site ;; data) echo uploads ;; database) echo data ;; *) die "no component $1" ;; esac
+}
+keep_parts() { # as they are now, for `mend`
+	rm -rf "$dir/now"
+	for at in web-1 web-2 db-1; do
+		"$services/$at/ctl" stop >/dev/null 2>&1
+		mkdir -p "$dir/now/$at"
+		for part in $parts; do [ ! -d "$services/$at/$part" ] || cp -a "$services/$at/$part" "$dir/now/$at/"; done
+		"$services/$at/ctl" start >/dev/null 2>&1
+	done
+}
+mend() { # mend REPAIR, on $host: what its agent.yaml declares, and no more
+	case $1 in
+	restart) again ;;
+	renew-certificate) "$base/ctl" renew start ;;
+	free-space) "$base/ctl" free >/dev/null 2>&1 ;;
+	free-connections) "$base/ctl" free-slots ;;
+	set-modes) "$base/ctl" modes >/dev/null 2>&1 ;;
+	"rollback "*)
+		part=$(part_of "${1#rollback }")
+		from=$dir/kept/$host/$part
+		[ ! -d "$dir/now" ] || from=$dir/now/$host/$part
+		"$base/ctl" stop >/dev/null 2>&1
+		if mountpoint -q "$base/$part"; then cp -a "$from/." "$base/$part/"; else rm -rf "${base:?}/$part" && cp -a "$from" "$base/$part"; fi
+		"$base/ctl" start >/dev/null 2>&1
+		;;
+	*) die "no repair $1" ;;
+	esac
+}
+
 stop_hard() { # whatever holds the service's folder
 	base=$services/$1
 	"$base/ctl" stop >/dev/null 2>&1
@@ -209,6 +278,7 @@ stop_hard() { # whatever holds the service's folder
 }
 
 restore_host() {
+	for part in $parts; do umount -l "$services/$1/$part" 2>/dev/null; done
 	stop_hard "$1"
 	chmod -R u+rwX "$services/$1" 2>/dev/null
 	find "$services/$1" -mindepth 1 -delete
@@ -229,6 +299,10 @@ postgres_choose_quietly() { postgres_choose >/dev/null 2>&1; }
 
 case $verb in
 up) up ;;
+bare)
+	bare
+	sum >"$dir/reference.sum"
+	;;
 down) down ;;
 sum)
 	# shellcheck source=/dev/null
@@ -237,6 +311,19 @@ sum)
 	;;
 restore) postgres_choose_quietly; restore "$@" ;;
 marks) marks ;;
+well)
+	# shellcheck source=/dev/null
+	. "$dir/ports"
+	well
+	;;
+mend)
+	# shellcheck source=/dev/null
+	. "$dir/ports"
+	host=$2 base=$services/$2
+	mend "$1"
+	;;
+kept) keep_parts ;;
+forget) rm -rf "$dir/now" ;;
 end) end_fault ;;
 before | inject)
 	# shellcheck source=/dev/null
@@ -244,5 +331,5 @@ before | inject)
 	name=$1 host=${2:-}
 	base=$services/$host
 	if [ "$verb" = inject ]; then "fault_$name"; else command -v "before_$name" >/dev/null || exit 3; "before_$name"; fi ;;
-*) die "up, down, restore, before, inject, end, sum or marks?" ;;
+*) die "up, bare, down, restore, before, inject, mend, well, kept, forget, end, sum or marks?" ;;
 esac
