@@ -126,10 +126,12 @@ static enum err_code count_hosts(struct cli *c, struct request_args *a)
 		return err_set(
 		    &c->err, ERR_INVALID, "this touches %zu hosts: say how many you mean with --hosts", a->hosts.count);
 	cli_say(c, "This touches %zu hosts.  Type how many, to go on: ", a->hosts.count);
-	if (!c->io->read_line(c->io->ctx, line, sizeof line) || request_set(c, a, "host_count", line) != ERR_OK ||
-	    a->host_count != a->hosts.count)
-		return err_set(&c->err, ERR_CANCELLED, "nothing was asked for");
-	return ERR_OK;
+	bool typed = c->io->read_line(c->io->ctx, line, sizeof line);
+	if (typed && request_set(c, a, "host_count", line) == ERR_OK && a->host_count == a->hosts.count)
+		return ERR_OK;
+	return err_set(&c->err, ERR_CANCELLED,
+	    "\"%s\" is not the number of the hosts that are named, %zu: nothing was asked for; look which they are and begin again",
+	    typed ? line : "", a->hosts.count);
 }
 
 int run_rollback_start(struct cli *c)

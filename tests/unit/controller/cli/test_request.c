@@ -82,6 +82,34 @@ static void bodies(void **state)
 	asks("notify test", "notify/test", "{}");
 }
 
+/* RULES R4: more hosts than one are counted by who means them. */
+static void hosts_are_counted(void **state)
+{
+	(void)state;
+	static const char line[] = "rollback start portal --host web-1,web-2 -m why";
+	static const struct {
+		const char *typed;
+		bool goes_on;
+	} all[] = {{"2", true}, {"1", false}, {"3", false}, {"yes", false}, {"2 ", false}, {"", false}, {NULL, false}};
+	f->io.in_terminal = true;
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		fake_forget(f);
+		f->typed = all[i].typed;
+		int code = fake_run(f, line);
+		assert_non_null(strstr(buf_str(&f->error), "touches 2 hosts"));
+		assert_int_equal(f->asked_count, all[i].goes_on);
+		assert_true(all[i].goes_on || code == CLI_FAILED);
+		assert_true(all[i].goes_on || strstr(buf_str(&f->error), "nothing was asked for"));
+	}
+	f->typed = "2";
+	asks(line, "rollback/start",
+	    "{\"service\":\"portal\",\"hosts\":[\"web-1\",\"web-2\"],\"host_count\":2,\"text\":\"why\"}");
+	f->typed = NULL; /* one host asks nothing */
+	asks("rollback start portal --host web-1 -m why", "rollback/start",
+	    "{\"service\":\"portal\",\"hosts\":[\"web-1\"],\"text\":\"why\"}");
+	f->io.in_terminal = false;
+}
+
 static void rollbacks(void **state)
 {
 	(void)state;
@@ -246,6 +274,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(bodies),
 	    cmocka_unit_test(rollbacks),
+	    cmocka_unit_test(hosts_are_counted),
 	    cmocka_unit_test(maintenance),
 	    cmocka_unit_test(snapshot_verify),
 	    cmocka_unit_test(operator_put),
