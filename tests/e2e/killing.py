@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.error
 
-from world import DOMAIN, World, run
+from world import DOMAIN, World, run, when
 
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 8
 SEED = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)
@@ -105,11 +105,18 @@ def kill_and_begin(w, which):
         w.agent = w.agent_of(w.dir)
 
 
+def is_known(w, service, note):
+    written = int(note.stat().st_mtime * 1000) / 1000
+    drifts = [d for d in call(w, "drift?limit=1000")["items"] if d["service"] == service and d.get("changed")]
+    return any(when(d["newest_change"]) >= written for d in drifts)
+
+
 def one_round(w, n, points, counts):
     service = "notes-%d" % (n % SERVICES)
     note = w.dir / ("tree-%d" % (n % SERVICES)) / "note"
     note.write_text("broken in round %d\n" % n)
-    time.sleep(1.5)  # the host must have seen that it differs, or there is nothing to roll back
+    # A rollback is planned on what the controller knows: on the round before, the host would rightly refuse it.
+    w.wait(lambda: is_known(w, service, note), "the controller to know of round %d" % n, 60)
     before = {r["rollback"] for r in call(w, "rollback?limit=1000")["items"]}
     answer = None
     until = time.monotonic() + 30

@@ -1,5 +1,6 @@
 """tests/e2e/world.py: a real controller on loopback, with a real authority, for the tests beside it."""
 import base64
+import datetime
 import json
 import os
 import pathlib
@@ -31,6 +32,11 @@ def check(name, ok, detail=""):
     print("%-84s %s" % (name, "ok" if ok else "FAILED %s" % detail), flush=True)
     if not ok:
         failures.append(name)
+
+
+def when(stamp):
+    """Seconds since 1970 of a time as the API tells it."""
+    return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
 
 
 def free_port():

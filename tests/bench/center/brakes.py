@@ -7,7 +7,6 @@ the moment at which each agent has it, at most 2 s in 99 of 100 (R19), and no or
 as it was.  A wave is proven by a look that the controller asks for when its BAKE (10s, the controller's own default; half of it for configuration) is over;
 a host whose state stays the same reports by itself only every HEARTBEAT (30s, as well).  Needs root.
 """
-import datetime
 import os
 import pathlib
 import signal
@@ -18,7 +17,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "e2e"))
-from world import BIN, DOMAIN, Kedge, World, check, failures, run  # noqa: E402
+from world import BIN, DOMAIN, Kedge, World, check, failures, run, when  # noqa: E402
 
 HOSTS = int(sys.argv[2]) if len(sys.argv) > 2 else 50
 BAKE = sys.argv[3] if len(sys.argv) > 3 else "10s"
@@ -88,10 +87,6 @@ def rollback(w, count):
 
 def state(w, rollback):
     return w.api("rollback/" + rollback)
-
-
-def when(stamp):
-    return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
 
 
 def check_end(w, what, r, count):
