@@ -182,6 +182,23 @@ void observe_report(struct keeper *k, const struct report *r)
 	keeper_tell(k, (enum importance)r->importance, &copy);
 }
 
+/* Of the probes that fail, the one that does so since last. */
+static void note_failing(struct watched *w, struct work_spec *spec)
+{
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(REPORT_ARENA);
+	struct list results = {0};
+	if (!arena || probe_set_results(w->k->probes, w->service->name, arena, &results, NULL) != ERR_OK)
+		return;
+	for (size_t i = 0; i < results.count; i++) {
+		const struct probe_result *r = &LIST_AT(results, struct probe_result, i);
+		bool fails = r->settled == PROBE_CRITICAL || r->settled == PROBE_WARNING;
+		if (!fails || r->since_ms < spec->failed_ms)
+			continue;
+		spec->failed_ms = r->since_ms;
+		spec->passed_ms = r->passed_ms ? r->passed_ms : r->since_ms;
+	}
+}
+
 static void drift_tick(struct watched *w, uint64_t now_ms)
 {
 	struct keeper *k = w->k;
@@ -195,6 +212,7 @@ static void drift_tick(struct watched *w, uint64_t now_ms)
 	w->drift_told = w->drift_wanted;
 	spec.asked = w->drift_wanted;
 	w->drift_wanted = false;
+	note_failing(w, &spec);
 	if (jobs_start(k->jobs, &spec, &err) != ERR_OK)
 		log_warn("drift", "service=%s cannot be compared now: %s", w->service->name, err.msg);
 }

@@ -1,4 +1,4 @@
-/* agent/worker/drift.c: what differs from the newest restore point that is not a safety net. */
+/* agent/worker/drift.c: what differs from the newest restore point that nothing speaks against. */
 #include <assert.h>
 #include <string.h>
 
@@ -31,23 +31,9 @@ static bool on_difference(void *ctx, const struct snapshot_change *d)
 	return true;
 }
 
-static bool is_reference(const struct snapshot_summary *s)
+bool work_is_reference(const struct snapshot_summary *s)
 {
 	return !s->suspect && !s->marks.suspect && (s->reason == SNAPSHOT_SCHEDULED || s->reason == SNAPSHOT_MANUAL);
-}
-
-static enum err_code reference_of(
-    struct work *w, const char *service, struct snapshot **ret, bool *ret_found, struct err *reterr)
-{
-	struct list all;
-	enum err_code rc = snapshot_list(w->repo, service, w->arena, &all, NULL, reterr);
-	*ret_found = false;
-	for (size_t i = 0; rc == ERR_OK && !*ret_found && i < all.count; i++) {
-		const struct snapshot_summary *s = &LIST_AT(all, struct snapshot_summary, i);
-		if (is_reference(s) && (rc = snapshot_open(w->repo, s->snapshot, ret, reterr)) == ERR_OK)
-			*ret_found = true;
-	}
-	return rc;
 }
 
 static uint64_t grown(const struct snapshot_component *then, const struct diff_component *now)
@@ -103,13 +89,16 @@ static void tell_drift(struct work *w, const struct service_config *service, con
 	}
 }
 
+static bool is_other(const struct diff_component *c)
+{
+	return c->compared && (c->added || c->removed || c->content || c->metadata);
+}
+
 static bool has_drift(const struct diff_result *d)
 {
-	for (unsigned i = 0; i < COMPONENT_COUNT; i++) {
-		const struct diff_component *c = &d->component[i];
-		if (c->compared && (c->added || c->removed || c->content || c->metadata))
+	for (unsigned i = 0; i < COMPONENT_COUNT; i++)
+		if (is_other(&d->component[i]))
 			return true;
-	}
 	return false;
 }
 
@@ -162,27 +151,53 @@ static void tell_outline(struct work *w, const struct service_config *service, s
 	work_tell(w, IMPORTANCE_EVENT, &r);
 }
 
+static enum err_code compare_with(struct work *w, const struct service_config *service, struct snapshot *reference,
+    struct drifting *x, struct diff_result *d, struct err *reterr)
+{
+	struct diff_options o = {.cancel = w->out->cancel};
+	*x = (struct drifting){.w = w};
+	for (unsigned i = 0; i < COMPONENT_COUNT; i++)
+		if (!(x->paths[i] = arena_array(w->arena, REPORT_PATHS_MAX, sizeof *x->paths[i])))
+			return err_set(reterr, ERR_NOMEM, "out of memory");
+	return snapshot_diff_live(reference, service, &o, on_difference, x, d, reterr);
+}
+
+/* Its newest restore point that nothing speaks against (NULL: has none), and how it differs from that now. */
+static enum err_code compare(struct work *w, const struct service_config *service, struct snapshot **ret,
+    struct drifting *x, struct diff_result *d, struct err *reterr)
+{
+	struct list all;
+	enum err_code rc = snapshot_list(w->repo, service->name, w->arena, &all, NULL, reterr);
+	*ret = NULL;
+	for (size_t i = 0; rc == ERR_OK && i < all.count; i++) {
+		const struct snapshot_summary *s = &LIST_AT(all, struct snapshot_summary, i);
+		if (!work_is_reference(s))
+			continue;
+		if ((rc = snapshot_open(w->repo, s->snapshot, ret, reterr)) == ERR_OK)
+			rc = compare_with(w, service, *ret, x, d, reterr);
+		bool same = rc == ERR_OK && !is_other(&d->component[COMPONENT_CONFIG]) &&
+			    !is_other(&d->component[COMPONENT_CODE]);
+		if (!same || !w->spec->failed_ms || !work_doubt(w, &all))
+			return rc;
+		snapshot_close(*ret);
+		*ret = NULL;
+	}
+	return rc;
+}
+
 static void drift_of(struct work *w, const struct service_config *service)
 {
-	struct snapshot *reference = NULL;
-	struct drifting x = {.w = w};
-	struct diff_options o = {.cancel = w->out->cancel};
+	struct snapshot *reference;
+	struct drifting x;
 	struct diff_result d;
 	struct err err = ERR_INIT;
-	bool found;
-	for (unsigned i = 0; i < COMPONENT_COUNT; i++)
-		if (!(x.paths[i] = arena_array(w->arena, REPORT_PATHS_MAX, sizeof *x.paths[i])))
-			return;
-	enum err_code rc = reference_of(w, service->name, &reference, &found, &err);
-	if (rc == ERR_OK && found) {
-		rc = snapshot_diff_live(reference, service, &o, on_difference, &x, &d, &err);
-		if (rc == ERR_OK) {
-			tell_drift(w, service, reference, &x, &d);
-			note_health(w, snapshot_about(reference), &d);
-			tell_outline(w, service, snapshot_about(reference)->snapshot);
-		}
-		snapshot_close(reference);
+	enum err_code rc = compare(w, service, &reference, &x, &d, &err);
+	if (rc == ERR_OK && reference) {
+		tell_drift(w, service, reference, &x, &d);
+		note_health(w, snapshot_about(reference), &d);
+		tell_outline(w, service, snapshot_about(reference)->snapshot);
 	}
+	snapshot_close(reference);
 	if (rc != ERR_OK && rc != ERR_CANCELLED)
 		log_warn("drift", "service=%s cannot be compared: %s", service->name, err.msg);
 }

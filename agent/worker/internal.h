@@ -36,6 +36,15 @@ void work_prune(struct work *w);
 void work_copy(struct work *w);
 void work_drill(struct work *w);
 
+/* ---- doubt.c, drift.c: what a service is compared with ---- */
+/* By schedule or by hand, and nothing speaks against it. */
+bool work_is_reference(const struct snapshot_summary *s);
+/* Once a service is not well: a new make that was taken less than a minute before is bad itself, only the probes had
+ * not seen it yet.  Called when what runs is what the newest restore point of that service holds: those of its make are
+ * marked, in the list too, and told (true), unless it ran well for longer, was not well before it was taken, or there
+ * is no other make. */
+bool work_doubt(struct work *w, struct list *newest_first);
+
 /* May an earlier worker of the order in hand have changed something?  Also where the repository cannot be used. */
 bool work_has_begun(const struct work *w);
 /* A step of the order in hand was taken: kept for its report, logged, told as progress. */

@@ -26,11 +26,13 @@ enum work_kind {
 
 struct work_spec {
 	enum work_kind kind;
-	const struct order *order; /* WORK_ORDER, WORK_RESUME */
-	const char *service;       /* WORK_SNAPSHOT, WORK_VERIFY, WORK_DRILL, WORK_DRIFT (NULL: every service) */
-	uint32_t reason;           /* WORK_SNAPSHOT: enum snapshot_reason */
-	bool suspect;              /* WORK_SNAPSHOT, WORK_DRIFT: the service is not well */
-	bool asked;                /* WORK_DRIFT: a probe that changed, or a job that ended, made us look */
+	const struct order *order;     /* WORK_ORDER, WORK_RESUME */
+	const char *service;           /* WORK_SNAPSHOT, WORK_VERIFY, WORK_DRILL, WORK_DRIFT (NULL: every service) */
+	uint32_t reason;               /* WORK_SNAPSHOT: enum snapshot_reason */
+	bool suspect;                  /* WORK_SNAPSHOT, WORK_DRIFT: the service is not well */
+	uint64_t passed_ms, failed_ms; /* WORK_DRIFT: the probe that fails since last was good for the last time then,
+					  and is known to fail since then (wall clock); 0: none fails */
+	bool asked;                    /* WORK_DRIFT: a probe that changed, or a job that ended, made us look */
 };
 
 struct work_out { /* borrowed */

@@ -112,9 +112,10 @@ static enum err_code snapshot_again(
     struct turn *t, struct system_snapshot *s, const struct snapshot_report *r, struct err *reterr)
 {
 	s->suspect |= r->suspect;
-	s->verified = r->verified;
-	if (r->verified)
+	if (r->verified) {
+		s->verified = true;
 		s->read_back_ms = turn_now_ms(t);
+	}
 	if (r->removed) {
 		s->removed = true;
 		s->place = NULL;

@@ -6,7 +6,7 @@
 
 #include "tests/sim/sim.h"
 
-enum { PROBE_MS = 5000, RETRY_MS = 5000, SETTLE_RUNS = 2, DRIFT_MS = 30000, SNAPSHOT_MS = 600000 };
+enum { PROBE_MS = 5000, RETRY_MS = 5000, SETTLE_RUNS = 2, DRIFT_MS = 30000, SNAPSHOT_MS = 600000, DOUBT_MS = 60000 };
 const char *const sim_services[SIM_SERVICES] = {"portal", "records-db", "batch"};
 
 struct digest generation_digest(unsigned service, enum component which, uint32_t generation)
@@ -95,6 +95,8 @@ static void probe(struct place *p)
 	enum probe_state now = p->agent->lagging ? PROBE_UNKNOWN : place_well(p) ? PROBE_OK : PROBE_CRITICAL;
 	p->same = now == p->last ? p->same + 1 : 1;
 	p->last = now;
+	if (now == PROBE_OK)
+		p->passed_ms = p->agent->sim->now_ms;
 	/* Where looks are rare a good one settles at once, as on a real host. */
 	bool first = p->agent->sim->o.probe_ms && p->settled == PROBE_UNKNOWN && now == PROBE_OK;
 	if (now == p->settled || (p->same < SETTLE_RUNS && !first))
@@ -197,13 +199,40 @@ void place_take_snapshot(struct place *p, enum snapshot_reason reason, struct id
 
 /* ---- drift ---- */
 
+static bool is_reference(const struct snapshot_kept *k)
+{
+	return !k->suspect && (k->reason == SNAPSHOT_SCHEDULED || k->reason == SNAPSHOT_MANUAL);
+}
+
 static const struct snapshot_kept *reference(const struct place *p)
 {
 	for (size_t i = p->snapshot_count; i-- > 0;)
-		if (!p->snapshots[i].suspect &&
-		    (p->snapshots[i].reason == SNAPSHOT_SCHEDULED || p->snapshots[i].reason == SNAPSHOT_MANUAL))
+		if (is_reference(&p->snapshots[i]))
 			return &p->snapshots[i];
 	return NULL;
+}
+
+/* As the agent does it: the make that runs, was taken just before it failed, and is not the only one, was bad. */
+static bool doubt(struct place *p, const struct snapshot_kept *newest)
+{
+	uint64_t passed_ms = p->passed_ms ? p->passed_ms : p->settled_since_ms;
+	const struct snapshot_kept *first = newest, *other = NULL;
+	for (const struct snapshot_kept *k = newest; !other && k-- > p->snapshots;)
+		if (is_reference(k) && memcmp(k->generation, newest->generation, sizeof k->generation) != 0)
+			other = k;
+		else if (is_reference(k))
+			first = k;
+	int64_t skew = p->agent->skew_ms;
+	uint64_t passed = (uint64_t)((int64_t)passed_ms + skew),
+		 failed = (uint64_t)((int64_t)p->settled_since_ms + skew);
+	if (!other || first->taken_ms + DOUBT_MS <= passed || first->taken_ms > failed)
+		return false;
+	for (struct snapshot_kept *k = p->snapshots + p->snapshot_count; k-- > other;)
+		if (k != other && is_reference(k)) {
+			k->suspect = true;
+			tell_snapshot(p, k, false);
+		}
+	return true;
 }
 
 static void tell_drift(struct place *p, enum component which, const struct snapshot_kept *ref)
@@ -231,6 +260,9 @@ static void tell_drift(struct place *p, enum component which, const struct snaps
 static void compare(struct place *p)
 {
 	const struct snapshot_kept *ref = reference(p);
+	while (
+	    ref && p->settled == PROBE_CRITICAL && !memcmp(ref->generation, p->live, sizeof p->live) && doubt(p, ref))
+		ref = reference(p);
 	for (unsigned c = 0; ref && c < SIM_COMPONENTS; c++)
 		tell_drift(p, (enum component)c, ref);
 }
@@ -243,6 +275,7 @@ void place_begin(struct place *p)
 	struct random *r = &p->agent->random;
 	p->settled = p->last = PROBE_UNKNOWN;
 	p->same = 0;
+	p->passed_ms = 0;
 	p->looked_at = false;
 	p->settled_since_ms = now;
 	p->next_probe_ms = now + random_below(r, PROBE_MS);

@@ -122,7 +122,8 @@ struct place { /* one service on one host; on disk, so it survives */
 	/* of this run of the keeper */
 	enum probe_state settled, last;
 	unsigned same;
-	bool looked_at; /* a question is being answered */
+	bool looked_at;     /* a question is being answered */
+	uint64_t passed_ms; /* the last good run of the probe; 0: none yet */
 	uint64_t settled_since_ms, next_probe_ms, next_report_ms, next_drift_ms, next_snapshot_ms;
 	struct drift_told told[SIM_COMPONENTS];
 };
