@@ -111,6 +111,7 @@ void observe_yield(struct keeper *k); /* what can wait stops: something that can
 /* looks.c */
 void looks_on_look(struct keeper *k, const struct look *l);
 void looks_tick(struct keeper *k, uint64_t now_ms);
+void looks_replaced(struct watched *w); /* another check of its probes begins: the look's never ends */
 
 /* reach.c */
 void reach_tick(struct watched *w, uint64_t now_ms);

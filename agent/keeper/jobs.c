@@ -239,17 +239,22 @@ void jobs_cancel(struct jobs *jobs, struct id order)
 			kill(jobs->all[i]->pid, SIGTERM);
 }
 
-void jobs_stop(struct jobs *jobs, enum work_kind kind)
+static bool is_of(const struct job *j, enum work_kind kind, const char *service)
+{
+	return j->spec.kind == kind && (!service || text_equal(j->spec.service, service));
+}
+
+void jobs_stop(struct jobs *jobs, enum work_kind kind, const char *service)
 {
 	for (size_t i = 0; i < jobs->count; i++)
-		if (jobs->all[i]->spec.kind == kind)
+		if (is_of(jobs->all[i], kind, service))
 			kill(jobs->all[i]->pid, SIGTERM);
 }
 
 bool jobs_running(const struct jobs *jobs, enum work_kind kind, const char *service)
 {
 	for (size_t i = 0; i < jobs->count; i++)
-		if (jobs->all[i]->spec.kind == kind && (!service || text_equal(jobs->all[i]->spec.service, service)))
+		if (is_of(jobs->all[i], kind, service))
 			return true;
 	return false;
 }

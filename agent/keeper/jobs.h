@@ -22,8 +22,8 @@ ERR_CHECK enum err_code jobs_new(struct loop *l, const struct agent_config *c, c
 void jobs_free(struct jobs *j);
 /* The spec is copied.  ERR_LIMIT, ERR_NOMEM, ERR_IO. */
 ERR_CHECK enum err_code jobs_start(struct jobs *j, const struct work_spec *spec, struct err *reterr);
-void jobs_cancel(struct jobs *j, struct id order);   /* asks it to stop where it safely can */
-void jobs_stop(struct jobs *j, enum work_kind kind); /* the same for every job of that kind */
+void jobs_cancel(struct jobs *j, struct id order);                        /* asks it to stop where it safely can */
+void jobs_stop(struct jobs *j, enum work_kind kind, const char *service); /* the same, of that kind; NULL: of any */
 bool jobs_running(const struct jobs *j, enum work_kind kind, const char *service); /* service NULL: any */
 /* The controller was heard from, then (monotonic, not of the future): every worker sees it. */
 void jobs_heard(struct jobs *j, uint64_t at_ms);

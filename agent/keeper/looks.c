@@ -10,8 +10,7 @@ enum {
 	LOOKS_RUNNING_MAX = 4,         /* services at once: a question to a whole fleet must not become its load */
 	LOOK_REST_MS = 2 * 1000,       /* between two looks at a service: who asks more often learns no more */
 	LOOK_AGAIN_MS = 250,           /* before what contradicts is asked again */
-	LOOK_PATIENCE_MS = 120 * 1000, /* longer than any probe may take; a check that another one replaced never ends
-					*/
+	LOOK_PATIENCE_MS = 120 * 1000, /* longer than most probes may take */
 	LOOK_ARENA = 1 << 20,
 };
 
@@ -50,6 +49,12 @@ static void rest(struct watched *w)
 {
 	w->look.running = w->look.checking = false;
 	w->look.due_ms = loop_now_ms(w->k->loop) + LOOK_REST_MS;
+}
+
+void looks_replaced(struct watched *w)
+{
+	if (w->look.checking)
+		rest(w);
 }
 
 static void on_looked(void *ctx, const struct probe_check *check)

@@ -40,7 +40,8 @@ static enum err_code io_start(void *ctx, const struct order *o, bool resume, str
 	if (o->kind == ORDER_PROBE)
 		return observe_probe_order(k, o, reterr);
 	observe_yield(k);
-	jobs_stop(k->jobs, WORK_DRIFT); /* what it asks the service's own programs must not meet ours */
+	if (is_changing(o)) /* what it asks the service's own programs must not meet ours; the end compares anew */
+		jobs_stop(k->jobs, WORK_DRIFT, o->service);
 	enum err_code rc = jobs_start(k->jobs, &spec, reterr);
 	if (rc == ERR_OK && is_changing(o))
 		observe_changed(k, o->service, true);

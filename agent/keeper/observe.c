@@ -121,6 +121,7 @@ enum err_code observe_probe_order(struct keeper *k, const struct order *o, struc
 		return err_set(reterr, w ? ERR_BUSY : ERR_NOT_FOUND,
 		    w ? "its probes are being run already" : "agent.yaml declares no such service");
 	w->probe_order = o->order;
+	looks_replaced(w);
 	enum err_code rc = probe_set_check(k->probes, o->service, true, on_order_checked, w, reterr);
 	if (rc != ERR_OK)
 		w->probe_order = (struct id){0};
@@ -136,6 +137,7 @@ void observe_changed(struct keeper *k, const char *service, bool begins)
 	if (begins)
 		return;
 	want_drift(w);
+	looks_replaced(w);
 	if (probe_set_check(k->probes, service, false, on_order_checked, w, NULL) != ERR_OK)
 		report_health(w, true);
 }
@@ -251,9 +253,9 @@ void observe_yield(struct keeper *k)
 	for (size_t i = 0; i < k->watched_count; i++)
 		if (jobs_running(k->jobs, WORK_VERIFY, k->watched[i].service->name))
 			k->watched[i].next_verify_ms = again_ms;
-	jobs_stop(k->jobs, WORK_PRUNE);
-	jobs_stop(k->jobs, WORK_VERIFY);
-	jobs_stop(k->jobs, WORK_DRILL);
+	jobs_stop(k->jobs, WORK_PRUNE, NULL);
+	jobs_stop(k->jobs, WORK_VERIFY, NULL);
+	jobs_stop(k->jobs, WORK_DRILL, NULL);
 }
 
 static bool is_busy(const struct keeper *k)

@@ -1,0 +1,150 @@
+/* What one service is asked to do must not take away what another one, or the same one later, is asked for. */
+#include "agent/keeper/internal.h"
+
+#include "shared/base/clock.h"
+#include "tests/lib/snapshot_world.h"
+
+enum { PATIENCE_MS = 20 * 1000, TURN_MS = 20 };
+
+static struct world w;
+static struct service_config services[2];
+static struct agent_config config;
+static struct keeper k;
+static struct {
+	unsigned refused, health; /* reports about `other` */
+} told;
+
+static enum err_code on_send(void *ctx, uint64_t token, const struct report *r)
+{
+	(void)ctx;
+	(void)token;
+	told.refused += r->drift && text_equal(r->drift->service, "other") && r->drift->refused;
+	told.health += r->health && text_equal(r->health->service, "other");
+	return ERR_OK;
+}
+
+static void on_spooled(void *ctx, const struct report *r)
+{
+	(void)ctx;
+	(void)r;
+}
+
+static int setup(void **state)
+{
+	static const char *slow[] = {"sleep", "0.3"}, *check[] = {"sh", "-c", "sleep 0.3; echo no; exit 1"};
+	static struct probe_config probes[] = {
+	    {.name = "well", .exec = {slow, 2}, .timeout_ms = 5000, .every_ms = 600 * 1000, .rise = 1, .fall = 1}};
+	struct outgoing_io io = {NULL, on_send, on_spooled};
+	char path[WORLD_PATH];
+	(void)state;
+	memset(&told, 0, sizeof told);
+	world_init(&w);
+	world_close(&w);
+	(void)text_format(path, sizeof path, "%s/repository", w.dir);
+	assert_int_equal(rename(w.repo_path, path), 0);
+	(void)text_format(w.repo_path, WORLD_PATH, "%s", path);
+	services[0] = services[1] = w.service;
+	services[1].name = "other";
+	services[1].steps.check = (struct list){check, 3};
+	services[1].probes = (struct list){probes, 1};
+	config = (struct agent_config){.host = WORLD_HOST, .state_directory = w.dir, .services = {services, 2}};
+	k = (struct keeper){.c = &config, .lock = -1, .link_program = -1, .heartbeat_ms = 600 * 1000};
+	k.arena = arena_new(0);
+	k.outgoing = outgoing_new(&io);
+	WORLD_OK(&w, loop_new(&k.loop, &w.err));
+	WORLD_OK(&w, obey_new(&k, &w.err));
+	WORLD_OK(&w, observe_new(&k, &w.err));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	observe_free(&k);
+	obey_free(&k);
+	outgoing_free(k.outgoing);
+	loop_free(k.loop);
+	arena_free(k.arena);
+	world_done(&w);
+	return 0;
+}
+
+/* Turns, with the keeper's tick where it is asked for, until it is so. */
+static bool comes(bool (*so)(void), bool ticking)
+{
+	for (uint64_t until = clock_mono_ms() + PATIENCE_MS; !so() && clock_mono_ms() < until;) {
+		WORLD_OK(&w, loop_turn(k.loop, TURN_MS, &w.err));
+		if (ticking)
+			looks_tick(&k, loop_now_ms(k.loop));
+	}
+	return so();
+}
+
+static bool nothing_works(void)
+{
+	return !jobs_count(k.jobs);
+}
+
+/* A failing probe of `other` asked what has changed, and whether it would be taken: an order for its neighbour comes
+ * meanwhile. */
+static void test_a_comparison_outlives_an_order_for_another(void **state)
+{
+	struct snapshot_summary s;
+	struct snapshot_options o = {.reason = SNAPSHOT_SCHEDULED, .now_ms = w.now_ms};
+	struct work_spec spec = {.kind = WORK_DRIFT, .service = "other", .asked = true};
+	struct order order = {.order = {{1}},
+	    .epoch = 1,
+	    .run_limit_ms = 60 * 1000,
+	    .issuer = "alice",
+	    .issued_ms = clock_wall_ms(),
+	    .kind = ORDER_SNAPSHOT,
+	    .service = w.service.name,
+	    .host = WORLD_HOST,
+	    .expires_ms = clock_wall_ms() + PATIENCE_MS};
+	(void)state;
+	world_open(&w);
+	WORLD_OK(&w, snapshot_create(w.repo, &services[1], &o, w.arena, &s, &w.err));
+	world_close(&w);
+	world_text(w.config_dir, "conf", "another");
+	k.watched[1].drift_told = true;
+	WORLD_OK(&w, jobs_start(k.jobs, &spec, &w.err));
+	orders_on_order(k.orders, &order);
+	assert_int_equal(jobs_count(k.jobs), 2);
+	assert_true(comes(nothing_works, false));
+	assert_int_equal(told.refused, 1);
+}
+
+static bool other_is_looked_at(void)
+{
+	return told.health >= 2 && !k.watched[1].look.running;
+}
+
+static bool other_is_told(void)
+{
+	return told.health >= 1;
+}
+
+/* A rollback ends while a look is under way, and its own check takes that one's place: a wave that then asks for
+ * another look must not wait for what never comes. */
+static void test_a_look_outlives_one_that_was_replaced(void **state)
+{
+	struct look look = {.service = "other"};
+	(void)state;
+	WORLD_OK(&w, loop_turn(k.loop, 0, &w.err));
+	looks_on_look(&k, &look);
+	assert_true(k.watched[1].look.checking);
+	observe_changed(&k, "other", true);
+	observe_changed(&k, "other", false);
+	assert_true(comes(other_is_told, true));
+	looks_on_look(&k, &look);
+	assert_true(comes(other_is_looked_at, true));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_a_comparison_outlives_an_order_for_another, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_look_outlives_one_that_was_replaced, setup, teardown),
+	};
+	return cmocka_run_group_tests_name("beside", tests, NULL, NULL);
+}
