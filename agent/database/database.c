@@ -325,7 +325,22 @@ enum err_code database_settle(const struct service_config *service, struct err *
 			    reterr, ERR_TIMEOUT, "the database of %s did not end its recovery in time", service->name);
 		(void)poll(NULL, 0, SETTLE_POLL_MS);
 	}
+	if (recovery_is_lost(pg->data_directory))
+		return err_set(reterr, ERR_STATE,
+		    "the database of %s was stopped in the last moment of its recovery, and started without its target: it "
+		    "may hold more than it should",
+		    service->name);
 	return recovery_forget(pg->data_directory, reterr);
+}
+
+enum err_code database_before_start(const struct service_config *service, struct err *reterr)
+{
+	const struct postgres_config *pg = postgres_of(service);
+	if (!pg || !pg->wal_archive || !recovery_is_lost(pg->data_directory) || database_running(service))
+		return ERR_OK;
+	log_warn("database", "service=%s was stopped in the last moment of its recovery: it is told its target again",
+	    service->name);
+	return recovery_aim_again(pg->data_directory, reterr);
 }
 
 void database_before_stop(const struct service_config *service)

@@ -89,12 +89,15 @@ ERR_CHECK enum err_code database_archive_sweep(struct repo *r, const char *state
 ERR_CHECK enum err_code database_stage(struct snapshot *s, const char *state_directory,
     const struct service_config *service, const char *token, const char *settings, struct err *reterr);
 /* After the start: wait until the server has replayed what it was told to and writes again, and take back what it was
- * told.  ERR_STATE: it stopped before. */
+ * told.  ERR_STATE: it stopped before, or lost its target. */
 ERR_CHECK enum err_code database_settle(const struct service_config *service, struct err *reterr);
 /* Somebody started it while we were not looking, and it replays what we had told it to: it is let come to the end of
  * that (as database_settle()).  Stopped in the last moment of it, PostgreSQL starts without its target, and replays
  * whatever of the log lies there. */
 void database_before_stop(const struct service_config *service);
+/* One that stands still and was stopped in that moment all the same (a start that nobody waited for any more went on
+ * behind our back) is told its target again. */
+ERR_CHECK enum err_code database_before_start(const struct service_config *service, struct err *reterr);
 /* Is a server of this data directory running?  (a process of the server works in it, whatever the pid file says) */
 bool database_running(const struct service_config *service);
 /* Exchange data directory and staged tree, durably; where one of them is not there, the other takes its place.  The

@@ -113,13 +113,11 @@ same:
 	return rc;
 }
 
-enum err_code recovery_prepare(const char *data, const char *settings, struct err *reterr)
+static enum err_code raise_signal(const char *data, struct err *reterr)
 {
 	char path[PATH_LIMIT];
 	struct stat st;
-	enum err_code rc = rewrite(data, settings, reterr);
-	if (rc == ERR_OK)
-		rc = tree_join(data, "recovery.signal", path, reterr);
+	enum err_code rc = tree_join(data, "recovery.signal", path, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	CLEANUP(cleanup_fd) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -128,25 +126,72 @@ enum err_code recovery_prepare(const char *data, const char *settings, struct er
 	return ERR_OK;
 }
 
+enum err_code recovery_prepare(const char *data, const char *settings, struct err *reterr)
+{
+	enum err_code rc = rewrite(data, settings, reterr);
+	return rc == ERR_OK ? raise_signal(data, reterr) : rc;
+}
+
 bool recovery_is_due(const char *data)
 {
 	char path[PATH_LIMIT];
 	return tree_join(data, "recovery.signal", path, NULL) == ERR_OK && file_exists(path);
 }
 
-bool recovery_is_aimed(const char *data)
+struct aim {
+	bool any, ours;
+	uint64_t timeline; /* that it goes along; 0: none is named */
+};
+
+static void read_aim(const char *line, size_t n, struct aim *ret)
+{
+	static const char timeline[] = "recovery_target_timeline = '";
+	char number[16] = "";
+	if (!aims(line, n))
+		return;
+	ret->any = true;
+	ret->ours |= text_starts(line, "restore_command");
+	if (n < sizeof timeline || !text_starts(line, timeline))
+		return;
+	text_copy(number, sizeof number, line + sizeof timeline - 1);
+	number[strspn(number, "0123456789")] = '\0';
+	if (text_u64(number, &ret->timeline, NULL) != ERR_OK)
+		ret->timeline = 0;
+}
+
+static struct aim aim_of(const char *data)
 {
 	char path[PATH_LIMIT];
 	struct buf text = BUF_INIT;
-	bool aimed = false;
+	struct aim aim = {.timeline = 0};
 	if (tree_join(data, "postgresql.auto.conf", path, NULL) == ERR_OK &&
 	    file_read(path, CONF_MAX, &text, NULL) == ERR_OK)
-		for (const char *line = buf_str(&text), *end; !aimed && *line; line = *end ? end + 1 : end) {
+		for (const char *line = buf_str(&text), *end; *line; line = *end ? end + 1 : end) {
 			end = strchrnul(line, '\n');
-			aimed = aims(line, (size_t)(end - line));
+			read_aim(line, (size_t)(end - line), &aim);
 		}
 	buf_done(&text);
-	return aimed;
+	return aim;
+}
+
+bool recovery_is_aimed(const char *data)
+{
+	return aim_of(data).any;
+}
+
+/* What recovers ends on a timeline of its own (PostgreSQL, xlogrecovery.c); recovery.signal goes before that is
+ * written down. */
+bool recovery_is_lost(const char *data)
+{
+	struct postgres_control control;
+	struct aim aim = aim_of(data);
+	return aim.ours && aim.timeline && !recovery_is_due(data) &&
+	       postgres_control_read(data, &control, NULL) == ERR_OK && control.timeline <= aim.timeline;
+}
+
+enum err_code recovery_aim_again(const char *data, struct err *reterr)
+{
+	return raise_signal(data, reterr);
 }
 
 /* The eighth line of postmaster.pid is what the postmaster says of itself (PostgreSQL, pidfile.h): "ready" only once

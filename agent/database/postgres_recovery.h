@@ -15,6 +15,11 @@ ERR_CHECK enum err_code recovery_prepare(const char *data, const char *settings,
 bool recovery_is_due(const char *data);
 /* Its settings hold what recovery_prepare() wrote. */
 bool recovery_is_aimed(const char *data);
+/* It was broken off in its last moment, after recovery.signal had gone: started as it is, the server replays whatever
+ * of the log lies there and goes on along the timeline that it was to leave.  Also once it has done so. */
+bool recovery_is_lost(const char *data);
+/* For one that was lost and stands still: it goes to its target from where it is. */
+ERR_CHECK enum err_code recovery_aim_again(const char *data, struct err *reterr);
 /* Nothing is to be replayed, and a server that is up has ended what it replayed. */
 bool recovery_is_over(const char *data);
 /* Takes the lines out again, durably; a running server reads them at its next start only. */

@@ -61,5 +61,8 @@ enum err_code step_stop(struct walk *w, struct err *reterr)
 enum err_code step_start(struct walk *w, struct err *reterr)
 {
 	const struct steps_config *steps = &w->r->service->steps;
+	enum err_code rc = database_before_start(w->r->service, reterr);
+	if (rc != ERR_OK)
+		return rc;
 	return step_run(w, STEP_START, steps->start.count ? &steps->start : &steps->reload, reterr);
 }

@@ -263,6 +263,50 @@ static void over_when_the_postmaster_says_so(void **state)
 	scratch_remove(dir);
 }
 
+static void stands_on_timeline(const char *dir, uint32_t timeline)
+{
+	char path[PATH_LIMIT];
+	uint8_t control[64] = {0};
+	struct err err = ERR_INIT;
+	put32(control + 8, 1300);
+	put32(control + 48, timeline);
+	assert_true(text_format(path, sizeof path, "%s/global", dir));
+	assert_int_equal(file_make_dirs(path, 0700, &err), ERR_OK);
+	assert_true(text_format(path, sizeof path, "%s/global/pg_control", dir));
+	assert_int_equal(file_replace(path, control, sizeof control, 0600, &err), ERR_OK);
+}
+
+/* Stopped after recovery.signal had gone and before it stood on its own timeline: it would replay too much. */
+static void lost_in_the_last_moment(void **state)
+{
+	(void)state;
+	char dir[SCRATCH_PATH];
+	struct err err = ERR_INIT;
+	scratch_make(dir);
+	stands_on_timeline(dir, 10);
+	assert_false(recovery_is_lost(dir)); /* nothing was aimed */
+	says(dir, "postgresql.auto.conf", "recovery_target_timeline = '10'\nrecovery_target = 'immediate'\n");
+	assert_false(recovery_is_lost(dir)); /* not by us */
+	assert_int_equal(
+	    recovery_prepare(
+		dir, "restore_command = 'kedge-agent wal fetch %f %p'\nrecovery_target_timeline = '10'\n", &err),
+	    ERR_OK);
+	assert_false(recovery_is_lost(dir)); /* it goes to its target when it is started */
+	char path[PATH_LIMIT];
+	assert_true(text_format(path, sizeof path, "%s/recovery.signal", dir));
+	assert_int_equal(unlink(path), 0);
+	assert_true(recovery_is_lost(dir));
+	stands_on_timeline(dir, 9); /* from an older base */
+	assert_true(recovery_is_lost(dir));
+	assert_int_equal(recovery_aim_again(dir, &err), ERR_OK);
+	assert_true(recovery_is_due(dir));
+	assert_false(recovery_is_lost(dir));
+	assert_int_equal(unlink(path), 0);
+	stands_on_timeline(dir, 11); /* it came to its end */
+	assert_false(recovery_is_lost(dir));
+	scratch_remove(dir);
+}
+
 /* A location may hold what ends a line, escaped; the new one is escaped, too. */
 static void tablespaces_moved(void **state)
 {
@@ -292,6 +336,7 @@ int main(void)
 	    cmocka_unit_test(filtered),
 	    cmocka_unit_test(quoted),
 	    cmocka_unit_test(over_when_the_postmaster_says_so),
+	    cmocka_unit_test(lost_in_the_last_moment),
 	    cmocka_unit_test(tablespaces_moved),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
