@@ -18,7 +18,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "database"))
-import moments  # noqa: E402
+import cluster  # noqa: E402
 import s3_server  # noqa: E402
 
 BIN = pathlib.Path(sys.argv[1]).resolve()
@@ -316,8 +316,8 @@ def wait(condition, what, host, seconds=60):
 
 def lost_database(folder, endpoint, access, secret, region, bucket, more):
     """All of its host is lost; it comes back to moments from the store and the recovery key alone."""
-    if moments.missing():
-        print("the database is left out: " + moments.missing())
+    if cluster.missing():
+        print("the database is left out: " + cluster.missing())
         return
     folder.mkdir()
     (folder / "credentials").write_text("access_key: %s\nsecret_key: %s\n" % (access, secret))
@@ -325,14 +325,12 @@ def lost_database(folder, endpoint, access, secret, region, bucket, more):
     (folder / "key.yaml").write_text("host: h1\nstate_directory: %s/none\nservices: {}\n" % folder)
     public = subprocess.run([AGENT, "--config", folder / "key.yaml", "repo", "recovery-key", "safe", "--into", folder / "safe.key"], capture_output=True, text=True,
                             check=True, timeout=30).stdout.strip()
-    c = moments.Cluster(folder, "user: nobody\nrecovery_keys: [\"%s\"]\ncopies:\n  s3: { endpoint: \"%s\", bucket: %s, region: %s, prefix: fleet/, credentials_file: "
+    c = cluster.Cluster(folder, "user: nobody\nrecovery_keys: [\"%s\"]\ncopies:\n  s3: { endpoint: \"%s\", bucket: %s, region: %s, prefix: fleet/, credentials_file: "
                                 "%s/credentials%s }\n" % (public, endpoint, bucket, region, folder, more))
-    try:
+    with cluster.stopping(c):
         come_back(c)
-    finally:
-        subprocess.run([str(c.dir / "ctl"), "stop"], capture_output=True)
-    if moments.failures:
-        fail("a database that was lost: %s" % moments.failures)
+    if cluster.failures:
+        fail("a database that was lost: %s" % cluster.failures)
 
 
 def lose(c):
@@ -354,7 +352,7 @@ def come_back(c):
     if status["wal"][0]["service"] != "db" or status["wal"][0]["pending"] or not status["wal"][0]["last"]:
         fail("the status of the log is not what was done: %s" % status)
     board = json.loads(c.ends(0, "status", "-o", "json").stdout)[0]
-    moments.check("the board: nothing more would be lost with the host than here", board["archive"] == "ok" and board.get("copied") and
+    cluster.check("the board: nothing more would be lost with the host than here", board["archive"] == "ok" and board.get("copied") and
                   board.get("copied_rpo_ms", 0) <= board.get("rpo_ms", 0) + 1, board)
     c.put(4)
     c.settled()  # archived on the host, not copied: lost with it
@@ -362,15 +360,15 @@ def come_back(c):
         fail("the status says what is not so")
     time.sleep(1.1)
     board = json.loads(c.ends(0, "status", "-o", "json").stdout)[0]
-    moments.check("the board: what was not copied yet would be lost with the host", board["copied_rpo_ms"] >= 1000, board)
+    cluster.check("the board: what was not copied yet would be lost with the host", board["copied_rpo_ms"] >= 1000, board)
     lose(c)
     c.ends(0, "copy", "restore", "--key", c.dir / "safe.key", says="files of logs of databases in %s/state/wal" % c.dir)
     c.ends(0, "rollback", "start", "db", "--to-time", two)
-    moments.check("a moment between restore points, on an empty host", c.rows() == "1,2", c.rows())
-    moments.check("on a timeline of its own", c.timeline() == 2, c.timeline())
+    cluster.check("a moment between restore points, on an empty host", c.rows() == "1,2", c.rows())
+    cluster.check("on a timeline of its own", c.timeline() == 2, c.timeline())
     c.put(20)
     code, status = c.settled()
-    moments.check("the archive goes on there", code == 0 and status["state"] == "ok" and status["timeline"] == 2, status)
+    cluster.check("the archive goes on there", code == 0 and status["state"] == "ok" and status["timeline"] == 2, status)
     twenty = c.now()
     c.put(21)
     c.settled()
@@ -379,7 +377,7 @@ def come_back(c):
     lose(c)
     c.ends(0, "copy", "restore", "--key", c.dir / "safe.key")
     c.ends(0, "rollback", "start", "db", "--to-time", twenty)
-    moments.check("lost again: a moment on the new timeline", c.rows() == "1,2,20", c.rows())
+    cluster.check("lost again: a moment on the new timeline", c.rows() == "1,2,20", c.rows())
 
 
 def strict(folder):

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""tests/e2e/database/power.py BIN [all | WAY CALL FROM-TO]: the power goes while a PostgreSQL cluster is brought back.
+"""tests/e2e/database/power.py BIN [all | WAY CALL FROM-TO | WAY chance COUNT SEED]: the power goes while a PostgreSQL cluster is brought back.
 
 All of it, cluster, repository and journal, lies on an ext4 file system on an image, which is shut down as if the power went, without a last flush,
 at a system call of the rollback or at a moment by chance; both ways, WAY: `exchange` of what was staged beside, tablespace and data directory, and
 `place`, only what differs, where there is no room for two.  After the reboot the server, started by hand, refuses or is whole; `rollback recover`
 brings it to what was there before or to the restore point; it starts, all rows are there, and `pg_checksums` finds nothing.  Some calls of each
-way, or all and moments by chance, or those of a call.  Exit 77: skipped.
+way, or all and moments by chance, or those of a call or by chance.  Exit 77: skipped.
 """
 import contextlib
 import fcntl
@@ -29,8 +29,8 @@ if os.environ.get("KEDGE_UNSHARED") != "1":
     os.execvpe("unshare", ["unshare", "-m", "--propagation", "private", sys.executable] + sys.argv, dict(os.environ, KEDGE_UNSHARED="1"))
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import moments  # noqa: E402
-import shortroom  # noqa: E402
+import cluster  # noqa: E402
+from wide import FREE, beside, change, fill, is_between, same  # noqa: E402
 
 SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
 PLACES = {"exchange": {"renameat2": (2, 4)}, "place": {"renameat": (3, 5), "fsync": (6,)}}
@@ -97,7 +97,7 @@ def prepare(c, way):
     filler = c.dir / "disk/filler"
     filler.unlink(missing_ok=True)
     if way == "place":
-        free = shutil.disk_usage(c.data).free - shortroom.FREE
+        free = shutil.disk_usage(c.data).free - FREE
         subprocess.run(["fallocate", "-l", str(max(free, 1 << 20)), filler], check=True)
 
 
@@ -105,16 +105,16 @@ def after(c, disk, what, good, before):
     ran = set(processes_on(c))
     disk.cut()
     reboot(c, disk, ran)
-    between = c.guarded() or shortroom.state_of(c) == "between" and not (c.data / "global/pg_control").exists()
+    between = c.guarded() or is_between(c)
     started = c.by_hand()
-    meanwhile = shortroom.same(c) if started else good
+    meanwhile = same(c) if started else good
     done = c.agent("rollback", "recover")
     c.run(c.dir / "ctl", "start")
-    got, damage = shortroom.same(c), checksums(c)
-    wrong = (started and between) or meanwhile not in (good, before) or got not in (good, before) or damage or shortroom.state_of(c) or shortroom.beside(c)
+    got, damage = same(c), checksums(c)
+    wrong = (started and between) or meanwhile not in (good, before) or got not in (good, before) or damage or c.unfinished() or beside(c)
     if wrong:
-        moments.check(what, False, "between: %s, started: %s\n%s\n%s\nwas %s\ngood %s\n%s %s %s\n%s\n%s" % (
-            between, started, meanwhile, got, before, good, damage, shortroom.state_of(c), shortroom.beside(c), done.stdout + done.stderr, c.tail()))
+        cluster.check(what, False, "between: %s, started: %s\n%s\n%s\nwas %s\ngood %s\n%s %s %s\n%s\n%s" % (
+            between, started, meanwhile, got, before, good, damage, c.unfinished(), beside(c), done.stdout + done.stderr, c.tail()))
     else:
         print("%s: %s, %s" % (what, "half way it did not start" if between else "it started" if started else "it did not start",
                               "gone through" if got == good else "as before"), flush=True)
@@ -123,64 +123,56 @@ def after(c, disk, what, good, before):
 
 def at_a_call(c, disk, way, call, n, point, good):
     """None: there are not so many."""
-    shortroom.change(c, next(changes))
+    change(c, next(changes))
     prepare(c, way)
-    before = shortroom.same(c)
-    done = shortroom.traced(c, "%s:signal=KILL:when=%d" % (call, n), point)
-    if done.returncode not in (-9, 137):
+    before = same(c)
+    done = c.recover(point, "%s:signal=KILL:when=%d" % (call, n))
+    if not cluster.was_killed(done):
         return None
     return after(c, disk, "%s: the power goes at %s %d" % (way, call, n), good, before)
 
 
-def by_chance(c, disk, way, count, point, good):
-    rng = random.Random(7)
+def by_chance(c, disk, way, count, seed, point, good):
+    rng = random.Random(seed)
     ends = []
     for _ in range(count):
-        shortroom.change(c, next(changes))
+        change(c, next(changes))
         prepare(c, way)
-        before = shortroom.same(c)
+        before = same(c)
         at = rng.random() * 1.5
-        run = subprocess.Popen([str(a) for a in shortroom.start(c, point)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            run.wait(at)
-        except subprocess.TimeoutExpired:
-            run.kill()
-            run.wait()
+        c.killed_after(point, at)
         ends.append(after(c, disk, "%s: the power goes after %.2f s" % (way, at), good, before))
     return ends
 
 
 def walk(c, disk, which):
-    c.sql("CREATE TABLE wide AS SELECT i, repeat(md5(i::text), 3) AS pad FROM generate_series(1, 200000) i")
-    (c.dir / "disk/space").mkdir()
-    c.sql("CREATE TABLESPACE space LOCATION '%s/disk/space'" % c.dir)
-    c.sql("CREATE TABLE aside TABLESPACE space AS SELECT i FROM generate_series(1, 100000) i")
-    c.put(1)
-    c.settled()
-    c.ends(0, "snapshot", "create", "db")
-    point = [line for line in c.agent("snapshot", "list", "db", "-o", "json").stdout.split('"') if line.startswith("snap-")][0]
-    good = shortroom.same(c)
+    fill(c)
+    point = c.newest()
+    good = same(c)
     ends = []
     for way in PLACES:
-        if len(which) == 3 and which[0] != way:
+        if len(which) > 1 and which[0] != way:
             continue
-        chosen = {which[1]: moments.numbers(which[2])} if len(which) == 3 else {call: MANY for call in CALLS[way]} if which else PLACES[way]
+        if len(which) == 4:
+            ends += by_chance(c, disk, way, int(which[2]), int(which[3]), point, good)
+            continue
+        chosen = {which[1]: cluster.numbers(which[2])} if len(which) == 3 else {call: MANY for call in CALLS[way]} if which else PLACES[way]
         for call, numbers in chosen.items():
             for n in numbers:
                 ends.append(at_a_call(c, disk, way, call, n, point, good))
-                if ends[-1] is None or moments.failures:
+                if ends[-1] is None or cluster.failures:
                     break
         if which == ["all"]:
-            ends += by_chance(c, disk, way, BY_CHANCE, point, good)
+            ends += by_chance(c, disk, way, BY_CHANCE, 7, point, good)
     print({end: ends.count(end) for end in set(ends)})
-    moments.check("the power went half way, too", "between" in ends or len(which) == 3, ends)
+    cluster.check("the power went half way, too", "between" in ends or len(which) > 1, ends)
     code, status = c.settled()
-    moments.check("its archive is whole", code == 0 and status["state"] == "ok", status)
+    cluster.check("its archive is whole", code == 0 and status["state"] == "ok", status)
     c.ends(0, "snapshot", "verify", "last")
 
 
 def main():
-    why = moments.missing() or (not shutil.which("strace") and "strace is not installed")
+    why = cluster.missing() or (not shutil.which("strace") and "strace is not installed")
     if why:
         print("skipped: " + why)
         return 77
@@ -190,14 +182,11 @@ def main():
             print("skipped: nothing can be mounted here")
             return 77
         try:
-            c = moments.Cluster(folder, durable=True)
-            try:
+            with cluster.stopping(cluster.Cluster(folder, durable=True)) as c:
                 walk(c, disk, sys.argv[2:])
-            finally:
-                subprocess.run([str(c.dir / "ctl"), "stop"], capture_output=True)
         finally:
             subprocess.run(["umount", "-l", disk.at], capture_output=True)
-    return 1 if moments.failures else 0
+    return 1 if cluster.failures else 0
 
 
 sys.exit(main())

@@ -8,12 +8,10 @@ tablespace's folder stays.  Exit 77: skipped.
 import json
 import pathlib
 import shutil
-import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import moments  # noqa: E402
+import cluster  # noqa: E402
 
 KILLS = (2, 3, 4, 5)
 
@@ -44,12 +42,12 @@ def foreign(c):
 
 def is_as(c, what, wanted):
     got = same(c)
-    moments.check(what, got == wanted and not beside(c) and foreign(c), "%s\nnot\n%s\n%s\n%s" % (got, wanted, beside(c), c.tail()))
+    cluster.check(what, got == wanted and not beside(c) and foreign(c), "%s\nnot\n%s\n%s\n%s" % (got, wanted, beside(c), c.tail()))
 
 
 def there_and_back(c):
     c.ends(0, "snapshot", "create", "db")
-    first = [line for line in c.agent("snapshot", "list", "db", "-o", "json").stdout.split('"') if line.startswith("snap-")][0]
+    first = c.newest()
     good = same(c)
     c.sql("UPDATE in_one SET pad = 'changed' WHERE i < 500")
     c.put(2)
@@ -78,26 +76,24 @@ def made_and_dropped(c, first, good):
     last = same(c)
     done = c.ends(0, "rollback", "start", "db", "--to", first, "-o", "json")
     is_as(c, "a tablespace that was dropped is there again, one that was made is not", good)
-    moments.check("and nothing of it is left", [p.name for p in (c.dir / "spaces/three").iterdir()] == ["foreign"], list((c.dir / "spaces/three").iterdir()))
+    cluster.check("and nothing of it is left", [p.name for p in (c.dir / "spaces/three").iterdir()] == ["foreign"], list((c.dir / "spaces/three").iterdir()))
     c.ends(0, "rollback", "start", "db", "--to", json.loads(done.stdout)["safety_snapshot"])
     is_as(c, "and back", last)
     (c.dir / "fail").touch()
     done = c.agent("rollback", "start", "db", "--to", first)
     (c.dir / "fail").unlink()
     c.run(c.dir / "ctl", "start")
-    moments.check("it did not start", done.returncode != 0, done.stdout)
+    cluster.check("it did not start", done.returncode != 0, done.stdout)
     is_as(c, "and is put back as it was", last)
     code, status = c.settled()
-    moments.check("its archive is whole", code == 0 and status["state"] == "ok", status)
+    cluster.check("its archive is whole", code == 0 and status["state"] == "ok", status)
     return last
 
 
 def killed(c, first, good, last):
     refused = []
-    for n in moments.kills(KILLS):
-        done = subprocess.run(["strace", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", "inject=renameat2:signal=KILL:when=%d" % n,
-                               moments.BIN / "kedge-agent", "rollback", "start", "db", "--to", first, "--config", c.dir / "agent.yaml"], capture_output=True, timeout=120)
-        if done.returncode not in (-9, 137):
+    for n in cluster.kills(KILLS):
+        if not cluster.was_killed(c.recover(first, "renameat2:signal=KILL:when=%d" % n)):
             break
         started = c.by_hand()
         meanwhile = same(c) if started else good
@@ -106,13 +102,13 @@ def killed(c, first, good, last):
         c.run(c.dir / "ctl", "start")
         got = same(c)
         if meanwhile not in (good, last) or got not in (good, last) or beside(c) or (c.dir / "data/.kedge-version").exists():
-            moments.check("killed at rename %d" % n, False, "%s\n%s\n%s\n%s" % (meanwhile, got, beside(c), c.tail()))
+            cluster.check("killed at rename %d" % n, False, "%s\n%s\n%s\n%s" % (meanwhile, got, beside(c), c.tail()))
         print("killed at rename %d: %s; %s" % (n, "it started whole" if started else "it did not start", "gone through" if got == good else "as before"), flush=True)
         if got == good:
             c.ends(0, "rollback", "start", "db", "--to", c.later)
             last = same(c)
-    moments.check("it was killed between the exchanges", len(refused) > 2, refused)
-    moments.check("and refused to start there", True in refused, refused)
+    cluster.check("it was killed between the exchanges", len(refused) > 2, refused)
+    cluster.check("and refused to start there", True in refused, refused)
 
 
 def elsewhere(c):
@@ -122,7 +118,7 @@ def elsewhere(c):
     c.ends(0, "restore", "last", "--into", into)
     into.chmod(0o711)
     data = into / "postgres"
-    moments.check("its tablespaces lie in it", all(str((data / "pg_tblspc" / n.name).resolve()).startswith(str(into)) for n in (data / "pg_tblspc").iterdir()) and
+    cluster.check("its tablespaces lie in it", all(str((data / "pg_tblspc" / n.name).resolve()).startswith(str(into)) for n in (data / "pg_tblspc").iterdir()) and
                   len(list((data / "pg_tblspc").iterdir())) > 1, list((data / "pg_tblspc").iterdir()))
     (into / "run").mkdir()
     with open(data / "postgresql.conf", "a") as f:
@@ -136,8 +132,8 @@ def elsewhere(c):
                       "SELECT count(*) FROM pg_tablespace WHERE pg_tablespace_location(oid) LIKE '%s/%%'" % into).strip()
     finally:
         c.run(*pg_ctl, "-m", "immediate", "stop")
-    moments.check("it runs there", got == "4501500" and int(where) >= 2, (got, where))
-    moments.check("the live one is as it was", same(c) == live)
+    cluster.check("it runs there", got == "4501500" and int(where) >= 2, (got, where))
+    cluster.check("the live one is as it was", same(c) == live)
     shutil.rmtree(into)
 
 
@@ -149,9 +145,9 @@ def walk(c):
     first, good, _ = there_and_back(c)
     last = made_and_dropped(c, first, good)
     c.ends(0, "snapshot", "create", "db")
-    c.later = [line for line in c.agent("snapshot", "list", "db", "-o", "json").stdout.split('"') if line.startswith("snap-")][0]
-    done, r = moments.prove(c, "SELECT count(*) = 3000 FROM in_one", "SELECT count(*) = 3000 FROM in_three")
-    moments.check("a practised restore finds its tablespaces", done.returncode == 0 and r.get("ok"), done.stdout + done.stderr)
+    c.later = c.newest()
+    done, r = cluster.prove(c, "SELECT count(*) = 3000 FROM in_one", "SELECT count(*) = 3000 FROM in_three")
+    cluster.check("a practised restore finds its tablespaces", done.returncode == 0 and r.get("ok"), done.stdout + done.stderr)
     is_as(c, "and touches none of the live ones", last)
     elsewhere(c)
     if shutil.which("strace"):
@@ -160,18 +156,4 @@ def walk(c):
         print("strace is not installed: nothing is killed")
 
 
-def main():
-    why = moments.missing()
-    if why:
-        print("skipped: " + why)
-        return 77
-    with tempfile.TemporaryDirectory(prefix="kedge-spaces-") as folder:
-        c = moments.Cluster(folder)
-        try:
-            walk(c)
-        finally:
-            subprocess.run([str(c.dir / "ctl"), "stop"], capture_output=True)
-    return 1 if moments.failures else 0
-
-
-sys.exit(main())
+sys.exit(cluster.main("spaces", walk))
