@@ -6,9 +6,8 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 
-from world import BIN, DOMAIN, Kedge, World, check, failures, run
+from world import BIN, DOMAIN, Kedge, World, check, failures, run, watches
 
 def enrol(w):
     (w.dir / "tree").mkdir()
@@ -48,7 +47,7 @@ def practised(w):
 
 def watched(w):
     w.wait(lambda: "alive" in (w.dir / "agent.log").read_text(), "the first look at the daemon", 20)
-    time.sleep(1.5)  # the pid file is read every second
+    w.wait(lambda: watches(w.agent, w.sleeper), "the daemon to be held by a descriptor")
     w.sleeper.kill()
     w.sleeper.wait()
     # Its probe runs once an hour: only the event can tell.
@@ -81,15 +80,15 @@ def main():
     with tempfile.TemporaryDirectory(prefix="kedge-e2e-") as folder:
         w = World(folder)
         enrol(w)
-        agent = w.agent_of(w.dir)
+        w.agent = w.agent_of(w.dir)
         try:
             w.wait(w.is_connected, "the agent")
             practised(w)
             watched(w)
             by_hand(w)
         finally:
-            agent.terminate()
-            agent.wait(20)
+            w.agent.terminate()
+            w.agent.wait(20)
             w.sleeper.kill()
             w.process.kill()
             w.process.wait()

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 
 if os.environ.get("KEDGE_UNSHARED") != "1":
@@ -21,7 +20,7 @@ if os.environ.get("KEDGE_UNSHARED") != "1":
     os.execvpe("unshare", ["unshare", "-m", "--propagation", "private", sys.executable] + sys.argv, dict(os.environ, KEDGE_UNSHARED="1"))
 
 import killing
-from killing import call
+from killing import call, is_known
 from world import World, check, failures, run
 
 DISK = 160 << 20
@@ -58,7 +57,7 @@ def nearly_full(w, points):
     check("an incident can be opened", w.api("incident/open", {"service": "notes-0", "title": "by hand"})["incident"] != "")
     note = w.dir / "tree-0/note"
     note.write_text("broken\n")
-    time.sleep(1.5)  # the host must have seen that it differs, or there is nothing to roll back
+    w.wait(lambda: is_known(w, "notes-0", note), "the controller to know that it is broken", 20)
 
     def ended():
         done = call(w, "rollback")["items"]

@@ -39,6 +39,18 @@ def when(stamp):
     return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
 
 
+def watches(process, other):
+    """Does it hold a descriptor of that other process, which tells it of the end?"""
+    told = "Pid:\t%d\n" % other.pid
+    for f in pathlib.Path("/proc/%d/fdinfo" % process.pid).iterdir():
+        try:
+            if told in f.read_text():
+                return True
+        except FileNotFoundError:  # closed meanwhile
+            pass
+    return False
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
