@@ -116,22 +116,42 @@ int run_rollback_plan(struct cli *c)
 
 /* ---- start and undo ---- */
 
+/* Which hosts an undoing touches, the controller knows. */
+static enum err_code hosts_of(struct cli *c, const struct request_args *a, size_t *ret)
+{
+	struct plan_answer answer;
+	CLEANUP(buf_done) struct buf json = BUF_INIT;
+	const struct request_args undo = {.rollback = a->rollback};
+	*ret = a->hosts.count;
+	if (!a->rollback)
+		return ERR_OK;
+	enum err_code rc = request_json(c, &undo, &json);
+	if (rc == ERR_OK)
+		rc = api_post(c, "rollback/plan", buf_str(&json), false, &plan_answer_type, &answer);
+	if (rc == ERR_OK)
+		*ret = answer.plan->hosts.count;
+	return rc;
+}
+
 /* More hosts than one: the person who means them types how many; the controller compares (RULES R4). */
 static enum err_code count_hosts(struct cli *c, struct request_args *a)
 {
 	char line[16] = "";
-	if (a->host_count || a->hosts.count <= 1)
+	size_t n = a->hosts.count;
+	if (a->host_count)
 		return ERR_OK;
+	enum err_code rc = c->io->in_terminal ? hosts_of(c, a, &n) : ERR_OK;
+	if (rc != ERR_OK || n <= 1)
+		return rc;
 	if (!c->io->in_terminal)
-		return err_set(
-		    &c->err, ERR_INVALID, "this touches %zu hosts: say how many you mean with --hosts", a->hosts.count);
-	cli_say(c, "This touches %zu hosts.  Type how many, to go on: ", a->hosts.count);
+		return err_set(&c->err, ERR_INVALID, "this touches %zu hosts: say how many you mean with --hosts", n);
+	cli_say(c, "This touches %zu hosts.  Type how many, to go on: ", n);
 	bool typed = c->io->read_line(c->io->ctx, line, sizeof line);
-	if (typed && request_set(c, a, "host_count", line) == ERR_OK && a->host_count == a->hosts.count)
+	if (typed && request_set(c, a, "host_count", line) == ERR_OK && a->host_count == n)
 		return ERR_OK;
 	return err_set(&c->err, ERR_CANCELLED,
-	    "\"%s\" is not the number of the hosts that are named, %zu: nothing was asked for; look which they are and begin again",
-	    typed ? line : "", a->hosts.count);
+	    "\"%s\" is not the number of the hosts that it touches, %zu: nothing was asked for; look which they are and begin again",
+	    typed ? line : "", n);
 }
 
 int run_rollback_start(struct cli *c)

@@ -136,6 +136,49 @@ static void rollbacks(void **state)
 	}
 }
 
+/* How many hosts an undoing touches the controller knows: a person at a terminal is asked for their number, too. */
+static void an_undoing_of_many_hosts_begins_with_their_number(void **state)
+{
+	(void)state;
+	static struct plan_host hosts[2] = {{.host = "web-1"}, {.host = "web-2", .wave = 1}};
+	static uint32_t config[] = {COMPONENT_CONFIG};
+	struct random r;
+	struct plan plan = {.kind = ORDER_UNDO,
+	    .service = "portal",
+	    .components = {config, 1},
+	    .hosts = {hosts, 2},
+	    .reason = "x",
+	    .author = "eve"};
+	struct plan_answer answer = {.plan = &plan};
+	CLEANUP(buf_done) struct buf json = BUF_INIT;
+	random_init_seed(&r, 5);
+	plan.plan = plan.rollback = hosts[0].snapshot = hosts[1].snapshot = id_new(FAKE_NOW, &r);
+	plan.not_before_ms = FAKE_NOW;
+	plan.expires_ms = FAKE_NOW + 1000;
+	struct err err = ERR_INIT;
+	if (record_to_json(&plan_answer_type, &answer, 0, &json, &err) != ERR_OK)
+		fail_msg("%s", err.msg);
+	struct fake *usual = f;
+	f = fake_new();
+	fake_says(f, "POST /api/v1/rollback/plan", 200, buf_str(&json));
+	fake_says(f, "POST /api/v1/*", 200, "{}");
+	f->io.in_terminal = true;
+	f->typed = "2";
+	asks(
+	    "rollback undo RB-2 wrong", "rollback/undo", "{\"rollback\":\"RB-2\",\"host_count\":2,\"text\":\"wrong\"}");
+	assert_int_equal(f->asked_count, 2);
+	assert_string_equal(f->asked[0].body, "{\"rollback\":\"RB-2\"}");
+	f->typed = "3";
+	fake_forget(f);
+	assert_int_equal(fake_run(f, "rollback undo RB-2 wrong"), CLI_FAILED);
+	assert_int_equal(f->asked_count, 1); /* looked, and asked for nothing */
+	asks("rollback undo RB-2 wrong --hosts 2", "rollback/undo",
+	    "{\"rollback\":\"RB-2\",\"host_count\":2,\"text\":\"wrong\"}");
+	assert_int_equal(f->asked_count, 1);
+	fake_free(f);
+	f = usual;
+}
+
 static void maintenance(void **state)
 {
 	(void)state;
@@ -275,6 +318,7 @@ int main(void)
 	    cmocka_unit_test(bodies),
 	    cmocka_unit_test(rollbacks),
 	    cmocka_unit_test(hosts_are_counted),
+	    cmocka_unit_test(an_undoing_of_many_hosts_begins_with_their_number),
 	    cmocka_unit_test(maintenance),
 	    cmocka_unit_test(snapshot_verify),
 	    cmocka_unit_test(operator_put),
