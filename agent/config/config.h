@@ -262,7 +262,9 @@ struct agent_config {
 	uint64_t drift_every_ms;            /* how often components are compared with the last snapshot's metadata */
 	uint64_t prune_every_ms;            /* how often what `keep` does not name goes; 0: not by itself */
 	const struct copies_config *copies; /* off this host; NULL: none are made */
-	struct list services;               /* struct service_config, keyed by name */
+	const char *storage;  /* what the repository lies on, by the name that all who share it say; NULL: as the mount
+				 tells */
+	struct list services; /* struct service_config, keyed by name */
 };
 /* The tier's own interval. */
 uint64_t probe_tier_every_ms(enum probe_tier tier);

@@ -384,6 +384,8 @@ static const struct field agent_fields[] = {
 	"how often snapshots that `keep` does not name are removed; 0s: only when asked", .default_text = "24h"),
     F_RECORD(struct agent_config, copies, struct copies_config, &copies_config_type, 0,
 	"copies of the repository off this host; none: there are none"),
+    F_STRING(struct agent_config, storage, NAME_MAX_BYTES, 0,
+	"what the repository lies on, where other hosts read from that too; none: as its mount tells"),
     F_LIST(struct agent_config, services, &service_config_type, CONFIG_SERVICES_MAX, FIELD_KEYED,
 	"what runs here, by name"),
 };

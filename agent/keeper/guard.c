@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/keeper/internal.h"
+#include "agent/keeper/storage.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
@@ -66,6 +67,8 @@ void guard_declare(struct keeper *k, uint64_t epoch)
 {
 	static const enum component all[] = {COMPONENT_CONFIG, COMPONENT_CODE, COMPONENT_DATA, COMPONENT_DATABASE};
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(1 << 20);
+	char storage[NAME_MAX_BYTES + 1];
+	bool shared = storage_name(k->c, storage);
 	struct declared_service *declared = arena ? arena_array(arena, k->watched_count + 1, sizeof *declared) : NULL;
 	for (size_t i = 0; declared && i < k->watched_count; i++) {
 		const struct service_config *s = k->watched[i].service;
@@ -81,7 +84,8 @@ void guard_declare(struct keeper *k, uint64_t epoch)
 		    .actions = actions_of(s, arena),
 		    .probes = (uint32_t)s->probes.count,
 		    .snapshot_every_ms = s->snapshots.every_ms,
-		    .self_affecting = s->rollback.confirm_within_ms > 0};
+		    .self_affecting = s->rollback.confirm_within_ms > 0,
+		    .storage = shared ? storage : NULL};
 	}
 	struct channel_declare body = {.services = {declared, declared ? k->watched_count : 0}, .epoch_seen = epoch};
 	struct channel_message m = {.type = CHANNEL_DECLARE, .declare = &body};

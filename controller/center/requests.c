@@ -66,6 +66,7 @@ static const struct field plan_fields[] = {
     F_DIGEST(S, digest, 0, "its digest"),
     F_STRING(S, policy, NAME_MAX_BYTES, 0, "the standing policy that would cover it"),
     F_U32(S, approvals_needed, PLAN_APPROVALS_MAX, FIELD_ALWAYS, "people who would have to approve"),
+    F_STRINGS(S, notes, PLAN_WAVES_MAX, 0, "what to know of it"),
 };
 #undef S
 const struct record_type plan_answer_type =

@@ -47,6 +47,7 @@ struct plan_answer {
 	struct digest digest;
 	const char *policy;
 	uint32_t approvals_needed;
+	struct list notes; /* const char *: what people should know of it before they approve */
 };
 /* rollback start: the change, and the rollback if it began at once. */
 struct rollback_answer {

@@ -115,6 +115,8 @@ enum err_code do_rollback_plan(struct job *j, struct err *reterr)
 	if (!a.plan)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	rc = plan_digest(&plan, &a.digest, reterr);
+	if (rc == ERR_OK)
+		rc = recovery_plan_notes(j->t, &j->c->recovery, &plan, &a.notes, reterr);
 	return rc == ERR_OK ? job_answer(j, &plan_answer_type, &a, reterr) : rc;
 }
 

@@ -35,9 +35,10 @@ double follow_share(const struct rollback *r)
 
 void follow_bar(const struct rollback *r, unsigned width, struct buf *out)
 {
-	char tail[160];
-	text_format(tail, sizeof tail, "%zu of %zu hosts  wave %u of %u  %s", hosts_ended(r), r->hosts.count,
-	    r->wave + 1, r->waves ? r->waves : 1, enum_name(&rollback_state_enum, r->state));
+	char tail[160 + NAME_MAX_BYTES];
+	text_format(tail, sizeof tail, "%zu of %zu hosts  wave %u of %u  %s%s%s", hosts_ended(r), r->hosts.count,
+	    r->wave + 1, r->waves ? r->waves : 1, enum_name(&rollback_state_enum, r->state),
+	    r->waits_for ? ", some wait for storage " : "", r->waits_for ? r->waits_for : "");
 	size_t n = strlen(tail);
 	unsigned room = width > n + 4 ? width - (unsigned)n - 4 : 0, cells = room > 40 ? 40 : room,
 		 full = (unsigned)(follow_share(r) * cells);

@@ -105,6 +105,11 @@ int run_rollback_plan(struct cli *c)
 	if (!cli_for_people(c))
 		return out_record(c, &plan_answer_type, &answer);
 	plan_text(c, &out, answer.plan, &answer.digest);
+	for (size_t i = 0; i < answer.notes.count; i++) {
+		buf_text(&out, "  ");
+		out_text(&out, LIST_AT(answer.notes, const char *, i));
+		buf_text(&out, "\n");
+	}
 	if (answer.policy)
 		buf_printf(&out, "  standing policy %s covers it: it would begin at once\n", answer.policy);
 	else

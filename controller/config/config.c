@@ -59,6 +59,9 @@ static const struct field yaml_fields[] = {
     F_DURATION(S, bake_ms, DAY_MS, 0, "health that a wave must show before the next", .default_text = "10s"),
     F_DURATION(S, bake_config_ms, DAY_MS, 0, "the same where configuration alone is put back; none: half of bake"),
     F_DURATION(S, wave_gap_ms, DAY_MS, 0, "least time between waves, checked by every host"),
+    F_U32(S, storage_restores, STORAGE_RESTORES_MAX, 0,
+	"hosts that may restore from one shared storage at once; 0: no limit", .default_text = "10"),
+    F_LIST(S, storages, &storage_limit_type, STORAGES_MAX, FIELD_KEYED, "storages with a limit of their own"),
     F_DURATION(S, retry_ms, 10 * 60 * 1000, 0, "agents spread their reconnects over this", .default_text = "30s"),
     F_INLINE(S, health, struct health_config, &health_config_type, 0, "limits beyond which a service is degraded"),
     F_INLINE(
@@ -215,6 +218,8 @@ enum err_code controller_workflow(
 	    .bake_ms = y->bake_ms,
 	    .bake_config_ms = y->bake_config_ms,
 	    .wave_gap_ms = y->wave_gap_ms,
+	    .storage_restores = y->storage_restores,
+	    .storages = y->storages,
 	    .controller = y->name};
 	return ERR_OK;
 }

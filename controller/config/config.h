@@ -32,6 +32,8 @@ struct controller_yaml {
 	struct list administrator_keys;       /* their OpenSSH public keys, "owner" by comment */
 	const char *knowledge;                /* folder of knowledge entries, or NULL */
 	uint64_t heartbeat_ms, proof_ms, bake_ms, bake_config_ms, wave_gap_ms, retry_ms;
+	uint32_t storage_restores;
+	struct list storages; /* struct storage_limit */
 	struct health_config health;
 	struct incident_config incident;
 	struct notify_config notify;

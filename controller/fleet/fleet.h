@@ -73,6 +73,7 @@ struct placement {
 	uint32_t probes;
 	uint64_t snapshot_every_ms;
 	bool self_affecting; /* its rollback may cut the host off: these hosts come last, one by one */
+	const char *storage; /* what its restore points are read from and other hosts share; NULL: nobody shares it */
 	uint64_t since_ms;
 	bool undeclared; /* was in agent.yaml once and is not now */
 	uint32_t health; /* enum health as health last told */

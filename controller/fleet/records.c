@@ -63,6 +63,8 @@ static const struct field placement_fields[] = {
     F_DURATION(struct placement, snapshot_every_ms, 0, FIELD_COLUMN, "how often it is snapshotted",
 	.column = "SNAPSHOT EVERY"),
     F_BOOL(struct placement, self_affecting, FIELD_WIDE, "its rollback may cut the host off"),
+    F_STRING(struct placement, storage, NAME_MAX_BYTES, FIELD_WIDE,
+	"what its restore points are read from, where other hosts read from that too"),
     F_TIME(struct placement, since_ms, FIELD_WIDE, "first declared"),
     F_BOOL(struct placement, undeclared, FIELD_COLUMN, "the host does not declare it any more"),
     F_ENUM(struct placement, health, &health_enum, FIELD_ALWAYS, "as health last told"),

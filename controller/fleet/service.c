@@ -98,6 +98,7 @@ static enum err_code placement_declare(
 				  .probes = d->probes,
 				  .snapshot_every_ms = d->snapshot_every_ms,
 				  .self_affecting = d->self_affecting,
+				  .storage = d->storage,
 				  .since_ms = turn_now_ms(t),
 			      };
 	bool found;

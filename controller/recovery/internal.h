@@ -24,7 +24,29 @@ enum err_code rollback_order_ended(struct turn *t, const struct recovery_config 
  */
 enum err_code rollback_ask(
     struct turn *t, const struct recovery_config *c, const struct rollback *r, bool *ret_waits, struct err *reterr);
+/* RECOVERY_TIMER_ROOM: a storage that hosts of its wave wait for has room again. */
+enum err_code rollback_room(struct turn *t, const struct recovery_config *c, struct id rollback, struct rollback *ret,
+    enum recovery_event *ret_event, struct err *reterr);
 /* Its deadline passed: evidence of health did not come in time, or the brakes were never released. */
 enum err_code rollback_overdue(struct turn *t, struct rollback *r, enum recovery_event *ret_event, struct err *reterr);
+
+/* storage.c: does an order of that kind read from the storage of its host? */
+bool storage_counts(enum order_kind kind);
+/* What the host restores from and others share; NULL: nobody shares it.  In the turn's arena. */
+enum err_code storage_of(struct turn *t, const char *service, const char *host, const char **ret, struct err *reterr);
+/* What is left of storages while orders of one rollback go out. */
+struct storage_rooms {
+	struct storage_room {
+		const char *storage;
+		uint32_t room;
+	} * items;
+	size_t count, capacity;
+};
+/* *ret_now: one more order of r may go out to a host that restores from it, and is counted.  rooms begins zero, and
+ * grows in the turn's arena. */
+enum err_code storage_take(struct turn *t, const struct recovery_config *c, const struct rollback *r,
+    const char *storage, struct storage_rooms *rooms, bool *ret_now, struct err *reterr);
+/* An order that counted has ended: the other rollbacks that wait for room look again. */
+enum err_code storage_freed(struct turn *t, struct id by, struct err *reterr);
 
 #endif

@@ -302,9 +302,12 @@ enum err_code recovery_on_timer(struct turn *t, const struct recovery_config *c,
 	*ret_event = RECOVERY_NOTHING;
 	bool resend = text_equal(timer->kind, RECOVERY_TIMER_RESEND),
 	     deadline = text_equal(timer->kind, RECOVERY_TIMER_DEADLINE), found;
-	*ret_mine = resend || deadline || text_equal(timer->kind, RECOVERY_TIMER_PROVE);
+	bool room = text_equal(timer->kind, RECOVERY_TIMER_ROOM);
+	*ret_mine = resend || deadline || room || text_equal(timer->kind, RECOVERY_TIMER_PROVE);
 	if (!*ret_mine)
 		return ERR_OK;
+	if (room)
+		return rollback_room(t, c, timer->id, ret, ret_event, reterr);
 	if (!resend && !deadline)
 		return wait_over(t, c, timer->id, ret, ret_event, reterr);
 	struct order_record o;

@@ -24,6 +24,14 @@ enum {
 	ROLLBACK_BREAKER_LEAST = 5, /* … and the fleet has at least this many */
 	ROLLBACK_COOL_DOWN_MS = 30 * 60 * 1000,
 	ROLLBACK_AUTOMATIC_HOSTS = 5, /* RULES R20: larger ones need a person */
+	STORAGES_MAX = 256,           /* shared storages with a limit of their own */
+	STORAGE_RESTORES_MAX = 1024,  /* a limit above the largest fleet is none */
+};
+
+/* How much a storage that hosts share bears. */
+struct storage_limit {
+	const char *name; /* as hosts declare it */
+	uint32_t restores;
 };
 
 struct recovery_config {
@@ -32,10 +40,14 @@ struct recovery_config {
 	/* The same where configuration alone was put back; 0: half of bake_ms.  A service reads its configuration when
 	 * it starts: what is wrong with that shows in the first looks, while code also fails by being used. */
 	uint64_t bake_config_ms;
-	uint64_t wave_gap_ms;   /* plans: least time between waves, checked by each host */
+	uint64_t wave_gap_ms; /* plans: least time between waves, checked by each host */
+	/* RULES R16: so many hosts at most, of all rollbacks together, restore from one shared storage at once; 0: no
+	 * limit.  What stands in `storages` has its own. */
+	uint32_t storage_restores;
+	struct list storages;   /* struct storage_limit */
 	const char *controller; /* its name, as issuer */
 };
-extern const struct record_type recovery_config_type;
+extern const struct record_type storage_limit_type, recovery_config_type;
 
 enum rollback_state { ROLLBACK_RUNNING, ROLLBACK_PROVING, ROLLBACK_HALTED, ROLLBACK_ENDED, ROLLBACK_STATE_COUNT };
 extern const struct enum_type rollback_state_enum;
@@ -44,8 +56,9 @@ struct rollback_host {
 	const char *host;
 	uint32_t wave;
 	struct id snapshot, order;
-	uint32_t outcome; /* enum order_outcome; OPEN before its wave too */
-	bool proven;      /* healthy by evidence newer than the end of its order */
+	const char *storage; /* what it restores from and others share, as it declared when this began; NULL: none */
+	uint32_t outcome;    /* enum order_outcome; OPEN before its wave too */
+	bool proven;         /* healthy by evidence newer than the end of its order */
 	bool digests_match;
 	uint64_t ended_ms;
 	const char *text;
@@ -60,8 +73,9 @@ struct rollback {                   /* table rollback */
 	const char *service;        /* INDEXED */
 	const char *action;         /* ORDER_ACTION: its name */
 	struct list components;
-	struct list hosts;    /* struct rollback_host */
-	uint32_t wave, waves; /* the one that is out, and how many there are */
+	struct list hosts;     /* struct rollback_host */
+	uint32_t wave, waves;  /* the one that is out, and how many there are */
+	const char *waits_for; /* RUNNING: hosts of the wave wait until this storage has room; NULL: none do */
 	uint64_t began_ms, wave_began_ms, ended_ms;
 	uint64_t deadline_ms; /* PROVING: given up then; HALTED: its plan ends then */
 	bool automatic;
@@ -158,6 +172,11 @@ struct plan_wish {
 ERR_CHECK enum err_code recovery_plan(struct turn *t, const struct recovery_config *c, const struct plan_wish *wish,
     struct plan *ret, struct err *reterr);
 
+/* For people: the waves of a plan that go out bit by bit, because more of their hosts share a storage than it takes at
+ * once.  *ret: const char * lines; in the turn's arena. */
+ERR_CHECK enum err_code recovery_plan_notes(
+    struct turn *t, const struct recovery_config *c, const struct plan *plan, struct list *ret, struct err *reterr);
+
 /* ---- rollbacks ---- */
 
 enum recovery_event {
@@ -190,6 +209,7 @@ ERR_CHECK enum err_code recovery_on_hello(
 #define RECOVERY_TIMER_RESEND   "order.resend"
 #define RECOVERY_TIMER_DEADLINE "order.deadline"
 #define RECOVERY_TIMER_PROVE    "rollback.prove"
+#define RECOVERY_TIMER_ROOM     "rollback.room"
 /* *ret_mine false for other timers. */
 ERR_CHECK enum err_code recovery_on_timer(struct turn *t, const struct recovery_config *c, const struct timer *timer,
     struct rollback *ret, enum recovery_event *ret_event, bool *ret_mine, struct err *reterr);

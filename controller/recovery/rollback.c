@@ -3,7 +3,8 @@
  *   RUNNING --all orders of the wave ended well--> PROVING --every host healthy after the bake--> RUNNING (next wave) …
  * ENDED |                                              |
  *      '--- an order did not end well ----------------'--- no evidence in time ---> ENDED
- *   HALTED: as RUNNING, but no wave goes out until the brakes are released. */
+ *   HALTED: as RUNNING, but no order goes out until the brakes are released.
+ *   waits_for (RUNNING): hosts of the wave that is out have no order yet, for the storage that they share is in use. */
 #include <assert.h>
 
 #include "controller/recovery/internal.h"
@@ -100,6 +101,7 @@ static enum err_code end(struct turn *t, struct rollback *r, enum order_outcome 
 			host_at(r, i)->text = "not begun: untouched";
 		}
 	r->state = ROLLBACK_ENDED;
+	r->waits_for = NULL;
 	r->outcome = outcome;
 	r->ended_ms = turn_now_ms(t);
 	r->text = text;
@@ -107,6 +109,7 @@ static enum err_code end(struct turn *t, struct rollback *r, enum order_outcome 
 	uint32_t ok;
 	enum err_code rc = proof_of(t, r, &proof, &ok, reterr);
 	if (rc != ERR_OK || (rc = turn_timer_clear(t, RECOVERY_TIMER_PROVE, r->rollback, NULL, reterr)) != ERR_OK ||
+	    (rc = turn_timer_clear(t, RECOVERY_TIMER_ROOM, r->rollback, NULL, reterr)) != ERR_OK ||
 	    (rc = put(t, r, reterr)) != ERR_OK ||
 	    (rc = change_ended(t, r->change, outcome, &proof, ok, text, reterr)) != ERR_OK)
 		return rc;
@@ -169,12 +172,13 @@ static enum err_code issue(struct turn *t, const struct recovery_config *c, cons
 	return rc;
 }
 
-/* The orders of r->wave go out. */
+/* The orders of r->wave that are not out yet go out, as far as the storages that their hosts share have room. */
 static enum err_code release(struct turn *t, const struct recovery_config *c, struct rollback *r, struct err *reterr)
 {
 	struct change change;
 	struct list approvals;
 	struct standing_policy policy = {0};
+	struct storage_rooms rooms = {0};
 	bool found, covered = false;
 	enum err_code rc = change_get(t, r->change, &change, &found, reterr);
 	if (rc != ERR_OK || (rc = change_approvals(t, r->change, &approvals, reterr)) != ERR_OK)
@@ -183,11 +187,19 @@ static enum err_code release(struct turn *t, const struct recovery_config *c, st
 	if (change.policy && (rc = policy_get(t, change.policy, &policy, &covered, reterr)) != ERR_OK)
 		return rc;
 	r->state = ROLLBACK_RUNNING;
-	r->wave_began_ms = turn_now_ms(t);
-	for (size_t i = 0; rc == ERR_OK && i < r->hosts.count; i++)
-		if (host_at(r, i)->wave == r->wave)
-			rc = issue(t, c, &change, r, host_at(r, i), &approvals, covered ? policy.signed_document : NULL,
-			    reterr);
+	r->waits_for = NULL;
+	for (size_t i = 0; rc == ERR_OK && i < r->hosts.count; i++) {
+		struct rollback_host *h = host_at(r, i);
+		bool now = true;
+		if (h->wave != r->wave || !id_is_zero(h->order))
+			continue;
+		if (h->storage && (rc = storage_take(t, c, r, h->storage, &rooms, &now, reterr)) != ERR_OK)
+			break;
+		if (now)
+			rc = issue(t, c, &change, r, h, &approvals, covered ? policy.signed_document : NULL, reterr);
+		else
+			r->waits_for = h->storage;
+	}
 	return rc;
 }
 
@@ -218,20 +230,22 @@ static enum err_code is_proven(struct turn *t, const struct recovery_config *c, 
 	return ERR_OK;
 }
 
-struct wave {
+struct wave { /* ended: every host of it that has an order; well, proven: every host */
 	bool ended, well, proven;
-}; /* every host of it */
+	bool waits; /* there are hosts without an order */
+};
 
 static enum err_code look_at_wave(
     struct turn *t, const struct recovery_config *c, struct rollback *r, struct wave *ret, struct err *reterr)
 {
-	*ret = (struct wave){true, true, true};
+	*ret = (struct wave){true, true, true, false};
 	for (size_t i = 0; i < r->hosts.count; i++) {
 		struct rollback_host *h = host_at(r, i);
 		enum err_code rc;
 		if (h->wave != r->wave)
 			continue;
-		ret->ended = ret->ended && h->outcome != ORDER_OPEN;
+		ret->ended = ret->ended && (h->outcome != ORDER_OPEN || id_is_zero(h->order));
+		ret->waits = ret->waits || id_is_zero(h->order);
 		ret->well = ret->well && (h->outcome == ORDER_OPEN || ended_well(h));
 		if (ended_well(h) && (rc = is_proven(t, c, r, h, &h->proven, reterr)) != ERR_OK)
 			return rc;
@@ -274,8 +288,8 @@ static enum err_code is_of_the_past(struct turn *t, const struct rollback *r, bo
 	return rc;
 }
 
-/* This wave is proven. */
-static enum err_code next_wave(struct turn *t, const struct recovery_config *c, struct rollback *r,
+/* No order of it is at work: may others go out?  When not it is held, or ended. */
+static enum err_code may_go_on(struct turn *t, struct rollback *r, const struct plan **ret_plan, bool *ret_may,
     enum recovery_event *ret_event, struct err *reterr)
 {
 	struct brakes b;
@@ -286,19 +300,56 @@ static enum err_code next_wave(struct turn *t, const struct recovery_config *c, 
 	    (rc = is_of_the_past(t, r, &past, reterr)) != ERR_OK)
 		return rc;
 	assert(found);
-	const struct plan *p = change.plan;
+	*ret_plan = change.plan;
+	*ret_may = false;
 	if (b.halted || b.observing)
-		return hold(t, r, ROLLBACK_HALTED, p->expires_ms, p->expires_ms, reterr);
+		return hold(t, r, ROLLBACK_HALTED, change.plan->expires_ms, change.plan->expires_ms, reterr);
 	if (past)
 		return end(t, r, ORDER_CANCELLED,
 		    "begun before the controller was restored from a backup, which does not know how it went on: no "
 		    "further host is touched",
 		    ret_event, reterr);
+	*ret_may = true;
+	return ERR_OK;
+}
+
+/* Hosts of the wave waited for the storage that they share. */
+static enum err_code next_orders(struct turn *t, const struct recovery_config *c, struct rollback *r,
+    const struct wave *wave, enum recovery_event *ret_event, struct err *reterr)
+{
+	struct brakes b;
+	const struct plan *p;
+	bool may, past;
+	enum err_code rc;
+	if (wave->ended) {
+		if ((rc = may_go_on(t, r, &p, &may, ret_event, reterr)) != ERR_OK || !may)
+			return rc;
+	} else {
+		if ((rc = brakes_get(t, &b, reterr)) != ERR_OK || (rc = is_of_the_past(t, r, &past, reterr)) != ERR_OK)
+			return rc;
+		if (b.halted || b.observing || past) /* those at work end first */
+			return put(t, r, reterr);
+	}
+	if ((rc = turn_timer_clear(t, RECOVERY_TIMER_PROVE, r->rollback, NULL, reterr)) == ERR_OK)
+		rc = release(t, c, r, reterr);
+	return rc == ERR_OK ? put(t, r, reterr) : rc;
+}
+
+/* This wave is proven. */
+static enum err_code next_wave(struct turn *t, const struct recovery_config *c, struct rollback *r,
+    enum recovery_event *ret_event, struct err *reterr)
+{
+	const struct plan *p;
+	bool may;
+	enum err_code rc = may_go_on(t, r, &p, &may, ret_event, reterr);
+	if (rc != ERR_OK || !may)
+		return rc;
 	uint64_t due_ms = p->not_before_ms + (r->wave + 1) * p->wave_gap_ms +
 			  ORDER_GRACE_MS; /* a host whose clock is behind must not refuse it */
 	if (p->wave_gap_ms && turn_now_ms(t) < due_ms)
 		return hold(t, r, ROLLBACK_PROVING, due_ms, due_ms + ROLLBACK_PROVE_MS, reterr);
 	r->wave++;
+	r->wave_began_ms = turn_now_ms(t);
 	*ret_event = RECOVERY_WAVE;
 	if ((rc = turn_timer_clear(t, RECOVERY_TIMER_PROVE, r->rollback, NULL, reterr)) != ERR_OK ||
 	    (rc = change_implementing(t, r->change, reterr)) != ERR_OK || (rc = release(t, c, r, reterr)) != ERR_OK)
@@ -315,6 +366,8 @@ enum err_code rollback_advance(struct turn *t, const struct recovery_config *c, 
 	enum err_code rc = look_at_wave(t, c, r, &wave, reterr);
 	if (rc != ERR_OK)
 		return rc;
+	if (wave.waits && wave.well && !r->cancelling)
+		return next_orders(t, c, r, &wave, ret_event, reterr);
 	if (!wave.ended)
 		return put(t, r, reterr);
 	if (!wave.well)
@@ -376,7 +429,19 @@ enum err_code rollback_order_ended(struct turn *t, const struct recovery_config 
 		    (is_action(ret) && o->outcome == ORDER_OK); /* it has none: nothing speaks against it */
 		h->ended_ms = o->ended_ms;
 		h->text = o->text;
+		if (h->storage && (rc = storage_freed(t, ret->rollback, reterr)) != ERR_OK)
+			return rc;
 	}
+	return rollback_advance(t, c, ret, ret_event, reterr);
+}
+
+enum err_code rollback_room(struct turn *t, const struct recovery_config *c, struct id rollback, struct rollback *ret,
+    enum recovery_event *ret_event, struct err *reterr)
+{
+	bool found;
+	enum err_code rc = recovery_get(t, rollback, ret, &found, reterr);
+	if (rc != ERR_OK || !found || ret->state != ROLLBACK_RUNNING)
+		return rc;
 	return rollback_advance(t, c, ret, ret_event, reterr);
 }
 
@@ -418,12 +483,16 @@ enum err_code recovery_may_start(struct turn *t, const struct change *change, st
 
 static enum err_code hosts_of(struct turn *t, const struct plan *plan, struct rollback *r, struct err *reterr)
 {
+	enum err_code rc;
 	struct rollback_host *hosts = arena_array(turn_arena(t), plan->hosts.count, sizeof *hosts);
 	if (!hosts)
 		return err_set(reterr, ERR_NOMEM, "out of memory for a rollback");
 	for (size_t i = 0; i < plan->hosts.count; i++) {
 		const struct plan_host *p = &LIST_AT(plan->hosts, struct plan_host, i);
 		hosts[i] = (struct rollback_host){.host = p->host, .wave = p->wave, .snapshot = p->snapshot};
+		if (storage_counts((enum order_kind)plan->kind) &&
+		    (rc = storage_of(t, plan->service, p->host, &hosts[i].storage, reterr)) != ERR_OK)
+			return rc;
 		r->waves = p->wave + 1 > r->waves ? p->wave + 1 : r->waves;
 	}
 	r->hosts = (struct list){hosts, plan->hosts.count};
@@ -448,6 +517,7 @@ enum err_code recovery_start(struct turn *t, const struct recovery_config *c, st
 	    .action = change.plan->action,
 	    .components = change.plan->components,
 	    .began_ms = turn_now_ms(t),
+	    .wave_began_ms = turn_now_ms(t),
 	    .automatic = automatic};
 	if ((rc = turn_number(t, "rollback", &r.number, reterr)) != ERR_OK ||
 	    (rc = hosts_of(t, change.plan, &r, reterr)) != ERR_OK ||

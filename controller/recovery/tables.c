@@ -7,6 +7,14 @@ static const char *const state_names[] = {[ROLLBACK_RUNNING] = "running",
     [ROLLBACK_ENDED] = "ended"};
 const struct enum_type rollback_state_enum = ENUM_TYPE("rollback_state", state_names);
 
+static const struct field storage_fields[] = {
+    F_STRING(struct storage_limit, name, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_KEY, "its name, as hosts declare it"),
+    F_U32(struct storage_limit, restores, STORAGE_RESTORES_MAX, FIELD_REQUIRED,
+	"hosts that may restore from it at once; 0: no limit"),
+};
+const struct record_type storage_limit_type =
+    RECORD_TYPE("storage_limit", struct storage_limit, storage_fields, "how much a storage that hosts share bears");
+
 #define S struct recovery_config
 static const struct field config_fields[] = {
     F_INLINE(S, fleet, struct fleet_config, &fleet_config_type, 0, "what fleet was configured with"),
@@ -15,6 +23,9 @@ static const struct field config_fields[] = {
     F_DURATION(
 	S, bake_config_ms, 24 * 3600 * 1000, 0, "the same where configuration alone was put back; 0: half of bake"),
     F_DURATION(S, wave_gap_ms, 24 * 3600 * 1000, 0, "least time between waves, checked by each host"),
+    F_U32(S, storage_restores, STORAGE_RESTORES_MAX, 0,
+	"hosts that may restore from one shared storage at once; 0: no limit", .default_text = "10"),
+    F_LIST(S, storages, &storage_limit_type, STORAGES_MAX, FIELD_KEYED, "storages with a limit of their own"),
     F_STRING(S, controller, NAME_MAX_BYTES, 0, "this controller's name"),
 };
 #undef S
@@ -27,6 +38,7 @@ static const struct field host_fields[] = {
     F_U32(S, wave, PLAN_HOSTS_MAX, FIELD_COLUMN | FIELD_ALWAYS, "its wave, from 0"),
     F_ID(S, snapshot, SNAPSHOT, FIELD_COLUMN, "the restore point it goes back to"),
     F_ID(S, order, ORDER, FIELD_WIDE, "its order, once its wave is out"),
+    F_STRING(S, storage, NAME_MAX_BYTES, FIELD_WIDE, "what it restores from, where other hosts read from that too"),
     F_ENUM(S, outcome, &order_outcome_enum, FIELD_COLUMN | FIELD_ALWAYS, "how it ended there"),
     F_BOOL(S, proven, FIELD_COLUMN | FIELD_ALWAYS, "healthy by evidence newer than the end of its order"),
     F_BOOL(S, digests_match, FIELD_COLUMN | FIELD_ALWAYS, "its state equals the restore point"),
@@ -52,6 +64,8 @@ static const struct field rollback_fields[] = {
     F_LIST(S, hosts, &rollback_host_type, PLAN_HOSTS_MAX, 0, "every host of the plan"),
     F_U32(S, wave, PLAN_HOSTS_MAX, FIELD_WIDE | FIELD_ALWAYS, "the wave that is out, from 0"),
     F_U32(S, waves, PLAN_HOSTS_MAX, FIELD_WIDE, "how many there are"),
+    F_STRING(S, waits_for, NAME_MAX_BYTES, FIELD_WIDE, "hosts of the wave wait until this shared storage has room",
+	.column = "WAITS FOR"),
     F_TIME(S, began_ms, FIELD_COLUMN, "when it began"),
     F_TIME(S, wave_began_ms, 0, "when the wave went out"),
     F_TIME(S, ended_ms, FIELD_COLUMN, "when it ended"),
@@ -178,7 +192,8 @@ const struct table reach_table = {"reach", &reach_record_type};
 const struct table trouble_table = {"trouble", &trouble_type};
 const struct table brakes_table = {"brakes", &brakes_type};
 
-const struct record_type *const recovery_types[] = {&recovery_config_type, &rollback_host_type, &rollback_type,
-    &order_record_type, &restoration_type, &drill_type, &reach_record_type, &trouble_type, &brakes_type, NULL};
+const struct record_type *const recovery_types[] = {&storage_limit_type, &recovery_config_type, &rollback_host_type,
+    &rollback_type, &order_record_type, &restoration_type, &drill_type, &reach_record_type, &trouble_type, &brakes_type,
+    NULL};
 const struct table *const recovery_tables[] = {
     &rollback_table, &order_table, &restoration_table, &drill_table, &reach_table, &trouble_table, &brakes_table, NULL};

@@ -59,6 +59,8 @@ static const struct field declared_service_fields[] = {
     F_DURATION(struct declared_service, snapshot_every_ms, 0, FIELD_COLUMN,
 	"how often it is snapshotted; 0: not by a schedule"),
     F_BOOL(struct declared_service, self_affecting, 0, "its rollback may cut the host off from the controller"),
+    F_STRING(struct declared_service, storage, NAME_MAX_BYTES, FIELD_COLUMN,
+	"what its restore points are read from, where other hosts read from that too"),
 };
 
 static enum err_code declared_service_check(const void *record, struct err *reterr)

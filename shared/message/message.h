@@ -57,6 +57,8 @@ struct declared_service { /* agent.yaml as far as the controller needs it */
 	uint32_t probes;
 	uint64_t snapshot_every_ms;
 	bool self_affecting; /* its rollback may cut the host off */
+	const char
+	    *storage; /* what its restore points are read from and others share; NULL: a disk of the host's own */
 };
 struct hello {
 	uint32_t version, version_least;

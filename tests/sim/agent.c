@@ -428,7 +428,8 @@ static void declare(struct agent *a)
 		    .automatic = {both, 2},
 		    .depends_on = a->services[i].depends_on,
 		    .probes = 1,
-		    .snapshot_every_ms = 600000};
+		    .snapshot_every_ms = 600000,
+		    .storage = a->storage[0] ? a->storage : NULL};
 	struct channel_declare d = {{services, a->place_count}, orders_epoch(a->orders)};
 	link_check(a, session_on_declare(a->session, &d, a->sim->now_ms, &err), &err);
 }
@@ -657,6 +658,8 @@ void agent_make(struct sim *s, struct agent *a, unsigned index)
 	a->sim = s;
 	a->index = index;
 	snprintf(a->name, sizeof(a->name), "host-%u", index);
+	if (s->o.storages)
+		snprintf(a->storage, sizeof(a->storage), "nas-%u", index % s->o.storages);
 	random_init_seed(&a->random, s->o.seed * 1000003 + index);
 	if (spool_open_memory(SPOOL_BYTES, &a->spool, &err) != ERR_OK)
 		abort();

@@ -39,6 +39,45 @@ static void check_waves(struct sim *s, const struct effect_seen *now)
 	}
 }
 
+/* Does the controller wait for it still?  What it gave up, or forgot when it was put back to a backup, it cannot count.
+ */
+static bool is_open(struct turn *t, struct id order)
+{
+	struct order_record key = {.order_id = order}, o;
+	struct err err;
+	bool found;
+	if (turn_get(t, &order_table, &key, &o, &found, &err) != ERR_OK)
+		abort();
+	return found && o.outcome == ORDER_OPEN;
+}
+
+/* Restores from the storage of `a` that are at work; t (may be NULL): of those, what the controller waits for. */
+static unsigned restores_from(struct sim *s, const struct agent *a, struct turn *t)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < s->agent_count; i++)
+		for (size_t k = 0; k < s->agents[i].place_count; k++) {
+			const struct job *j = &s->agents[i].places[k].job;
+			n += j->journalled && !j->ended && strcmp(s->agents[i].storage, a->storage) == 0 &&
+			     (!t || is_open(t, j->order));
+		}
+	return n;
+}
+
+/* RULES R16: one more restores from the storage of `a` now. */
+static void check_storage(struct sim *s, const struct agent *a)
+{
+	struct control_look look;
+	unsigned n = restores_from(s, a, NULL) + 1, most = s->hub.control.config.recovery.storage_restores;
+	if (n > most) {
+		n = restores_from(s, a, control_look(&s->hub.control, &look)) + 1;
+		control_look_end(&look);
+	}
+	s->peak_restores = n > s->peak_restores ? n : s->peak_restores;
+	if (n > most)
+		sim_fail(s, "%u hosts restore from %s at once", n, a->storage);
+}
+
 void check_begins(struct sim *s, struct place *p, const struct order *o, bool resume)
 {
 	struct effect_seen *e = effect_of(s, o->order);
@@ -55,6 +94,8 @@ void check_begins(struct sim *s, struct place *p, const struct order *o, bool re
 		*e = (struct effect_seen){
 		    .order = o->order, .rollback = o->rollback, .agent = a->index, .wave = wave_in(o, a->name)};
 		check_waves(s, e);
+		if (a->storage[0] && s->hub.up)
+			check_storage(s, a);
 	}
 	e->fresh_begins += !resume;
 	if (e->fresh_begins > 1)

@@ -9,8 +9,12 @@ enum { GENERATIONS = 4096, MINUTE_MS = 60 * 1000, CHECK_MS = 20 * 1000 };
 
 struct sim_options sim_defaults(uint64_t seed)
 {
-	return (struct sim_options){
-	    .seed = seed, .chaos_ms = 20 * MINUTE_MS, .calm_ms = 40 * MINUTE_MS, .rates = sim_usual};
+	return (struct sim_options){.seed = seed,
+	    .storages = (unsigned)(seed % 3), /* 0: nobody shares one */
+	    .restores = 1 + (unsigned)(seed / 3 % 2),
+	    .chaos_ms = 20 * MINUTE_MS,
+	    .calm_ms = 40 * MINUTE_MS,
+	    .rates = sim_usual};
 }
 
 /* records-db on the last host, portal on the others, batch on every second. */
@@ -44,6 +48,8 @@ struct sim *sim_new(const struct sim_options *o)
 		agent_make(s, &s->agents[i], i);
 	place_services(s);
 	hub_open(s);
+	if (o->restores)
+		s->hub.control.config.recovery.storage_restores = o->restores;
 	people_begin(s);
 	for (unsigned i = 0; i < s->agent_count; i++)
 		agent_start(&s->agents[i]);

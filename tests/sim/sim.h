@@ -52,6 +52,8 @@ struct sim_options {
 	bool old_agents;   /* that do not know the question of how a service is now */
 	unsigned probe_ms; /* how often a service is looked at; 0: 5 s */
 	unsigned step_ms;  /* the longest that a step of a rollback takes; 0: some take 20 s */
+	unsigned storages; /* that hosts share for their restore points; 0: each has its own */
+	unsigned restores; /* and how many restores each of them takes at once; 0: as a controller has it */
 	uint64_t chaos_ms, calm_ms;
 	struct sim_rates rates;
 };
@@ -146,7 +148,7 @@ struct link_message { /* between keeper and link */
 struct agent {
 	struct sim *sim;
 	unsigned index;
-	char name[16];
+	char name[16], storage[16]; /* storage "": its own */
 	bool up, link_up, partitioned, disk_bad, dying, stale_clock, lagging, lagging_told;
 	uint64_t life, link_life; /* events of earlier runs are ignored */
 	int64_t skew_ms;          /* its wall clock minus the true one */
@@ -322,7 +324,8 @@ struct sim {
 	uint64_t digest, lines;
 	char tail[SIM_TAIL][SIM_LINE];
 	/* counted, for the report */
-	uint64_t looks; /* questions that left the controller */
+	uint64_t looks;         /* questions that left the controller */
+	unsigned peak_restores; /* at work at once from one storage */
 	uint64_t events, crashes, breaks, deploys, rollbacks_begun;
 };
 extern const char *const sim_services[SIM_SERVICES]; /* portal records-db batch */

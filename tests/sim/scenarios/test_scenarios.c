@@ -610,6 +610,92 @@ static void test_old_agents_come_back_too(void **state)
 	assert_true(fleet_comes_back(104, COMPONENT_CONFIG, 300, true) < 4 * MINUTE);
 }
 
+/* ---- R16 ---- */
+
+static bool is_at_work(const struct agent *a)
+{
+	for (size_t i = 0; i < a->place_count; i++)
+		if (a->places[i].job.running)
+			return true;
+	return false;
+}
+
+/* Services of a fleet come back at once, from restore points on one storage that bears so many readers, while the
+ * agents are restarted all together: never more (check.c), and all end; well, where the restart spares those at work
+ * (one that is cut off in its work may take it back). */
+struct shared {
+	uint64_t seed;
+	unsigned hosts, restores, services;
+	bool sparing;
+};
+
+static void agents_restart(struct sim *s, bool sparing)
+{
+	for (unsigned i = 0; i < s->agent_count; i++)
+		if (s->agents[i].up && !(sparing && is_at_work(&s->agents[i])))
+			agent_crash(&s->agents[i]);
+}
+
+static struct sim *shared_begins(const struct shared *w)
+{
+	static const unsigned services[] = {BATCH, PORTAL}; /* on every second host, and on all but one */
+	struct sim_options o = {.seed = w->seed,
+	    .hosts = w->hosts,
+	    .quiet_people = true,
+	    .no_policy = true,
+	    .short_deaths = true,
+	    .probe_ms = 30 * SECOND,
+	    .step_ms = 1000,
+	    .storages = 1,
+	    .restores = w->restores,
+	    .verbose = getenv("KEDGE_SIM_VERBOSE") != NULL};
+	struct sim *s = sim_new(&o);
+	s->hub.control.config.recovery.fleet.proof_ms = SECOND;
+	lives(s, MINUTE);
+	for (unsigned i = 0; i < w->services; i++)
+		faults_deploy(s, services[i], COMPONENT_CONFIG, false, w->hosts, 0);
+	lives(s, 40 * SECOND); /* it is seen */
+	for (unsigned i = 0; i < w->services; i++)
+		people_roll_back_part(s, services[i], COMPONENT_CONFIG);
+	for (int i = 0; i < 20 && count(s, &rollback_table, NULL) < w->services; i++) {
+		lives(s, SECOND);
+		people_approve(s);
+	}
+	assert_int_equal(count(s, &rollback_table, NULL), w->services);
+	return s;
+}
+
+static void shared_storage(const struct shared *w)
+{
+	struct sim *s = shared_begins(w);
+	for (unsigned k = 0; k < 200 && count(s, &rollback_table, rollback_open); k++) {
+		lives(s, 5 * SECOND);
+		if (k % 20 == 8)
+			agents_restart(s, w->sparing);
+	}
+	print_message("%u hosts: at most %u restores at once\n", w->hosts, s->peak_restores);
+	assert_int_equal(count(s, &rollback_table, rollback_open), 0);
+	assert_true(s->peak_restores <= w->restores);
+	if (w->sparing) {
+		assert_int_equal(count(s, &rollback_table, rollback_good), w->services);
+		assert_int_equal(s->peak_restores, w->restores); /* nor is it left idle */
+	}
+	ends(s);
+}
+
+static void test_r16_a_shared_storage_is_not_overrun(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 140; seed < 148; seed++)
+		shared_storage(&(struct shared){seed, 30, 1 + (unsigned)seed % 4 * 2, 2, seed % 2 == 0});
+}
+
+static void test_r16_a_thousand_agents_restart(void **state)
+{
+	(void)state;
+	shared_storage(&(struct shared){148, 1000, 60, 1, true});
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -631,6 +717,8 @@ int main(void)
 	    cmocka_unit_test(test_p40_a_window_over_a_live_page_stops_the_climb),
 	    cmocka_unit_test(test_r18_a_fleet_comes_back_in_its_time),
 	    cmocka_unit_test(test_old_agents_come_back_too),
+	    cmocka_unit_test(test_r16_a_shared_storage_is_not_overrun),
+	    cmocka_unit_test(test_r16_a_thousand_agents_restart),
 	};
 	cmocka_set_test_filter(getenv("KEDGE_TEST"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
