@@ -20,6 +20,7 @@ struct call {
 	uint64_t token;
 	bool watching;
 	bool of_people; /* it changes who may do what */
+	bool anonymous; /* no certificate: somebody who tries a token */
 	/* a read */
 	struct arena *arena;
 	const char *asker; /* operator by certificate */
@@ -47,7 +48,7 @@ struct api {
 	pthread_t reader;
 	bool reading;
 	struct queue *reads;
-	struct refusals refusals;
+	struct refusals refusals, strangers; /* at the handshake; of tokens that were tried */
 };
 
 static const char *const anonymous[] = {"/api/v1/ca/enrol", NULL};
@@ -275,9 +276,16 @@ static void start_change(struct call *c, const char *path)
 	const char *at = path, *key = ws_request_header(c->request, WS_IDEMPOTENCY_KEY);
 	struct err err = ERR_INIT;
 	bool congested;
+	c->anonymous = !peer;
 	if (!r) {
 		input_free(in);
 		refuse(c, ERR_NOMEM, "out of memory");
+		return;
+	}
+	if (c->anonymous && !refusals_left(&a->strangers, clock_mono_ms(), "api")) {
+		(void)refusals_take(&a->strangers, clock_mono_ms(), "api"); /* counted, and the count is logged */
+		input_free(in);
+		refuse(c, ERR_FULL, "too many wrong tokens were tried within a minute: try again in the next");
 		return;
 	}
 	*r = (struct request){.token = c->token,
@@ -507,6 +515,8 @@ void api_reply(struct api *a, uint64_t token, enum err_code code, const char *bo
 	for (struct call *c = a->calls; c; c = c->next)
 		if (c->token == token && !c->watching) {
 			bool of_people = c->of_people && code == ERR_OK;
+			if (c->anonymous && code != ERR_OK && refusals_left(&a->strangers, clock_mono_ms(), "api"))
+				(void)refusals_take(&a->strangers, clock_mono_ms(), "api"); /* the center wrote it */
 			respond(c, code, body, size);
 			if (of_people)
 				stop_all_watching(a);

@@ -2,7 +2,7 @@
 
 #include "shared/base/log.h"
 
-bool refusals_take(struct refusals *r, uint64_t mono_ms, const char *port)
+bool refusals_left(struct refusals *r, uint64_t mono_ms, const char *port)
 {
 	if (mono_ms - r->minute_ms >= 60 * 1000) {
 		if (r->untold)
@@ -11,7 +11,12 @@ bool refusals_take(struct refusals *r, uint64_t mono_ms, const char *port)
 			    r->untold);
 		*r = (struct refusals){.minute_ms = mono_ms};
 	}
-	if (r->told < REFUSALS_PER_MINUTE) {
+	return r->told < REFUSALS_PER_MINUTE;
+}
+
+bool refusals_take(struct refusals *r, uint64_t mono_ms, const char *port)
+{
+	if (refusals_left(r, mono_ms, port)) {
 		r->told++;
 		return true;
 	}

@@ -3,9 +3,11 @@
 
 A real controller on loopback with a real authority.  Each bad peer of the list is refused with its reason in the log and an entry in the
 audit trail; malformed, oversized, unknown and mismatched frames end their own connection and disturb nobody else; a certificate that is
-revoked ends its live connection.  Exit 77: skipped.
+revoked ends its live connection; wrong tokens are tried so often and no more.  Exit 77: skipped.
 """
 import base64
+import http.client
+import json
 import os
 import socket
 import ssl
@@ -18,6 +20,7 @@ import urllib.request
 
 from world import BIN, DOMAIN, World, run
 
+ATTEMPTS = 300  # more than two minutes' budgets (REFUSALS_PER_MINUTE), whenever a minute ends
 failures = []
 
 
@@ -197,6 +200,22 @@ def revocation(w, steady):
     check(w, "and a new one is refused (%s)" % serial[:8], s.until_closed() is not None)
 
 
+def enrolling(w):
+    """Whoever reaches the operators' port may try tokens, and each wrong one is written down: not without end."""
+    token = w.api("ca/token", {"name": "late", "role": "host"})
+    wrong = json.dumps({"enrolment": token["enrolment"], "secret": "00" * 32, "name": "late", "role": "host", "csr": "x"})
+    status = []
+    stranger = http.client.HTTPSConnection("127.0.0.1", w.operators, context=w.context(), timeout=10)
+    for _ in range(ATTEMPTS):
+        stranger.request("POST", "/api/v1/ca/enrol", wrong)
+        answer = stranger.getresponse()
+        answer.read()
+        status.append(answer.status)
+    kept = [e for e in w.api("audit?limit=1000&order=desc")["items"] if e["action"] == "enrolment.redeem"]
+    check(w, "wrong tokens are refused", set(status[:100]) == {403})
+    check(w, "and not for ever (%d of %d were written down)" % (len(kept), ATTEMPTS), status[-1] == 503 and len(kept) < ATTEMPTS)
+
+
 def main():
     if subprocess.run(["sh", "-c", "command -v faketime openssl"], capture_output=True).returncode:
         print("skipped: needs faketime and openssl")
@@ -208,6 +227,7 @@ def main():
             tickets(world, good)
             identifiers(world)
             revocation(world, frames(world, good))
+            enrolling(world)
             verdict = world.api("audit/verify")
             check(world, "the audit trail is sound", verdict["problem"] == "sound")
         finally:
