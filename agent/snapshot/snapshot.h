@@ -54,7 +54,7 @@ struct snapshot_marks {
 	uint64_t verified_ms;      /* every chunk was read back and authenticated then; 0: never */
 	uint64_t sampled_ms;       /* a sample was */
 	uint64_t healthy_since_ms; /* the service ran healthy on exactly this state since then; 0: not known to */
-	bool suspect;              /* learnt later: taken during an incident, or named as its cause */
+	bool suspect;              /* learnt later: of a new make that failed at once */
 	const char *hold;          /* why it must not be pruned; NULL: no hold */
 	const char *damage;        /* the last verification failed: what it found; NULL: none known */
 };

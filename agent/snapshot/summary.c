@@ -75,7 +75,7 @@ static const struct field marks_fields[] = {
     F_TIME(struct snapshot_marks, verified_ms, 0, "every chunk was read back and authenticated then"),
     F_TIME(struct snapshot_marks, sampled_ms, 0, "a sample of chunks was"),
     F_TIME(struct snapshot_marks, healthy_since_ms, 0, "the service ran healthy on this state since then"),
-    F_BOOL(struct snapshot_marks, suspect, 0, "learnt later to be taken during an incident, or to be its cause"),
+    F_BOOL(struct snapshot_marks, suspect, 0, "learnt later to be of what failed at once"),
     F_STRING(struct snapshot_marks, hold, TEXT_LINE_MAX, 0, "why it must not be pruned"),
     F_STRING(struct snapshot_marks, damage, TEXT_LINE_MAX, 0, "what the last verification found wrong"),
 };

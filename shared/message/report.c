@@ -142,7 +142,7 @@ static const struct field snapshot_report_fields[] = {
     F_SIZE(struct snapshot_report, stored_bytes, 0, FIELD_COLUMN, "new bytes in the repository"),
     F_LIST(struct snapshot_report, components, &component_point_type, COMPONENT_COUNT, 0, "what it holds"),
     F_BOOL(struct snapshot_report, suspect, FIELD_COLUMN,
-	"taken during an incident or as a safety net: never last known good"),
+	"taken during an incident, as a safety net, or of what failed at once: never last known good"),
     F_BOOL(struct snapshot_report, verified, FIELD_COLUMN, "every chunk was read back and authenticated"),
     F_BOOL(struct snapshot_report, removed, FIELD_COLUMN, "pruned: no longer there"),
     F_STRING(
