@@ -310,25 +310,23 @@ enum err_code database_stage(struct snapshot *s, const char *state_directory, co
 enum err_code database_settle(const struct service_config *service, struct err *reterr)
 {
 	const struct postgres_config *pg = postgres_of(service);
+	enum recovery_course course;
 	if (!pg || !pg->wal_archive)
 		return ERR_OK;
-	for (uint64_t until = clock_mono_ms() + DATABASE_SETTLE_MS; !recovery_is_over(pg->data_directory);) {
-		bool due = recovery_is_due(pg->data_directory);
-		if (!database_running(service)) {
-			if (!due)
-				break; /* what it says of itself is an old word */
+	for (uint64_t until = clock_mono_ms() + DATABASE_SETTLE_MS;
+	     (course = recovery_course(pg->data_directory)) == RECOVERY_DUE || course == RECOVERY_ENDING;) {
+		if (!database_running(service))
 			return err_set(reterr, ERR_STATE,
 			    "the database of %s stopped while it was recovering: its log tells why", service->name);
-		}
 		if (clock_mono_ms() >= until)
 			return err_set(
 			    reterr, ERR_TIMEOUT, "the database of %s did not end its recovery in time", service->name);
 		(void)poll(NULL, 0, SETTLE_POLL_MS);
 	}
-	if (recovery_is_lost(pg->data_directory))
+	if (course == RECOVERY_RAN_PAST)
 		return err_set(reterr, ERR_STATE,
-		    "the database of %s was stopped in the last moment of its recovery, and started without its target: it "
-		    "may hold more than it should",
+		    "the database of %s was stopped in the last moment of its recovery, and started without its target: "
+		    "it may hold more than it should",
 		    service->name);
 	return recovery_forget(pg->data_directory, reterr);
 }
@@ -336,7 +334,8 @@ enum err_code database_settle(const struct service_config *service, struct err *
 enum err_code database_before_start(const struct service_config *service, struct err *reterr)
 {
 	const struct postgres_config *pg = postgres_of(service);
-	if (!pg || !pg->wal_archive || !recovery_is_lost(pg->data_directory) || database_running(service))
+	if (!pg || !pg->wal_archive || recovery_course(pg->data_directory) != RECOVERY_ENDING ||
+	    database_running(service))
 		return ERR_OK;
 	log_warn("database", "service=%s was stopped in the last moment of its recovery: it is told its target again",
 	    service->name);

@@ -129,6 +129,7 @@ struct postgres_control {
 	uint64_t system, redo; /* redo: where recovery would begin */
 	uint32_t timeline;
 	bool shut_down; /* cleanly, as a server that writes */
+	bool writes;    /* it has ended whatever it had to replay, and runs; or did when it was lost */
 };
 /* ERR_UNSUPPORTED: of a version whose control file is laid out otherwise. */
 ERR_CHECK enum err_code postgres_control_read(

@@ -10,7 +10,7 @@
 #include "shared/base/cleanup.h"
 #include "shared/base/text.h"
 
-enum { CONTROL_HEAD = 56, CONTROL_OLDEST = 1300, CONTROL_NEWEST = 1899, STATE_SHUT_DOWN = 1 };
+enum { CONTROL_HEAD = 56, CONTROL_OLDEST = 1300, CONTROL_NEWEST = 1899, STATE_SHUT_DOWN = 1, STATE_IN_PRODUCTION = 6 };
 
 enum err_code postgres_control_read(const char *data_directory, struct postgres_control *ret, struct err *reterr)
 {
@@ -31,7 +31,8 @@ enum err_code postgres_control_read(const char *data_directory, struct postgres_
 	*ret = (struct postgres_control){.system = get64(b),
 	    .redo = get64(b + 40),
 	    .timeline = get32(b + 48),
-	    .shut_down = get32(b + 16) == STATE_SHUT_DOWN};
+	    .shut_down = get32(b + 16) == STATE_SHUT_DOWN,
+	    .writes = get32(b + 16) == STATE_IN_PRODUCTION};
 	return ERR_OK;
 }
 

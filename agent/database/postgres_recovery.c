@@ -179,39 +179,25 @@ bool recovery_is_aimed(const char *data)
 	return aim_of(data).any;
 }
 
-/* What recovers ends on a timeline of its own (PostgreSQL, xlogrecovery.c); recovery.signal goes before that is
- * written down. */
-bool recovery_is_lost(const char *data)
+/* What recovers ends on a timeline of its own, and its server is "in production" then (PostgreSQL, xlog.c);
+ * recovery.signal goes before either is written down, and what postmaster.pid says tells a server that writes from one
+ * that can only be read as little. */
+enum recovery_course recovery_course(const char *data)
 {
 	struct postgres_control control;
 	struct aim aim = aim_of(data);
-	return aim.ours && aim.timeline && !recovery_is_due(data) &&
-	       postgres_control_read(data, &control, NULL) == ERR_OK && control.timeline <= aim.timeline;
+	if (recovery_is_due(data))
+		return RECOVERY_DUE;
+	if (!aim.ours || !aim.timeline || postgres_control_read(data, &control, NULL) != ERR_OK)
+		return RECOVERY_OVER;
+	if (control.timeline > aim.timeline)
+		return control.writes || control.shut_down ? RECOVERY_OVER : RECOVERY_ENDING;
+	return control.writes ? RECOVERY_RAN_PAST : RECOVERY_ENDING;
 }
 
 enum err_code recovery_aim_again(const char *data, struct err *reterr)
 {
 	return raise_signal(data, reterr);
-}
-
-/* The eighth line of postmaster.pid is what the postmaster says of itself (PostgreSQL, pidfile.h): "ready" only once
- * the process that recovers has ended.  recovery.signal goes earlier, before the last of it is written down. */
-bool recovery_is_over(const char *data)
-{
-	enum { STATUS_LINE = 8 };
-	char path[PATH_LIMIT];
-	struct buf text = BUF_INIT;
-	if (recovery_is_due(data))
-		return false;
-	if (tree_join(data, "postmaster.pid", path, NULL) != ERR_OK ||
-	    file_read(path, TEXT_PAGE_MAX, &text, NULL) != ERR_OK)
-		return true; /* nobody who recovers */
-	const char *line = buf_str(&text);
-	for (unsigned i = 1; line && i < STATUS_LINE; i++)
-		line = (line = strchr(line, '\n')) ? line + 1 : NULL;
-	bool ready = line && text_starts(line, "ready");
-	buf_done(&text);
-	return ready;
 }
 
 enum err_code recovery_forget(const char *data, struct err *reterr)

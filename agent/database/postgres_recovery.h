@@ -15,13 +15,18 @@ ERR_CHECK enum err_code recovery_prepare(const char *data, const char *settings,
 bool recovery_is_due(const char *data);
 /* Its settings hold what recovery_prepare() wrote. */
 bool recovery_is_aimed(const char *data);
-/* It was broken off in its last moment, after recovery.signal had gone: started as it is, the server replays whatever
- * of the log lies there and goes on along the timeline that it was to leave.  Also once it has done so. */
-bool recovery_is_lost(const char *data);
-/* For one that was lost and stands still: it goes to its target from where it is. */
+/* Of what recovery_prepare() wrote. */
+enum recovery_course {
+	RECOVERY_OVER,     /* or there was none */
+	RECOVERY_DUE,      /* it has begun or will, with its target */
+	RECOVERY_ENDING,   /* its target was reached, and that is being written down.  Stopped or lost here, and started
+			    * as it is, the server replays whatever of the log lies there, along the timeline that it was
+			    * to leave */
+	RECOVERY_RAN_PAST, /* it has done so */
+};
+enum recovery_course recovery_course(const char *data);
+/* For one that stands still: it goes to its target from where it is. */
 ERR_CHECK enum err_code recovery_aim_again(const char *data, struct err *reterr);
-/* Nothing is to be replayed, and a server that is up has ended what it replayed. */
-bool recovery_is_over(const char *data);
 /* Takes the lines out again, durably; a running server reads them at its next start only. */
 ERR_CHECK enum err_code recovery_forget(const char *data, struct err *reterr);
 /* The text of postgresql.auto.conf without lines that aim a recovery; pure. */

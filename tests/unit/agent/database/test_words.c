@@ -231,44 +231,15 @@ static void says(const char *dir, const char *name, const char *text)
 	assert_int_equal(file_replace(path, text, strlen(text), 0600, &err), ERR_OK);
 }
 
-/* recovery.signal goes before the last of a recovery is written down: only the postmaster's own word counts then. */
-static void over_when_the_postmaster_says_so(void **state)
-{
-	(void)state;
-	char dir[SCRATCH_PATH];
-	struct err err = ERR_INIT;
-	scratch_make(dir);
-	assert_true(recovery_is_over(dir));
-	assert_false(recovery_is_aimed(dir));
-	says(dir, "recovery.signal", "");
-	assert_false(recovery_is_over(dir));
-	says(dir, "postmaster.pid", "7\n/d\n1\n5432\n/run\n\n  1 2\nready   \n");
-	assert_false(recovery_is_over(dir));
-	char path[PATH_LIMIT];
-	assert_true(text_format(path, sizeof path, "%s/recovery.signal", dir));
-	assert_int_equal(unlink(path), 0);
-	assert_true(recovery_is_over(dir));
-	for (const char *const *word = (const char *const[]){"starting", "standby ", "stopping", NULL}; *word; word++) {
-		char text[TEXT_LINE_MAX];
-		text_format(text, sizeof text, "7\n/d\n1\n5432\n/run\n\n  1 2\n%s\n", *word);
-		says(dir, "postmaster.pid", text);
-		assert_false(recovery_is_over(dir));
-	}
-	says(dir, "postmaster.pid", "7\n/d\n1\n"); /* it has only begun to write it */
-	assert_false(recovery_is_over(dir));
-	says(dir, "postgresql.auto.conf", "port = '1'\nrecovery_target = 'immediate'\n");
-	assert_true(recovery_is_aimed(dir));
-	assert_int_equal(recovery_forget(dir, &err), ERR_OK);
-	assert_false(recovery_is_aimed(dir));
-	scratch_remove(dir);
-}
+enum { DB_SHUT_DOWN = 1, DB_SHUT_DOWN_IN_RECOVERY, DB_SHUTTING_DOWN, DB_IN_CRASH_RECOVERY, DB_IN_RECOVERY, DB_WRITES };
 
-static void stands_on_timeline(const char *dir, uint32_t timeline)
+static void stands_at(const char *dir, uint32_t timeline, uint32_t state)
 {
 	char path[PATH_LIMIT];
 	uint8_t control[64] = {0};
 	struct err err = ERR_INIT;
 	put32(control + 8, 1300);
+	put32(control + 16, state);
 	put32(control + 48, timeline);
 	assert_true(text_format(path, sizeof path, "%s/global", dir));
 	assert_int_equal(file_make_dirs(path, 0700, &err), ERR_OK);
@@ -276,34 +247,44 @@ static void stands_on_timeline(const char *dir, uint32_t timeline)
 	assert_int_equal(file_replace(path, control, sizeof control, 0600, &err), ERR_OK);
 }
 
-/* Stopped after recovery.signal had gone and before it stood on its own timeline: it would replay too much. */
-static void lost_in_the_last_moment(void **state)
+/* recovery.signal goes before the last of a recovery is written down: the timeline tells. */
+static void over_on_a_timeline_of_its_own(void **state)
 {
 	(void)state;
-	char dir[SCRATCH_PATH];
+	char dir[SCRATCH_PATH], path[PATH_LIMIT];
 	struct err err = ERR_INIT;
 	scratch_make(dir);
-	stands_on_timeline(dir, 10);
-	assert_false(recovery_is_lost(dir)); /* nothing was aimed */
+	assert_int_equal(recovery_course(dir), RECOVERY_OVER);
+	stands_at(dir, 10, DB_WRITES);
 	says(dir, "postgresql.auto.conf", "recovery_target_timeline = '10'\nrecovery_target = 'immediate'\n");
-	assert_false(recovery_is_lost(dir)); /* not by us */
+	assert_true(recovery_is_aimed(dir));
+	assert_int_equal(recovery_course(dir), RECOVERY_OVER); /* not by us */
 	assert_int_equal(
 	    recovery_prepare(
 		dir, "restore_command = 'kedge-agent wal fetch %f %p'\nrecovery_target_timeline = '10'\n", &err),
 	    ERR_OK);
-	assert_false(recovery_is_lost(dir)); /* it goes to its target when it is started */
-	char path[PATH_LIMIT];
+	assert_int_equal(recovery_course(dir), RECOVERY_DUE); /* whatever the control file still says */
 	assert_true(text_format(path, sizeof path, "%s/recovery.signal", dir));
 	assert_int_equal(unlink(path), 0);
-	assert_true(recovery_is_lost(dir));
-	stands_on_timeline(dir, 9); /* from an older base */
-	assert_true(recovery_is_lost(dir));
+	says(dir, "postmaster.pid", "7\n/d\n1\n5432\n/run\n\n  1 2\nready   \n"); /* so says a server that only reads */
+	for (uint32_t s = DB_SHUT_DOWN_IN_RECOVERY; s <= DB_IN_RECOVERY; s++) {
+		stands_at(dir, s % 2 ? 10 : 9, s);
+		assert_int_equal(recovery_course(dir), RECOVERY_ENDING);
+	}
+	stands_at(dir, 10, DB_WRITES);
+	assert_int_equal(recovery_course(dir), RECOVERY_RAN_PAST);
+	stands_at(dir, 10, DB_IN_RECOVERY);
 	assert_int_equal(recovery_aim_again(dir, &err), ERR_OK);
-	assert_true(recovery_is_due(dir));
-	assert_false(recovery_is_lost(dir));
+	assert_int_equal(recovery_course(dir), RECOVERY_DUE);
 	assert_int_equal(unlink(path), 0);
-	stands_on_timeline(dir, 11); /* it came to its end */
-	assert_false(recovery_is_lost(dir));
+	stands_at(dir, 11, DB_SHUTTING_DOWN);
+	assert_int_equal(recovery_course(dir), RECOVERY_ENDING);
+	stands_at(dir, 11, DB_WRITES);
+	assert_int_equal(recovery_course(dir), RECOVERY_OVER);
+	stands_at(dir, 11, DB_SHUT_DOWN);
+	assert_int_equal(recovery_course(dir), RECOVERY_OVER);
+	assert_int_equal(recovery_forget(dir, &err), ERR_OK);
+	assert_false(recovery_is_aimed(dir));
 	scratch_remove(dir);
 }
 
@@ -335,8 +316,7 @@ int main(void)
 	    cmocka_unit_test(answers),
 	    cmocka_unit_test(filtered),
 	    cmocka_unit_test(quoted),
-	    cmocka_unit_test(over_when_the_postmaster_says_so),
-	    cmocka_unit_test(lost_in_the_last_moment),
+	    cmocka_unit_test(over_on_a_timeline_of_its_own),
 	    cmocka_unit_test(tablespaces_moved),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
