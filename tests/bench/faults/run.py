@@ -21,7 +21,7 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-DETECT_S, DIAGNOSE_S, SETTLE_S, WORK_S, PROVE_S = 20, 30, 1.5, 75, 40
+DETECT_S, DIAGNOSE_S, SETTLE_S, WORK_S, PROVE_S, CALM_S = 20, 30, 1.5, 75, 40, 8
 HOSTS = ("web-1", "web-2", "db-1")
 OPEN = ("detected", "acknowledged", "investigating", "identified", "resolving")
 
@@ -224,8 +224,8 @@ def see_through(w, course, fixes):
         if change["state"] != "completed":
             return change, False
         resolved = until(lambda: course.look() and course.settled() and w.healthy(), PROVE_S if n + 1 == fixes else SETTLE_S)
-        if resolved:
-            break
+        if resolved and (n + 1 == fixes or not until(lambda: course.look() and not (course.settled() and w.healthy()), CALM_S)):
+            break  # a leak that goes on comes back in the meantime
     return change, resolved
 
 
