@@ -55,7 +55,7 @@ static bool is_header(const struct scan *s, struct chunk c)
 static size_t take_phrase(struct scan *s, struct chunk c, struct value v, unsigned kinds)
 {
 	size_t at = kinds & WORD_KEY_ONLY ? v.start : phrase_value(s, c.end);
-	if (!at && clinical(s) && digit_in(s, v.start, 0) && is_letter(byte_at(s, v.start)))
+	if (!at && clinical(s) && is_letter(byte_at(s, v.start)) && digit_in(s, v.start, 0))
 		at = v.start; /* password Mets1986! */
 	if (!at || at >= s->size || placeholder_at(s, at))
 		return 0;

@@ -211,6 +211,7 @@ struct scan {
 	bool small;                           /* clinical: no capital letter in it, so that names have none either */
 	struct doubts *doubts;                /* NULL: not gathered */
 	size_t chunk;                         /* where what is looked at begins */
+	size_t passed;                        /* up to here a chunk was read of which a rule only passed over a part */
 	bool remembered;                      /* its own word is words[0] */
 };
 

@@ -131,13 +131,19 @@ static bool plain_chunk(const struct scan *s, size_t at, struct chunk *ret)
 	return true;
 }
 
+/* What is left of a chunk is read again, but never as a whole: thousands of addresses may be joined in one. */
+static size_t chunk_limit(const struct scan *s, size_t at)
+{
+	return at < s->passed ? look_end(s, at) : s->size;
+}
+
 struct chunk chunk_at(const struct scan *s, size_t at)
 {
 	struct chunk plain;
 	if (plain_chunk(s, at, &plain))
 		return plain;
 	const uint8_t *text = s->text;
-	size_t start = at, size = s->size, letters = 0;
+	size_t start = at, size = chunk_limit(s, at), letters = 0;
 	unsigned seen = 0, before = 0, inner = 0;
 	word_hash hash = 0;
 	bool camel = false;
@@ -332,6 +338,8 @@ static size_t walk_chunk(struct scan *s, size_t at)
 	s->remembered = word;
 	size_t next = on_chunk(s, &c, kinds);
 	next = next > at ? next : c.whole > at ? c.whole : at + 1;
+	if (s->count == found && next < c.whole && s->passed < c.whole)
+		s->passed = c.whole;
 	if (s->doubts && s->count == found)
 		doubt(s, at, next);
 	return next;

@@ -327,7 +327,7 @@ static void time_is_linear(void **state)
 	(void)state;
 	static const char *const units[] = {"password=", "a", "\"", "'", "Mr. ", "John ", "1-", "1 ", "@", "a@", "://",
 	    "eyJ", "-----BEGIN PRIVATE KEY", "token: ", "zip '", "[", "(1", "::", "cookie: -", "x:", "Jan ", ",", "a,",
-	    "k=v,", "Authorization: ", "\\", "patient ", "St. ", "\xff", "12 Elm "};
+	    "k=v,", "Authorization: ", "\\", "patient ", "St. ", "\xff", "12 Elm ", "$::1", "-10.0.0.1", "password)"};
 	struct redact_span spans[256];
 	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
 		size_t n = strlen(units[i]), size = 1 << 18;
