@@ -76,6 +76,12 @@ static enum err_code resolve_if_done(
 	    (unsigned long long)i->number, how);
 }
 
+/* What is wrong with hosts that are not heard cannot be seen from here. */
+static enum err_code look_at(struct turn *t, const struct incident *i, struct err *reterr)
+{
+	return incident_is_of_hosts(i) ? ERR_OK : analyse(t, i->incident, reterr);
+}
+
 enum err_code chain_on_incident(struct turn *t, const struct workflow_config *c, const struct incident *i,
     enum incident_event event, struct err *reterr)
 {
@@ -93,7 +99,8 @@ enum err_code chain_on_incident(struct turn *t, const struct workflow_config *c,
 	case INCIDENT_RELAPSED:
 		return begin_work(t, c, i, NOTIFY_RELAPSED, count_text(t, i->relapses), reterr);
 	case INCIDENT_WORSENED:
-		return say(t, c, i, NOTIFY_WORSENED, enum_name(&severity_enum, i->severity), reterr);
+		rc = say(t, c, i, NOTIFY_WORSENED, enum_name(&severity_enum, i->severity), reterr);
+		return rc == ERR_OK ? look_at(t, i, reterr) : rc;
 	case INCIDENT_OVERDUE:
 		return say(t, c, i, NOTIFY_OVERDUE,
 		    arena_printf(turn_arena(t), "%s-%u", enum_name(&incident_state_enum, i->state), i->overdue),
@@ -103,11 +110,11 @@ enum err_code chain_on_incident(struct turn *t, const struct workflow_config *c,
 	case INCIDENT_REVIEW_DUE:
 		return say(t, c, i, NOTIFY_REVIEW, count_text(t, i->reminders), reterr);
 	case INCIDENT_JOINED:
-		return incident_is_of_hosts(i) ? ERR_OK : analyse(t, i->incident, reterr);
+	case INCIDENT_FAULTY: /* nothing was begun for it while it seemed well */
+		return look_at(t, i, reterr);
 	case INCIDENT_NOTHING:
 	case INCIDENT_SUPPRESSED:
 	case INCIDENT_RECOVERED:
-	case INCIDENT_FAULTY:
 	case INCIDENT_ENDED:
 	case INCIDENT_EVENT_COUNT:
 		break;
@@ -447,12 +454,8 @@ static enum err_code must_wait(
 	const char *why;
 	const struct fix *fix = first_order(d);
 	uint64_t ready_ms = i->state_since_ms + CHAIN_EVIDENCE_MS;
-	if (is_well_again(i)) {
-		*ret = true;
-		return turn_timer_set(t, CHAIN_TIMER_LOOK, i->incident, NULL, turn_now_ms(t) + CHAIN_LOOK_MS, reterr);
-	}
-	*ret = false;
-	if (!fix || i->state != INCIDENT_INVESTIGATING || turn_now_ms(t) >= ready_ms)
+	*ret = is_well_again(i); /* INCIDENT_FAULTY brings the next look */
+	if (*ret || !fix || i->state != INCIDENT_INVESTIGATING || turn_now_ms(t) >= ready_ms)
 		return ERR_OK;
 	struct policy_wish wanted = wanted_of(fix, i, d);
 	enum err_code rc = find_policy(t, &wanted, &policy, &covered, &why, reterr);

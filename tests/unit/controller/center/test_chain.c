@@ -426,6 +426,30 @@ static void test_what_is_well_again_is_left_alone_unless_it_fails_again(void **s
 	chain_close(&w);
 }
 
+static void test_a_long_proof_is_not_told_again_and_again(void **state)
+{
+	(void)state;
+	struct chain w;
+	chain_open(&w);
+	w.c.config.incident.prove_ms = 10 * MINUTE;
+	drifts(&w, 0, COMPONENT_CONFIG, 1);
+	w.c.now_ms += SECOND;
+	says(&w, "web-1", PROBE_CRITICAL);
+	struct input *late = control_diagnose(&w.c, incident_last(&w)->incident);
+	w.c.analyse.count = 0;
+	says(&w, "web-1", PROBE_OK);
+	assert_true(control_give(&w.c, late));
+	uint64_t told = incident_last(&w)->entries;
+	everybody_well(&w, 9 * MINUTE);
+	assert_true(incident_is_open(incident_last(&w)));
+	assert_int_equal(count_of(&w, &diagnosis_table), 1);
+	assert_int_equal(incident_last(&w)->entries, told);
+	says(&w, "web-1", PROBE_CRITICAL); /* and it is not forgotten */
+	control_until(&w.c, w.c.now_ms + 5 * SECOND);
+	assert_int_equal(incident_last(&w)->state, INCIDENT_IDENTIFIED);
+	chain_close(&w);
+}
+
 static void test_a_crash_between_commit_and_effects_loses_nothing(void **state)
 {
 	(void)state;
@@ -475,6 +499,7 @@ int main(void)
 	    cmocka_unit_test(test_a_person_opens_one_and_it_is_diagnosed),
 	    cmocka_unit_test(test_a_result_for_an_incident_that_is_over_does_nothing),
 	    cmocka_unit_test(test_what_is_well_again_is_left_alone_unless_it_fails_again),
+	    cmocka_unit_test(test_a_long_proof_is_not_told_again_and_again),
 	    cmocka_unit_test(test_a_crash_between_commit_and_effects_loses_nothing),
 	};
 	return cmocka_run_group_tests(tests, chain_signers, chain_signers_end);
