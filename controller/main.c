@@ -12,14 +12,14 @@
 
 static const char usage[] =
     "usage: kedge-controller run     --config FILE          serve until SIGTERM\n"
-    "       kedge-controller check   --config FILE          read the configuration, change nothing\n"
+    "       kedge-controller check   --config FILE          read the configuration and what it names, change nothing\n"
     "       kedge-controller backup  --config FILE FOLDER   a consistent copy of the store, while it runs\n"
     "       kedge-controller restore --config FILE FOLDER   put a copy in place of a store that is not there; it then only observes\n"
     "                                                       until an operator says `kedge controller confirm`\n"
     "       kedge-controller --version\n"
     "example: kedge-controller check --config /etc/kedge/controller.yaml\n";
 
-/* Exit codes of every program: DESIGN.md §8. */
+/* As of every program: docs/OPERATIONS.md. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 static int fail(const struct err *err)
@@ -80,8 +80,7 @@ int main(int argc, char **argv)
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(0);
 	if (!arena || controller_config_load(path, arena, &y, &err) != ERR_OK)
 		return fail(&err);
-	struct workflow_config workflow = {0};
-	if (text_equal(verb, "check") && controller_knowledge(y, arena, &workflow, &err) != ERR_OK)
+	if (text_equal(verb, "check") && daemon_check(y, arena, &err) != ERR_OK)
 		return fail(&err);
 	if (text_equal(verb, "check"))
 		return printf("%s is in order\n", path) < 0;

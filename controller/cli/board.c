@@ -35,7 +35,7 @@ int run_recovery_board(struct cli *c)
 	if (b.rows.count)
 		out_list(c, &out, &board_row_type, &b.rows, c->table.columns, 0);
 	else
-		buf_text(&out, "No host has declared a service yet.\n");
+		buf_text(&out, "No host has declared anything that could be brought back.\n");
 	warn(&b, &out);
 	return out_page(c, &out, &recovery_board_type, &b);
 }

@@ -530,16 +530,29 @@ static void shut(struct daemon *d)
 		close(d->signals);
 }
 
+/* All that is read before anything is opened. */
+static enum err_code load(struct daemon *d, struct arena *arena, struct err *reterr)
+{
+	enum err_code rc = controller_workflow(d->y, arena, &d->workflow, reterr);
+	if (rc == ERR_OK)
+		rc = controller_knowledge(d->y, arena, &d->workflow, reterr);
+	return rc == ERR_OK ? load_identity(d, reterr) : rc;
+}
+
+enum err_code daemon_check(const struct controller_yaml *y, struct arena *arena, struct err *reterr)
+{
+	struct daemon d = {.y = y, .signals = -1};
+	enum err_code rc = load(&d, arena, reterr);
+	shut(&d);
+	return rc;
+}
+
 enum err_code daemon_run(const struct controller_yaml *y, struct arena *arena, struct err *reterr)
 {
 	struct daemon d = {.y = y, .signals = -1};
-	enum err_code rc = controller_workflow(y, arena, &d.workflow, reterr);
-	if (rc == ERR_OK)
-		rc = controller_knowledge(y, arena, &d.workflow, reterr);
+	enum err_code rc = load(&d, arena, reterr);
 	if (rc == ERR_OK)
 		rc = take_signals(&d, reterr);
-	if (rc == ERR_OK)
-		rc = load_identity(&d, reterr);
 	if (rc == ERR_OK)
 		rc = open_store(&d, reterr);
 	if (rc == ERR_OK)

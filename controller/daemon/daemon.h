@@ -20,6 +20,9 @@ enum {
 	DAEMON_RECHECK_MS = 60 * 1000, /* live connections whose certificates expired meanwhile */
 };
 
+/* What daemon_run() would refuse before it opens its store: the configuration, knowledge, identity and issuing
+ * authority.  Changes nothing. */
+ERR_CHECK enum err_code daemon_check(const struct controller_yaml *y, struct arena *arena, struct err *reterr);
 /* Runs until SIGTERM or SIGINT.  Blocks those signals for the process.  The error is for the operator. */
 ERR_CHECK enum err_code daemon_run(const struct controller_yaml *y, struct arena *arena, struct err *reterr);
 

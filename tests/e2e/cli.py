@@ -179,6 +179,19 @@ def strangers(world, kedge):
     check("strangers are in the trail", world.audited("operators' port") or world.audited("refused"))
 
 
+def checking(world):
+    """`kedge-controller check` finds before a start what a start would end with."""
+    def checked(file):
+        return subprocess.run([BIN / "kedge-controller", "check", "--config", file], capture_output=True, text=True, timeout=20)
+    good, other = world.dir / "controller.yaml", world.dir / "other-controller.yaml"
+    check("the configuration that runs is in order", checked(good).returncode == DONE, checked(good).stderr)
+    for was, now, says in (("domain: " + DOMAIN, "domain: other.kedge", "is the certificate of"), ("id/key.pem", "id/none.pem", "none.pem"),
+                           ("issuing.key", "issuing.none", "issuing.none")):
+        other.write_text(good.read_text().replace(was, now))
+        done = checked(other)
+        check("check finds %s" % now, done.returncode == FAILED and says in done.stderr, done.stdout + done.stderr)
+
+
 def policies(world, kedge):
     key, policy = world.dir / "approval", world.dir / "night.yaml"
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "founder", "-f", key)
@@ -232,6 +245,7 @@ def main():
             ada = enrolment(world, kedge)
             roles(world, kedge, ada)
             strangers(world, kedge)
+            checking(world)
             policies(world, kedge)
             signing(world, kedge)
             watching(world, kedge)
