@@ -107,6 +107,18 @@ static bool component_has(const struct component_config *c, const char *path)
 	return false;
 }
 
+/* What it asks is the service's own database. */
+static enum err_code check_probe_cluster(const struct service_config *s, struct err *reterr)
+{
+	const struct component_config *d = s->components.database;
+
+	for (size_t i = 0; i < s->probes.count; i++)
+		if (LIST_AT(s->probes, struct probe_config, i).postgres && !(d && d->postgres))
+			return WRONG(
+			    "probes[%zu].postgres: the service declares no PostgreSQL cluster as its database", i);
+	return ERR_OK;
+}
+
 /* Two components that name the same path would restore it from two snapshots. */
 static enum err_code check_path_twins(const struct service_config *s, struct err *reterr)
 {
@@ -132,6 +144,8 @@ enum err_code check_service(const void *record, struct err *reterr)
 
 	if (rc == ERR_OK)
 		rc = check_probe_twins(s, reterr);
+	if (rc == ERR_OK)
+		rc = check_probe_cluster(s, reterr);
 	if (rc == ERR_OK)
 		rc = check_log_twins(s, reterr);
 	if (rc == ERR_OK)

@@ -45,6 +45,7 @@ ERR_CHECK enum err_code check_process(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_disk(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_load(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_age(const void *record, struct err *reterr);
+ERR_CHECK enum err_code check_postgres_probe(const void *record, struct err *reterr);
 ERR_CHECK enum err_code check_probe(const void *record, struct err *reterr);
 
 /* ---- check.c ---- */

@@ -81,6 +81,17 @@ enum err_code check_age(const void *record, struct err *reterr)
 	return check_path("path", p->path, reterr);
 }
 
+enum err_code check_postgres_probe(const void *record, struct err *reterr)
+{
+	const struct postgres_probe *p = record;
+
+	if (p->warn_percent < 0 || p->warn_percent > 100)
+		return WRONG("warn_percent: expected 0 to 100, got %g", p->warn_percent);
+	if (p->critical_ms > p->warn_ms)
+		return WRONG("critical: expected at most warn");
+	return ERR_OK;
+}
+
 uint64_t probe_tier_every_ms(enum probe_tier tier)
 {
 	static const uint64_t every_ms[] = {
@@ -95,14 +106,15 @@ enum err_code check_probe(const void *record, struct err *reterr)
 {
 	const struct probe_config *p = record;
 	int kinds = !!p->http + !!p->tcp + !!p->tls + (p->exec.count > 0) + !!p->process + !!p->disk + !!p->folder +
-		    !!p->cpu + !!p->memory + !!p->age;
+		    !!p->cpu + !!p->memory + !!p->age + !!p->postgres;
 	uint64_t every_ms = p->every_ms ? p->every_ms : probe_tier_every_ms(p->tier);
 
 	if (!word_name(p->name))
 		return WRONG("name: expected lower-case letters, digits and hyphens, got \"%s\"", p->name);
 	if (kinds != 1)
 		return WRONG(
-		    "expected exactly one of http, tcp, tls, exec, process, disk, folder, cpu, memory and age, got %d",
+		    "expected exactly one of http, tcp, tls, exec, process, disk, folder, cpu, memory, age and "
+		    "postgres, got %d",
 		    kinds);
 	if (p->every_ms && p->every_ms < CONFIG_EVERY_LEAST_MS)
 		return WRONG("every: expected at least 1s");

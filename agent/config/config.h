@@ -56,8 +56,9 @@ struct postgres_config {
 	const char *user;   /* the database user; the system user too, unless run_as says how to become it */
 	struct list run_as; /* argv put before every program of the cluster; empty: become the system user `user` */
 	bool wal_archive;
-	uint64_t rpo_ms;            /* of an archive: how much may be lost with the host, at most */
-	uint64_t wal_keep_ms;       /* how far back any moment can be reached; 0: as far as there are restore points */
+	uint64_t rpo_ms;      /* of an archive: how much may be lost with the host, at most */
+	uint64_t wal_keep_ms; /* how far back any moment can be reached; 0: as far as there are restore points */
+	bool unwatched; /* no probes of it are made but those that the file names; else `postgres` and `postgres-log` */
 	const char *prove_database; /* where `prove` is asked; default postgres */
 	struct list prove; /* SQL that a practised restore must answer: an error, no row, an empty or false first column
 			      is a fault */
@@ -162,6 +163,13 @@ struct age_probe {
 	uint64_t warn_ms, critical_ms;
 };
 
+struct postgres_probe {
+	double warn_percent;                   /* of the connections */
+	uint64_t wait_ms;                      /* that a session waits for a lock */
+	uint64_t warn_ms, critical_ms;         /* time left of its certificate */
+	const struct postgres_config *cluster; /* of the service; not in the file, filled in when loaded */
+};                                             /* sessions, locks and certificate of the service's PostgreSQL cluster */
+
 struct probe_config {
 	const char *name;
 	uint32_t tier;     /* enum probe_tier */
@@ -178,6 +186,7 @@ struct probe_config {
 	const struct disk_probe *disk, *folder; /* folder: of what the files in it could take */
 	const struct load_probe *cpu, *memory;
 	const struct age_probe *age;
+	const struct postgres_probe *postgres;
 };
 
 struct log_config {

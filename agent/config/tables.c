@@ -21,6 +21,8 @@ static const struct field postgres_fields[] = {
     F_DURATION(struct postgres_config, wal_keep_ms, CONFIG_WAL_KEEP_MAX_MS, 0,
 	"how far back any moment can be reached; restore points beyond it bring back themselves; 0s: as far as they go",
 	.default_text = "35d"),
+    F_BOOL(struct postgres_config, unwatched, 0,
+	"no probes of its sessions, locks, certificate and log are made but those that `probes` names"),
     F_STRING(struct postgres_config, prove_database, NAME_MAX_BYTES, 0, "the database that `prove` is asked in",
 	.default_text = "postgres"),
     F_STRINGS(struct postgres_config, prove, CONFIG_ARGV_MAX, FIELD_SCALAR_OK,
@@ -192,6 +194,17 @@ static const struct field age_fields[] = {
 static const struct record_type age_probe_type =
     RECORD_TYPE("age_probe", struct age_probe, age_fields, "how old a file is", .check = check_age);
 
+static const struct field postgres_probe_fields[] = {
+    F_F64(struct postgres_probe, warn_percent, 0, "warn from here on, of its connections", .default_text = "80"),
+    F_DURATION(
+	struct postgres_probe, wait_ms, 0, 0, "warn when a session waits this long for a lock", .default_text = "30s"),
+    F_DURATION(struct postgres_probe, warn_ms, 0, 0, "warn when its certificate ends sooner", .default_text = "14d"),
+    F_DURATION(struct postgres_probe, critical_ms, 0, 0, "critical when it ends sooner", .default_text = "3d"),
+};
+static const struct record_type postgres_probe_type =
+    RECORD_TYPE("postgres_probe", struct postgres_probe, postgres_probe_fields,
+	"asks the service's PostgreSQL cluster for its sessions, locks and certificate", .check = check_postgres_probe);
+
 static const struct field probe_fields[] = {
     F_STRING(struct probe_config, name, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN,
 	"unique in its service; a-z, 0-9 and hyphens"),
@@ -220,6 +233,8 @@ static const struct field probe_fields[] = {
     F_RECORD(struct probe_config, cpu, struct load_probe, &load_probe_type, 0, "kind: the processor"),
     F_RECORD(struct probe_config, memory, struct load_probe, &load_probe_type, 0, "kind: the memory"),
     F_RECORD(struct probe_config, age, struct age_probe, &age_probe_type, 0, "kind: a file's age"),
+    F_RECORD(struct probe_config, postgres, struct postgres_probe, &postgres_probe_type, 0,
+	"kind: the service's PostgreSQL cluster from inside"),
 };
 const struct record_type probe_config_type = RECORD_TYPE("probe_config", struct probe_config, probe_fields,
     "one check of a service, of exactly one kind", .check = check_probe);
@@ -408,6 +423,7 @@ const struct record_type *const agent_config_types[] = {
     &steps_config_type,
     &action_config_type,
     &probe_config_type,
+    &postgres_probe_type,
     &http_probe_type,
     &tcp_probe_type,
     &tls_probe_type,

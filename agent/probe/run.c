@@ -27,6 +27,7 @@ static run_begin_fn kind_of(const struct probe_config *c)
 	    {c->cpu, run_cpu},
 	    {c->memory, run_memory},
 	    {c->age, run_age},
+	    {c->postgres, run_postgres},
 	};
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
 		if (kinds[i].is)

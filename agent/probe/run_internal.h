@@ -36,6 +36,7 @@ enum err_code run_folder(struct probe_run *r, struct err *reterr);
 enum err_code run_cpu(struct probe_run *r, struct err *reterr);
 enum err_code run_memory(struct probe_run *r, struct err *reterr);
 enum err_code run_age(struct probe_run *r, struct err *reterr);
+enum err_code run_postgres(struct probe_run *r, struct err *reterr);
 
 /* r->outcome is complete.  The run is over after the current turn. */
 void run_finish(struct probe_run *r);

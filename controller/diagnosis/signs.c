@@ -31,6 +31,7 @@ static const double of_remedy[REMEDY_COUNT] = {
     [REMEDY_PERMISSIONS] = 5.0,
 };
 static const double of_growth = 12.0; /* room is short and it took much of it just now */
+static const double of_locks = 8.0;   /* somebody waits without an answer, and is seen to wait for whom */
 static const double of_damage = 4.0;  /* a database that is said to be damaged */
 static const double of_silence = 0.9; /* it is down, nothing changed, and nothing is known: as if from new */
 static const double answered = 0.3; /* … a service that answers, if with an error: what it holds is rather to blame */
@@ -261,29 +262,76 @@ static enum err_code suspect_growth(
 	return rc;
 }
 
-/* Room is short, and a process keeps that of files which have no name any more: it lets go of it when it ends. */
-static enum err_code suspect_holder(
-    struct inquiry *q, const struct cure *c, const struct knowledge_entry *e, double confidence, struct err *reterr)
+/* The greatest that the probes of a place measured; *ret_probe: which. */
+static enum err_code measured(struct inquiry *q, const struct placement *at, const char *metric, double *ret,
+    const struct probe_result **ret_probe, struct err *reterr)
 {
 	struct service_health h;
 	bool found;
-	double held = 0;
-	char size[TEXT_TIME_MAX];
-	const struct declared_action *a = inquiry_action_for(c->here, REMEDY_RESTART);
-	enum err_code rc = health_get(q->t, c->here->service, c->here->host, &h, &found, reterr);
+	*ret = 0;
+	enum err_code rc = health_get(q->t, at->service, at->host, &h, &found, reterr);
 	for (size_t i = 0; rc == ERR_OK && found && i < h.results.count; i++) {
 		const struct probe_result *r = &LIST_AT(h.results, struct probe_result, i);
 		for (size_t k = 0; k < r->metrics.count; k++) {
 			const struct metric *m = &LIST_AT(r->metrics, struct metric, k);
-			if (text_equal(m->name, "deleted") && m->value > held)
-				held = m->value;
+			if (text_equal(m->name, metric) && m->value > *ret) {
+				*ret = m->value;
+				*ret_probe = r;
+			}
 		}
 	}
+	return rc;
+}
+
+/* Room is short, and a process keeps that of files which have no name any more: it lets go of it when it ends. */
+static enum err_code suspect_holder(
+    struct inquiry *q, const struct cure *c, const struct knowledge_entry *e, double confidence, struct err *reterr)
+{
+	double held;
+	char size[TEXT_TIME_MAX];
+	const struct probe_result *said = NULL;
+	const struct declared_action *a = inquiry_action_for(c->here, REMEDY_RESTART);
+	enum err_code rc = measured(q, c->here, "deleted", &held, &said, reterr);
 	if (rc == ERR_OK && a && held >= SIGNS_GROWN_BYTES)
 		suspect_action(q, c, a, e, of_growth * confidence,
 		    arena_printf(turn_arena(q->t),
 			"its process keeps %s of files that were deleted, and there is no room left",
 			text_size_human((uint64_t)held, size)));
+	return rc;
+}
+
+/* Somebody did not answer, and sessions of a database wait for locks: whoever they wait for lets go when it is ended.
+ * One that does nothing goes with those that do nothing, one at work only with the whole server. */
+static enum err_code suspect_holder_of_locks(struct inquiry *q, const struct cure *c, const struct placement *there,
+    const struct knowledge_entry *e, double confidence, struct err *reterr)
+{
+	const struct probe_result *r = NULL;
+	double blocked, by_idle = 0;
+	enum err_code rc = measured(q, there, "blocked", &blocked, &r, reterr);
+	if (rc == ERR_OK)
+		rc = measured(q, there, "blocked_by_idle", &by_idle, &r, reterr);
+	const struct declared_action *a = inquiry_action_for(there, by_idle >= 1 ? REMEDY_CONNECTIONS : REMEDY_RESTART);
+	if (rc != ERR_OK || !a || blocked < 1)
+		return rc;
+	struct cure theirs = *c;
+	theirs.here = there;
+	theirs.factor = 1;
+	suspect_action(q, &theirs, a, e, of_locks * confidence,
+	    arena_printf(turn_arena(q->t), "who asks it does not get an answer: %s", r->text ? r->text : ""));
+	return ERR_OK;
+}
+
+static enum err_code suspect_holders_of_locks(
+    struct inquiry *q, const struct cure *c, const struct knowledge_entry *e, double confidence, struct err *reterr)
+{
+	struct list places;
+	enum err_code rc = suspect_holder_of_locks(q, c, c->here, e, confidence, reterr);
+	for (size_t i = 0; rc == ERR_OK && i < c->here->depends_on.count; i++) {
+		rc = fleet_placements(q->t, LIST_AT(c->here->depends_on, const char *, i), &places, reterr);
+		for (size_t k = 0; rc == ERR_OK && k < places.count; k++)
+			rc =
+			    suspect_holder_of_locks(q, c, &LIST_AT(places, struct placement, k), e, confidence, reterr);
+	}
 	return rc;
 }
 
@@ -293,6 +341,9 @@ static enum err_code take_hit(
 	const struct knowledge_entry *e = hit->entry;
 	double doubt = is_of_somebody(e) ? c->doubt : 1;
 	bool theirs = false;
+	enum err_code locks = is_of_somebody(e) ? suspect_holders_of_locks(q, c, e, hit->confidence, reterr) : ERR_OK;
+	if (locks != ERR_OK)
+		return locks;
 	if (e->area == AREA_DATABASE && !has_component(&c->here->components, COMPONENT_DATABASE)) {
 		enum err_code rc = hand_on(q, c, hit, &theirs, reterr);
 		if (rc != ERR_OK || theirs)

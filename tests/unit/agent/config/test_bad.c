@@ -226,10 +226,14 @@ static const struct {
 	"agent.yaml:5: services.portal.probes[1].name: \"a\" stands there twice"},
     {"services:\n  portal:\n    probes:\n      - { name: a }\n",
 	"agent.yaml:4: services.portal.probes[0]: expected exactly one of http, tcp, tls, exec, process, disk, folder, cpu, "
-	"memory and age, got 0"},
+	"memory, age and postgres, got 0"},
     {"services:\n  portal:\n    probes:\n      - { name: a, cpu: {}, memory: {} }\n",
 	"agent.yaml:4: services.portal.probes[0]: expected exactly one of http, tcp, tls, exec, process, disk, folder, cpu, "
-	"memory and age, got 2"},
+	"memory, age and postgres, got 2"},
+    {"services:\n  portal:\n    probes:\n      - { name: a, postgres: {} }\n",
+	"agent.yaml:4: services.portal.probes[0].postgres: the service declares no PostgreSQL cluster as its database"},
+    {"services:\n  portal:\n    components: { database: { postgres: /srv/pg } }\n    probes:\n      - { name: a, postgres: { warn_percent: 101 } }\n",
+	"agent.yaml:5: services.portal.probes[0].postgres.warn_percent: expected 0 to 100, got 101"},
     {"services:\n  portal:\n    probes:\n      - { name: a, cpu: {}, tier: abyss }\n",
 	"agent.yaml:4: services.portal.probes[0].tier: expected one of shallow, deep, full, got abyss"},
     {"services:\n  portal:\n    probes:\n      - { name: a, cpu: {}, every: 30 }\n",

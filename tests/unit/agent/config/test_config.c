@@ -95,7 +95,7 @@ static void the_designs_example(void **state)
 	assert_words(&s->steps.check, "nginx -t");
 	assert_int_equal(s->steps.timeout_ms, 60000);
 
-	assert_int_equal(s->probes.count, 2);
+	assert_int_equal(s->probes.count, 4); /* two of them because of the cluster */
 	const struct probe_config *http = &LIST_AT(s->probes, struct probe_config, 0), *login = http + 1;
 	assert_string_equal(http->name, "http");
 	assert_int_equal(http->tier, PROBE_SHALLOW);
@@ -278,7 +278,7 @@ static void the_shipped_examples(void **state)
 	assert_int_equal(c->services.count, 2);
 	const struct service_config *s = agent_config_service(c, "portal");
 	assert_non_null(s);
-	assert_int_equal(s->probes.count, 8);
+	assert_int_equal(s->probes.count, 10); /* two of them because of its cluster */
 	assert_non_null(c->controller);
 	assert_int_equal(c->approvers.count, 2);
 	for (unsigned which = 0; which < COMPONENT_COUNT; which++)
@@ -317,10 +317,40 @@ static void comes_back(void **state)
 	struct err err = ERR_INIT;
 	(void)state;
 
-	assert_int_equal(record_to_yaml(&agent_config_type, c, &out, &err), ERR_OK);
+	if (record_to_yaml(&agent_config_type, c, &out, &err) != ERR_OK)
+		fail_msg("%s", err.msg);
 	const struct agent_config *again = parse(buf_str(&out));
 	assert_true(record_equal(&agent_config_type, c, again));
 	buf_done(&out);
+}
+
+/* A cluster is looked into without anybody having written it down; what somebody has written down stands. */
+static void a_cluster_is_looked_into(void **state)
+{
+	(void)state;
+	static const char file[] =
+	    "services:\n  records:\n    components: { database: { postgres: { data_directory: /srv/pg%s } } }\n"
+	    "    probes: [ { name: a, tcp: \"[::1]:80\" }%s ]\n";
+	static const struct {
+		const char *watched, *more;
+		size_t count;
+	} cases[] = {{"", "", 3}, {", unwatched: true", "", 1},
+	    {"", ", { name: postgres, every: 60s, postgres: { warn_percent: 70 } }", 3}};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char text[512];
+		assert_true(text_format(text, sizeof text, file, cases[i].watched, cases[i].more));
+		const struct service_config *s = agent_config_service(parse(text), "records");
+		const struct probe_config *p = s->probes.items;
+		assert_int_equal(s->probes.count, cases[i].count);
+		if (s->probes.count < 3)
+			continue;
+		assert_string_equal(p[1].name, "postgres");
+		assert_ptr_equal(p[1].postgres->cluster, s->components.database->postgres);
+		assert_true(p[1].postgres->warn_percent == (cases[i].more[0] ? 70 : 80));
+		assert_int_equal(p[1].every_ms, cases[i].more[0] ? 60000 : 30000);
+		assert_string_equal(p[2].name, "postgres-log");
+		assert_string_equal(p[2].folder->path, "/srv/pg/pg_wal");
+	}
 }
 
 int main(void)
@@ -332,6 +362,7 @@ int main(void)
 	    TEST(empty_file),
 	    TEST(tiers),
 	    TEST(short_forms),
+	    TEST(a_cluster_is_looked_into),
 	    TEST(with_a_controller),
 	    TEST(snapshots_only_when_asked),
 	    TEST(the_shipped_file),

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -16,6 +17,7 @@
 #include "agent/probe/run.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
+#include "shared/base/text.h"
 #include "tests/lib/hung_mount.h"
 #include "tests/unit/agent/probe/server.h"
 
@@ -300,6 +302,82 @@ static void a_check_that_cannot_tell_any_more_warns(void **state)
 	ASSERT_OUTCOME(probe_with((struct probe_config){.exec = {silent, 3}}, &memory), PROBE_UNKNOWN, "exit 3");
 }
 
+/* ---- a PostgreSQL cluster, played by a program that answers as psql does ---- */
+
+static const struct probe_outcome *probe_cluster(const char *script, struct postgres_probe c)
+{
+	char folder[] = "/tmp/kedge-test-XXXXXX", psql[PATH_LIMIT], text[2048];
+	struct err err;
+	assert_non_null(mkdtemp(folder));
+	assert_true(text_format(psql, sizeof psql, "%s/psql", folder));
+	assert_true(text_format(text, sizeof text, "#!/bin/sh\n%s\n", script));
+	assert_int_equal(file_replace(psql, text, strlen(text), 0755, &err), ERR_OK);
+	struct postgres_config pg = {.data_directory = folder,
+	    .bin_directory = folder,
+	    .socket_directory = folder,
+	    .port = 5432,
+	    .user = geteuid() ? "anybody" : "root"};
+	c.cluster = &pg;
+	const struct probe_outcome *o = probe((struct probe_config){.postgres = &c});
+	assert_int_equal(unlink(psql), 0);
+	assert_int_equal(rmdir(folder), 0);
+	return o;
+}
+
+static double measured(const char *name)
+{
+	for (size_t i = 0; i < w.outcome.metric_count; i++)
+		if (strcmp(w.outcome.metrics[i].name, name) == 0)
+			return w.outcome.metrics[i].value;
+	return -1;
+}
+
+static void a_cluster_says_how_it_is_inside(void **state)
+{
+	(void)state;
+	const struct postgres_probe any = {0}, soon = {.wait_ms = 2000}, few = {.warn_percent = 20};
+	ASSERT_OUTCOME(probe_cluster("echo '20|5|3|0|0|0|unknown|0|off|server.crt'", any), PROBE_OK, "5 of 20");
+	assert_true(measured("connections") == 25 && measured("blocked") == 0);
+	ASSERT_OUTCOME(
+	    probe_cluster("echo '20|5|3|0|0|0|unknown|0|off|server.crt'", few), PROBE_WARNING, "few are left");
+	ASSERT_OUTCOME(probe_cluster("echo '20|17|12|0|0|0|unknown|0|off|server.crt'", any), PROBE_WARNING,
+	    "few are left: 17 of 20 connections are used, 12 of them");
+	/* A wait is told, and is trouble only when it lasts. */
+	const char *waits = "echo SET; echo '100|9|1|4|3|4711|idle in transaction|12|off|server.crt'";
+	ASSERT_OUTCOME(probe_cluster(waits, any), PROBE_OK, "4 sessions wait for locks");
+	assert_true(measured("blocked") == 4 && measured("blocked_by_idle") == 4 && measured("waits") == 3);
+	ASSERT_OUTCOME(probe_cluster(waits, soon), PROBE_WARNING, "behind process 4711 (idle in transaction");
+	/* Who does not answer, who may not, and what is no answer. */
+	ASSERT_OUTCOME(
+	    probe_cluster("echo 'psql: error: refused' >&2; exit 2", any), PROBE_CRITICAL, "psql: error: refused");
+	ASSERT_OUTCOME(probe_cluster("echo 'ERROR: denied' >&2; exit 3", any), PROBE_UNKNOWN, "denied");
+	ASSERT_OUTCOME(
+	    probe_cluster("echo '20|many|3|0|0|0|unknown|0|off|x'", any), PROBE_UNKNOWN, "an answer that is none: 20");
+	ASSERT_OUTCOME(probe_cluster("echo '20|5'", any), PROBE_UNKNOWN, "an answer that is none");
+	ASSERT_OUTCOME(probe_cluster("exit 0", any), PROBE_UNKNOWN, "an answer that is none");
+}
+
+static void a_cluster_has_a_certificate(void **state)
+{
+	(void)state;
+	static const struct {
+		int days;
+		enum probe_state state;
+		const char *says;
+	} lasts[] = {{60, PROBE_OK, "5 of 20"}, {10, PROBE_WARNING, "ends in"}, {2, PROBE_CRITICAL, "ends in"},
+	    {-5, PROBE_CRITICAL, "days ago"}};
+	const struct postgres_probe any = {0};
+	char script[PATH_LIMIT + 64];
+	assert_true(text_format(script, sizeof script, "echo '20|5|3|0|0|0|unknown|0|on|%s'", w.path));
+	for (size_t i = 0; i < sizeof lasts / sizeof lasts[0]; i++) {
+		SSL_CTX_free(server_tls(-30, lasts[i].days, w.path));
+		ASSERT_OUTCOME(probe_cluster(script, any), lasts[i].state, lasts[i].says);
+		assert_true(fabs(measured("days_left") - lasts[i].days) < 1);
+	}
+	ASSERT_OUTCOME(
+	    probe_cluster("echo '20|5|3|0|0|0|unknown|0|on|not-there.crt'", any), PROBE_OK, "cannot be read");
+}
+
 /* What keeps room on a disk that no name leads to any more. */
 static void a_process_that_keeps_deleted_files_says_so(void **state)
 {
@@ -564,8 +642,8 @@ int main(void)
 	    T(tcp_over_each_kind_of_address), T(exec_follows_the_plugin_convention),
 	    T(a_check_that_cannot_tell_any_more_warns), T(process_by_pid_file_and_by_name),
 	    T(a_process_that_keeps_deleted_files_says_so), T(memory_is_no_deleted_file),
-	    T(a_hung_descriptor_holds_nobody_up), T(descriptors_of_a_process), T(what_a_folder_holds),
-	    T(disk_of_real_and_missing_paths), T(age_of_a_file), T(cpu_and_memory_from_a_given_proc),
-	    T(a_cancelled_run_tells_nobody)};
+	    T(a_cluster_says_how_it_is_inside), T(a_cluster_has_a_certificate), T(a_hung_descriptor_holds_nobody_up),
+	    T(descriptors_of_a_process), T(what_a_folder_holds), T(disk_of_real_and_missing_paths), T(age_of_a_file),
+	    T(cpu_and_memory_from_a_given_proc), T(a_cancelled_run_tells_nobody)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -422,6 +422,30 @@ static void test_who_says_why_it_ended_is_hardly_begun_anew(void **state)
 	assert_true(sure[1] < sure[0] - 0.1);
 }
 
+/* No answer comes, and its database says that sessions wait for one that keeps a lock: that one is ended, nobody is
+ * begun anew. */
+static void test_who_keeps_a_lock_is_ended(void **state)
+{
+	(void)state;
+	struct world w;
+	struct health_transitions moved = {0};
+	site_open(&w);
+	struct incident i = fails_with(&w, "timed out after 900 ms");
+	struct metric blocked[] = {{.name = "blocked", .value = 3}, {.name = "blocked_by_idle", .value = 3}};
+	struct probe_result inside = probed(&w, "postgres", PROBE_OK);
+	inside.text = "3 sessions wait for locks";
+	inside.metrics = (struct list){blocked, 2};
+	struct health_report r = {.service = "records", .results = {&inside, 1}};
+	struct host h = host_now(&w, "db-1");
+	compared(&w, 0);
+	world_after(&w, 2000);
+	ok(health_on_report(w.turn, &health_rules, &h, w.now_ms, &r, &moved, ERR_HERE));
+	struct diagnosis d = diagnosed(&w, &i);
+	runs(&d, "records", "end-idle");
+	assert_non_null(strstr(d.root_cause, "3 sessions wait for locks"));
+	world_close(&w);
+}
+
 /* It was broken while the old one ran, and shows when that is begun anew: its own check says so. */
 static void test_what_its_own_check_refuses_is_the_cause(void **state)
 {
@@ -533,6 +557,7 @@ int main(void)
 	    cmocka_unit_test(test_nobody_is_sure_at_once_of_what_was_outlived),
 	    cmocka_unit_test(test_a_change_elsewhere_is_outlived_too),
 	    cmocka_unit_test(test_who_says_why_it_ended_is_hardly_begun_anew),
+	    cmocka_unit_test(test_who_keeps_a_lock_is_ended),
 	    cmocka_unit_test(test_what_its_own_check_refuses_is_the_cause),
 	    cmocka_unit_test(test_who_took_the_room_gives_it_back),
 	    cmocka_unit_test(test_there_is_always_something_to_try),

@@ -1,0 +1,238 @@
+/* Probe of a PostgreSQL cluster from inside: how many of its connections are used, who waits for a lock and behind
+ * whom, how long its certificate lasts.  One statement in a session of psql's, as whoever takes its restore points; it
+ * reads views only and holds no lock that anybody waits for (PostgreSQL documentation, "The Cumulative Statistics
+ * System" and "pg_locks"). */
+#include "shared/base/openssl.h"
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/probe/perfdata.h"
+#include "agent/probe/run_internal.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/file.h"
+#include "shared/base/text.h"
+
+enum {
+	COLUMNS = 10,
+	COLUMN_MAX = 256,
+	PASSWD_ROOM = 4096,
+	CERTIFICATE_MAX = 256 << 10, /* a file with a whole chain in it */
+	CONNECT_S = 5,
+	/* Where a probe names no limit. */
+	CONNECTIONS_WARN = 80, /* percent: beyond, the next pool that is made larger takes the rest */
+	WAIT_MS = 30 * 1000,   /* what waits this long for a lock keeps people waiting */
+	CERTIFICATE_WARN_DAYS = 14,
+	CERTIFICATE_CRITICAL_DAYS = 3,
+};
+static const double day_ms = 86400000;
+
+/* What a session waits for since when is told from version 14 on; before, since when its statement runs. */
+static const char question[] =
+    "SET statement_timeout = 5000; "
+    "WITH waiting AS (SELECT a.pid, pg_blocking_pids(a.pid) AS behind, coalesce((SELECT max(clock_timestamp() - "
+    "(to_jsonb(l) ->> 'waitstart')::timestamptz) FROM pg_locks l WHERE l.pid = a.pid AND NOT l.granted), "
+    "clock_timestamp() - a.query_start) AS since FROM pg_stat_activity a WHERE a.wait_event_type = 'Lock'), "
+    "first AS (SELECT p AS pid FROM waiting, unnest(behind) AS p WHERE p NOT IN (SELECT pid FROM waiting) "
+    "GROUP BY p ORDER BY count(*) DESC, p LIMIT 1) "
+    "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int, "
+    "count(*), count(*) FILTER (WHERE state LIKE 'idle%'), (SELECT count(*) FROM waiting), "
+    "(SELECT coalesce(round(extract(epoch FROM max(since))), 0) FROM waiting), "
+    "(SELECT coalesce(max(pid), 0) FROM first), "
+    "(SELECT coalesce(max(state), 'unknown') FROM pg_stat_activity WHERE pid IN (SELECT pid FROM first)), "
+    "(SELECT coalesce(round(extract(epoch FROM clock_timestamp() - max(xact_start))), 0) FROM pg_stat_activity "
+    "WHERE pid IN (SELECT pid FROM first)), "
+    "current_setting('ssl'), current_setting('ssl_cert_file') "
+    "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+
+struct told { /* its answer */
+	double room, used, idle, waiting, waits_s, behind, behind_s;
+	char behind_state[COLUMN_MAX], certificate[PATH_LIMIT]; /* "": it has none */
+};
+
+/* ---- what it answered ---- */
+
+static bool is_number(const char *text, double *ret)
+{
+	char *end;
+	*ret = strtod(text, &end);
+	return end != text && *end == '\0' && *ret >= 0;
+}
+
+/* The last line: SET may say something of its own. */
+static bool parse(const struct probe_run *r, const struct buf *said, struct told *ret)
+{
+	char text[COLUMNS * COLUMN_MAX], *column[COLUMNS], *at = text, *end;
+	const char *last;
+	text_copy(text, sizeof text, buf_str(said));
+	for (end = text + strlen(text); end > text && end[-1] == '\n';)
+		*--end = '\0';
+	last = strrchr(text, '\n');
+	at = last ? text + (last - text) + 1 : text;
+	for (size_t i = 0; i < COLUMNS; i++)
+		if (!(column[i] = strsep(&at, "|")))
+			return false;
+	double *const numbers[] = {
+	    &ret->room, &ret->used, &ret->idle, &ret->waiting, &ret->waits_s, &ret->behind, NULL, &ret->behind_s};
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		if (numbers[i] && !is_number(column[i], numbers[i]))
+			return false;
+	text_copy(ret->behind_state, sizeof ret->behind_state, column[6]);
+	ret->certificate[0] = '\0';
+	if (strcmp(column[8], "on") != 0)
+		return true;
+	const char *file = column[9];
+	return file[0] == '/' ? text_format(ret->certificate, sizeof ret->certificate, "%s", file)
+			      : text_format(ret->certificate, sizeof ret->certificate, "%s/%s",
+				    r->config->postgres->cluster->data_directory, file);
+}
+
+/* ---- its certificate ---- */
+
+/* *ret_left_days: negative, it has ended.  False: there is none to be read. */
+static bool certificate_left(const struct probe_run *r, const char *file, double *ret_left_days)
+{
+	CLEANUP(buf_done) struct buf text = BUF_INIT;
+	struct tm end;
+	if (file_read(file, CERTIFICATE_MAX, &text, NULL) != ERR_OK || !text.size)
+		return false;
+	BIO *bio = BIO_new_mem_buf(text.data, (int)text.size);
+	X509 *own = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	bool read = own && ASN1_TIME_to_tm(X509_get0_notAfter(own), &end) == 1;
+	if (read)
+		*ret_left_days = ((double)timegm(&end) * 1000 - (double)loop_wall_ms(r->env->loop)) / day_ms;
+	X509_free(own);
+	BIO_free(bio);
+	ERR_clear_error(); /* of OpenSSL: the next who asks it must not find ours */
+	return read;
+}
+
+static enum probe_state judge_certificate(struct probe_run *r, const char *file, struct buf *text)
+{
+	const struct postgres_probe *c = r->config->postgres;
+	double warn = c->warn_ms ? (double)c->warn_ms / day_ms : CERTIFICATE_WARN_DAYS;
+	double critical = c->critical_ms ? (double)c->critical_ms / day_ms : CERTIFICATE_CRITICAL_DAYS;
+	double left;
+	if (!file[0])
+		return PROBE_OK;
+	if (!certificate_left(r, file, &left)) {
+		buf_printf(text, "; its certificate %s cannot be read", file);
+		return PROBE_OK; /* a server keeps the one that it has read */
+	}
+	outcome_metric(&r->outcome, "days_left", left, "d", warn, critical);
+	if (left > warn)
+		return PROBE_OK;
+	if (left <= 0)
+		buf_printf(text, "; the certificate %s ended %.1f days ago", file, -left);
+	else
+		buf_printf(text, "; the certificate %s ends in %.1f days", file, left);
+	return left <= critical ? PROBE_CRITICAL : PROBE_WARNING;
+}
+
+/* ---- judging ---- */
+
+static enum probe_state judge_locks(struct probe_run *r, const struct told *t, struct buf *text)
+{
+	uint64_t most = r->config->postgres->wait_ms ? r->config->postgres->wait_ms : WAIT_MS;
+	bool idle = strncmp(t->behind_state, "idle", 4) == 0;
+	outcome_metric(&r->outcome, "blocked", t->waiting, "", 0, 0);
+	outcome_metric(&r->outcome, "blocked_by_idle", idle ? t->waiting : 0, "", 0, 0);
+	outcome_metric(&r->outcome, "waits", t->waits_s, "s", (double)most / 1000, 0);
+	if (t->waiting <= 0)
+		return PROBE_OK;
+	buf_printf(text, "; %.0f sessions wait for locks, the longest for %.0f s", t->waiting, t->waits_s);
+	if (t->behind > 0)
+		buf_printf(text, ", behind process %.0f (%s, its transaction began %.0f s ago)", t->behind,
+		    t->behind_state, t->behind_s);
+	return t->waits_s * 1000 >= (double)most ? PROBE_WARNING : PROBE_OK;
+}
+
+static void judge(struct probe_run *r, const struct told *t)
+{
+	CLEANUP(buf_done) struct buf text = BUF_INIT;
+	double warn = r->config->postgres->warn_percent > 0 ? r->config->postgres->warn_percent : CONNECTIONS_WARN;
+	double percent = t->room > 0 ? 100.0 * t->used / t->room : 0;
+	enum probe_state state = run_compare(percent, warn, 0);
+	buf_printf(&text, "%s%.0f of %.0f connections are used, %.0f of them by sessions that do nothing",
+	    state == PROBE_OK ? "" : "few are left: ", t->used, t->room, t->idle);
+	outcome_metric(&r->outcome, "connections", percent, "%", warn, 0);
+	state = outcome_worse(state, judge_locks(r, t, &text));
+	state = outcome_worse(state, judge_certificate(r, t->certificate, &text));
+	outcome_say(&r->outcome, state, "%s", buf_str(&text));
+}
+
+/* No answer that could be judged. */
+static void say_why(struct probe_run *r, const struct process_result *p)
+{
+	/* psql(1): 2 is a connection that could not be made or broke. */
+	bool gone = p->end == PROCESS_TIMED_OUT || (p->end == PROCESS_EXITED && p->code == 2);
+	char end[64];
+	const struct buf *said = p->output.size ? &p->output : &p->errors;
+	perfdata_parse(buf_str(said), said->size, &r->outcome);
+	r->outcome.metric_count = 0;
+	struct probe_outcome told = r->outcome;
+	bool understood = p->end != PROCESS_EXITED || p->code != 0;
+	outcome_say(&r->outcome, gone ? PROBE_CRITICAL : PROBE_UNKNOWN, "%s%s%s",
+	    understood ? process_result_text(p, end, sizeof end) : "an answer that is none", told.text[0] ? ": " : "",
+	    told.text);
+}
+
+static void on_answer(void *ctx, const struct process_result *p)
+{
+	struct probe_run *r = ctx;
+	struct told t;
+	r->process = NULL;
+	if (p->end == PROCESS_EXITED && p->code == 0 && parse(r, &p->output, &t))
+		judge(r, &t);
+	else
+		say_why(r, p);
+	run_finish(r);
+}
+
+/* ---- asking ---- */
+
+/* As whoever the cluster's programs run as, where run_as does not say how to become that. */
+static enum err_code become(const struct postgres_config *pg, struct process_spec *spec, struct err *reterr)
+{
+	char room[PASSWD_ROOM];
+	struct passwd entry, *found = NULL;
+	if (pg->run_as.count || geteuid() != 0)
+		return ERR_OK;
+	if (getpwnam_r(pg->user, &entry, room, sizeof room, &found) != 0 || !found)
+		return err_set(reterr, ERR_NOT_FOUND, "there is no system user %s", pg->user);
+	spec->set_user = true;
+	spec->uid = entry.pw_uid;
+	spec->gid = entry.pw_gid;
+	return ERR_OK;
+}
+
+enum err_code run_postgres(struct probe_run *r, struct err *reterr)
+{
+	const struct postgres_config *pg = r->config->postgres->cluster;
+	const char *argv[CONFIG_ARGV_MAX + 32];
+	char psql[PATH_LIMIT], port[16], database[64];
+	size_t n = 0;
+	if (!pg || pg->run_as.count > CONFIG_ARGV_MAX || !text_format(psql, sizeof psql, "%s/psql", pg->bin_directory))
+		return err_set(reterr, ERR_INVALID, "no cluster that could be asked");
+	for (size_t i = 0; i < pg->run_as.count; i++)
+		argv[n++] = LIST_AT(pg->run_as, const char *, i);
+	text_format(port, sizeof port, "%u", pg->port);
+	text_format(database, sizeof database, "dbname=postgres connect_timeout=%d", CONNECT_S);
+	const char *const args[] = {psql, "-X", "-q", "-A", "-t", "-w", "-F", "|", "-v", "ON_ERROR_STOP=1", "-h",
+	    pg->socket_directory, "-p", port, "-U", pg->user, "-d", database, "-c", question, NULL};
+	memcpy(argv + n, args, sizeof args);
+	uint64_t timeout = probe_timeout_ms(r->config);
+	struct process_spec spec = {.argv = argv, .timeout_ms = timeout};
+	enum err_code rc = become(pg, &spec, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	r->timed = true;
+	loop_arm(r->deadline, r->began_ms + timeout + PROBE_OVERDUE_MS / 2); /* the process has its own */
+	return process_start(r->env->loop, &spec, on_answer, r, &r->process, reterr);
+}
