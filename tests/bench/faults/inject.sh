@@ -137,7 +137,12 @@ fault_sockets_pid_file() { rm -f "$base/run/nginx.pid"; }
 # locks
 fault_locks_migration() { holding 'BEGIN; ALTER TABLE pulse ADD COLUMN note text; SELECT pg_sleep(600)'; }
 fault_locks_rename() { holding 'BEGIN; ALTER TABLE records RENAME TO records_old; ALTER TABLE pulse RENAME TO pulse_old; SELECT 1'; }
-fault_locks_clients() { keep /usr/bin/python3 "$here/tests/bench/faults/hold.py" web "$([ "$host" = web-1 ] && echo "$web1_port" || echo "$web2_port")" ''; sleep 1; }
+fault_locks_clients() {
+	port=$([ "$host" = web-1 ] && echo "$web1_port" || echo "$web2_port")
+	keep /usr/bin/python3 "$here/tests/bench/faults/hold.py" web "$port" ''
+	sleep 1
+	! curl -sf --max-time 2 "http://127.0.0.1:$port/" >/dev/null || exit 9 # this nginx ends the connections of who is slow, and serves everybody else
+}
 
 # who may do what
 fault_access_read_only() { database 'ALTER DATABASE portal SET default_transaction_read_only = on'; }
