@@ -16,10 +16,13 @@
 
 /* ---- lines ---- */
 
-enum err_code outline_add(
-    struct outline *o, const char *key, const char *value, uint64_t changed_ms, struct err *reterr)
+/* The line's strings are in the arena. */
+static enum err_code push(struct outline *o, struct outline_line line, struct err *reterr)
 {
-	if (arena_used(o->arena) > OUTLINE_TEXT_MAX * 4)
+	if (!line.key || !line.value)
+		return err_set(reterr, ERR_NOMEM, "out of memory for an outline");
+	o->text_bytes += strlen(line.key) + strlen(line.value) + 2;
+	if (o->text_bytes > OUTLINE_TEXT_MAX)
 		return err_set(reterr, ERR_LIMIT, "more than an outline holds");
 	if (o->count == o->room) {
 		size_t room = o->room ? 2 * o->room : 256;
@@ -31,11 +34,15 @@ enum err_code outline_add(
 		o->lines = lines;
 		o->room = room;
 	}
-	struct outline_line line = {arena_strdup(o->arena, key), arena_strdup(o->arena, value), changed_ms};
-	if (!line.key || !line.value)
-		return err_set(reterr, ERR_NOMEM, "out of memory for an outline");
 	o->lines[o->count++] = line;
 	return ERR_OK;
+}
+
+enum err_code outline_add(
+    struct outline *o, const char *key, const char *value, uint64_t changed_ms, struct err *reterr)
+{
+	return push(
+	    o, (struct outline_line){arena_strdup(o->arena, key), arena_strdup(o->arena, value), changed_ms}, reterr);
 }
 
 static int by_key(const void *a, const void *b)
@@ -57,10 +64,10 @@ enum err_code outline_parse(struct outline *o, const char *text, struct err *ret
 		const char *tab = memchr(at, '\t', (size_t)(end - at));
 		if (!tab || tab == at)
 			continue;
-		char *key = arena_strndup(o->arena, at, (size_t)(tab - at));
-		char *value = arena_strndup(o->arena, tab + 1, (size_t)(end - tab - 1));
-		rc = key && value ? outline_add(o, key, value, 0, reterr)
-				  : err_set(reterr, ERR_NOMEM, "out of memory for an outline");
+		rc = push(o,
+		    (struct outline_line){arena_strndup(o->arena, at, (size_t)(tab - at)),
+			arena_strndup(o->arena, tab + 1, (size_t)(end - tab - 1)), 0},
+		    reterr);
 	}
 	return rc;
 }
@@ -224,7 +231,7 @@ static struct outline part_of(const struct outline *o, bool catalogues)
 			continue;
 		from = count++ ? from : i;
 	}
-	return (struct outline){o->arena, o->lines + from, count, count};
+	return (struct outline){o->arena, o->lines + from, count, count, 0};
 }
 
 /* Into now: what the server says, or what it said last.  *ret_known false: neither. */

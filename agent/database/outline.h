@@ -35,7 +35,7 @@ struct outline_line {
 struct outline {
 	struct arena *arena; /* borrowed; holds it all */
 	struct outline_line *lines;
-	size_t count, room;
+	size_t count, room, text_bytes;
 };
 /* Copies.  ERR_NOMEM; ERR_LIMIT past OUTLINE_TEXT_MAX. */
 ERR_CHECK enum err_code outline_add(

@@ -292,14 +292,18 @@ static enum err_code ask_once(
 	call.spec.timeout_ms = a->until_ms - now_ms;
 	call.spec.output_max = OUTLINE_TEXT_MAX;
 	call.spec.merge_errors = false;
-	return rc == ERR_OK ? process_run_ok(&call.spec, answer, reterr) : rc;
+	if (rc == ERR_OK)
+		rc = process_run_ok(&call.spec, answer, reterr);
+	if (rc == ERR_OK && answer->size >= OUTLINE_TEXT_MAX) /* the rest was dropped */
+		rc = err_set(reterr, ERR_LIMIT, "more than an outline holds");
+	return rc;
 }
 
 static enum err_code ask(
     struct asking *a, const char *database, const char *sql, struct buf *answer, struct err *reterr)
 {
-	enum err_code rc = ask_once(a, database, false, sql, answer, NULL);
-	if (rc == ERR_OK)
+	enum err_code rc = ask_once(a, database, false, sql, answer, reterr);
+	if (rc == ERR_OK || rc == ERR_LIMIT)
 		return rc;
 	buf_clear(answer);
 	return ask_once(a, database, true, sql, answer, reterr);

@@ -234,6 +234,50 @@ static void test_a_table_that_is_empty_now(void **state)
 	close_cluster(&c);
 }
 
+/* So many lines of this form, with their number in it. */
+static void says_much(const struct cluster *c, unsigned lines, const char *form)
+{
+	struct buf text = {.limit = 16 << 20};
+	for (unsigned i = 0; i < lines; i++) {
+		char line[TEXT_LINE_MAX];
+		int n = snprintf(line, sizeof line, form, i);
+		buf_append(&text, line, (size_t)n);
+	}
+	put(c, c->bin, "portal", 0644, buf_str(&text));
+	buf_done(&text);
+}
+
+/* What can be kept can be compared: three of them are in one arena then. */
+static void test_a_large_one_is_compared(void **state)
+{
+	(void)state;
+	struct cluster c;
+	open_cluster(&c);
+	says_much(
+	    &c, 30000, "sql/relations/portal/public/records_of_a_year_%05u\t0123456789abcdef0123456789abcdef\t\n");
+	ok(outline_keep(c.state, &c.service, c.snapshot, ERR_HERE));
+	struct outline_difference d = differs(&c, true, 1000);
+	assert_int_equal(count(&d), 0);
+	says(&c, "bb", "base/5/1259");
+	arena_reset(c.arena);
+	d = differs(&c, true, 2000);
+	assert_int_equal(d.removed, 30000);
+	close_cluster(&c);
+}
+
+/* Half of what a server says is worse than nothing: what comes behind it would come and go. */
+static void test_of_a_larger_one_there_is_none(void **state)
+{
+	(void)state;
+	struct cluster c;
+	struct err err = ERR_INIT;
+	open_cluster(&c);
+	says_much(&c, 60000,
+	    "sql/rows/portal/public/r%05u\tsome\tbase/1/some_path_that_is_as_long_as_those_of_tablespaces\n");
+	assert_int_equal(outline_keep(c.state, &c.service, c.snapshot, &err), ERR_LIMIT);
+	close_cluster(&c);
+}
+
 static void test_of_another_restore_point_nothing_is_known(void **state)
 {
 	(void)state;
@@ -257,6 +301,8 @@ int main(void)
 	    cmocka_unit_test(test_settings_files_and_modes_are_seen),
 	    cmocka_unit_test(test_what_the_server_says),
 	    cmocka_unit_test(test_a_table_that_is_empty_now),
+	    cmocka_unit_test(test_a_large_one_is_compared),
+	    cmocka_unit_test(test_of_a_larger_one_there_is_none),
 	    cmocka_unit_test(test_of_another_restore_point_nothing_is_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
