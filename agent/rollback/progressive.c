@@ -57,10 +57,11 @@ static uint64_t on_now(void *ctx)
 }
 
 /* Nothing else is tried then: each try would cut this host off for a while. */
-static bool on_confirm(void *ctx, const struct service_config *service, char text[ROLLBACK_TEXT_MAX])
+static bool on_confirm(
+    void *ctx, const struct service_config *service, uint64_t in_place_ms, char text[ROLLBACK_TEXT_MAX])
 {
 	struct progress *p = ctx;
-	bool ok = p->io->confirm(p->io->ctx, service, text);
+	bool ok = p->io->confirm(p->io->ctx, service, in_place_ms, text);
 	if (!ok)
 		p->stopped = ORDER_REVERTED;
 	return ok;

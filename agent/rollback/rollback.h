@@ -42,8 +42,10 @@ struct rollback_io { /* what a rollback asks of the world; borrowed */
 	bool (*cancelled)(void *ctx);
 	uint64_t (*now_ms)(void *ctx); /* wall clock */
 	/* For a service with `confirm_within`: is whoever ordered this still heard from, now that it is in place?
-	 * Waits.  False: it is undone; text says why.  NULL: it was begun by hand, and nobody has to be. */
-	bool (*confirm)(void *ctx, const struct service_config *service, char text[ROLLBACK_TEXT_MAX]);
+	 * in_place_ms: since when (monotonic), before its start step and its probes: the service's time runs from
+	 * then.  Waits.  False: it is undone; text says why.  NULL: it was begun by hand, and nobody has to be. */
+	bool (*confirm)(
+	    void *ctx, const struct service_config *service, uint64_t in_place_ms, char text[ROLLBACK_TEXT_MAX]);
 };
 
 struct rollback_request {

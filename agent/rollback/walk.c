@@ -238,13 +238,13 @@ static bool must_confirm(const struct walk *w)
 	return w->io->confirm && w->r->service->rollback.confirm_within_ms > 0;
 }
 
-static enum err_code confirm(struct walk *w, struct err *reterr)
+static enum err_code confirm(struct walk *w, uint64_t in_place_ms, struct err *reterr)
 {
 	char why[ROLLBACK_TEXT_MAX] = "";
 	if (!must_confirm(w))
 		return ERR_OK;
 	struct step_timer t = step_begin(w, STEP_VERIFY);
-	enum err_code rc = w->io->confirm(w->io->ctx, w->r->service, why)
+	enum err_code rc = w->io->confirm(w->io->ctx, w->r->service, in_place_ms, why)
 			       ? ERR_OK
 			       : err_set(reterr, ERR_UNREACHABLE, "it cut this host off: %s", why);
 	return step_end(w, t, rc, reterr, "the controller is heard from");
@@ -253,11 +253,12 @@ static enum err_code confirm(struct walk *w, struct err *reterr)
 static enum err_code prove_or_undo(struct walk *w, struct rollback_result *ret)
 {
 	struct err err = ERR_INIT;
+	uint64_t in_place_ms = clock_mono_ms(); /* what it cuts off is cut off from here on */
 	if (!w->target)
 		return undo(w, "its restore point cannot be opened any more", ret);
 	if (start_and_verify(w, &err) != ERR_OK)
 		return undo(w, reason(w, &err), ret);
-	if (confirm(w, &err) != ERR_OK)
+	if (confirm(w, in_place_ms, &err) != ERR_OK)
 		return undo(w, reason(w, &err), ret);
 	return end_well(w, "equals its restore point", ret);
 }

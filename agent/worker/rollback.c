@@ -42,12 +42,15 @@ static void ask_controller(void *ctx)
 	work_tell_order(w, &r);
 }
 
-static bool on_confirm(void *ctx, const struct service_config *service, char text[ROLLBACK_TEXT_MAX])
+static bool on_confirm(
+    void *ctx, const struct service_config *service, uint64_t in_place_ms, char text[ROLLBACK_TEXT_MAX])
 {
 	struct work *w = ctx;
 	struct work_confirm c = {.heard_ms = w->out->heard_ms,
 	    .settle_ms = WORK_CONFIRM_SETTLE_MS,
 	    .within_ms = service->rollback.confirm_within_ms,
+	    .least_ms = CONFIG_CONFIRM_LEAST_MS,
+	    .in_place_ms = in_place_ms,
 	    .ctx = w,
 	    .ask = ask_controller};
 	return work_confirm(&c, text);

@@ -38,7 +38,8 @@ struct levers {
 	bool unheard;      /* the controller is not heard from, where that is asked */
 	bool by_hand;      /* nobody is asked */
 	unsigned confirms; /* how often */
-	int cancel_at;     /* the n-th question is answered yes; 0: never */
+	uint64_t in_place_ms;
+	int cancel_at; /* the n-th question is answered yes; 0: never */
 	int asked;
 	struct order_step steps[ROLLBACK_STEPS_MAX];
 	unsigned step_count;
@@ -81,11 +82,13 @@ static inline uint64_t lever_now(void *ctx)
 	return ++((struct levers *)ctx)->w->now_ms;
 }
 
-static inline bool lever_confirm(void *ctx, const struct service_config *service, char text[ROLLBACK_TEXT_MAX])
+static inline bool lever_confirm(
+    void *ctx, const struct service_config *service, uint64_t in_place_ms, char text[ROLLBACK_TEXT_MAX])
 {
 	struct levers *l = ctx;
 	char conf[64];
 	l->confirms++;
+	l->in_place_ms = in_place_ms;
 	assert_string_equal(service->name, "svc");
 	assert_non_null(strstr(world_read(l->w, "live/conf", conf, sizeof conf), "good")); /* it is in place */
 	if (l->unheard)

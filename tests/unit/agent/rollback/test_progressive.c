@@ -83,9 +83,11 @@ static bool prove_words(void *ctx, const char *service, bool deep, char text[ROL
 	       !holds(l->w, "data/rows", "fault");
 }
 
-static bool confirm_never(void *ctx, const struct service_config *service, char text[ROLLBACK_TEXT_MAX])
+static bool confirm_never(
+    void *ctx, const struct service_config *service, uint64_t in_place_ms, char text[ROLLBACK_TEXT_MAX])
 {
 	(void)service;
+	(void)in_place_ms;
 	((struct levers *)ctx)->confirms++;
 	text_copy(text, ROLLBACK_TEXT_MAX, "nothing was heard");
 	return false;

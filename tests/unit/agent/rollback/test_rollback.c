@@ -1,5 +1,6 @@
 /* Every way in which a rollback can end, and what is there afterwards, to the bit. */
 #include "agent/rollback/view.h"
+#include "shared/base/clock.h"
 #include "tests/unit/agent/rollback/service.h"
 
 #include <sys/wait.h>
@@ -603,6 +604,32 @@ static void r11_it_stays_when_the_controller_is_heard(void **state)
 	scene_done(&s);
 }
 
+static uint64_t started_ms;
+
+static void note_start(struct world *w, const struct order_step *step)
+{
+	(void)w;
+	if (step->kind != STEP_START)
+		return;
+	started_ms = clock_mono_ms();
+	while (clock_mono_ms() == started_ms) /* so that what comes after is later by this clock */
+		;
+}
+
+/* The start step is what cuts a host off: the time runs from before it. */
+static void r11_its_time_runs_from_the_change(void **state)
+{
+	(void)state;
+	struct scene s;
+	scene_make(&s, self_affecting_yaml);
+	s.l.on_step = note_start;
+	started_ms = 0;
+	ends(&s, run(&s), ORDER_OK, "equals its restore point");
+	assert_true(started_ms > 0);
+	assert_true(s.l.in_place_ms > 0 && s.l.in_place_ms <= started_ms);
+	scene_done(&s);
+}
+
 static void r11_it_goes_back_when_nothing_is_heard(void **state)
 {
 	(void)state;
@@ -637,8 +664,10 @@ static void r11_by_hand_nobody_is_asked(void **state)
 	scene_done(&s);
 }
 
-static bool die_waiting(void *ctx, const struct service_config *service, char text[ROLLBACK_TEXT_MAX])
+static bool die_waiting(
+    void *ctx, const struct service_config *service, uint64_t in_place_ms, char text[ROLLBACK_TEXT_MAX])
 {
+	(void)in_place_ms;
 	(void)ctx;
 	(void)service;
 	(void)text;
@@ -793,6 +822,7 @@ int main(void)
 	    cmocka_unit_test(another_is_at_work),
 	    cmocka_unit_test(somebody_writes_there),
 	    cmocka_unit_test(r11_it_stays_when_the_controller_is_heard),
+	    cmocka_unit_test(r11_its_time_runs_from_the_change),
 	    cmocka_unit_test(r11_it_goes_back_when_nothing_is_heard),
 	    cmocka_unit_test(r11_by_hand_nobody_is_asked),
 	    cmocka_unit_test(r11_a_crash_while_waiting_asks_again),

@@ -28,7 +28,13 @@ static void ask(void *ctx)
 
 static bool confirm(struct scene *s, char text[TEXT_LINE_MAX])
 {
-	struct work_confirm c = {.heard_ms = &s->heard_ms, .settle_ms = 60, .within_ms = 300, .ctx = s, .ask = ask};
+	struct work_confirm c = {.heard_ms = &s->heard_ms,
+	    .settle_ms = 60,
+	    .in_place_ms = clock_mono_ms(),
+	    .within_ms = 300,
+	    .least_ms = 100,
+	    .ctx = s,
+	    .ask = ask};
 	return work_confirm(&c, text);
 }
 
@@ -70,8 +76,20 @@ static void nobody_who_knows_is_silence(void **state)
 	(void)state;
 	struct scene s = {.answers = true};
 	char text[TEXT_LINE_MAX] = "";
-	struct work_confirm c = {.settle_ms = 10, .within_ms = 60, .ctx = &s, .ask = ask};
+	struct work_confirm c = {
+	    .settle_ms = 10, .in_place_ms = clock_mono_ms(), .within_ms = 60, .ctx = &s, .ask = ask};
 	assert_false(work_confirm(&c, text));
+}
+
+/* What starting and probing took is gone of it, but for a last moment. */
+static void its_time_counts_from_the_change(void **state)
+{
+	(void)state;
+	struct work_confirm c = {.settle_ms = 2000, .in_place_ms = 1000000, .within_ms = 90000, .least_ms = 3000};
+	assert_int_equal(work_confirm_until(&c, 1000000), 1090000);
+	assert_int_equal(work_confirm_until(&c, 1060000), 1090000); /* a minute of probes */
+	assert_int_equal(work_confirm_until(&c, 1089000), 1092000);
+	assert_int_equal(work_confirm_until(&c, 1200000), 1203000);
 }
 
 int main(void)
@@ -81,6 +99,7 @@ int main(void)
 	    cmocka_unit_test(silence_does_not),
 	    cmocka_unit_test(nor_what_was_under_way),
 	    cmocka_unit_test(nobody_who_knows_is_silence),
+	    cmocka_unit_test(its_time_counts_from_the_change),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
