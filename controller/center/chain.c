@@ -523,13 +523,14 @@ enum err_code chain_on_diagnosis(
 
 /* ---- rollback → incident ---- */
 
-/* The restore point did not heal it: automation never uses it again (P7). */
+/* The restore point did not heal it: automation never uses it again (P7).  One that never came to be looked at is as
+ * good as it was. */
 static enum err_code condemn_targets(struct turn *t, const struct rollback *r, struct err *reterr)
 {
 	enum err_code rc = ERR_OK;
 	for (size_t i = 0; rc == ERR_OK && i < r->hosts.count; i++) {
 		const struct rollback_host *h = &LIST_AT(r->hosts, struct rollback_host, i);
-		if (h->outcome == ORDER_REVERTED)
+		if (h->outcome == ORDER_REVERTED && h->judged_bad)
 			rc = fleet_snapshot_condemn(
 			    t, &actor_controller, h->snapshot, "a rollback to it did not pass its probes", reterr);
 	}

@@ -145,6 +145,7 @@ static void absorb(struct order_record *o, const struct order_report *r, uint64_
 {
 	if (!o->accepted_ms)
 		o->accepted_ms = now_ms;
+	o->said_ms = r->at_ms;
 	if (r->steps.count)
 		o->steps = r->steps;
 	if (!id_is_zero(r->safety_snapshot))

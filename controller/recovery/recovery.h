@@ -60,7 +60,9 @@ struct rollback_host {
 	uint32_t outcome;    /* enum order_outcome; OPEN before its wave too */
 	bool proven;         /* healthy by evidence newer than the end of its order */
 	bool digests_match;
+	bool judged_bad; /* what was put back was in place and looked at, and did not pass */
 	uint64_t ended_ms;
+	uint64_t host_ended_ms; /* the same by the host's own clock */
 	const char *text;
 };
 struct rollback {                   /* table rollback */
@@ -92,6 +94,7 @@ struct order_record {       /* table order */
 	const struct order *order;
 	uint32_t sends;
 	uint64_t asked_ms, sent_ms, accepted_ms, ended_ms;
+	uint64_t said_ms;  /* when what it last told was so, by its own clock */
 	struct list steps; /* struct order_step */
 	struct id safety_snapshot;
 	struct id ended_on; /* a progressive one that went on to an older restore point than the order's */

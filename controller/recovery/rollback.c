@@ -212,6 +212,21 @@ static uint64_t bake_of(const struct recovery_config *c, const struct rollback *
 	return c->bake_config_ms ? c->bake_config_ms : c->bake_ms / 2;
 }
 
+/* Was each of the probes run again after the bake?  By the host's clock on both sides: a report can be new and hold old
+ * results.  Probes of the deeper tiers run minutes apart, so they are waited for only where there are no others. */
+static bool was_looked_at(const struct service_health *s, uint64_t since_host_ms)
+{
+	bool shallow = false, all = true;
+	for (size_t i = 0; i < s->results.count; i++)
+		shallow = shallow || LIST_AT(s->results, struct probe_result, i).tier == PROBE_SHALLOW;
+	for (size_t i = 0; i < s->results.count; i++) {
+		const struct probe_result *r = &LIST_AT(s->results, struct probe_result, i);
+		if (r->tier == PROBE_SHALLOW || !shallow)
+			all = all && r->at_ms >= since_host_ms;
+	}
+	return all;
+}
+
 /* Is the placement healthy by evidence that is newer than the end of its order plus the bake?  One that declares no
  * probes is as healthy as its digests. */
 static enum err_code is_proven(struct turn *t, const struct recovery_config *c, const struct rollback *r,
@@ -225,7 +240,8 @@ static enum err_code is_proven(struct turn *t, const struct recovery_config *c, 
 		rc = health_get(t, r->service, h->host, &s, &found, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	bool seen = found && !s.stale && s.measured == HEALTH_HEALTHY && s.evidence_ms >= h->ended_ms + bake_of(c, r);
+	bool seen = found && !s.stale && s.measured == HEALTH_HEALTHY && s.evidence_ms >= h->ended_ms + bake_of(c, r) &&
+		    was_looked_at(&s, h->host_ended_ms + bake_of(c, r));
 	*ret = seen || (declared && !p.undeclared && p.probes == 0);
 	return ERR_OK;
 }
@@ -412,6 +428,17 @@ enum err_code rollback_overdue(struct turn *t, struct rollback *r, enum recovery
 	    ret_event, reterr);
 }
 
+/* A full disk or a step that failed says nothing of what was to be put back: only the last look does. */
+static bool is_judged_bad(const struct order_record *o)
+{
+	for (size_t i = 0; i < o->steps.count; i++) {
+		const struct order_step *s = &LIST_AT(o->steps, struct order_step, i);
+		if (s->kind == STEP_VERIFY && !s->ok)
+			return true;
+	}
+	return false;
+}
+
 enum err_code rollback_order_ended(struct turn *t, const struct recovery_config *c, const struct order_record *o,
     struct rollback *ret, enum recovery_event *ret_event, struct err *reterr)
 {
@@ -428,6 +455,8 @@ enum err_code rollback_order_ended(struct turn *t, const struct recovery_config 
 		    o->digests_match ||
 		    (is_action(ret) && o->outcome == ORDER_OK); /* it has none: nothing speaks against it */
 		h->ended_ms = o->ended_ms;
+		h->host_ended_ms = o->said_ms;
+		h->judged_bad = is_judged_bad(o);
 		h->text = o->text;
 		if (h->storage && (rc = storage_freed(t, ret->rollback, reterr)) != ERR_OK)
 			return rc;

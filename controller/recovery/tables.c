@@ -42,7 +42,9 @@ static const struct field host_fields[] = {
     F_ENUM(S, outcome, &order_outcome_enum, FIELD_COLUMN | FIELD_ALWAYS, "how it ended there"),
     F_BOOL(S, proven, FIELD_COLUMN | FIELD_ALWAYS, "healthy by evidence newer than the end of its order"),
     F_BOOL(S, digests_match, FIELD_COLUMN | FIELD_ALWAYS, "its state equals the restore point"),
+    F_BOOL(S, judged_bad, 0, "what was put back was in place and looked at, and did not pass"),
     F_TIME(S, ended_ms, 0, "when it ended there"),
+    F_TIME(S, host_ended_ms, 0, "the same by the host's clock"),
     F_STRING(S, text, TEXT_LINE_MAX, FIELD_COLUMN | FIELD_PHI, "what the host says"),
 };
 #undef S
@@ -92,6 +94,7 @@ static const struct field order_fields[] = {
     F_TIME(S, sent_ms, 0, "when it was last sent"),
     F_TIME(S, accepted_ms, 0, "when the host first answered"),
     F_TIME(S, ended_ms, FIELD_COLUMN, "when it ended"),
+    F_TIME(S, said_ms, 0, "when what the host last told was so, by its own clock"),
     F_LIST(S, steps, &order_step_type, REPORT_STEPS_MAX, 0, "what the host did"),
     F_ID(S, safety_snapshot, SNAPSHOT, 0, "what an undo goes back to"),
     F_ID(S, ended_on, SNAPSHOT, FIELD_WIDE,

@@ -105,16 +105,24 @@ static inline void drifts(struct chain *w, int host, enum component which, uint6
 	drifts_since(w, host, which, changed, w->c.now_ms);
 }
 
-static inline bool answers(struct chain *w, const char *host, struct id order, enum order_outcome outcome, bool match)
+/* The last step that it tells of, which went well with the order; VERIFY: a rollback that was looked at. */
+static inline bool answers_after(
+    struct chain *w, const char *host, struct id order, enum order_outcome outcome, bool match, enum step_kind last)
 {
+	struct order_step step = {.kind = last, .began_ms = w->c.now_ms, .ok = outcome != ORDER_REVERTED};
 	struct order_report r = {.order = order,
 	    .kind = ORDER_ROLLBACK,
 	    .service = chain_service_of(host),
 	    .outcome = outcome,
 	    .at_ms = w->c.now_ms,
+	    .steps = {&step, 1},
 	    .digests_match = match,
 	    .healthy = match};
 	return control_report(&w->c, host, (struct report){.importance = IMPORTANCE_RESULT, .order = &r});
+}
+static inline bool answers(struct chain *w, const char *host, struct id order, enum order_outcome outcome, bool match)
+{
+	return answers_after(w, host, order, outcome, match, STEP_VERIFY);
 }
 
 /* Everybody lives on for that long: a health report of every host each ten seconds. */

@@ -74,7 +74,7 @@ void place_tell_health(struct place *p, bool changed)
 	    .tier = PROBE_SHALLOW,
 	    .state = p->last,
 	    .settled = p->settled,
-	    .at_ms = agent_wall(a),
+	    .at_ms = p->probed_ms,
 	    .took_ms = 12,
 	    .since_ms = (uint64_t)((int64_t)p->settled_since_ms + skew),
 	    .text = p->settled == PROBE_CRITICAL ? "connection refused" : "200"};
@@ -93,6 +93,7 @@ static uint64_t probe_every(const struct place *p)
 static void probe(struct place *p)
 {
 	enum probe_state now = p->agent->lagging ? PROBE_UNKNOWN : place_well(p) ? PROBE_OK : PROBE_CRITICAL;
+	p->probed_ms = agent_wall(p->agent);
 	p->same = now == p->last ? p->same + 1 : 1;
 	p->last = now;
 	if (now == PROBE_OK)

@@ -15,11 +15,14 @@ bool job_is_changing(const struct place *p)
 static void say(struct place *p, struct id order, enum order_kind kind, enum order_outcome outcome, bool match,
     bool healthy, struct id safety, const char *text)
 {
+	struct order_step last = {.kind = STEP_VERIFY, .began_ms = agent_wall(p->agent)};
+	bool judged_bad = p->job.judged_bad && id_equal(p->job.order, order);
 	struct order_report r = {.order = order,
 	    .kind = kind,
 	    .service = sim_services[p->service],
 	    .outcome = outcome,
 	    .at_ms = agent_wall(p->agent),
+	    .steps = {&last, judged_bad},
 	    .safety_snapshot = safety,
 	    .digests_match = match,
 	    .healthy = healthy,
@@ -99,8 +102,10 @@ static void verify(struct place *p, const struct snapshot_kept *k)
 {
 	if (matches(p, k) && place_well(p))
 		end(p, ORDER_OK, true, true);
-	else
+	else {
+		p->job.judged_bad = matches(p, k);
 		undo(p);
+	}
 }
 
 /* What one step does, at its end. */

@@ -103,6 +103,7 @@ struct job { /* a rollback at work; the journal survives crashes (ended: it answ
 	bool journalled, running, cancel, reverting, ended;
 	enum order_outcome outcome; /* once ended */
 	bool matched, healthy;
+	bool judged_bad; /* its last look did not pass */
 	enum order_kind kind;
 	struct id order;
 	enum job_phase phase;
@@ -126,6 +127,7 @@ struct place { /* one service on one host; on disk, so it survives */
 	unsigned same;
 	bool looked_at;     /* a question is being answered */
 	uint64_t passed_ms; /* the last good run of the probe; 0: none yet */
+	uint64_t probed_ms; /* host's clock */
 	uint64_t settled_since_ms, next_probe_ms, next_report_ms, next_drift_ms, next_snapshot_ms;
 	struct drift_told told[SIM_COMPONENTS];
 };

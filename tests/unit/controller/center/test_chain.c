@@ -190,6 +190,23 @@ static void test_p7_a_restore_point_that_did_not_help_is_condemned(void **state)
 	chain_close(&w);
 }
 
+/* The disk was full, or a step failed: nobody has looked at what was to be put back. */
+static void test_p7_a_restore_point_that_was_never_looked_at_is_as_good_as_it_was(void **state)
+{
+	(void)state;
+	static const enum step_kind ends[] = {STEP_STAGE, STEP_SAFETY, STEP_STOP, STEP_RESTORE, STEP_START};
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+		struct chain w;
+		chain_open(&w);
+		policy_stands(&w);
+		breaks(&w, 0);
+		assert_true(answers_after(&w, "web-1", order_out(&w, "web-1"), ORDER_REVERTED, false, ends[i]));
+		const struct request_args again = {.service = "portal", .hosts = {(const char *[]){"web-1"}, 1}};
+		assert_int_equal(asks(&w, "ada", "rollback", "plan", &again), ERR_OK);
+		chain_close(&w);
+	}
+}
+
 static void test_an_incident_whose_hosts_are_well_ends_though_its_rollback_did_not(void **state)
 {
 	(void)state;
@@ -489,6 +506,7 @@ int main(void)
 	    cmocka_unit_test(test_the_cause_that_a_person_named_stands),
 	    cmocka_unit_test(test_p4_it_does_not_try_twice),
 	    cmocka_unit_test(test_p7_a_restore_point_that_did_not_help_is_condemned),
+	    cmocka_unit_test(test_p7_a_restore_point_that_was_never_looked_at_is_as_good_as_it_was),
 	    cmocka_unit_test(test_an_incident_whose_hosts_are_well_ends_though_its_rollback_did_not),
 	    cmocka_unit_test(test_hosts_that_fail_later_wait_for_a_persons_word),
 	    cmocka_unit_test(test_a_stopped_rollback_pages_nobody),

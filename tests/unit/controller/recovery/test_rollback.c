@@ -85,6 +85,30 @@ static void test_r5_sick_after_it_stops_the_waves(void **state)
 	world_close(&w);
 }
 
+/* A report is new, and what it tells of is not: the probe ran before the bake was over. */
+static void test_r5_old_results_in_a_new_report_prove_nothing(void **state)
+{
+	(void)state;
+	struct world w;
+	open_with(&w, 2);
+	struct rollback r = begun(&w, 2), after;
+	enum recovery_event event;
+	host_says(&w, "h0000", host_of(&r, 0)->order, ORDER_OK, true);
+	uint64_t baked = w.now_ms + recovery_rules.bake_ms / 2; /* configuration alone */
+	for (int late = 0; late < 2; late++) {
+		world_at(&w, baked + 1000 * (uint64_t)(late + 1));
+		struct health_transitions out = {0};
+		struct probe_result one = probed(&w, "http", PROBE_OK);
+		one.at_ms = baked - !late;
+		struct health_report report = {.service = "portal", .results = {&one, 1}};
+		struct host h = host_now(&w, "h0000");
+		ok(health_on_report(w.turn, &health_rules, &h, w.now_ms, &report, &out, ERR_HERE));
+		ok(recovery_on_health(w.turn, &recovery_rules, "portal", &after, &event, ERR_HERE));
+		assert_int_equal(event, late ? RECOVERY_WAVE : RECOVERY_NOTHING);
+	}
+	world_close(&w);
+}
+
 static void knows_the_question(struct world *w, size_t host)
 {
 	static const char *capabilities[] = {CAPABILITY_LOOK};
@@ -795,6 +819,7 @@ int main(void)
 	    cmocka_unit_test(test_r5_wave_after_wave_to_the_end),
 	    cmocka_unit_test(test_r5_no_evidence_is_a_failure),
 	    cmocka_unit_test(test_r5_sick_after_it_stops_the_waves),
+	    cmocka_unit_test(test_r5_old_results_in_a_new_report_prove_nothing),
 	    cmocka_unit_test(test_r18_who_has_not_proven_it_is_asked),
 	    cmocka_unit_test(test_configuration_bakes_half_as_long),
 	    cmocka_unit_test(test_gates_of_every_outcome),
