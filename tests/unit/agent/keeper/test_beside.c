@@ -31,7 +31,7 @@ static void on_spooled(void *ctx, const struct report *r)
 
 static int setup(void **state)
 {
-	static const char *slow[] = {"sleep", "0.3"}, *check[] = {"sh", "-c", "sleep 0.3; echo no; exit 1"};
+	static const char *slow[] = {"sleep", "0.3"}, *check[] = {"sh", "-c", "sleep 0.1; echo no; exit 1"};
 	static struct probe_config probes[] = {
 	    {.name = "well", .exec = {slow, 2}, .timeout_ms = 5000, .every_ms = 600 * 1000, .rise = 1, .fall = 1}};
 	struct outgoing_io io = {NULL, on_send, on_spooled};
