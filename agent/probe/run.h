@@ -18,6 +18,8 @@ struct probe_memory { /* what a probe remembers from run to run; zero at first *
 	uint64_t cpu_busy, cpu_total, cpu_at_ms;
 	bool answered;    /* a program that was run as a check has said OK */
 	uint32_t unknown; /* how often in a row it has said nothing since */
+	double
+	    temporary; /* of a cluster, in this run: percent of its file system that temporary files of sessions take */
 };
 
 struct probe_run;

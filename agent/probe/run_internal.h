@@ -38,6 +38,12 @@ enum err_code run_memory(struct probe_run *r, struct err *reterr);
 enum err_code run_age(struct probe_run *r, struct err *reterr);
 enum err_code run_postgres(struct probe_run *r, struct err *reterr);
 
+/* As the folder kind looks: in a child, and how much of its file system the files right in it take, in percent; 0:
+ * there is none, or it cannot be looked at. */
+enum err_code run_look_folder(
+    struct probe_run *r, const char *path, void (*done)(void *ctx, const struct process_result *p), struct err *reterr);
+double run_folder_share(const struct process_result *p);
+
 /* r->outcome is complete.  The run is over after the current turn. */
 void run_finish(struct probe_run *r);
 uint64_t run_took_ms(const struct probe_run *r);

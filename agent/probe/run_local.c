@@ -560,3 +560,19 @@ enum err_code run_age(struct probe_run *r, struct err *reterr)
 {
 	return look(r, look_at_age, r->config->age->path, on_age, reterr);
 }
+
+enum err_code run_look_folder(
+    struct probe_run *r, const char *path, void (*done)(void *, const struct process_result *), struct err *reterr)
+{
+	return look(r, look_at_folder, path, done, reterr);
+}
+
+double run_folder_share(const struct process_result *p)
+{
+	struct looked l;
+	if (p->end != PROCESS_EXITED || p->output.size != sizeof l)
+		return 0;
+	memcpy(&l, p->output.data, sizeof l);
+	double room = (double)l.space.f_blocks * (double)l.space.f_frsize;
+	return l.sys_errno == 0 && room > 0 ? 100.0 * (double)l.held / room : 0;
+}

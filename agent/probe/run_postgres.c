@@ -27,6 +27,7 @@ enum {
 	CONNECT_S = 5,
 	/* Where a probe names no limit. */
 	CONNECTIONS_WARN = 80, /* percent: beyond, the next pool that is made larger takes the rest */
+	TEMPORARY_TOLD = 5,    /* percent; less is any day's sorting */
 	WAIT_MS = 30 * 1000,   /* what waits this long for a lock keeps people waiting */
 	CERTIFICATE_WARN_DAYS = 14,
 	CERTIFICATE_CRITICAL_DAYS = 3,
@@ -162,6 +163,10 @@ static void judge(struct probe_run *r, const struct told *t)
 	buf_printf(&text, "%s%.0f of %.0f connections are used, %.0f of them by sessions that do nothing",
 	    state == PROBE_OK ? "" : "few are left: ", t->used, t->room, t->idle);
 	outcome_metric(&r->outcome, "connections", percent, "%", warn, 0);
+	outcome_metric(&r->outcome, "temporary", r->memory->temporary, "%", 0, 0);
+	if (r->memory->temporary >= TEMPORARY_TOLD)
+		buf_printf(
+		    &text, "; temporary files of sessions take %.0f %% of its file system", r->memory->temporary);
 	state = outcome_worse(state, judge_locks(r, t, &text));
 	state = outcome_worse(state, judge_certificate(r, t->certificate, &text));
 	outcome_say(&r->outcome, state, "%s", buf_str(&text));
@@ -212,7 +217,7 @@ static enum err_code become(const struct postgres_config *pg, struct process_spe
 	return ERR_OK;
 }
 
-enum err_code run_postgres(struct probe_run *r, struct err *reterr)
+static enum err_code ask(struct probe_run *r, struct err *reterr)
 {
 	const struct postgres_config *pg = r->config->postgres->cluster;
 	const char *argv[CONFIG_ARGV_MAX + 32];
@@ -227,12 +232,34 @@ enum err_code run_postgres(struct probe_run *r, struct err *reterr)
 	const char *const args[] = {psql, "-X", "-q", "-A", "-t", "-w", "-F", "|", "-v", "ON_ERROR_STOP=1", "-h",
 	    pg->socket_directory, "-p", port, "-U", pg->user, "-d", database, "-c", question, NULL};
 	memcpy(argv + n, args, sizeof args);
-	uint64_t timeout = probe_timeout_ms(r->config);
+	uint64_t all = probe_timeout_ms(r->config), took = run_took_ms(r), timeout = took < all ? all - took : 1;
 	struct process_spec spec = {.argv = argv, .timeout_ms = timeout};
 	enum err_code rc = become(pg, &spec, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	r->timed = true;
-	loop_arm(r->deadline, r->began_ms + timeout + PROBE_OVERDUE_MS / 2); /* the process has its own */
+	loop_arm(r->deadline, loop_now_ms(r->env->loop) + timeout + PROBE_OVERDUE_MS / 2); /* the process has its own */
 	return process_start(r->env->loop, &spec, on_answer, r, &r->process, reterr);
+}
+
+static void on_temporary(void *ctx, const struct process_result *p)
+{
+	struct probe_run *r = ctx;
+	struct err err = ERR_INIT;
+	r->process = NULL;
+	r->memory->temporary = run_folder_share(p);
+	if (ask(r, &err) == ERR_OK)
+		return;
+	outcome_say(&r->outcome, PROBE_UNKNOWN, "cannot probe: %s", err.msg);
+	run_finish(r);
+}
+
+/* First what sessions sort on the disk: a server need not answer for that. */
+enum err_code run_postgres(struct probe_run *r, struct err *reterr)
+{
+	const struct postgres_config *pg = r->config->postgres->cluster;
+	char path[PATH_LIMIT];
+	if (!pg || !text_format(path, sizeof path, "%s/base/pgsql_tmp", pg->data_directory))
+		return err_set(reterr, ERR_INVALID, "no cluster that could be asked");
+	r->timed = true;
+	return run_look_folder(r, path, on_temporary, reterr);
 }

@@ -14,6 +14,7 @@ enum {
 	SIGNS_TEXT_MAX = 16 * 1024, /* of one place's probes and lines */
 	SIGNS_HITS_MAX = 8,
 	SIGNS_GROWN_BYTES = 1 << 20, /* less fills nothing */
+	SIGNS_SORTED_PERCENT = 10,   /* of a file system that is full: less is not what filled it */
 	SIGNS_LOOK_BACK_MS =
 	    30 * 1000, /* lines come before probes fall: the longest of a usual fall count and interval */
 	SIGNS_COMPARED_MS = 10 * 1000, /* a comparison takes this long at most, where it says anything soon */
@@ -283,20 +284,32 @@ static enum err_code measured(struct inquiry *q, const struct placement *at, con
 	return rc;
 }
 
-/* Room is short, and a process keeps that of files which have no name any more: it lets go of it when it ends. */
+/* Room is short, and somebody keeps it who lets go of it when ended: a process files that have no name any more,
+ * sessions of a database what they sort. */
 static enum err_code suspect_holder(
     struct inquiry *q, const struct cure *c, const struct knowledge_entry *e, double confidence, struct err *reterr)
 {
-	double held;
-	char size[TEXT_TIME_MAX];
-	const struct probe_result *said = NULL;
-	const struct declared_action *a = inquiry_action_for(c->here, REMEDY_RESTART);
-	enum err_code rc = measured(q, c->here, "deleted", &held, &said, reterr);
-	if (rc == ERR_OK && a && held >= SIGNS_GROWN_BYTES)
-		suspect_action(q, c, a, e, of_growth * confidence,
-		    arena_printf(turn_arena(q->t),
-			"its process keeps %s of files that were deleted, and there is no room left",
-			text_size_human((uint64_t)held, size)));
+	static const struct {
+		const char *metric;
+		double least;
+		enum remedy remedy;
+		const char *why;
+	} holders[] = {
+	    {"deleted", SIGNS_GROWN_BYTES, REMEDY_RESTART,
+		"its process keeps files that were deleted, and there is no room left"},
+	    {"temporary", SIGNS_SORTED_PERCENT, REMEDY_CONNECTIONS,
+		"its sessions keep temporary files, and there is no room left"},
+	};
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && i < sizeof holders / sizeof holders[0]; i++) {
+		const struct probe_result *r = NULL;
+		const struct declared_action *a = inquiry_action_for(c->here, holders[i].remedy);
+		double held;
+		rc = measured(q, c->here, holders[i].metric, &held, &r, reterr);
+		if (rc == ERR_OK && a && held >= holders[i].least)
+			suspect_action(q, c, a, e, of_growth * confidence,
+			    arena_printf(turn_arena(q->t), "%s (%s)", holders[i].why, r->text ? r->text : ""));
+	}
 	return rc;
 }
 

@@ -324,6 +324,46 @@ static const struct probe_outcome *probe_cluster(const char *script, struct post
 	return o;
 }
 
+static double measured(const char *name);
+
+/* What its sessions sort lies in a folder of its own. */
+static void a_cluster_sorts_on_the_disk(void **state)
+{
+	(void)state;
+	char folder[] = "/tmp/kedge-test-XXXXXX", path[PATH_LIMIT];
+	const struct {
+		const char *name, *text;
+		mode_t mode;
+	} made[] = {
+	    {"psql", "#!/bin/sh\necho '20|5|3|0|0|0|unknown|0|off|x'\n", 0755}, {"base/pgsql_tmp/a", "sorted", 0600}};
+	struct err err;
+	assert_non_null(mkdtemp(folder));
+	struct postgres_config pg = {.data_directory = folder,
+	    .bin_directory = folder,
+	    .socket_directory = folder,
+	    .port = 5432,
+	    .user = geteuid() ? "anybody" : "root"};
+	struct postgres_probe c = {.cluster = &pg};
+	for (size_t i = 0; i < 2; i++) {
+		if (i)
+			for (const char *below = "/base\0/base/pgsql_tmp\0"; *below; below += strlen(below) + 1) {
+				assert_true(text_format(path, sizeof path, "%s%s", folder, below));
+				assert_int_equal(mkdir(path, 0700), 0);
+			}
+		assert_true(text_format(path, sizeof path, "%s/%s", folder, made[i].name));
+		assert_int_equal(file_replace(path, made[i].text, strlen(made[i].text), made[i].mode, &err), ERR_OK);
+		ASSERT_OUTCOME(probe((struct probe_config){.postgres = &c}), PROBE_OK, "5 of 20");
+		double share = measured("temporary");
+		assert_true(i ? share > 0 && share < 5 : share == 0);
+	}
+	for (const char *left = "/base/pgsql_tmp/a\0/base/pgsql_tmp\0/base\0/psql\0\0"; *left;
+	     left += strlen(left) + 1) {
+		assert_true(text_format(path, sizeof path, "%s%s", folder, left));
+		assert_int_equal(remove(path), 0);
+	}
+	assert_int_equal(rmdir(folder), 0);
+}
+
 static double measured(const char *name)
 {
 	for (size_t i = 0; i < w.outcome.metric_count; i++)
@@ -642,8 +682,9 @@ int main(void)
 	    T(tcp_over_each_kind_of_address), T(exec_follows_the_plugin_convention),
 	    T(a_check_that_cannot_tell_any_more_warns), T(process_by_pid_file_and_by_name),
 	    T(a_process_that_keeps_deleted_files_says_so), T(memory_is_no_deleted_file),
-	    T(a_cluster_says_how_it_is_inside), T(a_cluster_has_a_certificate), T(a_hung_descriptor_holds_nobody_up),
-	    T(descriptors_of_a_process), T(what_a_folder_holds), T(disk_of_real_and_missing_paths), T(age_of_a_file),
-	    T(cpu_and_memory_from_a_given_proc), T(a_cancelled_run_tells_nobody)};
+	    T(a_cluster_says_how_it_is_inside), T(a_cluster_sorts_on_the_disk), T(a_cluster_has_a_certificate),
+	    T(a_hung_descriptor_holds_nobody_up), T(descriptors_of_a_process), T(what_a_folder_holds),
+	    T(disk_of_real_and_missing_paths), T(age_of_a_file), T(cpu_and_memory_from_a_given_proc),
+	    T(a_cancelled_run_tells_nobody)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,13 +23,13 @@ static void site_open(struct world *w)
 	static uint32_t restart[] = {REMEDY_RESTART}, space[] = {REMEDY_SPACE}, connections[] = {REMEDY_CONNECTIONS},
 			config[] = {COMPONENT_CONFIG}, database[] = {COMPONENT_DATABASE};
 	static struct declared_action of_site[] = {{.name = "anew", .remedies = {restart, 1}},
-	    {.name = "sweep", .remedies = {space, 1}}},
+	    {.name = "sweep", .remedies = {space, 1}}, {.name = "hang-up", .remedies = {connections, 1}}},
 				      of_records[] = {{.name = "end-idle", .remedies = {connections, 1}}};
 	static const char *leans[] = {"records"};
 	struct declared_service site = {.name = "site",
 				    .components = {config, 1},
 				    .depends_on = {leans, 1},
-				    .actions = {of_site, 2},
+				    .actions = {of_site, 3},
 				    .probes = 1},
 				records = {.name = "records",
 				    .components = {database, 1},
@@ -276,7 +276,7 @@ struct course {
 	enum component component;
 	struct drift_report drift;
 	uint64_t changed_ms_ago;
-	double deleted;
+	double deleted, temporary;
 	bool elsewhere;    /* the change is of what it leans on, which is well */
 	uint64_t after_ms; /* the fault, when somebody looks; 0: when all has been compared */
 	const char *line;  /* of its log, or NULL */
@@ -302,12 +302,13 @@ static struct diagnosis after(struct world *w, const struct course *c)
 	struct health_transitions moved = {0};
 	struct incident i = {0};
 	enum incident_event event = INCIDENT_NOTHING;
-	struct metric held = {.name = "deleted", .unit = "B", .value = c->deleted};
+	struct metric held[] = {{.name = "deleted", .unit = "B", .value = c->deleted},
+	    {.name = "temporary", .unit = "%", .value = c->temporary}};
 	struct probe_result one = probed(w, "http", PROBE_CRITICAL);
 	one.text = c->text;
 	one.gone = c->gone;
 	one.passed_ms = c->passed_ms_ago ? w->now_ms - c->passed_ms_ago : 0;
-	one.metrics = (struct list){&held, 1};
+	one.metrics = (struct list){held, 2};
 	struct health_report r = {.service = "site", .results = {&one, 1}};
 	struct host h = host_now(w, "web-1");
 	ok(health_on_report(w->turn, &health_rules, &h, w->now_ms, &r, &moved, ERR_HERE));
@@ -481,6 +482,14 @@ static void test_who_took_the_room_gives_it_back(void **state)
 	site_open(&w);
 	d = after(&w, &(struct course){.text = c.text, .deleted = 20 << 20});
 	runs(&d, "site", "anew"); /* a process holds what has no name */
+	world_close(&w);
+	site_open(&w);
+	d = after(&w, &(struct course){.text = c.text, .temporary = 40});
+	runs(&d, "site", "hang-up"); /* sessions sort */
+	world_close(&w);
+	site_open(&w);
+	d = after(&w, &(struct course){.text = c.text, .temporary = 4});
+	runs(&d, "site", "sweep"); /* but not that much */
 	world_close(&w);
 }
 
