@@ -36,6 +36,8 @@ die() { printf 'faults: %s\n' "$*" >&2; exit 1; }
 . "$here/tests/bench/faults/inject-6.sh"
 # shellcheck source=inject-7.sh
 . "$here/tests/bench/faults/inject-7.sh"
+# shellcheck source=inject-8.sh
+. "$here/tests/bench/faults/inject-8.sh"
 
 hosts="web-1 web-2 db-1"
 services=$dir/services
