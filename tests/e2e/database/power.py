@@ -68,21 +68,24 @@ def processes_on(c):
             continue
 
 
-def reboot(c, disk, ended):
-    """Everything on it ends (ended: what ran there), and it is mounted again: its journal is replayed."""
+def reboot(c, disk):
+    """Everything on it ends, and it is mounted again: its journal is replayed."""
     until = time.monotonic() + 30
     while time.monotonic() < until:
         left = list(processes_on(c))
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        ended.update(left)
-        # Until it is reaped its number is taken, and a new server takes its lock file for a living one's.
-        if not left and not any(os.path.exists("/proc/%d" % pid) for pid in ended) and subprocess.run(["umount", disk.at], capture_output=True).returncode == 0:
+        if not left and subprocess.run(["umount", disk.at], capture_output=True).returncode == 0:
             break
         time.sleep(0.02)
     if not disk.mount():
         sys.exit("FAILED: the disk cannot be mounted again: %s" % left)
+    # Nothing lives through a reboot; here the number of one that has ended is taken until it is reaped, and who finds its lock file takes it for a living one.
+    lock = c.data / "postmaster.pid"
+    owner = lock.read_text().split()[:1] if lock.exists() else []
+    while owner and os.path.exists("/proc/" + owner[0]) and time.monotonic() < until:
+        time.sleep(0.02)
 
 
 def checksums(c):
@@ -102,9 +105,8 @@ def prepare(c, way):
 
 
 def after(c, disk, what, good, before):
-    ran = set(processes_on(c))
     disk.cut()
-    reboot(c, disk, ran)
+    reboot(c, disk)
     between = c.guarded() or is_between(c)
     started = c.by_hand()
     meanwhile = same(c) if started else good
@@ -147,6 +149,7 @@ def by_chance(c, disk, way, count, seed, point, good):
 
 def walk(c, disk, which):
     fill(c)
+    subprocess.run(["sync", "-f", disk.at], check=True)  # what made the cluster did not
     point = c.newest()
     good = same(c)
     ends = []
