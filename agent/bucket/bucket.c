@@ -2,6 +2,7 @@
  * checked. */
 #include "agent/bucket/bucket.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -24,6 +25,8 @@ struct bucket {
 	bool broken; /* it has hung up, hung, or spoken nonsense: nothing more is asked of it */
 	const atomic_bool *cancel;
 	uint64_t sent_bytes;
+	unsigned flights;      /* puts that have begun and not ended */
+	uint64_t flying_bytes; /* of all puts since there was none */
 };
 
 /* ---- starting and stopping ---- */
@@ -139,6 +142,12 @@ uint64_t bucket_sent_bytes(const struct bucket *b)
 
 /* ---- asking ---- */
 
+static uint32_t patience_ms(uint64_t sending_bytes)
+{
+	uint64_t sending_ms = sending_bytes / BUCKET_SLOWEST;
+	return (uint32_t)(BUCKET_ANSWER_MS + (sending_ms < UINT32_MAX / 2 ? sending_ms : UINT32_MAX / 2));
+}
+
 /* relay: NULL, or called between the request and its answer. */
 static enum err_code ask(struct bucket *b, const struct bucket_request *r, int *pass_fd,
     enum err_code (*relay)(struct bucket *, void *, struct err *), void *ctx, enum bucket_outcome *ret,
@@ -150,6 +159,7 @@ static enum err_code ask(struct bucket *b, const struct bucket_request *r, int *
 		return err_set(reterr, ERR_NOMEM, "out of memory for a copy");
 	if (b->broken)
 		return err_set(reterr, ERR_STATE, "kedge-copy has ended");
+	assert(!b->flights);
 	enum err_code rc = wire_send(b->fd, &bucket_request_type, r, *pass_fd, reterr);
 	if (relay && *pass_fd >= 0) /* the pipe ends when the program's end of it does */
 		close(TAKE_FD(*pass_fd));
@@ -162,9 +172,7 @@ static enum err_code ask(struct bucket *b, const struct bucket_request *r, int *
 		b->broken = true;
 		return relayed;
 	}
-	uint64_t sending_ms = r->act == BUCKET_ACT_PUT ? r->object.size_bytes / BUCKET_SLOWEST : 0;
-	rc = receive(b, (uint32_t)(BUCKET_ANSWER_MS + (sending_ms < UINT32_MAX / 2 ? sending_ms : UINT32_MAX / 2)),
-	    arena, &a, reterr);
+	rc = receive(b, patience_ms(r->act == BUCKET_ACT_PUT ? r->object.size_bytes : 0), arena, &a, reterr);
 	if (rc)
 		return rc;
 	*ret = (enum bucket_outcome)a.outcome;
@@ -180,6 +188,44 @@ static enum err_code io_put(
 	struct bucket_request r = {.act = BUCKET_ACT_PUT, .object = *o};
 	b->sent_bytes += o->size_bytes;
 	return ask(b, &r, &fd, NULL, NULL, ret, NULL, reterr);
+}
+
+static enum err_code io_put_begin(void *ctx, const struct bucket_object *o, int fd, uint32_t number, struct err *reterr)
+{
+	struct bucket *b = ctx;
+	struct bucket_request r = {.act = BUCKET_ACT_PUT, .number = number, .object = *o};
+	if (b->broken)
+		return err_set(reterr, ERR_STATE, "kedge-copy has ended");
+	assert(b->flights < BUCKET_FLIGHTS);
+	enum err_code rc = wire_send(b->fd, &bucket_request_type, &r, fd, reterr);
+	b->broken |= rc != ERR_OK;
+	if (rc)
+		return rc;
+	b->flying_bytes = o->size_bytes + (b->flights ? b->flying_bytes : 0);
+	b->sent_bytes += o->size_bytes;
+	b->flights++;
+	return ERR_OK;
+}
+
+static enum err_code io_put_end(void *ctx, struct bucket_ended *ret, struct err *reterr)
+{
+	struct bucket *b = ctx;
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(4 * BUCKET_MESSAGE_MAX);
+	struct bucket_answer a;
+	struct err why = ERR_INIT;
+	if (!arena)
+		return err_set(reterr, ERR_NOMEM, "out of memory for a copy");
+	if (b->broken)
+		return err_set(reterr, ERR_STATE, "kedge-copy has ended");
+	assert(b->flights);
+	enum err_code rc = receive(b, patience_ms(b->flying_bytes), arena, &a, &why);
+	if (b->broken) {
+		b->flights = 0;
+		return err_set(reterr, rc, "%s", why.msg);
+	}
+	b->flights--;
+	*ret = (struct bucket_ended){a.number, (enum bucket_outcome)a.outcome, rc, why};
+	return ERR_OK;
 }
 
 static enum err_code io_head(
@@ -265,5 +311,5 @@ static enum err_code io_get(void *ctx, const char *name, uint64_t limit_bytes, b
 
 struct bucket_io bucket_io(struct bucket *b)
 {
-	return (struct bucket_io){b, io_put, io_get, io_head, io_retain};
+	return (struct bucket_io){b, io_put, io_put_begin, io_put_end, io_get, io_head, io_retain};
 }

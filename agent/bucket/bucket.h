@@ -41,6 +41,13 @@ struct bucket_object {
 /* False ends the call with ERR_CANCELLED. */
 typedef bool bucket_sink_fn(void *ctx, const void *data, size_t size);
 
+struct bucket_ended {    /* how a put that was begun ended */
+	uint32_t number; /* that it was begun with */
+	enum bucket_outcome outcome;
+	enum err_code rc; /* as put's; its words are in why */
+	struct err why;
+};
+
 /* ERR_DENIED (the credential, the clock), ERR_UNREACHABLE and ERR_TIMEOUT and ERR_BUSY (worth trying again),
  * ERR_CORRUPT (the store got other bytes than were announced), ERR_NOT_FOUND (no such bucket), ERR_UNSUPPORTED,
  * ERR_LIMIT. */
@@ -49,6 +56,12 @@ struct bucket_io {
 	/* The whole file behind fd, from its beginning. */
 	enum err_code (*put)(
 	    void *ctx, const struct bucket_object *o, int fd, enum bucket_outcome *ret, struct err *reterr);
+	/* The same, not waited for; up to BUCKET_FLIGHTS at a time, and nothing else is asked until all have ended.  fd
+	 * may be closed at once. */
+	enum err_code (*put_begin)(
+	    void *ctx, const struct bucket_object *o, int fd, uint32_t number, struct err *reterr);
+	/* Waits for the next that ends, in any order.  An error: nothing is known of any of them. */
+	enum err_code (*put_end)(void *ctx, struct bucket_ended *ret, struct err *reterr);
 	enum err_code (*get)(void *ctx, const char *name, uint64_t limit_bytes, bucket_sink_fn *sink, void *sink_ctx,
 	    enum bucket_outcome *ret, struct err *reterr);
 	enum err_code (*head)(

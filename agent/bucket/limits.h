@@ -17,6 +17,8 @@ enum {
 	BUCKET_ANSWER_MS = 300 * 1000,     /* nothing at all from the program for so long: it hangs */
 	BUCKET_SLOWEST = 10, /* bytes in a millisecond: a link that is slower needs no copies of this size */
 	BUCKET_COPY_PIECE = 256 << 10,
+	BUCKET_FLIGHTS = 3, /* puts at a time: while the store takes in one, the next is on its way and one is made
+			     * ready; each has a connection and a thread of kedge-copy */
 };
 
 #endif

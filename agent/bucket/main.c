@@ -34,14 +34,22 @@ static uint64_t now_ms(void *ctx)
 	return clock_wall_ms();
 }
 
+struct clients { /* one for each of the server's threads */
+	struct http_client *client[BUCKET_FLIGHTS];
+	size_t count;
+};
+
 static enum err_code prepare(void *ctx, const struct bucket_settings *s, struct s3_transport *ret, struct err *reterr)
 {
-	struct http_client **client = ctx;
+	struct clients *all = ctx;
+	struct http_client **client = &all->client[all->count];
 	struct http_options o = {.authority = s->authority, .timeout_ms = BUCKET_SILENCE_MS};
 	enum err_code rc = http_client_new(&o, client, reterr);
-	if (!rc)
-		*ret = (struct s3_transport){*client, ask, now_ms};
-	return rc;
+	if (rc)
+		return rc;
+	*ret = (struct s3_transport){*client, ask, now_ms};
+	all->count++;
+	return ERR_OK;
 }
 
 /* It writes no file at all. */
@@ -57,7 +65,7 @@ static enum err_code give_up(struct err *reterr)
 
 int main(int argc, char **argv)
 {
-	struct http_client *client = NULL;
+	struct clients clients = {.count = 0};
 	struct err err = ERR_INIT;
 	int kind;
 	socklen_t size = sizeof kind;
@@ -71,7 +79,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "kedge-copy: %s\n", err.msg);
 		return 1;
 	}
-	rc = bucket_serve(BUCKET_WIRE_FD, prepare, &client, &err);
-	http_client_free(client);
+	rc = bucket_serve(BUCKET_WIRE_FD, prepare, &clients, &err);
+	for (size_t i = 0; i < clients.count; i++)
+		http_client_free(clients.client[i]);
 	return rc ? 1 : 0;
 }

@@ -1,7 +1,10 @@
 #include "agent/bucket/serve.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "agent/bucket/wire.h"
@@ -13,7 +16,6 @@
 #include "shared/base/file.h"
 #include "shared/base/secret.h"
 
-CLEANUP_DEFINE(struct s3, s3_cleanup, s3_free)
 CLEANUP_DEFINE(EVP_MD_CTX, md_cleanup, EVP_MD_CTX_free)
 
 static size_t read_file(void *ctx, uint64_t offset, char *out, size_t size)
@@ -28,13 +30,16 @@ static size_t read_file(void *ctx, uint64_t offset, char *out, size_t size)
 /* S3 wants it of whatever is to be locked. */
 static enum err_code md5_of(int fd, uint64_t size, uint8_t out[16], struct err *reterr)
 {
-	static char piece[BUCKET_COPY_PIECE];
+	CLEANUP(cleanup_free) char *piece = malloc(BUCKET_COPY_PIECE);
 	CLEANUP(md_cleanup) EVP_MD_CTX *md = EVP_MD_CTX_new();
+	if (!piece)
+		return err_set(reterr, ERR_NOMEM, "out of memory");
 	if (!md || EVP_DigestInit_ex(md, EVP_md5(), NULL) != 1)
 		return err_set(
 		    reterr, ERR_UNSUPPORTED, "this host's OpenSSL knows no MD5, which S3 wants of what is locked");
 	for (uint64_t at = 0; at < size;) {
-		size_t n = read_file(&fd, at, piece, sizeof piece < size - at ? sizeof piece : (size_t)(size - at));
+		size_t n =
+		    read_file(&fd, at, piece, BUCKET_COPY_PIECE < size - at ? BUCKET_COPY_PIECE : (size_t)(size - at));
 		if (n == 0)
 			return err_set(reterr, ERR_IO, "what was to be sent is shorter than it was");
 		(void)EVP_DigestUpdate(md, piece, n);
@@ -81,6 +86,7 @@ static struct bucket_answer answer_to(struct s3 *s, const struct bucket_request 
 	case BUCKET_ACT_COUNT:
 		break;
 	}
+	a.number = r->number;
 	a.code = rc;
 	a.outcome = outcome;
 	a.text = rc ? err->msg : NULL;
@@ -105,22 +111,75 @@ static enum err_code serve_one(int fd, struct s3 *s, struct err *reterr)
 	return wire_send(fd, &bucket_answer_type, &a, -1, reterr);
 }
 
+/* ---- several at a time ---- */
+
+/* Each has a connection of its own, and takes the next request that nobody else has. */
+struct server {
+	int fd;
+	struct s3 *s;
+	pthread_t thread;
+	bool started;
+	struct err err;
+	enum err_code rc;
+};
+struct servers {
+	struct server all[BUCKET_FLIGHTS];
+};
+
+static void *serve(void *arg)
+{
+	struct server *v = arg;
+	while (!v->rc)
+		v->rc = serve_one(v->fd, v->s, &v->err);
+	if (v->rc != ERR_UNREACHABLE) /* what is no message ends the talk for all of them */
+		(void)shutdown(v->fd, SHUT_RDWR);
+	return NULL;
+}
+
+/* One that cannot be started is one less. */
+static void start_others(struct servers *v)
+{
+	for (size_t i = 1; i < BUCKET_FLIGHTS; i++)
+		v->all[i].started = pthread_create(&v->all[i].thread, NULL, serve, &v->all[i]) == 0;
+}
+
+static void end_all(struct servers *v)
+{
+	for (size_t i = 0; i < BUCKET_FLIGHTS; i++) {
+		if (v->all[i].started)
+			pthread_join(v->all[i].thread, NULL);
+		s3_free(v->all[i].s);
+	}
+}
+
+static enum err_code prepare_all(struct servers *v, int fd, bucket_prepare_fn *prepare, void *ctx,
+    const struct bucket_settings *settings, struct err *reterr)
+{
+	for (size_t i = 0; i < BUCKET_FLIGHTS; i++) {
+		struct s3_transport io;
+		enum err_code rc = prepare(ctx, settings, &io, reterr);
+		if (!rc)
+			rc = s3_new(settings, &io, &v->all[i].s, reterr);
+		if (rc)
+			return rc;
+		v->all[i].fd = fd;
+	}
+	return ERR_OK;
+}
+
 /* The credential lives in the arena until it is copied into memory of its own. */
-static enum err_code begin(int fd, bucket_prepare_fn *prepare, void *ctx, struct s3 **ret, struct err *reterr)
+static enum err_code begin(int fd, bucket_prepare_fn *prepare, void *ctx, struct servers *v, struct err *reterr)
 {
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(4 * BUCKET_MESSAGE_MAX);
 	CLEANUP(cleanup_fd) int passed = -1;
 	struct bucket_settings settings;
-	struct s3_transport io;
 	struct err err = ERR_INIT;
 	if (!arena)
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	enum err_code rc = wire_receive(fd, &bucket_settings_type, 0, NULL, arena, &settings, &passed, reterr);
 	if (rc)
 		return rc;
-	enum err_code made = prepare(ctx, &settings, &io, &err);
-	if (!made)
-		made = s3_new(&settings, &io, ret, &err);
+	enum err_code made = prepare_all(v, fd, prepare, ctx, &settings, &err);
 	secret_wipe((char *)(uintptr_t)settings.secret_key, strlen(settings.secret_key));
 	struct bucket_answer a = {.code = made, .text = made ? err.msg : NULL};
 	rc = wire_send(fd, &bucket_answer_type, &a, -1, reterr);
@@ -129,12 +188,15 @@ static enum err_code begin(int fd, bucket_prepare_fn *prepare, void *ctx, struct
 
 enum err_code bucket_serve(int fd, bucket_prepare_fn *prepare, void *ctx, struct err *reterr)
 {
-	CLEANUP(s3_cleanup) struct s3 *s = NULL;
-	struct err err = ERR_INIT;
-	enum err_code rc = begin(fd, prepare, ctx, &s, &err);
-	while (!rc)
-		rc = serve_one(fd, s, &err);
-	if (s && rc == ERR_UNREACHABLE)
-		return ERR_OK;
-	return err_set(reterr, rc, "%s", err.msg);
+	struct servers v = {0};
+	enum err_code rc = begin(fd, prepare, ctx, &v, reterr);
+	if (!rc) {
+		start_others(&v);
+		serve(&v.all[0]);
+	}
+	end_all(&v);
+	for (size_t i = 0; i < BUCKET_FLIGHTS && !rc; i++)
+		if (v.all[i].rc && v.all[i].rc != ERR_UNREACHABLE)
+			rc = err_set(reterr, v.all[i].rc, "%s", v.all[i].err.msg);
+	return rc;
 }

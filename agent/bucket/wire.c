@@ -44,12 +44,14 @@ static const struct record_type object_type =
 
 static const struct field request_fields[] = {
     F_ENUM(struct bucket_request, act, &bucket_act_enum, FIELD_REQUIRED, "what to do"),
+    F_U32(struct bucket_request, number, 0, 0, "that its answer carries"),
     F_INLINE(struct bucket_request, object, struct bucket_object, &object_type, 0, "with what"),
 };
 const struct record_type bucket_request_type =
     RECORD_TYPE("bucket_request", struct bucket_request, request_fields, "what the agent asks kedge-copy for");
 
 static const struct field answer_fields[] = {
+    F_U32(struct bucket_answer, number, 0, 0, "of the request"),
     F_U32(struct bucket_answer, code, ERR_CODE_COUNT - 1, 0, "0, or the kind of error"),
     F_U32(struct bucket_answer, outcome, BUCKET_OUTCOME_COUNT - 1, 0, "what came of it"),
     F_SIZE(struct bucket_answer, size_bytes, 0, 0, "of the object that was asked about"),

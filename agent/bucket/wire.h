@@ -1,8 +1,8 @@
 /* agent/bucket/wire.h: what the agent and kedge-copy say to one another: one record a datagram on a SOCK_SEQPACKET
  * pair, a descriptor with it where the table says so.
  *
- *   agent -> program   settings (first of all, once), then requests, one at a time
- *   program -> agent   an answer to each, the settings included
+ *   agent -> program   settings (first of all, once), then requests: puts up to BUCKET_FLIGHTS at a time, others alone
+ *   program -> agent   an answer to each, the settings included, with the number of what it answers; in any order
  *
  *   put   descriptor: the file to send, read from its beginning
  *   get   descriptor: a pipe that what arrives is written into
@@ -18,10 +18,11 @@ enum { BUCKET_WIRE_FD = 3 }; /* of the program */
 enum bucket_act { BUCKET_ACT_PUT, BUCKET_ACT_GET, BUCKET_ACT_HEAD, BUCKET_ACT_RETAIN, BUCKET_ACT_COUNT };
 
 struct bucket_request {
-	uint32_t act;
+	uint32_t act, number;
 	struct bucket_object object; /* of a get and a head only the name */
 };
 struct bucket_answer {
+	uint32_t number;
 	uint32_t code;    /* enum err_code; 0: outcome says the rest */
 	uint32_t outcome; /* enum bucket_outcome */
 	uint64_t size_bytes;

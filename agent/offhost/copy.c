@@ -16,6 +16,14 @@ enum {
 	LOCK_FAILURES_MAX = 3, /* the credential may not, or the store cannot: no use in asking for each object */
 };
 
+struct flight {                     /* a pack that is on its way */
+	char name[COPIED_NAME_MAX]; /* "": none */
+	struct copied e;
+	int fd;
+	bool late; /* it came down otherwise than stored */
+	struct bucket_ended ended;
+};
+
 struct copying {
 	const struct offhost *o;
 	struct repo *r;
@@ -25,7 +33,17 @@ struct copying {
 	struct random random;
 	uint64_t logs_bad, logs_told; /* damaged files of logs: seen in this pass; told in this run */
 	uint64_t inventory_ms;        /* when the last one was made in this run; 0: none was */
+	struct flight flights[BUCKET_FLIGHTS];
+	unsigned flying; /* of them: in the air */
 };
+
+static void flight_done(struct flight *f)
+{
+	if (f->name[0])
+		close(f->fd);
+	f->name[0] = '\0';
+	f->late = false;
+}
 
 static uint64_t now(const struct copying *c)
 {
@@ -70,6 +88,12 @@ static bool is_numbered(const char *name)
 	return !copied_pack_id(name, &pack) && !copied_manifest_id(name, &id);
 }
 
+static enum err_code hidden(const struct copied *e, struct err *reterr)
+{
+	return err_set(reterr, ERR_DENIED,
+	    "%s is in the store but may not be read: the credential must be able to get objects", e->name);
+}
+
 static enum err_code send_object(
     struct copying *c, const struct copied *e, int fd, bool *ret_resumed, struct err *reterr)
 {
@@ -83,10 +107,18 @@ static enum err_code send_object(
 	if (rc)
 		return rc;
 	if (outcome == BUCKET_EXISTS && !arrived)
-		return err_set(reterr, ERR_DENIED,
-		    "%s is in the store but may not be read: the credential must be able to get objects", e->name);
+		return hidden(e, reterr);
 	*ret_resumed = arrived;
 	return ERR_OK;
+}
+
+static enum err_code note_stored(struct copying *c, struct copied *e, bool resumed, struct err *reterr)
+{
+	e->stored_ms = now(c);
+	c->result->objects++;
+	c->result->bytes += resumed ? 0 : e->size_bytes;
+	c->result->resumed += resumed;
+	return ledger_put(c->ledger, e, reterr);
 }
 
 /* want: name and packs.  Begun in the ledger, put, stored in the ledger. */
@@ -108,13 +140,7 @@ static enum err_code put_object(struct copying *c, const struct copied *want, in
 		if (!rc)
 			rc = send_object(c, &e, fd, &resumed, reterr);
 	}
-	if (rc)
-		return rc;
-	e.stored_ms = now(c);
-	c->result->objects++;
-	c->result->bytes += resumed ? 0 : e.size_bytes;
-	c->result->resumed += resumed;
-	return ledger_put(c->ledger, &e, reterr);
+	return rc ? rc : note_stored(c, &e, resumed, reterr);
 }
 
 static enum err_code put_bytes(
@@ -125,18 +151,128 @@ static enum err_code put_bytes(
 	return rc ? rc : put_object(c, want, fd, reterr);
 }
 
-/* A file of the repository, or of an archive, by its name there.  ERR_NOT_FOUND: pruned meanwhile. */
-static enum err_code put_file(struct copying *c, const struct copied *want, struct err *reterr)
+static enum err_code open_file(const struct copying *c, const struct copied *want, int *ret_fd, struct err *reterr)
 {
 	char path[PATH_LIMIT];
-	const struct copied *known = ledger_find(c->ledger, want->name);
-	if (known && known->stored_ms)
-		return ERR_OK;
 	if (!archives_path(c->o->wal_folder, want->name, path) &&
 	    !text_format(path, sizeof path, "%s/%s", repo_path(c->r), want->name))
 		return err_set(reterr, ERR_LIMIT, "%s: the path is too long", want->name);
-	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	return fd < 0 ? err_sys(reterr, errno, "open %s", path) : put_object(c, want, fd, reterr);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return err_sys(reterr, errno, "open %s", path);
+	*ret_fd = fd;
+	return ERR_OK;
+}
+
+/* A file of the repository, or of an archive, by its name there.  ERR_NOT_FOUND: pruned meanwhile. */
+static enum err_code put_file(struct copying *c, const struct copied *want, struct err *reterr)
+{
+	CLEANUP(cleanup_fd) int fd = -1;
+	const struct copied *known = ledger_find(c->ledger, want->name);
+	if (known && known->stored_ms)
+		return ERR_OK;
+	enum err_code rc = open_file(c, want, &fd, reterr);
+	return rc ? rc : put_object(c, want, fd, reterr);
+}
+
+/* ---- several packs at a time ---- */
+
+/* Begun in the ledger, and on its way. */
+static enum err_code take_off(struct copying *c, const struct copied *want, struct err *reterr)
+{
+	CLEANUP(cleanup_fd) int fd = -1;
+	uint32_t number = 0;
+	while (c->flights[number].name[0])
+		number++; /* there is room: see make_room() */
+	struct flight *f = &c->flights[number];
+	enum err_code rc = open_file(c, want, &fd, reterr);
+	f->e = *want;
+	if (!rc)
+		rc = store_file_digest(fd, &f->e.sha256, &f->e.size_bytes, reterr);
+	f->e.locked_until_ms = place_lock_until(c->o, now(c));
+	if (!rc)
+		rc = ledger_put(c->ledger, &f->e, reterr);
+	if (!rc)
+		rc = store_put_begin(
+		    &c->g, f->e.name, fd, f->e.size_bytes, &f->e.sha256, f->e.locked_until_ms, number, reterr);
+	if (rc)
+		return rc;
+	text_copy(f->name, sizeof f->name, want->name);
+	f->e.name = f->name;
+	f->fd = TAKE_FD(fd);
+	c->flying++;
+	return ERR_OK;
+}
+
+/* One that ended otherwise than stored waits until nothing flies, when the store can be asked other things again. */
+static enum err_code land_one(struct copying *c, struct err *reterr)
+{
+	struct bucket_ended ended;
+	enum err_code rc = c->o->store.put_end(c->o->store.ctx, &ended, reterr);
+	if (rc) { /* nothing is known of any: the next run looks */
+		c->flying = 0;
+		return rc;
+	}
+	if (ended.number >= BUCKET_FLIGHTS || !c->flights[ended.number].name[0] || c->flights[ended.number].late)
+		return err_set(reterr, ERR_INTERNAL, "kedge-copy answers what was not asked");
+	struct flight *f = &c->flights[ended.number];
+	c->flying--;
+	f->late = ended.rc || ended.outcome == BUCKET_EXISTS;
+	f->ended = ended;
+	if (f->late)
+		return ERR_OK;
+	rc = note_stored(c, &f->e, false, reterr);
+	flight_done(f);
+	return rc;
+}
+
+static enum err_code land_late(struct copying *c, struct flight *f, struct err *reterr)
+{
+	bool arrived = false;
+	enum err_code rc = f->ended.rc;
+	if (!rc) {
+		rc = has_arrived(c, &f->e, &arrived, reterr);
+		if (!rc && !arrived)
+			rc = hidden(&f->e, reterr);
+	} else if (store_again(c->o, rc)) {
+		rc = send_object(c, &f->e, f->fd, &arrived, reterr);
+	} else {
+		rc = err_set(reterr, rc, "%s", f->ended.why.msg);
+	}
+	return rc ? rc : note_stored(c, &f->e, arrived, reterr);
+}
+
+/* All of them, also after an error: what arrived is remembered. */
+static enum err_code land_all(struct copying *c, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	while (c->flying) {
+		struct err why = ERR_INIT;
+		enum err_code landed = land_one(c, &why);
+		if (landed && !rc)
+			rc = err_set(reterr, landed, "%s", why.msg);
+	}
+	for (size_t i = 0; i < BUCKET_FLIGHTS; i++) {
+		if (c->flights[i].late && !rc)
+			rc = land_late(c, &c->flights[i], reterr);
+		flight_done(&c->flights[i]);
+	}
+	return rc;
+}
+
+static bool any_late(const struct copying *c)
+{
+	bool late = false;
+	for (size_t i = 0; i < BUCKET_FLIGHTS; i++)
+		late |= c->flights[i].late;
+	return late;
+}
+
+/* For one more. */
+static enum err_code make_room(struct copying *c, struct err *reterr)
+{
+	enum err_code rc = c->flying == BUCKET_FLIGHTS ? land_one(c, reterr) : ERR_OK;
+	return !rc && any_late(c) ? land_all(c, reterr) : rc;
 }
 
 /* ---- the inventory ---- */
@@ -270,24 +406,36 @@ static enum err_code put_inventory(struct copying *c, struct err *reterr)
 
 /* ---- a restore point ---- */
 
+/* One that an earlier run had begun is looked at first, alone. */
+static enum err_code put_pack(struct copying *c, struct pack_id pack, struct err *reterr)
+{
+	char name[COPIED_NAME_MAX];
+	struct copied want = {.name = copied_pack_name(pack, name)};
+	const struct copied *known = ledger_find(c->ledger, name);
+	enum err_code rc = known && known->stored_ms ? ERR_OK : repo_pack_sound(c->r, pack, reterr);
+	if (rc || (known && known->stored_ms))
+		return rc;
+	rc = known ? land_all(c, reterr) : make_room(c, reterr);
+	if (rc)
+		return rc;
+	return known ? put_file(c, &want, reterr) : take_off(c, &want, reterr);
+}
+
 static enum err_code put_packs(
     struct copying *c, struct id id, const struct pack_id *packs, size_t count, struct err *reterr)
 {
-	char name[COPIED_NAME_MAX], size[TEXT_TIME_MAX];
-	for (size_t i = 0; i < count; i++) {
-		struct copied want = {.name = copied_pack_name(packs[i], name)};
-		const struct copied *known = ledger_find(c->ledger, name);
-		if (known && known->stored_ms)
-			continue;
-		enum err_code rc = repo_pack_sound(c->r, packs[i], reterr);
-		if (!rc)
-			rc = put_file(c, &want, reterr);
-		if (rc)
-			return rc;
-		store_say(c->o, "%s: pack %zu of %zu, %s sent", id_text(ID_SNAPSHOT, id), i + 1, count,
-		    text_size_human(c->result->bytes, size));
+	char size[TEXT_TIME_MAX];
+	struct err why = ERR_INIT;
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; i < count && !rc; i++) {
+		uint64_t objects = c->result->objects;
+		rc = put_pack(c, packs[i], reterr);
+		if (c->result->objects != objects)
+			store_say(c->o, "%s: %s sent; pack %zu of %zu", id_text(ID_SNAPSHOT, id),
+			    text_size_human(c->result->bytes, size), i + 1, count);
 	}
-	return ERR_OK;
+	enum err_code landed = land_all(c, &why);
+	return rc || !landed ? rc : err_set(reterr, landed, "%s", why.msg);
 }
 
 static enum err_code put_point(struct copying *c, struct id id, struct err *reterr)

@@ -52,10 +52,15 @@ static bool cancelled(const struct offhost *o)
 	return o->cancel && atomic_load(o->cancel);
 }
 
+static bool may_pass(enum err_code rc)
+{
+	return rc == ERR_UNREACHABLE || rc == ERR_TIMEOUT || rc == ERR_BUSY;
+}
+
 /* Is it worth another try?  If so, waits first. */
 static bool again(const struct offhost *o, enum err_code rc, unsigned *tries)
 {
-	if ((rc != ERR_UNREACHABLE && rc != ERR_TIMEOUT && rc != ERR_BUSY) || ++*tries >= OFFHOST_TRIES || cancelled(o))
+	if (!may_pass(rc) || ++*tries >= OFFHOST_TRIES || cancelled(o))
 		return false;
 	o->pause(o->ctx, (uint64_t)OFFHOST_RETRY_MS << (*tries - 1), o->cancel);
 	return !cancelled(o);
@@ -64,6 +69,12 @@ static bool again(const struct offhost *o, enum err_code rc, unsigned *tries)
 static enum err_code begin(const struct generation *g, const char *name, char out[BUCKET_NAME_MAX], struct err *reterr)
 {
 	return cancelled(g->o) ? err_set(reterr, ERR_CANCELLED, "stopped") : whole_name(g, name, out, reterr);
+}
+
+bool store_again(const struct offhost *o, enum err_code rc)
+{
+	unsigned tries = 0;
+	return again(o, rc, &tries);
 }
 
 enum err_code store_put_fd(const struct generation *g, const char *name, int fd, uint64_t size,
@@ -80,6 +91,16 @@ enum err_code store_put_fd(const struct generation *g, const char *name, int fd,
 		rc = o->store.put(o->store.ctx, &object, fd, ret, reterr);
 	while (again(o, rc, &tries));
 	return rc;
+}
+
+enum err_code store_put_begin(const struct generation *g, const char *name, int fd, uint64_t size,
+    const struct digest *sha256, uint64_t lock_until_ms, uint32_t number, struct err *reterr)
+{
+	const struct offhost *o = g->o;
+	char whole[BUCKET_NAME_MAX];
+	enum err_code rc = begin(g, name, whole, reterr);
+	struct bucket_object object = {whole, size, *sha256, lock_until_ms ? o->lock : BUCKET_UNLOCKED, lock_until_ms};
+	return rc ? rc : o->store.put_begin(o->store.ctx, &object, fd, number, reterr);
 }
 
 enum err_code store_head(

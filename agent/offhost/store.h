@@ -25,6 +25,10 @@ void store_finding(const struct offhost *o, const char *fmt, ...) __attribute__(
 
 ERR_CHECK enum err_code store_put_fd(const struct generation *g, const char *name, int fd, uint64_t size,
     const struct digest *sha256, uint64_t lock_until_ms, enum bucket_outcome *ret, struct err *reterr);
+/* As bucket_io.put_begin: not tried again. */
+ERR_CHECK enum err_code store_put_begin(const struct generation *g, const char *name, int fd, uint64_t size,
+    const struct digest *sha256, uint64_t lock_until_ms, uint32_t number, struct err *reterr);
+bool store_again(const struct offhost *o, enum err_code rc); /* is it worth another try?  If so, waits first */
 /* Up to limit bytes, appended to out, which is empty but for BUCKET_DONE. */
 ERR_CHECK enum err_code store_get(const struct generation *g, const char *name, size_t limit, struct buf *out,
     enum bucket_outcome *ret, struct err *reterr);

@@ -293,6 +293,7 @@ enum err_code http_ask(struct http_client *c, const struct http_request *r, stru
 	}
 	if (r->read_body) {
 		curl_easy_setopt(c->curl, CURLOPT_UPLOAD, 1L);
+		curl_easy_setopt(c->curl, CURLOPT_UPLOAD_BUFFERSIZE, (long)HTTP_UPLOAD_PIECE);
 		curl_easy_setopt(c->curl, CURLOPT_READFUNCTION, on_read);
 		curl_easy_setopt(c->curl, CURLOPT_READDATA, &t);
 		curl_easy_setopt(c->curl, CURLOPT_SEEKFUNCTION, on_seek);

@@ -17,7 +17,8 @@ enum {
 	HTTP_TIMEOUT_MS = 30 * 1000,
 	HTTP_CONNECT_TIMEOUT_MS = 5 * 1000,
 	HTTP_HEADERS_MAX = 16,
-	HTTP_ALERT_MS = 1000, /* for a server to say why it ended a connection */
+	HTTP_UPLOAD_PIECE = 256 << 10, /* of a body that is read as it is sent */
+	HTTP_ALERT_MS = 1000,          /* for a server to say why it ended a connection */
 };
 
 struct http_options {

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -21,6 +22,16 @@
 
 /* ---- the program ---- */
 
+/* All that may be on their way at a time are. */
+static bool meet(void)
+{
+	static atomic_uint here;
+	atomic_fetch_add(&here, 1);
+	for (unsigned i = 0; i < 2000 && atomic_load(&here) < BUCKET_FLIGHTS; i++)
+		usleep(5000);
+	return atomic_load(&here) >= BUCKET_FLIGHTS;
+}
+
 static enum err_code talk(void *ctx, const struct s3_call *call, struct err *reterr)
 {
 	const char *name = strrchr(call->url, '/') + 1;
@@ -32,6 +43,8 @@ static enum err_code talk(void *ctx, const struct s3_call *call, struct err *ret
 		pause();
 	if (text_equal(name, "away"))
 		return err_set(reterr, ERR_UNREACHABLE, "the store is away");
+	if (text_equal(name, "meet") && !meet())
+		return err_set(reterr, ERR_TIMEOUT, "nobody else came");
 	for (uint64_t at = 0; call->read_body && at < call->body_size;) {
 		char piece[1000];
 		size_t n = call->read_body(call->ctx, at, piece,
@@ -160,6 +173,45 @@ static void it_puts_gets_and_looks(void **state)
 	buf_done(&got);
 }
 
+static void several_puts_are_on_their_way_at_a_time(void **state)
+{
+	struct bucket *b = start("copies", NULL, ERR_OK);
+	struct bucket_io io = bucket_io(b);
+	struct bucket_object o = {.name = "meet", .size_bytes = 4};
+	struct bucket_ended ended;
+	struct err err = ERR_INIT;
+	unsigned seen = 0;
+	(void)state;
+	for (uint32_t i = 0; i < BUCKET_FLIGHTS; i++) {
+		CLEANUP(cleanup_fd) int fd = file_of("text");
+		assert_int_equal(io.put_begin(io.ctx, &o, fd, i, &err), ERR_OK);
+	}
+	for (uint32_t i = 0; i < BUCKET_FLIGHTS; i++) {
+		assert_int_equal(io.put_end(io.ctx, &ended, &err), ERR_OK);
+		assert_int_equal(ended.rc, ERR_OK);
+		assert_int_equal(ended.outcome, BUCKET_DONE);
+		seen |= 1u << ended.number;
+	}
+	assert_int_equal(seen, (1u << BUCKET_FLIGHTS) - 1);
+	/* each ends for itself */
+	CLEANUP(cleanup_fd) int there = file_of("there");
+	o = (struct bucket_object){.name = "away", .size_bytes = 5};
+	assert_int_equal(io.put_begin(io.ctx, &o, there, 7, &err), ERR_OK);
+	o.name = "object";
+	assert_int_equal(io.put_begin(io.ctx, &o, there, 8, &err), ERR_OK);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(io.put_end(io.ctx, &ended, &err), ERR_OK);
+		assert_int_equal(ended.rc, ended.number == 7 ? ERR_UNREACHABLE : ERR_OK);
+		assert_true(ended.number == 7 ? strstr(ended.why.msg, "away") != NULL : ended.outcome == BUCKET_EXISTS);
+	}
+	assert_int_equal(bucket_sent_bytes(b), BUCKET_FLIGHTS * 4 + 2 * 5);
+	o.name = "die";
+	assert_int_equal(io.put_begin(io.ctx, &o, there, 9, &err), ERR_OK);
+	assert_int_equal(io.put_end(io.ctx, &ended, &err), ERR_UNREACHABLE);
+	assert_int_equal(io.put_begin(io.ctx, &o, there, 9, &err), ERR_STATE);
+	bucket_stop(b);
+}
+
 static void more_than_was_asked_for_is_not_taken(void **state)
 {
 	struct buf got = BUF_INIT;
@@ -255,6 +307,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(it_puts_gets_and_looks),
+	    cmocka_unit_test(several_puts_are_on_their_way_at_a_time),
 	    cmocka_unit_test(more_than_was_asked_for_is_not_taken),
 	    cmocka_unit_test(a_program_that_dies_or_refuses_is_told),
 	    cmocka_unit_test(a_hanging_store_can_be_left),

@@ -26,11 +26,19 @@ struct memory_store {
 	bool dies_late;   /* that call still has its effect */
 	unsigned fails;   /* so many calls are answered with fail_with first */
 	enum err_code fail_with;
+	unsigned fails_at;     /* this call, too */
 	unsigned breaks;       /* so many gets break off in the middle */
 	bool hides;            /* what is missing is not told to be so */
 	const unsigned *syncs; /* of files, so far */
 	unsigned syncs_before; /* the last put */
 	bool no_locks;         /* locks cannot be renewed */
+	struct memory_flight { /* a put that was begun */
+		struct bucket_object o;
+		char name[BUCKET_NAME_MAX];
+		int fd;
+		uint32_t number;
+	} flights[BUCKET_FLIGHTS];
+	unsigned flying, most_flying;
 };
 
 static inline void memory_done(struct memory_store *m)
@@ -70,24 +78,31 @@ static inline bool memory_call(struct memory_store *m, enum err_code *rc, struct
 	*rc = ERR_OK;
 	if (m->dies_at && m->calls >= m->dies_at)
 		*rc = err_set(reterr, ERR_CANCELLED, "killed");
-	else if (m->fails && m->fails--)
+	else if (m->calls == m->fails_at || (m->fails && m->fails--))
 		*rc = err_set(reterr, m->fail_with, "as told");
 	return *rc == ERR_OK || (m->dies_late && m->dies_at == m->calls);
 }
 
-static inline enum err_code memory_put(
-    void *ctx, const struct bucket_object *o, int fd, enum bucket_outcome *ret, struct err *reterr)
+/* "Begun" is on the disk before anything is sent. */
+static inline void memory_begun(struct memory_store *m, const char *name)
 {
-	struct memory_store *m = ctx;
+	if (!m->syncs || strstr(name, "/repository"))
+		return;
+	for (size_t i = 0; i < BUCKET_FLIGHTS; i++)
+		if (strcmp(m->flights[i].name, name) == 0)
+			return; /* it is tried again */
+	assert_true(*m->syncs > m->syncs_before);
+	m->syncs_before = *m->syncs;
+}
+
+static inline enum err_code memory_take(
+    struct memory_store *m, const struct bucket_object *o, int fd, enum bucket_outcome *ret, struct err *reterr)
+{
 	enum err_code rc;
 	struct stat st;
 	if (!memory_call(m, &rc, reterr))
 		return rc;
 	struct memory_object *there = memory_find(m, o->name);
-	if (m->syncs && !strstr(o->name, "/repository")) { /* "begun" is on the disk before anything is sent */
-		assert_true(*m->syncs > m->syncs_before);
-		m->syncs_before = *m->syncs;
-	}
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal((uint64_t)st.st_size, o->size_bytes);
 	if (there) {
@@ -114,6 +129,44 @@ static inline enum err_code memory_put(
 	assert_memory_equal(digest, o->sha256.b, 32);
 	*ret = BUCKET_DONE;
 	return rc;
+}
+
+static inline enum err_code memory_put(
+    void *ctx, const struct bucket_object *o, int fd, enum bucket_outcome *ret, struct err *reterr)
+{
+	struct memory_store *m = ctx;
+	assert_int_equal(m->flying, 0);
+	memory_begun(m, o->name);
+	return memory_take(m, o, fd, ret, reterr);
+}
+
+static inline enum err_code memory_put_begin(
+    void *ctx, const struct bucket_object *o, int fd, uint32_t number, struct err *reterr)
+{
+	struct memory_store *m = ctx;
+	(void)reterr;
+	assert_true(m->flying < BUCKET_FLIGHTS);
+	memory_begun(m, o->name);
+	struct memory_flight *f = &m->flights[m->flying++];
+	*f = (struct memory_flight){.o = *o, .fd = dup(fd), .number = number};
+	strcpy(f->name, o->name);
+	f->o.name = f->name;
+	if (m->most_flying < m->flying)
+		m->most_flying = m->flying;
+	return ERR_OK;
+}
+
+/* The one that was begun last comes first. */
+static inline enum err_code memory_put_end(void *ctx, struct bucket_ended *ret, struct err *reterr)
+{
+	struct memory_store *m = ctx;
+	(void)reterr;
+	assert_true(m->flying > 0);
+	struct memory_flight *f = &m->flights[--m->flying];
+	*ret = (struct bucket_ended){.number = f->number};
+	ret->rc = memory_take(m, &f->o, f->fd, &ret->outcome, &ret->why);
+	close(f->fd);
+	return ERR_OK;
 }
 
 static inline enum err_code memory_get(void *ctx, const char *name, uint64_t limit_bytes, bucket_sink_fn *sink,

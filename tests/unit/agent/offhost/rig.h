@@ -64,7 +64,8 @@ static inline void rig_init(struct rig *r)
 	(void)text_format(r->back, WORLD_PATH, "%s/back", r->w.dir);
 	(void)text_format(r->key, WORLD_PATH, "%s/keys/repository", r->w.repo_path);
 	r->now_ms = r->w.now_ms;
-	r->o = (struct offhost){.store = {&r->store, memory_put, memory_get, memory_head, memory_retain},
+	r->o = (struct offhost){
+	    .store = {&r->store, memory_put, memory_put_begin, memory_put_end, memory_get, memory_head, memory_retain},
 	    .destination = "https://store/b/p/",
 	    .prefix = "p/",
 	    .host = WORLD_HOST,

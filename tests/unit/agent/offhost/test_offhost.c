@@ -430,6 +430,44 @@ static void another_repository_of_this_host_gets_a_generation_of_its_own(void **
 	rig_done(&r);
 }
 
+/* Packs are sent several at a time; whatever becomes of one of them, the others are remembered. */
+static void several_packs_fly_and_each_lands_for_itself(void **state)
+{
+	char name[32];
+	(void)state;
+	for (unsigned trouble = 0; trouble < 4; trouble++) {
+		struct rig r;
+		rig_init(&r);
+		for (unsigned i = 0; i < 7; i++) {
+			text_format(name, sizeof name, "noise-%u", i);
+			world_noise(r.w.data_dir, name, 40000, 100 + i);
+			world_settle();
+			rig_point(&r);
+		}
+		size_t tried = 0;
+		if (trouble == 1) { /* one that passes */
+			r.store.fails_at = 5;
+			r.store.fail_with = ERR_UNREACHABLE;
+		} else if (trouble >=
+			   2) { /* one that does not, or the end of everything, late: it is taken all the same */
+			r.store.dies_at = trouble == 2 ? 5 : 6;
+			r.store.dies_late = true;
+			assert_int_equal(rig_copy(&r), ERR_CANCELLED);
+			tried = r.store.count;
+			r.store.dies_at = 0;
+		}
+		RIG_OK(&r, rig_copy(&r));
+		assert_int_equal(r.store.most_flying, BUCKET_FLIGHTS);
+		assert_int_equal(r.pauses, trouble == 1);
+		assert_true(tried ? r.copied.resumed >= 1 : r.copied.resumed == 0);
+		for (size_t i = 0; i < r.store.count; i++)
+			assert_int_equal(r.store.all[i].puts, 1);
+		RIG_OK(&r, rig_verify(&r, false));
+		assert_int_equal(r.proof.points, 7);
+		rig_done(&r);
+	}
+}
+
 static void what_passes_is_tried_again_and_what_does_not_is_told(void **state)
 {
 	static const enum err_code passing[] = {ERR_UNREACHABLE, ERR_TIMEOUT, ERR_BUSY};
@@ -645,6 +683,7 @@ int main(void)
 	    cmocka_unit_test(two_writers_are_told_apart),
 	    cmocka_unit_test(what_arrived_otherwise_is_not_taken_for_ours),
 	    cmocka_unit_test(another_repository_of_this_host_gets_a_generation_of_its_own),
+	    cmocka_unit_test(several_packs_fly_and_each_lands_for_itself),
 	    cmocka_unit_test(what_passes_is_tried_again_and_what_does_not_is_told),
 	    cmocka_unit_test(locks_last_while_something_is_needed),
 	    cmocka_unit_test(damage_here_is_not_copied_and_holds_up_nothing_else),
