@@ -205,12 +205,23 @@ static void test_p1_all_agents_silent_from_each_state(void **state)
 
 /* ---- P5, P14 ---- */
 
-static void test_p5_hosts_that_leave_mid_wave_make_no_work(void **state)
+static void leave_mid_wave(uint64_t seed)
 {
-	(void)state;
-	struct sim *s = story(31, 7);
+	enum { HOSTS = 7, PORTALS = HOSTS - 1 };
+	/* A person's rollback: automation would take those hosts that had failed when it knew the cause, which may be
+	 * one, and one has no second wave. */
+	struct sim_options o = {
+	    .seed = seed, .hosts = HOSTS, .quiet_people = true, .no_policy = true, .short_deaths = true};
+	o.verbose = getenv("KEDGE_SIM_VERBOSE") != NULL;
+	struct sim *s = sim_new(&o);
 	lives(s, 6 * MINUTE);
-	faults_deploy(s, PORTAL, COMPONENT_CONFIG, true, 5, 0);
+	faults_deploy(s, PORTAL, COMPONENT_CONFIG, false, PORTALS, 0);
+	lives(s, MINUTE);
+	people_roll_back_part(s, PORTAL, COMPONENT_CONFIG);
+	for (int i = 0; i < 20 && !count(s, &rollback_table, NULL); i++) { /* so many hosts want two people's word */
+		lives(s, SECOND);
+		people_approve(s);
+	}
 	assert_true(until(s, &rollback_table, rollback_second_wave, 5 * MINUTE));
 	for (unsigned i = 0; i < s->agent_count; i += 2)
 		cut_off(s, i, true);
@@ -219,10 +230,19 @@ static void test_p5_hosts_that_leave_mid_wave_make_no_work(void **state)
 		for (unsigned i = 0; i < s->agent_count; i += 2)
 			cut_off(s, i, k & 1);
 	}
-	assert_true(count(s, &order_table, NULL) <= 6);
+	assert_true(count(s, &order_table, NULL) <= PORTALS); /* one a host at most, whatever became of it */
+	assert_int_equal(count(s, &rollback_table, NULL), 1);
+	assert_int_equal(count(s, &rollback_table, rollback_open), 0);
 	assert_int_equal(count(s, &order_table, order_sent_often), 0);
 	assert_int_equal(count(s, &order_table, order_open), 0);
 	ends(s);
+}
+
+static void test_p5_hosts_that_leave_mid_wave_make_no_work(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 31; seed < 43; seed++)
+		leave_mid_wave(seed);
 }
 
 static void test_p14_no_command_is_lost_or_done_twice(void **state)
