@@ -22,6 +22,7 @@ struct seen_drift {
 	uint64_t changed, added, removed, newest_ms;
 	struct digest digest;
 	char version[64];
+	bool checked, refused; /* by the service's own check, when one was asked last */
 };
 
 struct watched { /* one service */

@@ -161,10 +161,19 @@ static bool is_news(struct watched *w, const struct drift_report *d)
 	bool same = s->known && id_equal(s->snapshot, d->snapshot) && s->changed == d->changed &&
 		    s->added == d->added && s->removed == d->removed && s->newest_ms == d->newest_change_ms &&
 		    !memcmp(&s->digest, &d->digest, sizeof s->digest) && text_starts(version, s->version);
-	*s = (struct seen_drift){
-	    true, d->snapshot, d->changed, d->added, d->removed, d->newest_change_ms, d->digest, ""};
-	text_copy(s->version, sizeof s->version, version);
-	return !same;
+	bool said = d->checked && !(s->checked && s->refused == (d->refused != NULL));
+	struct seen_drift seen = {.known = true,
+	    .snapshot = d->snapshot,
+	    .changed = d->changed,
+	    .added = d->added,
+	    .removed = d->removed,
+	    .newest_ms = d->newest_change_ms,
+	    .digest = d->digest,
+	    .checked = d->checked || (same && s->checked),
+	    .refused = d->checked ? d->refused != NULL : same && s->refused};
+	text_copy(seen.version, sizeof seen.version, version);
+	*s = seen;
+	return !same || said;
 }
 
 void observe_report(struct keeper *k, const struct report *r)

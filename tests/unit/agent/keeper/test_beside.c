@@ -114,6 +114,23 @@ static void test_a_comparison_outlives_an_order_for_another(void **state)
 	assert_int_equal(told.refused, 1);
 }
 
+/* The same difference, but this time the service's check came to its end. */
+static void test_what_a_check_says_is_news(void **state)
+{
+	struct drift_report d = {
+	    .service = "other", .component = COMPONENT_CONFIG, .changed = 1, .newest_change_ms = 5};
+	struct report r = {.drift = &d};
+	(void)state;
+	observe_report(&k, &r);
+	assert_int_equal(told.refused, 0);
+	d.checked = true;
+	d.refused = "no";
+	observe_report(&k, &r);
+	assert_int_equal(told.refused, 1);
+	observe_report(&k, &r);
+	assert_int_equal(told.refused, 1);
+}
+
 static bool other_is_looked_at(void)
 {
 	return told.health >= 2 && !k.watched[1].look.running;
@@ -144,6 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_a_comparison_outlives_an_order_for_another, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_what_a_check_says_is_news, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_look_outlives_one_that_was_replaced, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("beside", tests, NULL, NULL);
