@@ -98,8 +98,11 @@ const struct diff_result *converge_live(const struct converge *c); /* of the las
 const struct service_config *converge_service(const struct converge *c);
 bool converge_is_empty(const struct converge *c); /* there is nothing to do */
 /* After an error the live trees are in between: stage and apply again, here or towards another restore point.  They are
- * durable only after converge_wait(). */
+ * durable, and what was replaced is gone, only after converge_wait(). */
 ERR_CHECK enum err_code converge_apply(struct converge *c, struct err *reterr);
+/* What an apply replaced or removed goes by way of the staging folders, where whoever still uses it is seen to use it:
+ * its path, below the root, by its name there.  NULL: it is no such. */
+const char *converge_replaced(const struct converge *c, const char *folder, const char *name);
 /* Removes the staging folders, applied or not. */
 void converge_free(struct converge *c); /* NULL is a no-op */
 /* Remove what an interrupted run of this token left beside the roots of the restore point. */

@@ -19,15 +19,57 @@ static enum err_code failed(const struct change *ch, int code, const char *what,
 
 /* ---- what goes ---- */
 
+static bool is_folder(int dirfd, const char *name)
+{
+	struct stat st;
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Into the staging folder, which goes as a whole while other work goes on.  False: it is where it was.  Not a
+ * database's: where there is no room for two the first must go at once. */
+static bool put_aside(struct converge *c, struct change *ch, int dirfd, const char *name)
+{
+	char staged[STAGED_NAME];
+	int aside = ch->site->stage_fd;
+	if (aside < 0 || c->spec.database)
+		return false;
+	converge_staged_name(c->last_staged + 1, staged);
+	if (renameat2(dirfd, name, aside, staged, RENAME_NOREPLACE) != 0)
+		return false;
+	if (is_folder(aside, staged)) { /* which came only now */
+		(void)!renameat2(aside, staged, dirfd, name, RENAME_NOREPLACE);
+		return false;
+	}
+	ch->staged = ++c->last_staged;
+	return true;
+}
+
+/* What is staged for what is there, likewise. */
+static bool exchange(const struct converge *c, const struct change *ch, int dirfd, const char *name)
+{
+	char staged[STAGED_NAME];
+	int aside = ch->site->stage_fd;
+	if (ch->kind != CHANGE_CONTENT || ch->directory || c->spec.database)
+		return false;
+	converge_staged_name(ch->staged, staged);
+	if (renameat2(aside, staged, dirfd, name, RENAME_EXCHANGE) != 0)
+		return false; /* nothing is there, or this file system does not know how */
+	if (!is_folder(aside, staged))
+		return true;
+	(void)!renameat2(aside, staged, dirfd, name, RENAME_EXCHANGE);
+	return false;
+}
+
 /* Not below it: what is in a folder is a change of its own, and what is not told stays, and the folder with it. */
 static enum err_code remove_added(
-    struct converge *c, const struct change *ch, int dirfd, const char *name, struct err *reterr)
+    struct converge *c, struct change *ch, int dirfd, const char *name, struct err *reterr)
 {
 	if (ch->site->absent) {
 		c->counts.removed++;
 		return remove_below(dirfd, name, reterr);
 	}
-	if (unlinkat(dirfd, name, ch->was_directory ? AT_REMOVEDIR : 0) == 0)
+	if ((!ch->was_directory && put_aside(c, ch, dirfd, name)) ||
+	    unlinkat(dirfd, name, ch->was_directory ? AT_REMOVEDIR : 0) == 0)
 		c->counts.removed++;
 	else if (ch->was_directory && (errno == ENOTEMPTY || errno == EEXIST))
 		c->counts.left++;
@@ -63,7 +105,7 @@ static enum err_code put_whole(
 		return rc;
 	converge_staged_name(ch->staged, staged);
 	if (ch->directory ? mkdirat(dirfd, name, 0700) != 0 && errno != EEXIST
-			  : renameat(ch->site->stage_fd, staged, dirfd, name) != 0)
+			  : !exchange(c, ch, dirfd, name) && renameat(ch->site->stage_fd, staged, dirfd, name) != 0)
 		return failed(ch, errno, ch->directory ? "made" : "put in place", reterr);
 	c->counts.made += ch->kind == CHANGE_REMOVED;
 	c->counts.replaced += ch->kind == CHANGE_CONTENT;
@@ -245,9 +287,9 @@ static enum err_code settle_folders(struct converge *c, struct err *reterr)
 
 /* ---- the whole ---- */
 
-/* Write order: what comes last is taken out; removals, renames, metadata, the staging folders, folders' metadata, one
- * syncfs a file system (begun here, ended in converge_wait()); only then may the caller's journal say that it is done.
- */
+/* Write order: what comes last is taken out; removals, renames, metadata, folders' metadata, one syncfs a file system,
+ * the staging folders with what was replaced (both begun here, ended in converge_wait()); only then may the caller's
+ * journal say that it is done. */
 enum err_code converge_apply(struct converge *c, struct err *reterr)
 {
 	enum err_code rc = converge_wait(c, reterr);
@@ -259,12 +301,13 @@ enum err_code converge_apply(struct converge *c, struct err *reterr)
 		rc = apply_all(c, reterr);
 	if (rc == ERR_OK && last)
 		rc = put_last(c, last, reterr);
-	for (size_t i = 0; rc == ERR_OK && i < c->site_count; i++)
-		if (c->sites[i].stage_fd >= 0)
-			rc = site_remove_stage(&c->sites[i], reterr);
+	if (rc == ERR_OK)
+		rc = converge_clear_inner(c, reterr);
 	if (rc == ERR_OK)
 		rc = settle_folders(c, reterr);
-	return rc == ERR_OK ? converge_sync_begin(c, false, reterr) : rc;
+	if (rc == ERR_OK)
+		rc = converge_sync_begin(c, false, reterr);
+	return rc == ERR_OK ? converge_clear_begin(c, reterr) : rc;
 }
 
 /* ---- afterwards ---- */

@@ -41,6 +41,17 @@ struct sync_job {
 	int failed; /* errno; 0: none did */
 };
 
+/* Staging folders that nothing is needed of any more, on a thread of its own: giving back the room of what was replaced
+ * takes a file system longer than all else. */
+struct clear_job {
+	bool running, threaded;
+	pthread_t thread;
+	struct site *sites; /* copies, without descriptors */
+	size_t count;
+	enum err_code rc;
+	struct err err;
+};
+
 struct converge {
 	struct converge_spec spec;
 	struct arena *arena;           /* of service and its lists */
@@ -52,6 +63,7 @@ struct converge {
 	const struct snapshot_taking *known; /* that, or spec.known; NULL where it cannot be compared with */
 	bool just_read;                      /* while the differences are those to what was just read */
 	struct sync_job sync;
+	struct clear_job clear;
 	struct map *staged_links; /* link_key -> struct staged_link */
 	uint64_t last_staged;
 	struct converge_counts counts;
@@ -87,6 +99,10 @@ static inline bool change_needs_stage(const struct change *ch)
 /* converge_sync.c: begins to make the file systems of the sites durable: those of their staging folders, or of the
  * trees. An error: not begun. */
 ERR_CHECK enum err_code converge_sync_begin(struct converge *c, bool stages, struct err *reterr);
+/* Removes the staging folders that lie in what is put back: that shows in the time of what holds them. */
+ERR_CHECK enum err_code converge_clear_inner(struct converge *c, struct err *reterr);
+/* Begins to remove all others; ended in converge_wait(). */
+ERR_CHECK enum err_code converge_clear_begin(struct converge *c, struct err *reterr);
 
 /* converge_stage.c: room, then everything that is not staged yet, durable. */
 ERR_CHECK enum err_code converge_stage_all(struct converge *c, struct err *reterr);

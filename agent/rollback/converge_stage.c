@@ -439,6 +439,18 @@ enum err_code converge_clean(const struct converge_spec *spec, struct err *reter
 	return rc;
 }
 
+const char *converge_replaced(const struct converge *c, const char *folder, const char *name)
+{
+	char staged[STAGED_NAME];
+	for (size_t i = 0; i < c->changes.count; i++) {
+		const struct change *ch = &c->changes.items[i];
+		if (ch->staged && strcmp(ch->site->stage, folder) == 0 &&
+		    strcmp(converge_staged_name(ch->staged, staged), name) == 0)
+			return ch->path;
+	}
+	return NULL;
+}
+
 const struct converge_counts *converge_counts(const struct converge *c)
 {
 	return &c->counts;

@@ -1,4 +1,4 @@
-/* Converging: what was written becomes durable while other work goes on. */
+/* Converging: what was written becomes durable, and what it replaced goes, while other work goes on. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -83,9 +83,62 @@ enum err_code converge_sync_begin(struct converge *c, bool stages, struct err *r
 	return ERR_OK;
 }
 
-enum err_code converge_wait(struct converge *c, struct err *reterr)
+/* ---- staging folders ---- */
+
+static void *clear_all(void *arg)
 {
-	struct sync_job *job = &c->sync;
+	struct clear_job *job = arg;
+	for (size_t i = 0; i < job->count && job->rc == ERR_OK; i++)
+		job->rc = site_remove_stage(&job->sites[i], &job->err);
+	return NULL;
+}
+
+enum err_code converge_clear_inner(struct converge *c, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && i < c->site_count; i++)
+		if (c->sites[i].stage_fd >= 0 && c->sites[i].keep_time)
+			rc = site_remove_stage(&c->sites[i], reterr);
+	return rc;
+}
+
+enum err_code converge_clear_begin(struct converge *c, struct err *reterr)
+{
+	struct clear_job *job = &c->clear;
+	*job = (struct clear_job){.sites = calloc(c->site_count + 1, sizeof *job->sites)};
+	if (!job->sites)
+		return err_set(reterr, ERR_NOMEM, "out of memory for a rollback");
+	for (size_t i = 0; i < c->site_count; i++) {
+		if (c->sites[i].stage_fd < 0)
+			continue;
+		close(TAKE_FD(c->sites[i].stage_fd));
+		job->sites[job->count] = c->sites[i];
+		job->sites[job->count++].folder_fd = -1;
+	}
+	job->running = true;
+	job->threaded = job->count && pthread_create(&job->thread, NULL, clear_all, job) == 0;
+	if (!job->threaded)
+		(void)clear_all(job);
+	return ERR_OK;
+}
+
+static enum err_code clear_wait(struct clear_job *job, struct err *reterr)
+{
+	if (!job->running)
+		return ERR_OK;
+	if (job->threaded)
+		pthread_join(job->thread, NULL);
+	job->running = false;
+	free(TAKE_PTR(job->sites));
+	if (job->rc != ERR_OK && reterr)
+		*reterr = job->err;
+	return job->rc;
+}
+
+/* ---- both ---- */
+
+static enum err_code sync_wait(struct sync_job *job, struct err *reterr)
+{
 	if (!job->running)
 		return ERR_OK;
 	if (job->threaded)
@@ -93,4 +146,13 @@ enum err_code converge_wait(struct converge *c, struct err *reterr)
 	int code = job->failed;
 	job_done(job);
 	return code ? err_sys(reterr, code, "what was written cannot be made durable") : ERR_OK;
+}
+
+enum err_code converge_wait(struct converge *c, struct err *reterr)
+{
+	struct err later = ERR_INIT;
+	enum err_code rc = sync_wait(&c->sync, reterr), cleared = clear_wait(&c->clear, &later);
+	if (rc == ERR_OK && cleared != ERR_OK && reterr)
+		*reterr = later;
+	return rc == ERR_OK ? cleared : rc;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/rollback/prepared_internal.h"
+#include "agent/rollback/site.h"
 #include "agent/rollback/walk.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/text.h"
@@ -33,11 +34,20 @@ struct aside {            /* a tree that an exchange put aside */
 	const char *path; /* where it lay */
 };
 
+struct stage { /* the staging folder of a root that was put back file by file: what was replaced went through it */
+	char *folder;
+	size_t size;      /* of that path */
+	const char *path; /* of the root */
+};
+
 struct watch { /* a look at every process */
 	char *roots[ROOTS_MAX];
 	size_t count; /* real paths */
 	struct aside *asides;
 	size_t aside_count;
+	struct stage *stages;
+	size_t stage_count;
+	const struct converge *replaced; /* what knows the names in them; NULL: nobody does any more */
 	/* Called for a file below a root that a process has open for writing.  Not ERR_OK: that is enough. */
 	enum err_code (*found)(const struct watch *w, const char *pid, const char *path, struct err *reterr);
 };
@@ -126,6 +136,9 @@ static void watch_end(struct watch *w)
 	for (size_t i = 0; i < w->aside_count; i++)
 		free(w->asides[i].tree);
 	free(w->asides);
+	for (size_t i = 0; i < w->stage_count; i++)
+		free(w->stages[i].folder);
+	free(w->stages);
 }
 
 /* ---- refused ---- */
@@ -230,6 +243,33 @@ static bool watch_asides(struct watch *w, const struct walk *walk)
 	return w->asides;
 }
 
+/* False: out of memory. */
+static bool watch_stages(struct watch *w, const struct walk *walk)
+{
+	const struct snapshot_summary *about = snapshot_about(walk->target);
+	size_t most = 0;
+	for (size_t i = 0; i < about->components.count; i++)
+		most += LIST_AT(about->components, struct snapshot_component, i).roots.count;
+	w->replaced = walk->c;
+	w->stages = calloc(most + 1, sizeof *w->stages);
+	for (size_t i = 0; w->stages && i < about->components.count; i++) {
+		const struct snapshot_component *c = &LIST_AT(about->components, struct snapshot_component, i);
+		if (!(walk_in_parts(walk) & 1u << c->component) || !still_stands((enum component)c->component, NULL))
+			continue;
+		for (size_t k = 0; k < c->roots.count; k++) {
+			struct site site;
+			const char *path = LIST_AT(c->roots, struct snapshot_root, k).path;
+			if (site_init(&site, about, (enum component)c->component, path, walk->token, NULL) != ERR_OK)
+				continue; /* such a root is not put back */
+			char *folder = strdup(site.stage);
+			if (!folder)
+				return false;
+			w->stages[w->stage_count++] = (struct stage){folder, strlen(folder), path};
+		}
+	}
+	return w->stages;
+}
+
 /* "/srv/app/lib.so (deleted)": the kernel's word for a file whose name is gone. */
 static bool is_gone(const struct watch *w, const char *target)
 {
@@ -245,10 +285,29 @@ static const struct aside *aside_of(const struct watch *w, const char *target)
 	return NULL;
 }
 
+/* "/srv/.kedge-ord-…/17", mostly gone already, was "/srv/app/lib.so". */
+static bool was_replaced(const struct watch *w, const char *target, char was[PATH_LIMIT])
+{
+	for (size_t i = 0; i < w->stage_count; i++) {
+		const struct stage *s = &w->stages[i];
+		char name[NAME_MAX_BYTES];
+		if (strncmp(target, s->folder, s->size) != 0 || target[s->size] != '/')
+			continue;
+		text_copy(name, sizeof name, target + s->size + 1);
+		name[strcspn(name, " ")] = '\0';
+		const char *path = w->replaced ? converge_replaced(w->replaced, s->folder, name) : NULL;
+		(void)text_format(was, PATH_LIMIT, "%s%s%s", s->path, path ? "/" : "", path ? path : "");
+		return true;
+	}
+	return false;
+}
+
 /* Then was becomes the path that it had.  Asked of every line of every process. */
 static bool is_stale(const struct watch *w, const char *target, char was[PATH_LIMIT])
 {
 	const struct aside *a = aside_of(w, target);
+	if (was_replaced(w, target, was))
+		return true;
 	if (!a && !is_gone(w, target))
 		return false;
 	if (a)
@@ -368,7 +427,7 @@ bool writers_find_stale(const struct walk *walk, char text[TEXT_LINE_MAX])
 	struct watch w;
 	struct half halves[2] = {{0}};
 	watch_begin(&w, snapshot_about(walk->target), walk->r->service, (uint32_t)walk->j.components, still_stands);
-	bool known = watch_asides(&w, walk);
+	bool known = watch_asides(&w, walk) && watch_stages(&w, walk);
 	if (known && (w.count || w.aside_count))
 		look_for_old(&w, halves);
 	watch_end(&w);

@@ -117,8 +117,15 @@ bool tree_entry_path(const struct tree_block *b, const uint8_t *e, char out[PATH
 		*out = 0;
 		return true;
 	}
-	return text_format(out, PATH_LIMIT, "%.*s%s%.*s", (int)b->path_size, (const char *)b->path,
-	    b->path_size ? "/" : "", (int)entry_name_size(e), (const char *)entry_name(e));
+	size_t folder = b->path_size + (b->path_size ? 1u : 0u), name = entry_name_size(e);
+	if (folder + name >= PATH_LIMIT)
+		return false;
+	memcpy(out, b->path, b->path_size);
+	if (folder)
+		out[folder - 1] = '/';
+	memcpy(out + folder, entry_name(e), name);
+	out[folder + name] = 0;
+	return true;
 }
 
 /* On to the next block, if the one at hand has no more entries.  False: there is none. */
