@@ -416,6 +416,10 @@ static void a_cluster_has_a_certificate(void **state)
 	}
 	ASSERT_OUTCOME(
 	    probe_cluster("echo '20|5|3|0|0|0|unknown|0|on|not-there.crt'", any), PROBE_OK, "cannot be read");
+	/* What never ends is not waited for. */
+	assert_int_equal(unlink(w.path), 0);
+	assert_int_equal(mkfifo(w.path, 0600), 0);
+	ASSERT_OUTCOME(probe_cluster(script, any), PROBE_OK, "cannot be read");
 }
 
 /* What keeps room on a disk that no name leads to any more. */
