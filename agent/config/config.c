@@ -6,11 +6,22 @@
 #include "shared/base/cleanup.h"
 #include "shared/base/file.h"
 
-/* What the file leaves to the tier is filled in, so that nobody has to ask twice. */
+static bool has_components(const struct service_config *s)
+{
+	for (unsigned i = 0; i < COMPONENT_COUNT; i++)
+		if (components_get(&s->components, (enum component)i))
+			return true;
+	return false;
+}
+
+/* What the file leaves to the tier is filled in, so that nobody has to ask twice; a service of probes alone has nothing
+ * to take, to read back or to practise with. */
 static void fill_intervals(struct agent_config *c)
 {
 	for (size_t i = 0; i < c->services.count; i++) {
 		struct service_config *s = &LIST_AT(c->services, struct service_config, i);
+		if (!has_components(s))
+			s->snapshots = (struct snapshots_config){.keep = s->snapshots.keep};
 		for (size_t k = 0; k < s->probes.count; k++) {
 			struct probe_config *p = &LIST_AT(s->probes, struct probe_config, k);
 			if (!p->every_ms)

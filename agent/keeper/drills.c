@@ -53,22 +53,13 @@ static bool is_due(const struct watched *w, const struct drill_report *last, uin
 	return last->at_ms > wall_ms || wall_ms - last->at_ms >= (last->ok ? every_ms : every_ms / 4);
 }
 
-/* A service of probes alone has nothing to bring back. */
-static bool has_components(const struct service_config *s)
-{
-	for (unsigned i = 0; i < COMPONENT_COUNT; i++)
-		if (components_get(&s->components, (enum component)i))
-			return true;
-	return false;
-}
-
 void drills_tick(struct watched *w, uint64_t now_ms)
 {
 	struct keeper *k = w->k;
 	struct work_spec spec = {.kind = WORK_DRILL, .service = w->service->name};
 	struct drill_report found, *last = NULL;
 	struct err err = ERR_INIT;
-	if (!w->service->snapshots.drill_every_ms || now_ms < w->next_drill_look_ms || !has_components(w->service))
+	if (!w->service->snapshots.drill_every_ms || now_ms < w->next_drill_look_ms)
 		return;
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(1 << 20);
 	if (!arena)

@@ -139,7 +139,7 @@ static void defaults(void **state)
 	assert_int_equal(c->spool_limit_bytes, 256 << 20);
 	assert_int_equal(c->drift_every_ms, 300000);
 	assert_int_equal(s->steps.timeout_ms, 60000);
-	assert_int_equal(s->snapshots.every_ms, 3600000);
+	assert_int_equal(s->snapshots.every_ms, 0); /* nothing to take */
 	assert_int_equal(s->snapshots.keep.hourly, 24);
 	assert_int_equal(s->snapshots.keep.daily, 7);
 	assert_int_equal(s->snapshots.keep.weekly, 4);
@@ -230,9 +230,21 @@ static void with_a_controller(void **state)
 
 static void snapshots_only_when_asked(void **state)
 {
-	const struct agent_config *c = parse("services:\n  portal: { snapshots: { every: 0s } }\n");
+	const struct agent_config *c =
+	    parse("services:\n  portal:\n    components: { config: { paths: [ /etc/portal ] } }\n"
+		  "    snapshots: { every: 0s, verify_every: 2h }\n");
 	(void)state;
 	assert_int_equal(agent_config_service(c, "portal")->snapshots.every_ms, 0);
+	assert_int_equal(agent_config_service(c, "portal")->snapshots.verify_every_ms, 2 * 3600000);
+}
+
+static void nothing_to_take_has_no_schedule(void **state)
+{
+	const struct agent_config *c = parse("services:\n  portal: { probes: [ { name: a, cpu: {} } ] }\n");
+	const struct snapshots_config *s = &agent_config_service(c, "portal")->snapshots;
+	(void)state;
+	assert_true(!s->every_ms && !s->verify_every_ms && !s->sample_every_ms && !s->drill_every_ms);
+	assert_true(s->keep.hourly > 0);
 }
 
 static void read_shipped(struct buf *out)
@@ -365,6 +377,7 @@ int main(void)
 	    TEST(a_cluster_is_looked_into),
 	    TEST(with_a_controller),
 	    TEST(snapshots_only_when_asked),
+	    TEST(nothing_to_take_has_no_schedule),
 	    TEST(the_shipped_file),
 	    TEST(the_shipped_examples),
 	    TEST(loading),
