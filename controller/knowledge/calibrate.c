@@ -3,7 +3,7 @@
  *
  * Two curves, one for answers that the lexicon says beyond doubt and one for all others: pool adjacent violators (Ayer
  * et al. 1955) over the sorted shares.  Within the first the classes are not worth the same: each is moved by what it
- * was better or worse than the curve, held back by answers that are supposed.  Last, the largest set of such answers
+ * was better or worse than the curve, held back by answers that are supposed.  Last, the largest set of answers of both
  * that was right often enough taken together counts as sure. */
 #include <math.h>
 #include <stdlib.h>
@@ -17,8 +17,8 @@ enum {
 	SHIFT_SUPPOSED = 20 /* answers that are supposed of each class */
 };
 static const double shift_supposed_right = 0.9;
-static const double system_power = 0.5; /* of what is not beyond doubt: the next system will be none of these */
-static const double sure_right = 0.95;  /* what is promised */
+static const double system_power = 0.5; /* the next system will be none of these */
+static const double sure_right = 0.951; /* promised is .95: what was chosen does somewhat worse elsewhere */
 
 struct step {
 	double score, right, weight;
@@ -133,7 +133,7 @@ static enum err_code fit_shifts(
 }
 
 struct said {
-	double confidence;
+	double confidence, weight;
 	bool right;
 };
 static int by_confidence(const void *a, const void *b)
@@ -144,23 +144,40 @@ static int by_confidence(const void *a, const void *b)
 	return (int)y->right - (int)x->right;
 }
 
+/* Of both curves.  A system counts as in the first. */
+static size_t all_said(
+    const struct model_card *card, const struct lesson *lessons, size_t count, uint32_t held, struct said *said)
+{
+	double per_system[MODEL_SYSTEMS_MAX] = {0};
+	size_t n = 0;
+	for (size_t i = 0; i < count; i++)
+		per_system[lessons[i].system]++;
+	for (size_t i = 0; i < count; i++) {
+		const struct lesson *l = &lessons[i];
+		if (!l->own && l->system != held)
+			said[n++] = (struct said){calibrated(card, l->look, answer_of(l), share_of(l)),
+			    pow(per_system[l->system], system_power - 1), l->right};
+	}
+	qsort(said, n, sizeof *said, by_confidence);
+	return n;
+}
+
 /* From the most confident on: the largest set that was right often enough. */
-static enum err_code find_sure(struct model_card *card, const struct lesson **answers, size_t count, struct err *reterr)
+static enum err_code find_sure(
+    struct model_card *card, const struct lesson *lessons, size_t count, uint32_t held, struct err *reterr)
 {
 	struct said *said = calloc(count + 1, sizeof *said);
-	double right = 0, from = 0, best = 0;
+	double right = 0, all = 0, from = 0, best = 0;
 	if (!said)
 		return err_set(reterr, ERR_NOMEM, "out of memory for a calibration");
-	for (size_t i = 0; i < count; i++)
-		said[i] = (struct said){
-		    calibrated(card, answers[i]->look, answer_of(answers[i]), share_of(answers[i])), answers[i]->right};
-	qsort(said, count, sizeof *said, by_confidence);
-	for (size_t i = 0; i < count; i++) {
-		right += said[i].right;
-		bool whole = i + 1 == count || said[i + 1].confidence < said[i].confidence; /* equals go together */
-		if (whole && i + 1 >= SURE_LEAST && right >= sure_right * (double)(i + 1)) {
+	size_t n = all_said(card, lessons, count, held, said);
+	for (size_t i = 0; i < n; i++) {
+		right += said[i].weight * said[i].right;
+		all += said[i].weight;
+		bool whole = i + 1 == n || said[i + 1].confidence < said[i].confidence; /* equals go together */
+		if (whole && i + 1 >= SURE_LEAST && right >= sure_right * all) {
 			from = said[i].confidence;
-			best = right / (double)(i + 1);
+			best = right / all;
 		}
 	}
 	free(said);
@@ -184,11 +201,11 @@ enum err_code fit_calibration(struct model_card *card, struct arena *arena, cons
 	if (rc == ERR_OK)
 		rc = gather(lessons, count, held, true, &answers, &n, reterr);
 	if (rc == ERR_OK)
-		rc = fit_curve(answers, n, CERTAIN_LEAST, 1, arena, &card->certain, reterr);
+		rc = fit_curve(answers, n, CERTAIN_LEAST, system_power, arena, &card->certain, reterr);
 	if (rc == ERR_OK)
 		rc = fit_shifts(card, arena, answers, n, reterr);
-	if (rc == ERR_OK)
-		rc = find_sure(card, answers, n, reterr);
 	free(answers);
+	if (rc == ERR_OK)
+		rc = find_sure(card, lessons, count, held, reterr);
 	return rc;
 }

@@ -101,9 +101,9 @@ double calibrated(const struct model_card *card, const struct look *l, enum erro
 			if (s->class == class)
 				p = moved(p, s->shift);
 		}
-		if (card->sure_right > p && p >= card->sure_from)
-			p = card->sure_right;
 	}
+	if (card->sure_right > p && p >= card->sure_from)
+		p = card->sure_right;
 	return fmin(fmax(p, 0), 1); /* a file may say what it likes */
 }
 

@@ -253,61 +253,57 @@ const struct lexicon_group lexicon_groups[] = {
 	"can not|disabled|method|feature*|function*|server is not|operation|plugin|platform|version"},
     /* beyond doubt: what is said so can hardly mean anything else, whoever says it.  "Not found", "does not exist",
      * "is missing" and "not supported" are not here: they do not say whether the request or the program is at fault. */
-    {CLASS_ALREADY_EXISTS, 4,
-	"already exist*|file exists|eexist|duplicate key|already registered|already defined|already taken|"
-	"name ~ taken|duplicate column|duplicate object"},
+    {CLASS_ALREADY_EXISTS, 4, "already exist*|file exists|eexist|already taken|name ~ taken|duplicate object"},
     {CLASS_AUTH, 4,
 	"permission denied|must be superuser|must be owner|must be a superuser|must be member of|access denied|"
 	"access is denied|not authorized|unauthorized|unauthenticated|forbidden|eacces|eperm|"
 	"operation not permitted|authentication failed|authentication required|insufficient privilege*|"
-	"invalid credential*|not authenticated|only superuser*|permissiondenied|invalid token|login failed|"
-	"password authentication|must be ~ superuser|privilege*"},
+	"not authenticated|only superuser*|permissiondenied|invalid token|login failed|password authentication|"
+	"must be ~ superuser|denied"},
     {CLASS_CONFLICT, 4,
 	"could not serialize|serialization failure|deadlock*|concurrent update*|concurrently modified|"
-	"concurrent modification|modified concurrently|write conflict|optimistic lock*|lock not available|"
-	"could not obtain lock"},
+	"concurrent modification|modified concurrently|optimistic lock*|lock not available|could not obtain lock"},
     {CLASS_INTEGRITY, 4,
-	"violates|constraint violation|foreign key constraint fails|unique constraint ~ violated|"
-	"check constraint ~ violated|violat*|null values"},
+	"constraint violation|foreign key constraint fails|unique constraint ~ violated|"
+	"check constraint ~ violated|violat* ~ constraint"},
     {CLASS_INTERNAL, 4,
-	"corrupt*|nil pointer|null pointer|panic*|segmentation fault|segfault|core dumped|internal error|"
-	"internal server error|this is a bug|should never happen|assertion fail*|xx000|xx001"},
+	"corrupt*|nil pointer|null pointer|panic*|segmentation fault|segfault|core dumped|internal server error|"
+	"this is a bug|should never happen|assertion fail*|xx000|xx001"},
     {CLASS_INVALID, 4,
-	"is required|are required|must be provided|must be specified|must be set|not provided|not specified|"
-	"is not set|is mandatory|must be positive|must be between|must be greater|must be less|must be at least|"
+	"is required|are required|must be provided|must be specified|must be set|not provided|is not set|"
+	"is mandatory|must be positive|must be between|must be greater|must be less|must be at least|"
 	"must be at most|must be one of|must be an|must be non|must match|must provide|must specify|must contain|"
 	"must not be negative|must not be null|must not be empty|must not be nil|can not be nil|can not be null|"
 	"can not be negative|can not be zero|can not be blank|may not be empty|should not be empty|"
 	"missing required|required field|required parameter*|missing in request|missing parameter*|"
 	"invalid argument*|invalid value*|invalid input|invalid parameter*|invalid request|invalid option*|"
 	"invalid format|invalid syntax|invalid name|syntax error|einval|out of range|exceeds maximum length|"
-	"wrong number of|unknown option|unknown parameter|unknown field|can not specify both|must start|"
-	"must be unique|at least one|exactly one|only one of|mutually exclusive|malformed request|bad request|"
-	"division by zero|value too long|unterminated|must be ~ %|% must be|must be type|must be of type|of type %|"
-	"wrong type|type mismatch|must return|exceeds length|length exceeds|number of ~ must|"
-	"number of ~ does not match|requires a|requires an|unrecognized ~ option|set on request"},
-    {CLASS_NOT_FOUND, 4, "no such|enoent|nxdomain|no longer exist*"},
+	"unknown option|unknown parameter|unknown field|can not specify both|must start|must be unique|"
+	"at least one|mutually exclusive|malformed request|bad request|division by zero|value too long|"
+	"unterminated|must be ~ %|% must be|must be type|must be of type|wrong type|must return|exceeds length|"
+	"length exceeds|number of ~ does not match|set on request|can not be empty|is not a valid|not a valid|"
+	"must be a|must be valid|unrecognized|numeric value|should be"},
+    {CLASS_NOT_FOUND, 4, "no such|enoent|nxdomain|no longer exist*|not be found"},
     {CLASS_RESOURCE, 4,
-	"out of memory|can not allocate|no space left|disk full|quota exceeded|exceeded quota|too many open|"
-	"too many connections|too many clients|too many requests|resource exhausted|resourceexhausted|enospc|"
-	"enomem|emfile|outofmemory*|out of shared memory|insufficient memory|insufficient resources|no more slots"},
+	"out of memory|no space left|disk full|quota exceeded|exceeded quota|too many open|too many connections|"
+	"too many clients|too many requests|resource exhausted|resourceexhausted|enospc|enomem|emfile|outofmemory*|"
+	"out of shared memory|insufficient memory|insufficient resources|no more slots|maximum ~ exceeded|"
+	"maximum number of"},
     {CLASS_STATE, 4,
-	"can not ~ during|read only transaction|within a transaction|not in recovery|in recovery|already running|"
-	"object in use|device or resource busy|ebusy|directory not empty|not initialized|failed precondition|"
+	"can not ~ during|within a transaction|not in recovery|already running|object in use|"
+	"device or resource busy|ebusy|directory not empty|not initialized|failed precondition|"
 	"has not been initialized|illegalstateexception|can not be executed within|transaction is aborted"},
     {CLASS_TIMEOUT_CANCEL, 4,
-	"timed out|deadline exceeded|context deadline|context canceled|canceling|cancelling|etimedout|"
-	"user request|request canceled|operation canceled|took too long"},
+	"deadline exceeded|context deadline|context canceled|cancelling|etimedout|user request|operation canceled"},
     {CLASS_UNAVAILABLE, 4,
 	"connection refused|connection reset|connection closed|connection lost|broken pipe|service unavailable|"
 	"temporarily unavailable|server is not available|shutting down|starting up|econnrefused|econnreset|"
 	"no route to host|network is unreachable|network unreachable|host unreachable|could not connect|"
-	"failed to connect|unable to connect|failed to dial|server closed the connection|"
-	"connection to server|ssl connection|could not receive|no healthy"},
+	"failed to dial|server closed the connection|connection to server|ssl connection|could not receive|"
+	"no healthy"},
     {CLASS_UNSUPPORTED, 4,
-	"not implemented|unimplemented|not yet implemented|not yet supported|notimplemented*|"
-	"unsupportedoperation*|enosys|enotsup|eopnotsupp|operation not supported|not supported by this|"
-	"not supported on this|on this platform|only supported"},
+	"not implemented|unimplemented|not yet implemented|not yet supported|notimplemented*|unsupportedoperation*|"
+	"enosys|enotsup|eopnotsupp|operation not supported|not supported by this"},
 };
 /* clang-format on */
 const size_t lexicon_group_count = sizeof lexicon_groups / sizeof lexicon_groups[0];

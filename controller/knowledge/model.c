@@ -49,6 +49,7 @@ static const struct field card_fields[] = {
     F_STRING(struct model_card, version, NAME_MAX_BYTES, FIELD_REQUIRED, "of the features that it weighs"),
     F_DIGEST(struct model_card, training, FIELD_ALWAYS, "SHA-256 of the examples"),
     F_U64(struct model_card, examples, 0, FIELD_ALWAYS, "how many there were"),
+    F_U64(struct model_card, judged, 0, FIELD_ALWAYS, "how many of those were only judged, not learned from"),
     F_DIGEST(struct model_card, own, FIELD_ALWAYS, "SHA-256 of the examples that come with the program"),
     F_U64(struct model_card, own_examples, 0, FIELD_ALWAYS, "how many of those were learned from, too"),
     F_F64(struct model_card, accuracy, FIELD_ALWAYS,
@@ -63,7 +64,7 @@ static const struct field card_fields[] = {
     F_LIST(struct model_card, certain, &model_calibration_type, MODEL_BINS_MAX, 0,
 	"the same, where the lexicon is beyond doubt"),
     F_LIST(struct model_card, shifts, &model_shift_type, ERROR_CLASS_COUNT, 0, "how much surer some classes are then"),
-    F_F64(struct model_card, sure_from, FIELD_ALWAYS, "beyond doubt and at least this confident"),
+    F_F64(struct model_card, sure_from, FIELD_ALWAYS, "at least this confident"),
     F_F64(struct model_card, sure_right, FIELD_ALWAYS, "is so often right, taken together; 0: never often enough"),
 };
 const struct record_type model_card_type =
@@ -72,6 +73,7 @@ static const struct field example_fields[] = {
     F_STRING(struct example, system, NAME_MAX_BYTES, FIELD_REQUIRED, "where the message comes from"),
     F_ENUM(struct example, class, &error_class_enum, FIELD_REQUIRED, "what kind of error it is"),
     F_STRING(struct example, text, TEXT_PAGE_MAX, FIELD_REQUIRED, "the message"),
+    F_BOOL(struct example, judge, 0, "not learned from: only what a confidence is worth is measured on it"),
 };
 const struct record_type example_type =
     RECORD_TYPE("example", struct example, example_fields, "an example to learn from");

@@ -26,6 +26,7 @@ struct model_card {
 	const char *version;    /* names the features and the lexicon, too: they belong together */
 	struct digest training; /* SHA-256 of the examples */
 	uint64_t examples;
+	uint64_t judged; /* of those, how many were only judged */
 	struct digest
 	    own; /* SHA-256 of the file of examples that came with the program, which were learned from, too */
 	uint64_t own_examples;
@@ -36,8 +37,7 @@ struct model_card {
 	struct list calibration;             /* struct model_calibration, by score */
 	struct list certain;                 /* the same, where the lexicon is beyond doubt */
 	struct list shifts;                  /* struct model_shift, each class at most once */
-	double sure_from,
-	    sure_right; /* beyond doubt and at least this confident: taken together, so often right; or 0 */
+	double sure_from, sure_right;        /* at least this confident: taken together, so often right; or 0 */
 };
 extern const struct record_type model_calibration_type, model_system_type, model_shift_type, model_card_type;
 
@@ -62,11 +62,13 @@ void model_classify(const struct model *m, const char *text, size_t size, struct
 struct example {
 	const char *system, *text;
 	uint32_t class; /* enum error_class */
+	bool judge;     /* not learned from: only what a confidence is worth is measured on it */
 };
 extern const struct record_type example_type;
-/* Trains on all examples and on those that come with the program (examples.h); the card's figures and the calibration
- * come from rounds in which one system after the other is held back.  Systems are sorted by name, examples taken in
- * order.  ERR_INVALID: fewer than two systems. */
+/* Trains on all examples that are not only to be judged and on those that come with the program (examples.h); the
+ * card's figures and the calibration come from rounds in which one system after the other is held back.  Systems that
+ * nothing was learned from are judged by the weights as they are shipped.  Systems are sorted by name, examples taken
+ * in order.  ERR_INVALID: fewer than two systems to learn from. */
 ERR_CHECK enum err_code model_train(
     const struct example *examples, size_t count, struct model **ret, struct err *reterr);
 /* What m says of examples, in the figures of a card (no systems: each apart). */

@@ -17,6 +17,7 @@ struct school {
 	struct look *looks;
 	const char *systems[MODEL_SYSTEMS_MAX];
 	uint64_t size[MODEL_SYSTEMS_MAX];
+	bool learned[MODEL_SYSTEMS_MAX]; /* from any of its examples */
 	uint32_t system_count;
 	size_t count, total; /* examples; with what came with the program and what the lexicon adds */
 	size_t own;          /* that came with the program */
@@ -131,9 +132,11 @@ static enum err_code enrol(struct school *s, const struct example *e, size_t cou
 		struct lesson *l = &s->lessons[i];
 		l->look = &s->looks[i];
 		l->class = e[i].class;
+		l->apart = e[i].judge;
 		while (strcmp(s->systems[l->system], e[i].system) != 0)
 			l->system++;
 		s->size[l->system]++;
+		s->learned[l->system] |= !l->apart;
 		look_at(e[i].text, strlen(e[i].text), l->look);
 	}
 	rc = own_examples(s->lessons + count, s->looks + count, s->system_count, &s->own, &kinds, reterr);
@@ -159,17 +162,37 @@ static void trust(const struct model_card *card, struct lesson *l)
 	l->confidence = calibrated(card, l->look, (enum error_class)l->answer, l->share[l->answer]);
 }
 
-/* Round by round, one system held back: first the answers, then, when all of them are there, the confidence, by a
- * calibration that leaves the same system out. */
-static enum err_code hold_back(struct school *s, struct model *m, struct err *reterr)
+static void judge_system(const struct model *m, struct school *s, uint32_t system)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->lessons[i].system == system)
+			judge(m, &s->lessons[i]);
+}
+
+/* Round by round, one system held back, and at last the weights of all: by those the systems are judged that nothing
+ * was learned from.  Leaves m with these weights. */
+static enum err_code learn_and_judge(struct school *s, struct model *m, struct err *reterr)
 {
 	enum err_code rc = ERR_OK;
 	for (uint32_t k = 0; rc == ERR_OK && k < s->system_count; k++) {
+		if (!s->learned[k])
+			continue;
 		rc = fit_weights(m, s->lessons, s->total, k, reterr);
-		for (size_t i = 0; rc == ERR_OK && i < s->count; i++)
-			if (s->lessons[i].system == k)
-				judge(m, &s->lessons[i]);
+		if (rc == ERR_OK)
+			judge_system(m, s, k);
 	}
+	if (rc == ERR_OK)
+		rc = fit_weights(m, s->lessons, s->total, UINT32_MAX, reterr);
+	for (uint32_t k = 0; rc == ERR_OK && k < s->system_count; k++)
+		if (!s->learned[k])
+			judge_system(m, s, k);
+	return rc;
+}
+
+/* When all answers are there: the confidence, by a calibration that leaves the same system out. */
+static enum err_code trust_all(struct school *s, struct model *m, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
 	for (uint32_t k = 0; rc == ERR_OK && k < s->system_count; k++) {
 		struct model_card card = m->card;
 		rc = fit_calibration(&card, m->arena, s->lessons, s->count, k, reterr);
@@ -203,12 +226,14 @@ static double macro_f1(const struct lesson *l, size_t count)
 static void figures(struct school *s, struct model_card *card)
 {
 	double right = 0, sure_count = 0, sure_right = 0, off[10] = {0};
+	uint64_t judged = 0;
 	for (size_t i = 0; i < s->count; i++) {
 		const struct lesson *l = &s->lessons[i];
 		double confidence = l->confidence;
 		unsigned bin = (unsigned)(confidence * 10);
 		off[bin < 9 ? bin : 9] += confidence - l->right;
 		right += l->right;
+		judged += l->apart;
 		sure_count += confidence >= sure;
 		sure_right += confidence >= sure && l->right;
 	}
@@ -216,6 +241,7 @@ static void figures(struct school *s, struct model_card *card)
 	for (unsigned b = 0; b < 10; b++)
 		ece += fabs(off[b]) / n;
 	card->examples = s->count;
+	card->judged = judged;
 	card->accuracy = right / n;
 	card->macro_f1 = macro_f1(s->lessons, s->count);
 	card->ece = ece;
@@ -251,7 +277,8 @@ static bool digest_examples(const struct example *e, size_t count, struct digest
 		const char *class = error_class_enum.names[e[i].class];
 		ok = EVP_DigestUpdate(ctx, e[i].system, strlen(e[i].system) + 1) == 1 &&
 		     EVP_DigestUpdate(ctx, class, strlen(class) + 1) == 1 &&
-		     EVP_DigestUpdate(ctx, e[i].text, strlen(e[i].text) + 1) == 1;
+		     EVP_DigestUpdate(ctx, e[i].text, strlen(e[i].text) + 1) == 1 &&
+		     (!e[i].judge || EVP_DigestUpdate(ctx, "judge", sizeof "judge") == 1);
 	}
 	ok = ok && EVP_DigestFinal_ex(ctx, ret->b, NULL) == 1;
 	EVP_MD_CTX_free(ctx);
@@ -269,14 +296,19 @@ static bool digest_own(struct digest *ret)
 static enum err_code teach(struct school *s, struct model *m, const struct example *e, size_t count, struct err *reterr)
 {
 	enum err_code rc = enrol(s, e, count, reterr);
-	if (rc == ERR_OK && s->system_count < 2)
+	uint32_t learned = 0;
+	for (uint32_t k = 0; k < s->system_count; k++)
+		learned += s->learned[k];
+	if (rc == ERR_OK && learned < 2)
 		rc = err_set(
 		    reterr, ERR_INVALID, "examples of at least two systems are needed: one is held back each round");
 	m->card.own_examples = s->own;
 	if (rc == ERR_OK && (!digest_examples(e, count, &m->card.training) || !digest_own(&m->card.own)))
 		rc = err_set(reterr, ERR_INTERNAL, "SHA-256 of the examples failed");
 	if (rc == ERR_OK)
-		rc = hold_back(s, m, reterr);
+		rc = learn_and_judge(s, m, reterr);
+	if (rc == ERR_OK)
+		rc = trust_all(s, m, reterr);
 	if (rc == ERR_OK)
 		rc = fit_calibration(&m->card, m->arena, s->lessons, s->count, UINT32_MAX, reterr);
 	if (rc == ERR_OK)
@@ -284,7 +316,7 @@ static enum err_code teach(struct school *s, struct model *m, const struct examp
 	if (rc != ERR_OK)
 		return rc;
 	figures(s, &m->card);
-	return fit_weights(m, s->lessons, s->total, UINT32_MAX, reterr);
+	return ERR_OK;
 }
 
 enum err_code model_train(const struct example *examples, size_t count, struct model **ret, struct err *reterr)

@@ -161,7 +161,7 @@ static enum err_code fitting_init(
 	if (!f->squares || !f->sums || !f->weights || !f->order || !f->look)
 		return err_set(reterr, ERR_NOMEM, "out of memory for training");
 	for (size_t i = 0; i < count; i++)
-		if (lessons[i].system != held)
+		if (lessons[i].system != held && !lessons[i].apart)
 			f->order[f->count++] = (uint32_t)i;
 	weigh(f);
 	return ERR_OK;

@@ -312,8 +312,40 @@ static void examples_of(struct example *e, size_t n)
 	static const char *const texts[] = {
 	    "name is required", "value must be given", "thing was not found", "no such object"};
 	for (size_t i = 0; i < n; i++)
+		e[i] = (struct example){.system = i % 2 ? "one" : "two",
+		    .text = texts[(i / 2) % 4],
+		    .class = (i / 2) % 4 < 2 ? CLASS_INVALID : CLASS_NOT_FOUND};
+}
+
+/* A third system that calls everything by the wrong name: what is only judged leaves the weights alone, and takes the
+ * confidence down. */
+static void what_is_judged_is_not_learned(void **state)
+{
+	(void)state;
+	enum { LEARNED = 160, ALL = 480 };
+	static struct example e[ALL];
+	struct model *without, *with;
+	struct err err = ERR_INIT;
+	struct verdict v, w;
+	examples_of(e, LEARNED);
+	for (size_t i = LEARNED; i < ALL; i++)
 		e[i] = (struct example){
-		    i % 2 ? "one" : "two", texts[(i / 2) % 4], (i / 2) % 4 < 2 ? CLASS_INVALID : CLASS_NOT_FOUND};
+		    .system = "three", .text = e[i % LEARNED].text, .class = CLASS_CONFLICT, .judge = true};
+	assert_int_equal(model_train(e, LEARNED, &without, &err), ERR_OK);
+	assert_int_equal(model_train(e, ALL, &with, &err), ERR_OK);
+	model_classify(without, "owner is required", 17, &v);
+	model_classify(with, "owner is required", 17, &w);
+	assert_memory_equal(v.share, w.share, sizeof v.share);
+	assert_true(w.confidence < v.confidence - 0.2);
+	const struct model_card *card = model_card(with);
+	assert_true(card->examples == ALL && card->judged == ALL - LEARNED && card->systems.count == 3);
+	assert_true(LIST_AT(card->systems, struct model_system, 1).accuracy == 0);
+	assert_memory_not_equal(&card->training, &model_card(without)->training, sizeof card->training);
+	model_free(without);
+	model_free(with);
+	for (size_t i = 0; i < LEARNED; i++)
+		e[i].judge = true;
+	assert_int_equal(model_train(e, LEARNED, &with, &err), ERR_INVALID); /* there is nothing to learn from */
 }
 
 static void the_same_examples_give_the_same_model(void **state)
@@ -410,6 +442,7 @@ int main(void)
 	    cmocka_unit_test(own_examples_are_read),
 	    cmocka_unit_test(confidence_is_what_it_turned_out_to_be),
 	    cmocka_unit_test(the_shipped_model_answers),
+	    cmocka_unit_test(what_is_judged_is_not_learned),
 	    cmocka_unit_test(the_same_examples_give_the_same_model),
 	    cmocka_unit_test(a_damaged_file_is_refused),
 	    cmocka_unit_test(rates_have_intervals),
