@@ -458,16 +458,27 @@ enum err_code signs_at(struct inquiry *q, const struct place *p, bool own, struc
 
 /* ---- how it went ---- */
 
-static void note_failing(
-    const struct host *h, const struct probe_result *r, uint64_t *passed_ms, size_t *count, bool *gone)
+static bool fails(const struct probe_result *r)
 {
-	if (r->settled != PROBE_CRITICAL && r->settled != PROBE_WARNING)
-		return;
-	uint64_t passed = r->passed_ms ? fleet_time(h, r->passed_ms) : 0;
-	if (!*count || passed < *passed_ms)
-		*passed_ms = passed;
-	++*count;
-	*gone |= r->gone;
+	return r->settled == PROBE_CRITICAL || r->settled == PROBE_WARNING;
+}
+
+/* When what fails was good for the last time (0: not known): the newest good run before the first of them failed.  An
+ * older one says only how rarely that probe is run. */
+static uint64_t last_pass(const struct host *h, const struct list *results)
+{
+	uint64_t first_ms = UINT64_MAX, passed_ms = 0;
+	for (size_t i = 0; i < results->count; i++) {
+		const struct probe_result *r = &LIST_AT(*results, struct probe_result, i);
+		uint64_t since_ms = fails(r) ? fleet_time(h, r->since_ms) : UINT64_MAX;
+		first_ms = since_ms < first_ms ? since_ms : first_ms;
+	}
+	for (size_t i = 0; i < results->count; i++) {
+		const struct probe_result *r = &LIST_AT(*results, struct probe_result, i);
+		uint64_t at_ms = fails(r) && r->passed_ms ? fleet_time(h, r->passed_ms) : 0;
+		passed_ms = at_ms <= first_ms && at_ms > passed_ms ? at_ms : passed_ms;
+	}
+	return passed_ms;
 }
 
 static enum err_code failing_at(struct turn *t, const char *service, const char *host, uint64_t *ret_passed_ms,
@@ -476,17 +487,20 @@ static enum err_code failing_at(struct turn *t, const char *service, const char 
 	struct service_health health;
 	struct host h;
 	bool found;
-	size_t count = 0;
-	uint64_t passed_ms = 0;
-	*ret_gone = false;
+	*ret_gone = *ret_fails = false;
+	*ret_passed_ms = 0;
 	enum err_code rc = fleet_host_get(t, host, &h, &found, reterr);
 	if (rc == ERR_OK && found)
 		rc = health_get(t, service, host, &health, &found, reterr);
-	for (size_t i = 0; rc == ERR_OK && found && i < health.results.count; i++)
-		note_failing(&h, &LIST_AT(health.results, struct probe_result, i), &passed_ms, &count, ret_gone);
-	*ret_passed_ms = passed_ms;
-	*ret_fails = count > 0;
-	return rc;
+	if (rc != ERR_OK || !found)
+		return rc;
+	for (size_t i = 0; i < health.results.count; i++) {
+		const struct probe_result *r = &LIST_AT(health.results, struct probe_result, i);
+		*ret_fails |= fails(r);
+		*ret_gone |= fails(r) && r->gone;
+	}
+	*ret_passed_ms = last_pass(&h, &health.results);
+	return ERR_OK;
 }
 
 /* Does one of its new lines say more than that it is not there? */
@@ -508,9 +522,9 @@ static bool says_why(struct inquiry *q, const struct place *p)
 enum err_code signs_course(struct inquiry *q, struct place *p, struct err *reterr)
 {
 	struct placement here;
-	bool found, fails;
-	enum err_code rc = failing_at(q->t, p->service, p->host, &p->passed_ms, &p->gone, &fails, reterr);
-	if (rc == ERR_OK && !fails)
+	bool found, unwell;
+	enum err_code rc = failing_at(q->t, p->service, p->host, &p->passed_ms, &p->gone, &unwell, reterr);
+	if (rc == ERR_OK && !unwell)
 		p->passed_ms = q->passed_ms;
 	if (rc == ERR_OK)
 		rc = fleet_placement_get(q->t, p->service, p->host, &here, &found, reterr);
@@ -538,11 +552,11 @@ static enum err_code last_end(
 static enum err_code last_good(struct turn *t, const struct incident *i, uint64_t *ret, struct err *reterr)
 {
 	uint64_t passed_ms = UINT64_MAX, passed;
-	bool gone, fails;
+	bool gone, unwell;
 	enum err_code rc = ERR_OK;
 	for (size_t k = 0; rc == ERR_OK && k < i->failing.count; k++) {
-		rc = failing_at(t, i->service, LIST_AT(i->failing, const char *, k), &passed, &gone, &fails, reterr);
-		if (rc == ERR_OK && fails && passed < passed_ms)
+		rc = failing_at(t, i->service, LIST_AT(i->failing, const char *, k), &passed, &gone, &unwell, reterr);
+		if (rc == ERR_OK && unwell && passed < passed_ms)
 			passed_ms = passed;
 	}
 	*ret = passed_ms == UINT64_MAX ? 0 : passed_ms;

@@ -277,9 +277,10 @@ struct course {
 	struct drift_report drift;
 	uint64_t changed_ms_ago;
 	double deleted, temporary;
-	bool elsewhere;    /* the change is of what it leans on, which is well */
-	uint64_t after_ms; /* the fault, when somebody looks; 0: when all has been compared */
-	const char *line;  /* of its log, or NULL */
+	uint64_t rare_ms_ago; /* another probe fails, too, and was good then; 0: none does */
+	bool elsewhere;       /* the change is of what it leans on, which is well */
+	uint64_t after_ms;    /* the fault, when somebody looks; 0: when all has been compared */
+	const char *line;     /* of its log, or NULL */
 };
 
 static void writes(struct world *w, const char *line)
@@ -309,7 +310,10 @@ static struct diagnosis after(struct world *w, const struct course *c)
 	one.gone = c->gone;
 	one.passed_ms = c->passed_ms_ago ? w->now_ms - c->passed_ms_ago : 0;
 	one.metrics = (struct list){held, 2};
-	struct health_report r = {.service = "site", .results = {&one, 1}};
+	struct probe_result both[] = {one, probed(w, "room", PROBE_CRITICAL)};
+	both[1].text = c->text;
+	both[1].passed_ms = w->now_ms - c->rare_ms_ago;
+	struct health_report r = {.service = "site", .results = {both, c->rare_ms_ago ? 2 : 1}};
 	struct host h = host_now(w, "web-1");
 	ok(health_on_report(w->turn, &health_rules, &h, w->now_ms, &r, &moved, ERR_HERE));
 	for (size_t k = 0; k < moved.count; k++)
@@ -351,6 +355,12 @@ static void test_a_change_that_was_outlived_is_not_the_cause(void **state)
 	struct diagnosis d = after(&w, &c);
 	runs(&d, "site", "anew");
 	world_close(&w);
+	c.rare_ms_ago = 25000; /* what is looked at rarely contradicts nothing */
+	site_open(&w);
+	d = after(&w, &c);
+	runs(&d, "site", "anew");
+	world_close(&w);
+	c.rare_ms_ago = 0;
 	c.changed_ms_ago = 500; /* just now: it may be */
 	c.drift.checked = false;
 	site_open(&w);
