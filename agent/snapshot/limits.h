@@ -25,9 +25,10 @@ enum {
 	    256 << 10, /* changed tree stay as they are; a single entry with large xattrs fits into the larger */
 	PAGED_BASE_BYTES =
 	    1 << 20, /* of the last tree's pages are held while the next one is walked: each worker's, and some more */
-	PAGED_OPEN_BYTES = 12 << 20,  /* of an opened restore point's: a tree of 75,000 files stays in memory whole */
-	PAGED_LIVE_BYTES = 8 << 20,   /* of a live tree that is to be compared */
-	TREE_DEPTH_MAX = 2048,        /* PATH_LIMIT of one-letter names */
+	PAGED_OPEN_BYTES = 12 << 20, /* of an opened restore point's: a tree of 75,000 files stays in memory whole */
+	PAGED_LIVE_BYTES =
+	    12 << 20,          /* of a live tree that is to be compared: 75,000 entries, so that none is read back */
+	TREE_DEPTH_MAX = 2048, /* PATH_LIMIT of one-letter names */
 	MANIFEST_SIZE_MAX = 64 << 20, /* 24 bytes a tree page: 100 million files */
 	VERIFY_SAMPLE_CHUNKS = 4603,  /* ln 0.01 / ln 0.999: 99 % sure that fewer than 0.1 % of chunks are bad */
 	VERIFY_BATCH = 96 << 10,      /* chunks that are checked together in the order of the packs: 44 bytes each */
