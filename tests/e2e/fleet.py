@@ -47,8 +47,8 @@ def hosts(w):
 
 def connected(w):
     """Those that this run of the controller has welcomed: the store may remember others as connected."""
-    log = (w.dir / "controller.log").read_text()
-    came = set(re.findall(r" host=(web-\d+) address=\S+ msg=\"connected\"", log[log.rfind("ready: agents on"):]))
+    log = (w.dir / "controller.log").read_bytes()[w.log_before:].decode()
+    came = set(re.findall(r" host=(web-\d+) address=\S+ msg=\"connected\"", log))
     return sum(1 for h in hosts(w) if h["state"] == "connected" and h["name"] in came)
 
 
@@ -77,6 +77,7 @@ def main():
         text = (w.dir / "controller.yaml").read_text()
         w.stop()
         (w.dir / "controller.yaml").write_text(text.replace("heartbeat: 1s", "heartbeat: 10s") + "retry: 5s\n")
+        w.log_before = 0
         w.start()
         agents = []
         try:
@@ -87,6 +88,7 @@ def main():
             for n in range(RESTARTS):
                 w.process.kill()
                 w.process.wait()
+                w.log_before = (w.dir / "controller.log").stat().st_size
                 w.start()
                 wait_all(w, "back after kill %d" % (n + 1), 120)
             lost = [e for e in w.api("audit?limit=1000&order=desc")["items"] if e["action"] in ("host.reports_lost", "report.refused", "host.barred")]
