@@ -3,6 +3,8 @@
 #include "controller/incident/internal.h"
 #include "shared/base/text.h"
 
+static const char overloaded[] = "overloaded";
+
 bool incident_is_of_hosts(const struct incident *i)
 {
 	return text_equal(i->service, INCIDENT_OF_HOSTS);
@@ -20,7 +22,7 @@ static enum err_code unheard(struct turn *t, const char *host, const char **ret,
 	if (found && h.state != HOST_CONNECTED)
 		*ret = enum_name(&host_state_enum, h.state);
 	else if (found && h.lagging)
-		*ret = "overloaded";
+		*ret = overloaded;
 	return ERR_OK;
 }
 
@@ -215,7 +217,8 @@ enum err_code incident_host_heard(struct turn *t, const struct incident_config *
 	enum err_code rc = newest_of_hosts(t, open_fails, tr->host, ret, &found, reterr);
 	if (rc == ERR_OK && found)
 		rc = unheard(t, tr->host, &why, reterr);
-	if (rc != ERR_OK || !found || why)
+	/* Who is overloaded shows nothing: one that shows how it is, is not any more, though it has yet to say so. */
+	if (rc != ERR_OK || !found || (why && (tr->to == HEALTH_UNKNOWN || !text_equal(why, overloaded))))
 		return rc;
 	return incident_take_good(t, c, ret, tr, ret_event, reterr);
 }
