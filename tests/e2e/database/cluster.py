@@ -10,16 +10,10 @@ import sys
 import tempfile
 import time
 
-BIN = pathlib.Path(sys.argv[1]).resolve()
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from judge import BIN, check, failures  # noqa: E402
+
 DONE, FAILED, USAGE, REFUSED, NOT_FOUND = 0, 1, 2, 3, 4
-failures = []
-
-
-def check(what, good, detail=""):
-    print("%s %s" % ("ok    " if good else "FAILED", what), flush=True)
-    if not good:
-        failures.append(what)
-        print(detail, flush=True)
 
 
 class Cluster:

@@ -17,15 +17,8 @@ import sys
 import tempfile
 import time
 
-BIN = pathlib.Path(sys.argv[1]).resolve()
-failures = []
-
-
-def check(what, good, detail=""):
-    print("%s %s" % ("ok    " if good else "FAILED", what), flush=True)
-    if not good:
-        failures.append(what)
-        print(detail, flush=True)
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from judge import BIN, check, failures  # noqa: E402
 
 
 class Host:

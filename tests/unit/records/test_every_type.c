@@ -4,7 +4,7 @@
 #include "tests/lib/schema/folders.h"
 #include "tests/lib/unit.h"
 
-enum { ROUNDS = 4, TYPES_LEAST = 120 };
+enum { ROUNDS = 6, TYPES_LEAST = 120 };
 
 static void test_nothing_that_is_used_is_missing(void **state)
 {
@@ -39,12 +39,28 @@ static void test_every_table_of_the_controller_has_a_listed_type(void **state)
 			    workflow_tables[i]->type->name);
 }
 
+static void test_every_table_has_a_key_and_a_name_of_its_own(void **state)
+{
+	(void)state;
+	for (size_t i = 0; workflow_tables[i]; i++) {
+		const struct record_type *t = workflow_tables[i]->type;
+		unsigned keys = 0;
+		for (uint32_t f = 0; f < t->field_count; f++)
+			keys += (t->fields[f].flags & FIELD_KEY) != 0;
+		if (!keys)
+			fail_msg("table %s has no key", workflow_tables[i]->name);
+		for (size_t s = 0; s < i; s++)
+			assert_string_not_equal(workflow_tables[s]->name, workflow_tables[i]->name);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_nothing_that_is_used_is_missing),
 	    cmocka_unit_test(test_every_type_stands_every_case),
 	    cmocka_unit_test(test_every_table_of_the_controller_has_a_listed_type),
+	    cmocka_unit_test(test_every_table_has_a_key_and_a_name_of_its_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

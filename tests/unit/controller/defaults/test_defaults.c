@@ -1,65 +1,9 @@
-/* Record types of the first half of the domain: sound tables, round trips, limits, hostile bytes; defaults of the
- * configuration. */
+/* What a controller.yaml that says nothing means, and an on-call list as people write it. */
 #include <string.h>
 
 #include "controller/access/access.h"
 #include "controller/notify/notify.h"
-#include "shared/record/registry.h"
-#include "tests/lib/record/record_cases.h"
 #include "tests/lib/unit.h"
-
-static const struct record_folder folders[] = {
-    {"shared/message", message_types},
-    {"controller/audit", audit_types},
-    {"controller/access", access_types},
-    {"controller/fleet", fleet_types},
-    {"controller/health", health_types},
-    {"controller/incident", incident_types},
-    {"controller/notify", notify_types},
-};
-enum { FOLDERS = sizeof(folders) / sizeof(folders[0]), ROUNDS = 12 };
-
-static void test_tables_are_sound(void **state)
-{
-	(void)state;
-	struct err err = ERR_INIT;
-	if (record_registry_check(folders, FOLDERS, &err) != ERR_OK)
-		fail_msg("%s", err.msg);
-}
-
-static void test_every_type_stands_every_case(void **state)
-{
-	(void)state;
-	for (size_t i = 1; i < FOLDERS; i++) {
-		for (size_t k = 0; folders[i].types[k]; k++) {
-			struct err err = ERR_INIT;
-			if (record_cases_run(folders[i].types[k], 7, ROUNDS, &err) != ERR_OK)
-				fail_msg("%s %s: %s", folders[i].name, folders[i].types[k]->name, err.msg);
-		}
-	}
-}
-
-static const struct table *const *const tables[] = {
-    audit_tables, access_tables, fleet_tables, health_tables, incident_tables, notify_tables};
-
-static void test_tables_have_keys_and_names_of_their_own(void **state)
-{
-	(void)state;
-	const struct table *seen[64];
-	size_t count = 0;
-	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
-		for (size_t k = 0; tables[i][k]; k++) {
-			unsigned keys = 0;
-			for (uint32_t f = 0; f < tables[i][k]->type->field_count; f++)
-				keys += (tables[i][k]->type->fields[f].flags & FIELD_KEY) != 0;
-			assert_true(keys > 0);
-			for (size_t s = 0; s < count; s++)
-				assert_string_not_equal(seen[s]->name, tables[i][k]->name);
-			seen[count++] = tables[i][k];
-		}
-	}
-	assert_int_equal(count, 21);
-}
 
 static void test_defaults_are_the_documented_ones(void **state)
 {
@@ -110,9 +54,6 @@ static void test_oncall_list_from_yaml(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_tables_are_sound),
-	    cmocka_unit_test(test_every_type_stands_every_case),
-	    cmocka_unit_test(test_tables_have_keys_and_names_of_their_own),
 	    cmocka_unit_test(test_defaults_are_the_documented_ones),
 	    cmocka_unit_test(test_oncall_list_from_yaml),
 	};
