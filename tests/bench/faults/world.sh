@@ -38,6 +38,8 @@ die() { printf 'faults: %s\n' "$*" >&2; exit 1; }
 . "$here/tests/bench/faults/inject-7.sh"
 # shellcheck source=inject-8.sh
 . "$here/tests/bench/faults/inject-8.sh"
+# shellcheck source=inject-9.sh
+. "$here/tests/bench/faults/inject-9.sh"
 
 hosts="web-1 web-2 db-1"
 services=$dir/services
