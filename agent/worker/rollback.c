@@ -1,5 +1,6 @@
 /* agent/worker/rollback.c: an order to roll back or to undo. */
 #include "agent/rollback/rollback.h"
+#include "agent/rollback/journal.h"
 #include "agent/rollback/prepared.h"
 #include "agent/rollback/progressive.h"
 #include "agent/worker/confirm.h"
@@ -7,6 +8,7 @@
 #include "agent/worker/schema.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
+#include "shared/base/text.h"
 
 void work_on_step(void *ctx, const struct order_step *step)
 {
@@ -109,6 +111,29 @@ bool work_has_begun(const struct work *w)
 	return false;
 }
 
+/* Also of one that has ended; what cannot be read says more when it is looked into. */
+static bool has_journal(struct work *w)
+{
+	char folder[PATH_LIMIT];
+	struct journal j;
+	return !text_format(folder, sizeof folder, "%s/rollback", w->c->state_directory) ||
+	       rollback_journal_read(folder, w->spec->order->order, w->arena, &j, NULL) != ERR_NOT_FOUND;
+}
+
+/* Until when it may take from a storage that other hosts read from, too: whoever ordered it counts on that, and lets
+ * others read then.  By the clock on the wall, for it goes on through every restart. */
+static uint64_t until_ms(const struct order *o)
+{
+	return o->expires_ms + o->run_limit_ms;
+}
+
+/* The rest of its time; one that is over is told apart from none. */
+static uint64_t time_left_ms(const struct order *o)
+{
+	uint64_t now_ms = clock_wall_ms(), end_ms = until_ms(o), left_ms = end_ms > now_ms ? end_ms - now_ms : 1;
+	return left_ms < o->run_limit_ms ? left_ms : o->run_limit_ms;
+}
+
 void work_order_rollback(struct work *w, bool resume)
 {
 	const struct order *o = w->spec->order;
@@ -134,6 +159,14 @@ void work_order_rollback(struct work *w, bool resume)
 	}
 	bool progressive = o->kind == ORDER_ROLLBACK && o->plan && o->plan->progressive;
 	bool begun = work_has_begun(w);
+	/* It was taken on, and whoever was to begin it died first: it may be hours since. */
+	if (resume && !begun && clock_wall_ms() >= o->expires_ms && !has_journal(w)) {
+		work_end_order(
+		    w, ORDER_EXPIRED, "its deadline had passed when this host could begin it: nothing is changed");
+		return;
+	}
+	if (resume && progressive) /* a try that was begun has an end; there is no time for others */
+		request.run_limit_ms = time_left_ms(o);
 	enum err_code rc =
 	    progressive ? rollback_progressive(w->repo, w->c->state_directory, &request, &io, w->arena, &done, &err)
 	    : begun     ? rollback_recover(w->repo, w->c->state_directory, &request, &io, w->arena, &done, &err)

@@ -48,5 +48,12 @@ enum err_code storage_take(struct turn *t, const struct recovery_config *c, cons
     const char *storage, struct storage_rooms *rooms, bool *ret_now, struct err *reterr);
 /* An order that counted has ended: the other rollbacks that wait for room look again. */
 enum err_code storage_freed(struct turn *t, struct id by, struct err *reterr);
+/* It was given up, and its host may have begun it, or begin it still: its place is kept, and the host is told to drop
+ * it if it can.  *ret_text: the same for people, after o->text; NULL: that time is over, and nothing is kept. */
+enum err_code storage_hold(
+    struct turn *t, const struct order_record *o, const char *storage, const char **ret_text, struct err *reterr);
+/* The host said how it ended, or RECOVERY_TIMER_HELD fell due.  Nothing when nothing was kept. */
+enum err_code storage_unhold(struct turn *t, struct id order, struct err *reterr);
+enum err_code storage_on_hello(struct turn *t, const char *host, struct err *reterr);
 
 #endif

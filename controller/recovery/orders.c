@@ -180,8 +180,11 @@ static enum err_code late_answer(
 	if (o->outcome != ORDER_UNREACHABLE || r->outcome == ORDER_OPEN)
 		return ERR_OK;
 	absorb(o, r, turn_now_ms(t));
-	return order_end(
-	    t, o, shown(o, r), arena_printf(turn_arena(t), "answered late: %s", r->text ? r->text : "ended"), reterr);
+	enum err_code rc = storage_unhold(t, o->order_id, reterr);
+	return rc != ERR_OK
+		   ? rc
+		   : order_end(t, o, shown(o, r),
+			 arena_printf(turn_arena(t), "answered late: %s", r->text ? r->text : "ended"), reterr);
 }
 
 /* Somebody brought it back on the host itself, perhaps while nobody else could be asked: kept and on the trail like any
@@ -259,7 +262,7 @@ enum err_code recovery_on_hello(struct turn *t, const char *host, struct err *re
 	while (turn_scan_step(&scan, &o, &rc, reterr))
 		if (o.outcome == ORDER_OPEN && !o.accepted_ms && (rc = send_order(t, &o, reterr)) != ERR_OK)
 			break;
-	return rc;
+	return rc == ERR_OK ? storage_on_hello(t, host, reterr) : rc;
 }
 
 /* Nobody answered in time.  An accepted order may still be at work there: UNREACHABLE says just that. */
@@ -303,10 +306,12 @@ enum err_code recovery_on_timer(struct turn *t, const struct recovery_config *c,
 	*ret_event = RECOVERY_NOTHING;
 	bool resend = text_equal(timer->kind, RECOVERY_TIMER_RESEND),
 	     deadline = text_equal(timer->kind, RECOVERY_TIMER_DEADLINE), found;
-	bool room = text_equal(timer->kind, RECOVERY_TIMER_ROOM);
-	*ret_mine = resend || deadline || room || text_equal(timer->kind, RECOVERY_TIMER_PROVE);
+	bool room = text_equal(timer->kind, RECOVERY_TIMER_ROOM), held = text_equal(timer->kind, RECOVERY_TIMER_HELD);
+	*ret_mine = resend || deadline || room || held || text_equal(timer->kind, RECOVERY_TIMER_PROVE);
 	if (!*ret_mine)
 		return ERR_OK;
+	if (held)
+		return storage_unhold(t, timer->id, reterr);
 	if (room)
 		return rollback_room(t, c, timer->id, ret, ret_event, reterr);
 	if (!resend && !deadline)

@@ -1,11 +1,11 @@
 /* controller/recovery/recovery.h: fleet-wide rollbacks, wave by wave, and the brakes.
  *
- * Owns the tables rollback, order, system_restoration, drill, reach, brakes.  A rollback implements an approved change.
- * Its plan fixes hosts, waves and restore points.  For each host of a wave one order goes out; the next wave begins
- * only when every host of this one ended well and is proven healthy by evidence newer than the order's end: no evidence
- * is a failure.  Orders are records first, are sent again until the host answers, and end in a named outcome whatever
- * happens: every state has a deadline. Functions tell what happened; the caller (center/workflow.c) ties it to
- * incidents and notifications. Pure: only the turn. */
+ * Owns the tables rollback, order, storage_hold, system_restoration, drill, reach, brakes.  A rollback implements an
+ * approved change. Its plan fixes hosts, waves and restore points.  For each host of a wave one order goes out; the
+ * next wave begins only when every host of this one ended well and is proven healthy by evidence newer than the order's
+ * end: no evidence is a failure.  Orders are records first, are sent again until the host answers, and end in a named
+ * outcome whatever happens: every state has a deadline. Functions tell what happened; the caller (center/workflow.c)
+ * ties it to incidents and notifications. Pure: only the turn. */
 #ifndef KEDGE_CONTROLLER_RECOVERY_RECOVERY_H
 #define KEDGE_CONTROLLER_RECOVERY_RECOVERY_H
 
@@ -103,6 +103,11 @@ struct order_record {       /* table order */
 	const char *text;
 	const char *asked_by;
 };
+struct storage_hold { /* table storage_hold: the place of an order that was given up, whose host may restore still */
+	struct id order_id;         /* KEY */
+	const char *storage, *host; /* INDEXED */
+	uint64_t until_ms;          /* the host goes on with nothing after it */
+};
 struct restoration {        /* table system_restoration: one host brought back, for ever */
 	struct id order_id; /* KEY */
 	struct id rollback, snapshot;
@@ -146,10 +151,10 @@ struct brakes {            /* table brakes: one record */
 	const char *by, *reason;
 	uint64_t since_ms;
 };
-extern const struct record_type rollback_host_type, rollback_type, order_record_type, restoration_type, drill_type,
-    reach_record_type, trouble_type, brakes_type;
-extern const struct table rollback_table, order_table, restoration_table, drill_table, reach_table, trouble_table,
-    brakes_table;
+extern const struct record_type rollback_host_type, rollback_type, order_record_type, storage_hold_type,
+    restoration_type, drill_type, reach_record_type, trouble_type, brakes_type;
+extern const struct table rollback_table, order_table, storage_hold_table, restoration_table, drill_table, reach_table,
+    trouble_table, brakes_table;
 extern const struct record_type *const recovery_types[];
 extern const struct table *const recovery_tables[];
 
@@ -208,11 +213,13 @@ ERR_CHECK enum err_code recovery_on_order_report(struct turn *t, const struct re
 ERR_CHECK enum err_code recovery_on_health(struct turn *t, const struct recovery_config *c, const char *service,
     struct rollback *ret, enum recovery_event *ret_event, struct err *reterr);
 ERR_CHECK enum err_code recovery_on_hello(
-    struct turn *t, const char *host, struct err *reterr); /* its open orders are sent again */
+    struct turn *t, const char *host, struct err *reterr); /* its open orders are sent again; what holds a place
+								  at a storage is cancelled, which it answers */
 #define RECOVERY_TIMER_RESEND   "order.resend"
 #define RECOVERY_TIMER_DEADLINE "order.deadline"
 #define RECOVERY_TIMER_PROVE    "rollback.prove"
 #define RECOVERY_TIMER_ROOM     "rollback.room"
+#define RECOVERY_TIMER_HELD     "storage.held"
 /* *ret_mine false for other timers. */
 ERR_CHECK enum err_code recovery_on_timer(struct turn *t, const struct recovery_config *c, const struct timer *timer,
     struct rollback *ret, enum recovery_event *ret_event, bool *ret_mine, struct err *reterr);

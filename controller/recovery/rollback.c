@@ -439,6 +439,16 @@ static bool is_judged_bad(const struct order_record *o)
 	return false;
 }
 
+static enum err_code leave_storage(
+    struct turn *t, const struct rollback *r, struct rollback_host *h, const struct order_record *o, struct err *reterr)
+{
+	const char *kept = NULL;
+	enum err_code rc = o->outcome == ORDER_UNREACHABLE ? storage_hold(t, o, h->storage, &kept, reterr) : ERR_OK;
+	if (kept)
+		h->text = kept;
+	return rc == ERR_OK && !kept ? storage_freed(t, r->rollback, reterr) : rc;
+}
+
 enum err_code rollback_order_ended(struct turn *t, const struct recovery_config *c, const struct order_record *o,
     struct rollback *ret, enum recovery_event *ret_event, struct err *reterr)
 {
@@ -458,7 +468,7 @@ enum err_code rollback_order_ended(struct turn *t, const struct recovery_config 
 		h->host_ended_ms = o->said_ms;
 		h->judged_bad = is_judged_bad(o);
 		h->text = o->text;
-		if (h->storage && (rc = storage_freed(t, ret->rollback, reterr)) != ERR_OK)
+		if (h->storage && (rc = leave_storage(t, ret, h, o, reterr)) != ERR_OK)
 			return rc;
 	}
 	return rollback_advance(t, c, ret, ret_event, reterr);

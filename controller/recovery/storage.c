@@ -4,7 +4,20 @@
  * counts against it from when it goes out until it has ended, whichever rollback it is of.  (What is counted are the
  * rollbacks' hosts: an order holds its whole plan, and is dear to read.)  A rollback that finds no
  * room waits with the rest of its wave, and is waked when an order that counted ends: every order does, so every wait
- * does. */
+ * does.
+ *
+ * Who does not answer may restore all the same, or begin when its host starts again.  A host that is cut off goes on by
+ * itself, for it is the one that needs it; so it cannot ask, and what it may take is a loan that both sides know the
+ * end of.  A host reads for an order until its expires_ms and run_limit_ms are over, by the clock on the wall and
+ * through every restart (order_time_left_ms), and the place of an order that was given up is kept for as long; sooner
+ * free when the host is heard, for it is told to drop the order and answers how it ended.  The price is that others
+ * wait, a quarter of an hour at most, where one of ten places (by default) is kept for a host that is merely dead.
+ * Where many do not answer it may be the storage that they all read from, and one restore more is what it needs
+ * least. Only a host that died half way goes on after that time, back to what it was: it must not stay half way
+ * until somebody lets it, and of those there are never more than a storage has places.
+ *
+ * Not counted are drills, verification and what somebody restores on the host itself: a drill has a time of its own on
+ * each host, and nobody at a host is to wait for a controller. */
 #include "controller/recovery/internal.h"
 #include "shared/base/text.h"
 
@@ -42,18 +55,34 @@ static uint32_t at_work(const struct rollback *r, const char *storage)
 	return n;
 }
 
+static enum err_code held(struct turn *t, const char *storage, uint32_t *ret, struct err *reterr)
+{
+	struct storage_hold like = {.storage = storage}, h;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	uint32_t n = 0;
+	enum err_code rc = turn_scan_index(t, &storage_hold_table, "storage", &like, false, &scan, reterr);
+	while (turn_scan_step(&scan, &h, &rc, reterr))
+		n++;
+	if (rc == ERR_OK)
+		*ret = n;
+	return rc;
+}
+
 /* So many more orders of r may go out to hosts that restore from it. */
 static enum err_code room_of(struct turn *t, const struct recovery_config *c, const struct rollback *r,
     const char *storage, uint32_t *ret, struct err *reterr)
 {
 	struct rollback like = {.state = ROLLBACK_RUNNING}, other; /* in the other states no order is out */
 	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
-	uint32_t limit = limit_of(c, storage), mine = at_work(r, storage), all = mine, waiting = 0;
+	uint32_t limit = limit_of(c, storage), mine = at_work(r, storage), all = 0, waiting = 0;
 	if (!limit) {
 		*ret = UINT32_MAX;
 		return ERR_OK;
 	}
-	enum err_code rc = turn_scan_index(t, &rollback_table, "state", &like, false, &scan, reterr);
+	enum err_code rc = held(t, storage, &all, reterr);
+	all += mine;
+	if (rc == ERR_OK)
+		rc = turn_scan_index(t, &rollback_table, "state", &like, false, &scan, reterr);
 	while (turn_scan_step(&scan, &other, &rc, reterr))
 		if (!id_equal(other.rollback, r->rollback)) {
 			all += at_work(&other, storage);
@@ -103,6 +132,65 @@ enum err_code storage_freed(struct turn *t, struct id by, struct err *reterr)
 	while (turn_scan_step(&scan, &r, &rc, reterr))
 		if (r.waits_for && !id_equal(r.rollback, by) &&
 		    (rc = turn_timer_set(t, RECOVERY_TIMER_ROOM, r.rollback, NULL, turn_now_ms(t), reterr)) != ERR_OK)
+			break;
+	return rc;
+}
+
+/* ---- of those that were given up ---- */
+
+static enum err_code tell_to_drop(struct turn *t, const char *host, struct id order, struct err *reterr)
+{
+	struct brakes b;
+	struct cancel cancel = {order, "it was given up: no answer came in time"};
+	struct effect e = {.kind = EFFECT_FRAME, .host = host, .frame = FRAME_CANCEL, .body = &cancel};
+	enum err_code rc = brakes_get(t, &b, reterr);
+	return rc == ERR_OK && !b.observing ? turn_emit(t, &e, reterr) : rc;
+}
+
+enum err_code storage_hold(
+    struct turn *t, const struct order_record *o, const char *storage, const char **ret_text, struct err *reterr)
+{
+	struct storage_hold h = {.order_id = o->order_id,
+	    .storage = storage,
+	    .host = o->host,
+	    .until_ms = o->order->expires_ms + o->order->run_limit_ms + ORDER_GRACE_MS};
+	*ret_text = NULL;
+	if (h.until_ms <= turn_now_ms(t))
+		return ERR_OK;
+	const char *text = arena_printf(turn_arena(t),
+	    "%.300s; its place at storage %s is kept until it is heard, for at most %llu min", o->text ? o->text : "",
+	    storage, (unsigned long long)((h.until_ms - turn_now_ms(t) + 59999) / 60000));
+	if (!text)
+		return err_set(reterr, ERR_NOMEM, "out of memory for an order");
+	enum err_code rc = turn_put(t, &storage_hold_table, &h, reterr);
+	if (rc == ERR_OK)
+		rc = turn_timer_set(t, RECOVERY_TIMER_HELD, o->order_id, NULL, h.until_ms, reterr);
+	if (rc == ERR_OK)
+		rc = tell_to_drop(t, o->host, o->order_id, reterr);
+	if (rc == ERR_OK)
+		*ret_text = text;
+	return rc;
+}
+
+enum err_code storage_unhold(struct turn *t, struct id order, struct err *reterr)
+{
+	struct storage_hold h = {.order_id = order};
+	bool found;
+	enum err_code rc = turn_get(t, &storage_hold_table, &h, &h, &found, reterr);
+	if (rc != ERR_OK || !found)
+		return rc;
+	if ((rc = turn_delete(t, &storage_hold_table, &h, reterr)) == ERR_OK)
+		rc = turn_timer_clear(t, RECOVERY_TIMER_HELD, order, NULL, reterr);
+	return rc == ERR_OK ? storage_freed(t, (struct id){0}, reterr) : rc;
+}
+
+enum err_code storage_on_hello(struct turn *t, const char *host, struct err *reterr)
+{
+	struct storage_hold like = {.host = host}, h;
+	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
+	enum err_code rc = turn_scan_index(t, &storage_hold_table, "host", &like, false, &scan, reterr);
+	while (turn_scan_step(&scan, &h, &rc, reterr))
+		if ((rc = tell_to_drop(t, host, h.order_id, reterr)) != ERR_OK)
 			break;
 	return rc;
 }

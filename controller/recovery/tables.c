@@ -109,6 +109,17 @@ static const struct field order_fields[] = {
 const struct record_type order_record_type =
     RECORD_TYPE("order_record", struct order_record, order_fields, "one order to one host, from asking to its end");
 
+#define S struct storage_hold
+static const struct field hold_fields[] = {
+    F_ID(S, order_id, ORDER, FIELD_KEY | FIELD_REQUIRED, "the order that was given up"),
+    F_STRING(S, storage, NAME_MAX_BYTES, FIELD_INDEXED | FIELD_COLUMN | FIELD_REQUIRED, "the storage"),
+    F_STRING(S, host, NAME_MAX_BYTES, FIELD_INDEXED | FIELD_COLUMN | FIELD_REQUIRED, "the host that may read from it"),
+    F_TIME(S, until_ms, FIELD_COLUMN, "how long that may be"),
+};
+#undef S
+const struct record_type storage_hold_type = RECORD_TYPE("storage_hold", struct storage_hold, hold_fields,
+    "a place at a shared storage, kept for a host that does not answer and may restore still");
+
 #define S struct restoration
 static const struct field restoration_fields[] = {
     F_ID(S, order_id, ORDER, FIELD_KEY | FIELD_REQUIRED, "the order"),
@@ -189,6 +200,7 @@ const struct record_type brakes_type =
 
 const struct table rollback_table = {"rollback", &rollback_type};
 const struct table order_table = {"order", &order_record_type};
+const struct table storage_hold_table = {"storage_hold", &storage_hold_type};
 const struct table restoration_table = {"system_restoration", &restoration_type};
 const struct table drill_table = {"drill", &drill_type};
 const struct table reach_table = {"reach", &reach_record_type};
@@ -196,7 +208,7 @@ const struct table trouble_table = {"trouble", &trouble_type};
 const struct table brakes_table = {"brakes", &brakes_type};
 
 const struct record_type *const recovery_types[] = {&storage_limit_type, &recovery_config_type, &rollback_host_type,
-    &rollback_type, &order_record_type, &restoration_type, &drill_type, &reach_record_type, &trouble_type, &brakes_type,
-    NULL};
-const struct table *const recovery_tables[] = {
-    &rollback_table, &order_table, &restoration_table, &drill_table, &reach_table, &trouble_table, &brakes_table, NULL};
+    &rollback_type, &order_record_type, &storage_hold_type, &restoration_type, &drill_type, &reach_record_type,
+    &trouble_type, &brakes_type, NULL};
+const struct table *const recovery_tables[] = {&rollback_table, &order_table, &storage_hold_table, &restoration_table,
+    &drill_table, &reach_table, &trouble_table, &brakes_table, NULL};

@@ -39,19 +39,21 @@ static void check_waves(struct sim *s, const struct effect_seen *now)
 	}
 }
 
-/* Does the controller wait for it still?  What it gave up, or forgot when it was put back to a backup, it cannot count.
- */
-static bool is_open(struct turn *t, struct id order)
+/* Must the controller count it?  What it forgot when it was put back to a backup it cannot, and who died half way goes
+ * on whenever it starts again. */
+static bool must_count(struct turn *t, const struct job *j)
 {
-	struct order_record key = {.order_id = order}, o;
+	struct order_record key = {.order_id = j->order}, o;
+	struct storage_hold hold = {.order_id = j->order};
 	struct err err;
-	bool found;
-	if (turn_get(t, &order_table, &key, &o, &found, &err) != ERR_OK)
+	bool found, held;
+	if (turn_get(t, &order_table, &key, &o, &found, &err) != ERR_OK ||
+	    turn_get(t, &storage_hold_table, &hold, &hold, &held, &err) != ERR_OK)
 		abort();
-	return found && o.outcome == ORDER_OPEN;
+	return found && (o.outcome == ORDER_OPEN || held || j->phase < JOB_RESTORE);
 }
 
-/* Restores from the storage of `a` that are at work; t (may be NULL): of those, what the controller waits for. */
+/* Restores from the storage of `a` that are at work; t (may be NULL): of those, what the controller must count. */
 static unsigned restores_from(struct sim *s, const struct agent *a, struct turn *t)
 {
 	unsigned n = 0;
@@ -59,7 +61,7 @@ static unsigned restores_from(struct sim *s, const struct agent *a, struct turn 
 		for (size_t k = 0; k < s->agents[i].place_count; k++) {
 			const struct job *j = &s->agents[i].places[k].job;
 			n += j->journalled && !j->ended && strcmp(s->agents[i].storage, a->storage) == 0 &&
-			     (!t || is_open(t, j->order));
+			     (!t || must_count(t, j));
 		}
 	return n;
 }

@@ -188,7 +188,10 @@ static void resume_job(struct place *p)
 	    j->ended ? 9 : (int)j->phase);
 	if (j->ended)
 		answer(p);
-	else if (j->phase >= JOB_STOP && j->phase < JOB_UNDO && sim_chance(p->agent->sim, 500))
+	else if (j->phase < JOB_RESTORE) { /* untouched: the service runs on as it did */
+		p->stopped = false;
+		end(p, ORDER_REVERTED, false, false);
+	} else if (j->phase < JOB_UNDO && sim_chance(p->agent->sim, 500))
 		undo(p);
 	else
 		next_step(p);
@@ -240,9 +243,15 @@ enum err_code job_start(struct place *p, const struct order *o, bool resume, str
 	bool known = j->journalled && id_equal(j->order, o->order);
 	if (j->journalled && !j->ended && !known)
 		return err_set(reterr, ERR_BUSY, "a rollback of the service has not ended here");
+	if (resume && !known && agent_wall(p->agent) >= o->expires_ms) { /* taken on, and never begun in time */
+		say(p, o->order, (enum order_kind)o->kind, ORDER_EXPIRED, false, false, (struct id){{0}},
+		    "its deadline had passed");
+		return ERR_OK;
+	}
 	check_begins(s, p, o, resume && known);
 	if (resume && known) {
 		j->running = true;
+		j->began_ms = s->now_ms;
 		j->life = ++s->numbers;
 		sim_at(s, s->now_ms + 100, on_answer, p, j->life, NULL);
 		return ERR_OK;

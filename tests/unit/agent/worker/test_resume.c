@@ -1,6 +1,7 @@
 /* Orders that an earlier worker had begun when it, or the keeper, or the machine died. */
 #include "agent/rollback/journal.h"
 #include "agent/worker/work.h"
+#include "shared/base/clock.h"
 #include "tests/lib/snapshot_world.h"
 
 static struct world w;
@@ -110,11 +111,58 @@ static void test_an_action_is_not_run_twice(void **state)
 	assert_non_null(strstr(text, "was interrupted"));
 }
 
+/* The repository of the world is this host's, and holds one good restore point. */
+static void have_restore_point(void)
+{
+	static char state[WORLD_PATH]; /* beside what is put back, not above it */
+	char path[WORLD_PATH];
+	struct snapshot_summary good;
+	world_close(&w);
+	(void)text_format(state, sizeof state, "%s/state", w.dir);
+	(void)text_format(path, sizeof path, "%s/repository", state);
+	assert_int_equal(mkdir(state, 0700), 0);
+	config.state_directory = state;
+	assert_int_equal(rename(w.repo_path, path), 0);
+	(void)text_format(w.repo_path, WORLD_PATH, "%s", path);
+	world_open(&w);
+	world_text(w.config_dir, "site.conf", "good\n");
+	WORLD_OK(&w, world_create(&w, &good));
+	world_settle();
+	order.snapshot = good.snapshot;
+	order.run_limit_ms = 60 * 1000;
+}
+
+static void expect_live(const char *what)
+{
+	char path[WORLD_PATH];
+	CLEANUP(buf_done) struct buf got = BUF_INIT;
+	(void)text_format(path, sizeof path, "%s/site.conf", w.config_dir);
+	WORLD_OK(&w, file_read(path, 64, &got, &w.err));
+	assert_string_equal(buf_str(&got), what);
+}
+
+/* A stale order is not carried out hours later, beside those that go out then. */
+static void test_what_had_not_begun_in_time_does_not_begin(void **state)
+{
+	(void)state;
+	have_restore_point();
+	world_text(w.config_dir, "site.conf", "broken\n");
+	order.expires_ms = clock_wall_ms() - 1;
+	assert_int_equal(work(WORK_RESUME), ORDER_EXPIRED);
+	expect_live("broken\n");
+	order.expires_ms = clock_wall_ms() + 60 * 1000;
+	assert_int_equal(work(WORK_RESUME), ORDER_OK);
+	expect_live("good\n");
+	order.expires_ms = clock_wall_ms() - 1; /* what has begun, and here ended, is answered at any time */
+	assert_int_equal(work(WORK_RESUME), ORDER_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_what_has_begun_is_not_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_an_action_is_not_run_twice, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_what_had_not_begun_in_time_does_not_begin, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("resume", tests, NULL, NULL);
 }

@@ -812,6 +812,91 @@ static void test_r16_a_plan_says_how_it_goes_out(void **state)
 	world_close(&w);
 }
 
+/* A rollback of one host that was given up, for it never answered, and one of two hosts that begins then. */
+static struct rollback one_given_up(struct world *w, const struct recovery_config *c, struct id *ret_order)
+{
+	struct rollback first, after;
+	open_with(w, 2);
+	storage_is(w, 0, 2, "nas-1");
+	first = begun_by(w, c, 1);
+	*ret_order = host_of(&first, 0)->order;
+	uint64_t began_ms = w->now_ms;
+	struct timer timer;
+	enum recovery_event event = RECOVERY_NOTHING;
+	while (event == RECOVERY_NOTHING && world_timer(w, began_ms + ORDER_BEGIN_MS + ORDER_GRACE_MS, &timer)) {
+		bool mine;
+		ok(recovery_on_timer(w->turn, c, &timer, &after, &event, &mine, ERR_HERE));
+	}
+	assert_int_equal(event, RECOVERY_ENDED);
+	assert_int_equal(frames_to(w, "h0000", FRAME_CANCEL), 1); /* it may be connected all the same */
+	after = rollback_now(w, first.rollback);
+	assert_non_null(strstr(host_of(&after, 0)->text, "its place at storage nas-1 is kept"));
+	struct rollback second = begun_by(w, c, 2);
+	assert_int_equal(orders_out(&second), 0);
+	assert_string_equal(second.waits_for, "nas-1");
+	return second;
+}
+
+static struct recovery_config one_at_once(void)
+{
+	struct recovery_config c = recovery_rules;
+	c.storage_restores = 1;
+	return c;
+}
+
+static void run_timers(struct world *w, const struct recovery_config *c, uint64_t until_ms)
+{
+	struct timer timer;
+	while (world_timer(w, until_ms, &timer)) {
+		struct rollback after;
+		enum recovery_event event;
+		bool mine;
+		ok(recovery_on_timer(w->turn, c, &timer, &after, &event, &mine, ERR_HERE));
+	}
+}
+
+/* Whoever was given up may restore all the same, until it is heard ... */
+static void test_r16_who_was_given_up_keeps_its_place(void **state)
+{
+	(void)state;
+	struct world w;
+	struct recovery_config c = one_at_once();
+	struct id order;
+	struct rollback r = one_given_up(&w, &c, &order), after;
+	world_after(&w, 60000);
+	ok(recovery_on_hello(w.turn, "h0000", ERR_HERE));
+	assert_int_equal(frames_to(&w, "h0000", FRAME_CANCEL), 1);
+	struct rollback_host late = {.host = "h0000", .order = order};
+	assert_int_equal(says_by(&w, &c, &late, ORDER_CANCELLED), RECOVERY_NOTHING);
+	run_timers(&w, &c, w.now_ms);
+	after = rollback_now(&w, r.rollback);
+	assert_int_equal(orders_out(&after), 1);
+	world_after(&w, 60000);
+	ok(recovery_on_hello(w.turn, "h0000", ERR_HERE)); /* once */
+	assert_int_equal(frames_to(&w, "h0000", FRAME_CANCEL), 0);
+	world_close(&w);
+}
+
+/* ... or until what it may take is over. */
+static void test_r16_a_place_is_not_kept_for_ever(void **state)
+{
+	(void)state;
+	struct world w;
+	struct recovery_config c = one_at_once();
+	struct id order;
+	struct rollback r = one_given_up(&w, &c, &order), after;
+	const struct order *o = order_now(&w, order).order;
+	uint64_t until_ms = o->expires_ms + o->run_limit_ms + ORDER_GRACE_MS;
+	run_timers(&w, &c, until_ms - 1);
+	after = rollback_now(&w, r.rollback);
+	assert_int_equal(orders_out(&after), 0);
+	run_timers(&w, &c, until_ms);
+	after = rollback_now(&w, r.rollback);
+	assert_int_equal(orders_out(&after), 1);
+	assert_int_equal(world_record_count(&w, &storage_hold_table), 0);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -846,6 +931,8 @@ int main(void)
 	    cmocka_unit_test(test_r16_who_waits_is_not_touched_once_one_failed),
 	    cmocka_unit_test(test_r16_halt_holds_who_waits),
 	    cmocka_unit_test(test_r16_a_plan_says_how_it_goes_out),
+	    cmocka_unit_test(test_r16_who_was_given_up_keeps_its_place),
+	    cmocka_unit_test(test_r16_a_place_is_not_kept_for_ever),
 	};
 	return cmocka_run_group_tests(tests, persons_make, persons_end);
 }
