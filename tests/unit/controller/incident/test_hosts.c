@@ -296,6 +296,33 @@ static void test_a_service_that_stops_reporting_is_not_its_host(void **state)
 	world_close(&w);
 }
 
+/* It says that it is overloaded with a report of its own, and that this is over with another, which comes later than
+ * what it shows once it is back. */
+static void test_an_overloaded_host_that_died_and_shows_how_it_is_is_over_it(void **state)
+{
+	(void)state;
+	struct world w;
+	struct seen s = {0};
+	world_open(&w);
+	up(&w, "web-1", 1, here, 1);
+	world_after(&w, 1000);
+	ok(fleet_on_lagging(w.turn, "web-1", true, ERR_HERE));
+	struct health_transitions out = http_says(&w, "one", "web-1", PROBE_UNKNOWN);
+	moved(&w, &out, &s);
+	lives(&w, 6 * MINUTE, &s);
+	assert_string_equal(last(&w, &s).title, "host web-1 is overloaded");
+	struct id host = s.last.incident;
+	silent(&w, "web-1", 1, &s);
+	s = (struct seen){0};
+	back(&w, "web-1", 2, here, 1, PROBE_OK, &s);
+	assert_true(host_now(&w, "web-1").lagging);
+	assert_int_equal(incident_now(&w, host).failing.count, 0);
+	lives(&w, 3000, &s);
+	assert_int_equal(s.of[INCIDENT_PROVEN], 1);
+	assert_memory_equal(&s.last.incident, &host, sizeof host);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +334,7 @@ int main(void)
 	    cmocka_unit_test(test_what_leans_on_a_silent_host_is_explained_by_it),
 	    cmocka_unit_test(test_what_failed_before_or_has_another_host_is_not_explained),
 	    cmocka_unit_test(test_a_service_that_stops_reporting_is_not_its_host),
+	    cmocka_unit_test(test_an_overloaded_host_that_died_and_shows_how_it_is_is_over_it),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }
