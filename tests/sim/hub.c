@@ -138,6 +138,8 @@ static void send_letters(struct sim *s)
 static void take_waiting(struct hub *h, struct input **batch, size_t *ret_count)
 {
 	*ret_count = h->waiting_count < BATCH_MAX ? h->waiting_count : BATCH_MAX;
+	if (!*ret_count)
+		return;
 	memcpy(batch, h->waiting, *ret_count * sizeof(*batch));
 	memmove(h->waiting, h->waiting + *ret_count, (h->waiting_count - *ret_count) * sizeof(*h->waiting));
 	h->waiting_count -= *ret_count;
