@@ -43,7 +43,14 @@ fault_latent_unlogged() {
 fault_connections_row() { sessions 'BEGIN; UPDATE records SET kind = kind WHERE record_id = 1'; }
 
 # ---- certificates ----
-fault_certificate_ends() { certificate '86392 seconds ago' 1 IP:127.0.0.1; reread; } # eight seconds from now
+fault_certificate_ends() { # ten seconds from now; until then it is as good as another
+	certificate '86390 seconds ago' 1 IP:127.0.0.1
+	reread
+	for _ in 1 2 3 4 5 6; do
+		sleep 0.3
+		! fetched -f --cacert "$base/tls/site.pem" "https://127.0.0.1:$(tls_port)/" | grep -q portal-ready || break
+	done
+}
 
 # ---- permissions ----
 fault_permissions_recursive() { chmod -R 644 "$base/site"; }
