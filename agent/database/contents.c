@@ -103,7 +103,7 @@ static enum err_code write_list(const struct contents *c, const char *path, stru
 		    (unsigned long long)c->all[i].theirs, c->all[i].name);
 	}
 	return text.failed ? err_set(reterr, ERR_NOMEM, "out of memory")
-			   : file_replace(path, text.data, text.size, 0600, reterr);
+			   : tree_replace(path, text.data, text.size, NULL, reterr);
 }
 
 static enum err_code read_list(struct contents *c, const char *path, struct err *reterr)
@@ -280,5 +280,5 @@ enum err_code contents_forget(const char *other, struct err *reterr)
 {
 	char path[PATH_LIMIT];
 	enum err_code rc = list_path(other, path, reterr);
-	return rc == ERR_OK && unlink(path) != 0 && errno != ENOENT ? err_sys(reterr, errno, "%s", path) : rc;
+	return rc == ERR_OK ? tree_unname(path, reterr) : rc;
 }

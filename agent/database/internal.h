@@ -98,6 +98,14 @@ ERR_CHECK enum err_code tree_remove(
 void tree_parent(const char *path, char out[PATH_LIMIT]);
 /* "%s/%s"; ERR_LIMIT. */
 ERR_CHECK enum err_code tree_join(const char *folder, const char *name, char out[PATH_LIMIT], struct err *reterr);
+/* file_replace() where nobody sweeps (beside a data directory, or in it): by the one name PATH.new, so that what an
+ * interrupted call left is taken by the next one, and goes with tree_unname().  It belongs to whom owner says, from its
+ * first moment under this name; NULL: to us. */
+struct stat;
+ERR_CHECK enum err_code tree_replace(
+    const char *path, const void *data, size_t size_bytes, const struct stat *owner, struct err *reterr);
+/* A file that tree_replace() made, or was making; its being gone is not durable. */
+ERR_CHECK enum err_code tree_unname(const char *path, struct err *reterr);
 
 /* ---- postgres_session.c: programs of a cluster, and a conversation with its server ---- */
 

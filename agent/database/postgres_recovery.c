@@ -100,14 +100,11 @@ static enum err_code rewrite(const char *data, const char *more, struct err *ret
 	if (rc == ERR_OK || rc == ERR_NOT_FOUND) {
 		recovery_filter(buf_str(&text), &out);
 		buf_text(&out, more);
-		if (!out.failed && text_equal(buf_str(&text), buf_str(&out)))
-			goto same; /* nothing was aimed */
 		rc = out.failed ? err_set(reterr, ERR_NOMEM, "out of memory")
-				: file_replace(path, buf_str(&out), out.size, 0600, reterr);
+		     : text_equal(buf_str(&text), buf_str(&out))
+			 ? ERR_OK /* nothing was aimed */
+			 : tree_replace(path, buf_str(&out), out.size, &st, reterr);
 	}
-	if (rc == ERR_OK && geteuid() == 0 && chown(path, st.st_uid, st.st_gid) != 0)
-		rc = err_sys(reterr, errno, "%s", path);
-same:
 	buf_done(&text);
 	buf_done(&out);
 	return rc;

@@ -245,7 +245,7 @@ static enum err_code spaces_write(const struct spaces *s, struct err *reterr)
 		    (unsigned long long)s->all[i].theirs, s->all[i].folder);
 	}
 	return text.failed ? err_set(reterr, ERR_NOMEM, "out of memory")
-			   : file_replace(s->path, text.data, text.size, 0600, reterr);
+			   : tree_replace(s->path, text.data, text.size, NULL, reterr);
 }
 
 /* ERR_NOT_FOUND: there is none. */
@@ -428,8 +428,8 @@ enum err_code tablespaces_discard(const char *other, struct err *reterr)
 	CLEANUP(spaces_done) struct spaces spaces;
 	struct err none = ERR_INIT;
 	enum err_code rc = spaces_init(&spaces, other, reterr);
-	if (rc == ERR_OK && (rc = spaces_read(&spaces, &none)) != ERR_OK)
-		return rc == ERR_NOT_FOUND ? ERR_OK : err_set(reterr, rc, "%s", none.msg);
+	if (rc == ERR_OK && (rc = spaces_read(&spaces, &none)) != ERR_OK) /* one that was being made all the same */
+		return rc == ERR_NOT_FOUND ? tree_unname(spaces.path, reterr) : err_set(reterr, rc, "%s", none.msg);
 	for (size_t i = 0; rc == ERR_OK && i < spaces.count; i++) {
 		char path[PATH_LIMIT];
 		if (text_format(path, sizeof path, "%s%s", spaces.all[i].folder, spaces.suffix))
@@ -437,7 +437,5 @@ enum err_code tablespaces_discard(const char *other, struct err *reterr)
 		if (rc == ERR_OK && text_format(path, sizeof path, "%s%s.part", spaces.all[i].folder, spaces.suffix))
 			rc = tree_remove(path, reterr);
 	}
-	if (rc == ERR_OK && unlink(spaces.path) != 0 && errno != ENOENT)
-		rc = err_sys(reterr, errno, "%s", spaces.path);
-	return rc;
+	return rc == ERR_OK ? tree_unname(spaces.path, reterr) : rc;
 }

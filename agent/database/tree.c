@@ -1,10 +1,15 @@
-/* Trees that are ours. */
+/* Trees and files that are ours. */
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/database/internal.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/file.h"
 #include "shared/base/text.h"
 
 enum { REMOVE_FDS = 32 };
@@ -37,4 +42,60 @@ enum err_code tree_join(const char *folder, const char *name, char out[PATH_LIMI
 	if (!text_format(out, PATH_LIMIT, "%s/%s", folder, name))
 		return err_set(reterr, ERR_LIMIT, "%s is too long a path", folder);
 	return ERR_OK;
+}
+
+/* ---- files ---- */
+
+static enum err_code coming(const char *path, char out[PATH_LIMIT], struct err *reterr)
+{
+	return text_format(out, PATH_LIMIT, "%s.new", path) ? ERR_OK
+							    : err_set(reterr, ERR_LIMIT, "%s is too long a path", path);
+}
+
+static enum err_code forget(const char *path, struct err *reterr)
+{
+	return unlink(path) == 0 || errno == ENOENT ? ERR_OK : err_sys(reterr, errno, "%s", path);
+}
+
+enum err_code tree_unname(const char *path, struct err *reterr)
+{
+	char next[PATH_LIMIT];
+	enum err_code rc = coming(path, next, reterr);
+	if (rc == ERR_OK)
+		rc = forget(next, reterr);
+	return rc == ERR_OK ? forget(path, reterr) : rc;
+}
+
+static enum err_code fill(
+    const char *path, const void *data, size_t size_bytes, const struct stat *owner, struct err *reterr)
+{
+	CLEANUP(cleanup_fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(reterr, errno, "%s", path);
+	enum err_code rc = file_write_all(fd, data, size_bytes, reterr);
+	if (rc == ERR_OK && owner && geteuid() == 0 && fchown(fd, owner->st_uid, owner->st_gid) != 0)
+		rc = err_sys(reterr, errno, "%s", path);
+	/* Before it is named: else the name could survive a crash and the bytes not. */
+	if (rc == ERR_OK && fsync(fd) != 0)
+		rc = err_sys(reterr, errno, "%s cannot be synced", path);
+	return rc;
+}
+
+enum err_code tree_replace(
+    const char *path, const void *data, size_t size_bytes, const struct stat *owner, struct err *reterr)
+{
+	char next[PATH_LIMIT], parent[PATH_LIMIT];
+	enum err_code rc = coming(path, next, reterr);
+	if (rc == ERR_OK)
+		rc = forget(next, reterr);
+	if (rc == ERR_OK)
+		rc = fill(next, data, size_bytes, owner, reterr);
+	if (rc == ERR_OK && rename(next, path) != 0)
+		rc = err_sys(reterr, errno, "%s cannot be named %s", next, path);
+	if (rc != ERR_OK) {
+		(void)unlink(next);
+		return rc;
+	}
+	tree_parent(path, parent);
+	return file_sync_dir(parent, reterr);
 }

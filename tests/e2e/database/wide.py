@@ -30,7 +30,8 @@ def change(c, n):
 
 def beside(c):
     """What a rollback has left, or is still at."""
-    return [p.name for folder in (c.data.parent, c.data.parent / "space") for p in folder.iterdir() if ".kedge-" in p.name]
+    return [p.name for folder in (c.data.parent, c.data.parent / "space") for p in folder.iterdir() if ".kedge-" in p.name] + \
+        [p.name for p in c.data.iterdir() if p.name.startswith(".") or p.name.endswith(".new")]
 
 
 def is_between(c):

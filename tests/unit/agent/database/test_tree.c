@@ -1,0 +1,184 @@
+/* Files of ours beside a data directory, and in it: interrupted at every system call, they are the old one or the new
+ * one, belong to whom they should, and nothing is left when what made them is undone. */
+#include "tests/lib/unit.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/database/contents.h"
+#include "agent/database/internal.h"
+#include "agent/database/postgres_recovery.h"
+#include "agent/database/tablespaces.h"
+#include "shared/base/file.h"
+#include "shared/base/text.h"
+#include "tests/lib/faults/faults.h"
+#include "tests/lib/scratch.h"
+
+enum { NOBODY = 65534, CALLS_MAX = 60 };
+#define AIM "restore_command = 'kedge-agent wal fetch %f %p'\nrecovery_target = 'immediate'\n"
+
+static char folder[SCRATCH_PATH], data[SCRATCH_PATH + 8], other[SCRATCH_PATH + 32];
+
+static int set_up(void **state)
+{
+	(void)state;
+	scratch_make(folder);
+	text_format(data, sizeof data, "%s/data", folder);
+	text_format(other, sizeof other, "%s.kedge-ord-1", data);
+	if (mkdir(data, 0700) != 0)
+		return -1;
+	return geteuid() == 0 ? chown(data, NOBODY, NOBODY) : 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	scratch_remove(folder);
+	return 0;
+}
+
+static size_t entries_of(const char *path)
+{
+	size_t n = 0;
+	DIR *dir = opendir(path);
+	assert_non_null(dir);
+	for (struct dirent *e; (e = readdir(dir));)
+		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	closedir(dir);
+	return n;
+}
+
+static bool reads(const char *path, const char *text)
+{
+	struct buf is = BUF_INIT;
+	bool same = file_read(path, 4096, &is, NULL) == ERR_OK && strcmp(buf_str(&is), text) == 0;
+	buf_done(&is);
+	return same;
+}
+
+/* Died there?  false: there are not so many calls, and it went well. */
+static bool dies(enum fault_kind kind, uint64_t at, enum err_code (*act)(struct err *reterr))
+{
+	int status = 0;
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct err err = ERR_INIT;
+		faults_arm(kind, 0, at);
+		_exit(act(&err) == ERR_OK ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status))
+		assert_int_equal(WEXITSTATUS(status), 0);
+	else
+		assert_int_equal(WTERMSIG(status), SIGKILL);
+	return WIFSIGNALED(status);
+}
+
+static char list[SCRATCH_PATH + 64];
+
+static enum err_code write_list(struct err *reterr)
+{
+	return tree_replace(list, "new\n", 4, NULL, reterr);
+}
+
+static void a_list_is_whole_and_goes(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	static const enum fault_kind kinds[] = {FAULT_KILL, FAULT_KILL_AFTER};
+	text_format(list, sizeof list, "%s.names", other);
+	size_t before = entries_of(folder), half = 0;
+	for (unsigned k = 0; k < 2; k++)
+		for (uint64_t at = 1; at < CALLS_MAX; at++) {
+			assert_int_equal(tree_replace(list, "old\n", 4, NULL, &err), ERR_OK);
+			bool died = dies(kinds[k], at, write_list);
+			assert_true(reads(list, "old\n") || reads(list, "new\n"));
+			half += entries_of(folder) > before + 1;
+			/* Whoever goes on takes what it left, */
+			if (at % 2)
+				assert_int_equal(write_list(&err), ERR_OK);
+			/* and whoever gives up leaves nothing. */
+			assert_int_equal(contents_forget(other, &err), ERR_OK);
+			assert_int_equal(entries_of(folder), before);
+			if (!died)
+				break;
+			assert_true(at + 1 < CALLS_MAX);
+		}
+	assert_true(half > 0);
+}
+
+/* Killed, or without power, before the list had its name: there is none, and yet something to remove. */
+static void a_list_without_a_name_goes_with_its_order(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	char coming[SCRATCH_PATH + 64], strange[SCRATCH_PATH + 64];
+	text_format(coming, sizeof coming, "%s.spaces.new", other);
+	text_format(strange, sizeof strange, "%s.kedge-ord-2.spaces.new", data);
+	assert_int_equal(file_replace(coming, "0 0\n", 4, 0600, &err), ERR_OK);
+	assert_int_equal(file_replace(strange, "0 0\n", 4, 0600, &err), ERR_OK);
+	assert_int_equal(tablespaces_discard(other, &err), ERR_OK);
+	assert_false(file_exists(coming));
+	assert_true(file_exists(strange)); /* of another order */
+	assert_int_equal(unlink(strange), 0);
+}
+
+/* ---- in the data directory ---- */
+
+static enum err_code aim(struct err *reterr)
+{
+	return recovery_prepare(data, AIM, reterr);
+}
+
+static enum err_code forget(struct err *reterr)
+{
+	return recovery_forget(data, reterr);
+}
+
+static void assert_readable_by_its_server(const char *conf)
+{
+	struct stat st;
+	assert_int_equal(stat(conf, &st), 0);
+	assert_int_equal(st.st_uid, geteuid() == 0 ? NOBODY : geteuid());
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void its_configuration_belongs_to_the_server(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	static const enum fault_kind kinds[] = {FAULT_KILL, FAULT_KILL_AFTER};
+	char conf[SCRATCH_PATH + 64];
+	text_format(conf, sizeof conf, "%s/postgresql.auto.conf", data);
+	assert_int_equal(forget(&err), ERR_OK); /* there is none: nothing to forget */
+	assert_int_equal(entries_of(data), 0);
+	for (unsigned k = 0; k < 4; k++)
+		for (uint64_t at = 1; at < CALLS_MAX; at++) {
+			assert_int_equal(k < 2 ? forget(&err) : aim(&err), ERR_OK);
+			bool died = dies(kinds[k % 2], at, k < 2 ? aim : forget);
+			if (file_exists(conf))
+				assert_readable_by_its_server(conf);
+			assert_int_equal(k < 2 ? aim(&err) : forget(&err), ERR_OK);
+			assert_readable_by_its_server(conf);
+			assert_true(reads(conf, k < 2 ? AIM : ""));
+			assert_int_equal(entries_of(data), 2); /* and recovery.signal */
+			if (!died)
+				break;
+			assert_true(at + 1 < CALLS_MAX);
+		}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(a_list_is_whole_and_goes, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(a_list_without_a_name_goes_with_its_order, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(its_configuration_belongs_to_the_server, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
