@@ -63,10 +63,29 @@ static int tell_all(struct cli *c, const struct list *results)
 	return printed == EXIT_DONE ? code : printed;
 }
 
-static int drop(struct cli *c, const struct service_config *service, struct id snapshot)
+/* ---- drop ---- */
+
+static int settle_one(struct cli *c, struct repo *repo, const struct service_config *service)
+{
+	struct list saved;
+	struct err err = ERR_INIT, untold = ERR_INIT;
+	enum err_code rc =
+	    rollback_settle(repo, c->config->state_directory, service, clock_wall_ms(), c->arena, &saved, &err);
+	for (size_t i = 0; i < saved.count; i++)
+		if (byhand_keep_snapshot(c->config, &LIST_AT(saved, struct snapshot_summary, i), c->arena, &untold) !=
+		    ERR_OK)
+			fprintf(stderr, "kedge-agent: the controller will not hear of this: %s\n", untold.msg);
+	return rc == ERR_OK ? EXIT_DONE : cli_fail(&err);
+}
+
+/* What a rollback has just set aside is saved before it goes, by whoever comes first. */
+static int drop(struct cli *c, struct repo *repo, const struct service_config *service, struct id snapshot)
 {
 	struct err err = ERR_INIT;
 	size_t dropped;
+	int code = settle_one(c, repo, service);
+	if (code != EXIT_DONE)
+		return code;
 	if (rollback_prepared_drop(
 		c->config->state_directory, service->name, snapshot, c->components, c->arena, &dropped, &err) != ERR_OK)
 		return cli_fail(&err);
@@ -91,7 +110,7 @@ int cli_prepare(struct cli *c, struct repo *repo)
 	if (c->to && snapshot_find(repo, r.service->name, c->to, c->arena, &target, &err) != ERR_OK)
 		return cli_fail(&err);
 	if (c->drop)
-		return drop(c, r.service, target.snapshot);
+		return drop(c, repo, r.service, target.snapshot);
 	r.snapshot = target.snapshot;
 	if (rollback_prepare(repo, c->config->state_directory, &r, c->arena, &results, &err) != ERR_OK)
 		return cli_fail(&err);
@@ -119,19 +138,6 @@ int cli_prepared(struct cli *c)
 }
 
 /* ---- settle ---- */
-
-static int settle_one(struct cli *c, struct repo *repo, const struct service_config *service)
-{
-	struct list saved;
-	struct err err = ERR_INIT, untold = ERR_INIT;
-	enum err_code rc =
-	    rollback_settle(repo, c->config->state_directory, service, clock_wall_ms(), c->arena, &saved, &err);
-	for (size_t i = 0; i < saved.count; i++)
-		if (byhand_keep_snapshot(c->config, &LIST_AT(saved, struct snapshot_summary, i), c->arena, &untold) !=
-		    ERR_OK)
-			fprintf(stderr, "kedge-agent: the controller will not hear of this: %s\n", untold.msg);
-	return rc == ERR_OK ? EXIT_DONE : cli_fail(&err);
-}
 
 int cli_settle(struct cli *c, struct repo *repo)
 {

@@ -98,6 +98,9 @@ ERR_CHECK enum err_code tree_remove(
 void tree_parent(const char *path, char out[PATH_LIMIT]);
 /* "%s/%s"; ERR_LIMIT. */
 ERR_CHECK enum err_code tree_join(const char *folder, const char *name, char out[PATH_LIMIT], struct err *reterr);
+/* file_read() below a data directory, whose owner may put anything there at any moment: a regular file only, and nobody
+ * is waited for.  ERR_UNSUPPORTED: it is none. */
+ERR_CHECK enum err_code tree_read(const char *path, size_t limit_bytes, struct buf *out, struct err *reterr);
 /* file_replace() where nobody sweeps (beside a data directory, or in it): by the one name PATH.new, so that what an
  * interrupted call left is taken by the next one, and goes with tree_unname().  It belongs to whom owner says, from its
  * first moment under this name; NULL: to us. */

@@ -19,7 +19,7 @@ enum err_code postgres_control_read(const char *data_directory, struct postgres_
 	enum err_code rc = tree_join(data_directory, "global/pg_control", path, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(reterr, errno, "%s", path);
 	rc = io_pread_exact(fd, b, sizeof b, 0, reterr);

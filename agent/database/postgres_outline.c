@@ -66,7 +66,7 @@ static void content_of(const char *path, const struct stat *st, char out[HEX_OF_
 	text_copy(out, HEX_OF_CONTENT + 8, "?");
 	if (st->st_size > OUTLINE_SETTINGS_MAX)
 		text_copy(out, HEX_OF_CONTENT + 8, "large");
-	else if (sum && file_read(path, OUTLINE_SETTINGS_MAX, &text, NULL) == ERR_OK) {
+	else if (sum && tree_read(path, OUTLINE_SETTINGS_MAX, &text, NULL) == ERR_OK) {
 		sha256_add(sum, text.data, text.size);
 		sha256_end(sum, digest);
 		text_hex(digest, HEX_OF_CONTENT / 2, out);

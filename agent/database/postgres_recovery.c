@@ -96,7 +96,7 @@ static enum err_code rewrite(const char *data, const char *more, struct err *ret
 	if (rc == ERR_OK && stat(data, &st) != 0)
 		rc = err_sys(reterr, errno, "%s", data);
 	if (rc == ERR_OK)
-		rc = file_read(path, CONF_MAX, &text, reterr);
+		rc = tree_read(path, CONF_MAX, &text, reterr);
 	if (rc == ERR_OK || rc == ERR_NOT_FOUND) {
 		recovery_filter(buf_str(&text), &out);
 		buf_text(&out, more);
@@ -162,7 +162,7 @@ static struct aim aim_of(const char *data)
 	struct buf text = BUF_INIT;
 	struct aim aim = {.timeline = 0};
 	if (tree_join(data, "postgresql.auto.conf", path, NULL) == ERR_OK &&
-	    file_read(path, CONF_MAX, &text, NULL) == ERR_OK)
+	    tree_read(path, CONF_MAX, &text, NULL) == ERR_OK)
 		for (const char *line = buf_str(&text), *end; *line; line = *end ? end + 1 : end) {
 			end = strchrnul(line, '\n');
 			read_aim(line, (size_t)(end - line), &aim);

@@ -1,5 +1,4 @@
 /* Programs of a cluster, and a conversation with its server through psql. */
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,27 +8,12 @@
 #include "shared/base/cleanup.h"
 #include "shared/base/text.h"
 
-enum { PASSWD_ROOM = 4096, CONNECT_S = 10, END_GRACE_MS = 2000, SQL_MAX = 4096 };
+enum { CONNECT_S = 10, END_GRACE_MS = 2000, SQL_MAX = 4096 };
 #define LAST "-- that was all --"
 
 const struct postgres_config *postgres_of(const struct service_config *s)
 {
 	return s->components.database ? s->components.database->postgres : NULL;
-}
-
-static enum err_code become(const struct postgres_config *pg, struct process_spec *spec, struct err *reterr)
-{
-	if (pg->run_as.count || geteuid() != 0)
-		return ERR_OK;
-	char room[PASSWD_ROOM];
-	struct passwd entry, *found = NULL;
-	if (getpwnam_r(pg->user, &entry, room, sizeof room, &found) != 0 || !found)
-		return err_set(reterr, ERR_NOT_FOUND,
-		    "there is no system user %s: set `user` or `run_as` of the database in agent.yaml", pg->user);
-	spec->set_user = true;
-	spec->uid = entry.pw_uid;
-	spec->gid = entry.pw_gid;
-	return ERR_OK;
 }
 
 enum err_code postgres_call(const struct postgres_config *pg, const char *program, const char *const *args,
@@ -49,7 +33,7 @@ enum err_code postgres_call(const struct postgres_config *pg, const char *progra
 	}
 	ret->argv[n] = NULL;
 	ret->spec = (struct process_spec){.argv = ret->argv, .directory = "/", .merge_errors = true};
-	return become(pg, &ret->spec, reterr);
+	return pg->run_as.count ? ERR_OK : process_become(&ret->spec, pg->user, reterr);
 }
 
 struct postgres_session {

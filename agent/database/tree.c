@@ -12,7 +12,7 @@
 #include "shared/base/file.h"
 #include "shared/base/text.h"
 
-enum { REMOVE_FDS = 32 };
+enum { REMOVE_FDS = 32, READ_STEP = 16384 };
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
@@ -45,6 +45,28 @@ enum err_code tree_join(const char *folder, const char *name, char out[PATH_LIMI
 }
 
 /* ---- files ---- */
+
+enum err_code tree_read(const char *path, size_t limit_bytes, struct buf *out, struct err *reterr)
+{
+	struct stat st;
+	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return err_sys(reterr, errno, "open %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(reterr, ERR_UNSUPPORTED, "%s is no regular file", path);
+	uint8_t block[READ_STEP];
+	for (size_t got = 0;;) {
+		ssize_t n = read(fd, block, sizeof block);
+		if (n <= 0)
+			return n == 0 ? ERR_OK : err_sys(reterr, errno, "read %s", path);
+		if ((size_t)n > limit_bytes - got)
+			return err_set(reterr, ERR_LIMIT, "%s is larger than %zu bytes", path, limit_bytes);
+		got += (size_t)n;
+		buf_append(out, block, (size_t)n);
+		if (out->failed)
+			return err_set(reterr, ERR_NOMEM, "%s: no memory after %zu bytes", path, got);
+	}
+}
 
 static enum err_code coming(const char *path, char out[PATH_LIMIT], struct err *reterr)
 {

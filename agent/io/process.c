@@ -1,6 +1,7 @@
 #include "agent/io/process.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "shared/redact/leaving.h"
 
 enum {
+	PASSWD_ROOM = 4096,
 	READ_PER_TURN = 64 << 10, /* of one pipe: a program that pours must not hold the loop */
 	DRAIN_MAX = 1 << 20,      /* after the end: what a pipe can still hold at most */
 	KILL_GRACE_MS = 2000,     /* a killed process that hangs in the kernel is given up after this */
@@ -70,6 +72,21 @@ char *process_result_text(const struct process_result *r, char *out, size_t size
 }
 
 /* ---- ending ---- */
+
+enum err_code process_become(struct process_spec *spec, const char *user, struct err *reterr)
+{
+	char room[PASSWD_ROOM];
+	struct passwd entry, *found = NULL;
+	if (geteuid() != 0)
+		return ERR_OK;
+	if (getpwnam_r(user, &entry, room, sizeof room, &found) != 0 || !found)
+		return err_set(reterr, ERR_NOT_FOUND,
+		    "there is no system user %s: set `user` or `run_as` of the database in agent.yaml", user);
+	spec->set_user = true;
+	spec->uid = entry.pw_uid;
+	spec->gid = entry.pw_gid;
+	return ERR_OK;
+}
 
 static void close_stream(struct stream *s)
 {

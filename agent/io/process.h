@@ -46,6 +46,9 @@ struct process_spec {
 	bool merge_errors;      /* standard error goes into output */
 };
 
+/* As this system user, when we are root; else as ourselves.  ERR_NOT_FOUND: there is none of that name. */
+ERR_CHECK enum err_code process_become(struct process_spec *spec, const char *user, struct err *reterr);
+
 struct process_result { /* valid during the callback, or until process_result_done() */
 	enum process_end end;
 	int code;

@@ -7,7 +7,6 @@
 #include <openssl/x509.h>
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +15,12 @@
 #include <unistd.h>
 
 #include "agent/probe/perfdata.h"
+#include "agent/probe/postgres_answer.h"
 #include "agent/probe/run_internal.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/text.h"
 
 enum {
-	COLUMNS = 10,
-	COLUMN_MAX = 256,
-	PASSWD_ROOM = 4096,
 	CERTIFICATE_MAX = 256 << 10, /* a file with a whole chain in it */
 	CONNECT_S = 5,
 	/* Where a probe names no limit. */
@@ -52,48 +49,6 @@ static const char question[] =
     "WHERE pid IN (SELECT pid FROM first)), "
     "current_setting('ssl'), current_setting('ssl_cert_file') "
     "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
-
-struct told { /* its answer */
-	double room, used, idle, waiting, waits_s, behind, behind_s;
-	char behind_state[COLUMN_MAX], certificate[PATH_LIMIT]; /* "": it has none */
-};
-
-/* ---- what it answered ---- */
-
-static bool is_number(const char *text, double *ret)
-{
-	char *end;
-	*ret = strtod(text, &end);
-	return end != text && *end == '\0' && *ret >= 0;
-}
-
-/* The last line: SET may say something of its own. */
-static bool parse(const struct probe_run *r, const struct buf *said, struct told *ret)
-{
-	char text[COLUMNS * COLUMN_MAX], *column[COLUMNS], *at = text, *end;
-	const char *last;
-	text_copy(text, sizeof text, buf_str(said));
-	for (end = text + strlen(text); end > text && end[-1] == '\n';)
-		*--end = '\0';
-	last = strrchr(text, '\n');
-	at = last ? text + (last - text) + 1 : text;
-	for (size_t i = 0; i < COLUMNS; i++)
-		if (!(column[i] = strsep(&at, "|")))
-			return false;
-	double *const numbers[] = {
-	    &ret->room, &ret->used, &ret->idle, &ret->waiting, &ret->waits_s, &ret->behind, NULL, &ret->behind_s};
-	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-		if (numbers[i] && !is_number(column[i], numbers[i]))
-			return false;
-	text_copy(ret->behind_state, sizeof ret->behind_state, column[6]);
-	ret->certificate[0] = '\0';
-	if (strcmp(column[8], "on") != 0)
-		return true;
-	const char *file = column[9];
-	return file[0] == '/' ? text_format(ret->certificate, sizeof ret->certificate, "%s", file)
-			      : text_format(ret->certificate, sizeof ret->certificate, "%s/%s",
-				    r->config->postgres->cluster->data_directory, file);
-}
 
 /* ---- its certificate ---- */
 
@@ -152,7 +107,7 @@ static enum probe_state judge_certificate(struct probe_run *r, const char *file,
 
 /* ---- judging ---- */
 
-static enum probe_state judge_locks(struct probe_run *r, const struct told *t, struct buf *text)
+static enum probe_state judge_locks(struct probe_run *r, const struct postgres_answer *t, struct buf *text)
 {
 	uint64_t most = r->config->postgres->wait_ms ? r->config->postgres->wait_ms : WAIT_MS;
 	bool idle = strncmp(t->behind_state, "idle", 4) == 0;
@@ -168,7 +123,7 @@ static enum probe_state judge_locks(struct probe_run *r, const struct told *t, s
 	return t->waits_s * 1000 >= (double)most ? PROBE_WARNING : PROBE_OK;
 }
 
-static void judge(struct probe_run *r, const struct told *t)
+static void judge(struct probe_run *r, const struct postgres_answer *t)
 {
 	CLEANUP(buf_done) struct buf text = BUF_INIT;
 	double warn = r->config->postgres->warn_percent > 0 ? r->config->postgres->warn_percent : CONNECTIONS_WARN;
@@ -205,9 +160,10 @@ static void say_why(struct probe_run *r, const struct process_result *p)
 static void on_answer(void *ctx, const struct process_result *p)
 {
 	struct probe_run *r = ctx;
-	struct told t;
+	struct postgres_answer t;
 	r->process = NULL;
-	if (p->end == PROCESS_EXITED && p->code == 0 && parse(r, &p->output, &t))
+	if (p->end == PROCESS_EXITED && p->code == 0 &&
+	    postgres_answer_parse(buf_str(&p->output), r->config->postgres->cluster->data_directory, &t))
 		judge(r, &t);
 	else
 		say_why(r, p);
@@ -215,21 +171,6 @@ static void on_answer(void *ctx, const struct process_result *p)
 }
 
 /* ---- asking ---- */
-
-/* As whoever the cluster's programs run as, where run_as does not say how to become that. */
-static enum err_code become(const struct postgres_config *pg, struct process_spec *spec, struct err *reterr)
-{
-	char room[PASSWD_ROOM];
-	struct passwd entry, *found = NULL;
-	if (pg->run_as.count || geteuid() != 0)
-		return ERR_OK;
-	if (getpwnam_r(pg->user, &entry, room, sizeof room, &found) != 0 || !found)
-		return err_set(reterr, ERR_NOT_FOUND, "there is no system user %s", pg->user);
-	spec->set_user = true;
-	spec->uid = entry.pw_uid;
-	spec->gid = entry.pw_gid;
-	return ERR_OK;
-}
 
 static enum err_code ask(struct probe_run *r, struct err *reterr)
 {
@@ -248,7 +189,7 @@ static enum err_code ask(struct probe_run *r, struct err *reterr)
 	memcpy(argv + n, args, sizeof args);
 	uint64_t all = probe_timeout_ms(r->config), took = run_took_ms(r), timeout = took < all ? all - took : 1;
 	struct process_spec spec = {.argv = argv, .timeout_ms = timeout};
-	enum err_code rc = become(pg, &spec, reterr);
+	enum err_code rc = pg->run_as.count ? ERR_OK : process_become(&spec, pg->user, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	loop_arm(r->deadline, loop_now_ms(r->env->loop) + timeout + PROBE_OVERDUE_MS / 2); /* the process has its own */

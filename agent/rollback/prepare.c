@@ -230,7 +230,8 @@ enum err_code rollback_prepared_drop(const char *state_directory, const char *se
 	CLEANUP(cleanup_fd) int lock = -1;
 	struct list all = {0};
 	size_t dropped = 0;
-	enum err_code rc = prepared_lock(state_directory, service, PREPARED_LOCK_STAGING, 0, &lock, reterr);
+	enum err_code rc =
+	    prepared_lock(state_directory, service, PREPARED_LOCK_STAGING, PREPARED_WAIT_MS, &lock, reterr);
 	if (rc == ERR_OK)
 		rc = prepared_list(state_directory, service, arena, &all, reterr);
 	for (size_t i = 0; rc == ERR_OK && i < all.count; i++) {
@@ -463,7 +464,8 @@ static enum err_code prepare_all(struct repo *repo, const char *state_directory,
 				   : err_set(reterr, ERR_NOMEM, "out of memory");
 	CLEANUP(cleanup_fd) int lock = -1;
 	if (rc == ERR_OK)
-		rc = prepared_lock(state_directory, r->service->name, PREPARED_LOCK_STAGING, 0, &lock, reterr);
+		rc = prepared_lock(
+		    state_directory, r->service->name, PREPARED_LOCK_STAGING, PREPARED_WAIT_MS, &lock, reterr);
 	if (rc == ERR_OK)
 		rc = prepared_list(state_directory, r->service->name, arena, &all, reterr);
 	for (uint32_t i = 0; rc == ERR_OK && i < COMPONENT_COUNT; i++) {

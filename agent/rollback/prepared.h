@@ -29,7 +29,8 @@ enum {
 	PREPARED_RECORDS_MAX = 256,   /* trees on one host: a few for each service */
 	PREPARED_FILE_MAX = 1 << 20,  /* a record: a root may have a path of PATH_LIMIT */
 	PREPARED_NAMES_MAX = 4 << 20, /* names of the sample */
-	PREPARED_WAIT_MS = 60 * 1000, /* for another process that settles: it reads what changed */
+	PREPARED_WAIT_MS = 60 * 1000, /* for another process that settles: it reads what changed; our own work in the
+				       * background is nobody's error */
 	PREPARED_POLL_MS = 10,
 };
 #define PREPARED_KEEP_MS      (7 * (uint64_t)24 * 3600 * 1000) /* a tree that nobody needed for a week is of the past */
@@ -77,7 +78,8 @@ struct prepare_result {
 	const char *why;                 /* not; or NULL */
 };
 /* Stages what can be staged; *ret: struct prepare_result, one a component, in arena.  What is staged already is only
- * kept longer.  ERR_BUSY: somebody else prepares; ERR_FULL, ERR_CORRUPT, …: that component is left without. */
+ * kept longer.  ERR_BUSY: somebody else still prepares after PREPARED_WAIT_MS; ERR_FULL, ERR_CORRUPT, …: that component
+ * is left without. */
 ERR_CHECK enum err_code rollback_prepare(struct repo *repo, const char *state_directory,
     const struct prepare_request *r, struct arena *arena, struct list *ret, struct err *reterr);
 
@@ -95,8 +97,8 @@ extern const struct record_type prepared_tree_type;
 ERR_CHECK enum err_code rollback_prepared(const char *state_directory, const char *service, uint64_t now_ms,
     struct arena *arena, struct list *ret, struct err *reterr);
 
-/* Removes those of a service; snapshot zero: of any restore point; components 0: any.  What is unsaved stays.  *ret:
- * how many. */
+/* Removes those of a service; snapshot zero: of any restore point; components 0: any.  *ret: how many.  Waits for
+ * whoever is at them (PREPARED_WAIT_MS).  ERR_BUSY: one is unsaved (rollback_settle() comes first), and stays. */
 ERR_CHECK enum err_code rollback_prepared_drop(const char *state_directory, const char *service, struct id snapshot,
     uint32_t components, struct arena *arena, size_t *ret, struct err *reterr);
 /* Removes what has expired, was interrupted or touched, or whose restore point is gone; passes over what is in use. */

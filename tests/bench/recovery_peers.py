@@ -109,15 +109,8 @@ class Kedge(Tool):
         return self.call("rollback", "prepare", "bench", "--to", point)
 
     def forget_prepared(self):
-        """What the exchange set aside is saved by a process that nobody waits for: wait, then remove it."""
-        self.call("rollback", "settle", "bench")
-        for left in range(50, -1, -1):  # that process may come after us: it finds nothing to do, but holds the lock for a moment
-            try:
-                return self.call("rollback", "prepare", "bench", "--drop")
-            except Failed:
-                if not left:
-                    raise
-                time.sleep(.1)
+        """What the exchange set aside is saved by a process that nobody waits for; this one waits."""
+        return self.call("rollback", "prepare", "bench", "--drop")
 
 
 class Restic(Tool):

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -173,12 +174,42 @@ static void its_configuration_belongs_to_the_server(void **state)
 		}
 }
 
+/* Whoever owns a data directory may put a pipe there, or a folder: nobody waits for what never comes. */
+static void what_is_no_file_is_not_waited_for(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	struct postgres_control control;
+	char path[SCRATCH_PATH + 64];
+	struct buf text = BUF_INIT;
+	alarm(20);
+	text_format(path, sizeof path, "%s/postgresql.auto.conf", data);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(tree_read(path, 100, &text, &err), ERR_UNSUPPORTED);
+	assert_false(recovery_is_aimed(data));
+	assert_int_equal(forget(&err), ERR_UNSUPPORTED);
+	assert_int_equal(tree_read(data, 100, &text, &err), ERR_UNSUPPORTED);
+	text_format(path, sizeof path, "%s/global", data);
+	assert_int_equal(mkdir(path, 0700), 0);
+	text_format(path, sizeof path, "%s/global/pg_control", data);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_not_equal(postgres_control_read(data, &control, &err), ERR_OK);
+	text_format(path, sizeof path, "%s/some", data);
+	assert_int_equal(file_replace(path, "12345", 5, 0600, &err), ERR_OK);
+	assert_int_equal(tree_read(path, 5, &text, &err), ERR_OK);
+	assert_string_equal(buf_str(&text), "12345");
+	assert_int_equal(tree_read(path, 4, &text, &err), ERR_LIMIT);
+	alarm(0);
+	buf_done(&text);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(a_list_is_whole_and_goes, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_list_without_a_name_goes_with_its_order, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(its_configuration_belongs_to_the_server, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(what_is_no_file_is_not_waited_for, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 
 #include "agent/probe/http.h"
 #include "agent/probe/perfdata.h"
+#include "agent/probe/postgres_answer.h"
 
 static struct probe_outcome parse(const char *text)
 {
@@ -152,6 +153,39 @@ static void endless_answers_are_bounded(void **state)
 	http_response_done(&r);
 }
 
+/* ---- PostgreSQL ---- */
+
+static void what_a_server_answers_is_read(void **state)
+{
+	(void)state;
+	struct postgres_answer a;
+	assert_true(postgres_answer_parse("SET\n97|30|12|7|44|4711|idle in transaction|120|on|server.crt\n", "/d", &a));
+	assert_true(a.room == 97 && a.used == 30 && a.idle == 12 && a.waiting == 7 && a.waits_s == 44);
+	assert_true(a.behind == 4711 && a.behind_s == 120);
+	assert_string_equal(a.behind_state, "idle in transaction");
+	assert_string_equal(a.certificate, "/d/server.crt");
+	assert_true(postgres_answer_parse("1|0|0|0|0|0|unknown|0|on|/etc/ssl/s.pem", "/d", &a));
+	assert_string_equal(a.certificate, "/etc/ssl/s.pem");
+	assert_true(postgres_answer_parse("1|0|0|0|0|0|unknown|0|off|server.crt", "/d", &a));
+	assert_string_equal(a.certificate, "");
+}
+
+static void what_is_no_answer_is_none(void **state)
+{
+	(void)state;
+	static const char *const wrong[] = {"", "\n", "97|30", "x|0|0|0|0|0|unknown|0|off|a", "-1|0|0|0|0|0|s|0|off|a",
+	    "inf|0|0|0|0|0|s|0|off|a", "nan|0|0|0|0|0|s|0|off|a", "1e999|0|0|0|0|0|s|0|off|a",
+	    "1|0|0|0|0|0|s|0|off|a|b", "1|0|0|0|0|0|s|0|off|a\nERROR:  gone"};
+	struct postgres_answer a;
+	char huge[POSTGRES_ANSWER_COLUMNS * POSTGRES_ANSWER_COLUMN + 64];
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		assert_false(postgres_answer_parse(wrong[i], "/d", &a));
+	memset(huge, 'a', sizeof huge);
+	memcpy(huge, "1|0|0|0|0|0|s|0|on|", 19);
+	huge[sizeof huge - 1] = '\0';
+	assert_false(postgres_answer_parse(huge, "/d", &a)); /* half a name would be another one's */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +195,8 @@ int main(void)
 	    cmocka_unit_test(urls_are_taken_apart),
 	    cmocka_unit_test(answers_are_read_in_any_pieces),
 	    cmocka_unit_test(endless_answers_are_bounded),
+	    cmocka_unit_test(what_a_server_answers_is_read),
+	    cmocka_unit_test(what_is_no_answer_is_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,11 @@
 /* Trees that are staged beforehand: used when they may be, left alone when not, and the way back. */
 #include "tests/unit/agent/rollback/prepared_scene.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
+
+#include "agent/rollback/prepared_internal.h"
 
 static struct rollback_result go(struct prepared_scene *s, struct id to)
 {
@@ -428,6 +431,36 @@ static void dropped(void **state)
 	world_done(&s.w);
 }
 
+/* Whoever saves what an exchange has set aside, in the background, is waited for. */
+static void dropped_beside_one_that_settles(void **state)
+{
+	(void)state;
+	struct prepared_scene s;
+	size_t n = 0;
+	char ready;
+	int said[2], status;
+	prepared_scene_make(&s, prepared_yaml);
+	is_staged(&s, 2);
+	assert_int_equal(pipe(said), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		int lock = -1;
+		if (prepared_lock(s.w.state, "svc", PREPARED_LOCK_STAGING, 0, &lock, NULL) != ERR_OK ||
+		    write(said[1], "r", 1) != 1)
+			_exit(1);
+		(void)poll(NULL, 0, 20 * PREPARED_POLL_MS); /* it is at work */
+		_exit(0);
+	}
+	assert_int_equal(read(said[0], &ready, 1), 1);
+	MUST(rollback_prepared_drop(s.w.state, "svc", (struct id){0}, 0, s.w.arena, &n, err));
+	assert_int_equal(n, 2);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	close(said[0]);
+	close(said[1]);
+	world_done(&s.w);
+}
+
 /* A process that still works in the old tree is told: the exchange took nothing from it. */
 static void still_in_the_old_tree(void **state)
 {
@@ -477,6 +510,7 @@ int main(void)
 	    cmocka_unit_test(too_large),
 	    cmocka_unit_test(passed_over),
 	    cmocka_unit_test(dropped),
+	    cmocka_unit_test(dropped_beside_one_that_settles),
 	    cmocka_unit_test(still_in_the_old_tree),
 	};
 	if (!tree_can_compare())
