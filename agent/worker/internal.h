@@ -28,7 +28,7 @@ void work_tell_snapshot_failed(struct work *w, const char *service, uint32_t rea
 void work_snapshot(struct work *w);
 void work_order_snapshot(struct work *w);
 void work_order_verify(struct work *w);
-void work_order_rollback(struct work *w, bool resume);
+void work_order_rollback(struct work *w);
 void work_order_action(struct work *w, bool resume);
 void work_drift(struct work *w);
 void work_verify(struct work *w);

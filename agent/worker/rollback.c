@@ -134,7 +134,7 @@ static uint64_t time_left_ms(const struct order *o)
 	return left_ms < o->run_limit_ms ? left_ms : o->run_limit_ms;
 }
 
-void work_order_rollback(struct work *w, bool resume)
+void work_order_rollback(struct work *w)
 {
 	const struct order *o = w->spec->order;
 	struct rollback_io io = {w, work_on_step, on_prove, on_cancelled, on_now, on_confirm};
@@ -153,12 +153,12 @@ void work_order_rollback(struct work *w, bool resume)
 		work_end_order(w, ORDER_REFUSED, "agent.yaml declares no such service");
 		return;
 	}
-	if (!resume && !request.cross_schema) {
+	bool resume = w->spec->kind == WORK_RESUME, begun = work_has_begun(w);
+	if (!begun && !request.cross_schema) {
 		schema_versions(request.service, w->arena, schema, &request.schema_count);
 		request.schema = schema;
 	}
 	bool progressive = o->kind == ORDER_ROLLBACK && o->plan && o->plan->progressive;
-	bool begun = work_has_begun(w);
 	/* It was taken on, and whoever was to begin it died first: it may be hours since. */
 	if (resume && !begun && clock_wall_ms() >= o->expires_ms && !has_journal(w)) {
 		work_end_order(

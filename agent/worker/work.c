@@ -61,7 +61,7 @@ static void do_order(struct work *w, bool resume)
 	switch ((enum order_kind)w->spec->order->kind) {
 	case ORDER_ROLLBACK:
 	case ORDER_UNDO:
-		work_order_rollback(w, resume);
+		work_order_rollback(w);
 		return;
 	case ORDER_ACTION:
 		work_order_action(w, resume);

@@ -12,10 +12,13 @@ static struct plan plan;
 static struct order order;
 static enum order_outcome outcome;
 static char text[TEXT_LINE_MAX], ran[WORLD_PATH];
+static struct id taken;
 
 static void on_report(void *ctx, const struct report *r)
 {
 	(void)ctx;
+	if (r->snapshot && r->snapshot->reason == SNAPSHOT_MANUAL)
+		taken = r->snapshot->snapshot;
 	if (!r->order)
 		return;
 	outcome = (enum order_outcome)r->order->outcome;
@@ -42,7 +45,7 @@ static int teardown(void **state)
 
 static enum order_outcome work(enum work_kind kind)
 {
-	struct work_spec spec = {.kind = kind, .order = &order, .service = order.service};
+	struct work_spec spec = {.kind = kind, .order = &order, .service = order.service, .reason = SNAPSHOT_MANUAL};
 	struct work_out out = {.report = on_report};
 	work_run(&config, &spec, &out);
 	return outcome;
@@ -72,6 +75,42 @@ static void test_what_has_begun_is_not_refused(void **state)
 	WORLD_OK(&w, file_make_dirs(folder, 0700, &w.err));
 	WORLD_OK(&w, rollback_journal_write(folder, &j, &w.err));
 	assert_int_equal(work(WORK_RESUME), ORDER_FAILED_DIRTY);
+}
+
+/* What the data's own program says of its schema. */
+static void migrate(struct component_config *data, const char *schema)
+{
+	static const char *argv[] = {"/bin/echo", NULL};
+	argv[1] = schema;
+	data->schema = (struct list){argv, 2};
+}
+
+/* A worker that died before its journal began nothing: whoever resumes its order asks all that the first would have. */
+static void test_what_had_not_begun_passes_the_same_gate(void **state)
+{
+	static uint32_t only_config[] = {COMPONENT_CONFIG};
+	struct component_config data = w.data;
+	char state_directory[WORLD_PATH];
+	(void)state;
+	(void)text_format(state_directory, sizeof state_directory, "%s/state", w.dir);
+	config.state_directory = state_directory; /* what lies in it is never put back */
+	services[0].components.data = &data;
+	services[0].steps.timeout_ms = 10 * 1000;
+	world_text(w.config_dir, "app.conf", "first\n");
+	migrate(&data, "41");
+	(void)work(WORK_SNAPSHOT);
+	assert_false(id_is_zero(taken));
+	world_settle();
+	world_text(w.config_dir, "app.conf", "second\n");
+	migrate(&data, "42");
+	order.snapshot = taken;
+	order.components = (struct list){only_config, 1};
+	assert_int_equal(work(WORK_RESUME), ORDER_REFUSED);
+	assert_non_null(strstr(text, "schema"));
+	text[0] = '\0';
+	order.order.b[1] = 1;
+	assert_int_equal(work(WORK_ORDER), ORDER_REFUSED);
+	assert_non_null(strstr(text, "schema"));
 }
 
 static void declare_action(void)
@@ -161,6 +200,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_what_has_begun_is_not_refused, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_what_had_not_begun_passes_the_same_gate, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_an_action_is_not_run_twice, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_what_had_not_begun_in_time_does_not_begin, setup, teardown),
 	};
