@@ -25,8 +25,9 @@ struct bucket {
 	bool broken; /* it has hung up, hung, or spoken nonsense: nothing more is asked of it */
 	const atomic_bool *cancel;
 	uint64_t sent_bytes;
-	unsigned flights;      /* puts that have begun and not ended */
-	uint64_t flying_bytes; /* of all puts since there was none */
+	unsigned flights;                 /* puts that have begun and not ended */
+	uint32_t numbers[BUCKET_FLIGHTS]; /* theirs */
+	uint64_t flying_bytes;            /* of all puts since there was none */
 };
 
 /* ---- starting and stopping ---- */
@@ -203,8 +204,19 @@ static enum err_code io_put_begin(void *ctx, const struct bucket_object *o, int 
 		return rc;
 	b->flying_bytes = o->size_bytes + (b->flights ? b->flying_bytes : 0);
 	b->sent_bytes += o->size_bytes;
-	b->flights++;
+	b->numbers[b->flights++] = number;
 	return ERR_OK;
+}
+
+/* False: nothing of that number is on its way. */
+static bool lands(struct bucket *b, uint32_t number)
+{
+	for (unsigned i = 0; i < b->flights; i++)
+		if (b->numbers[i] == number) {
+			b->numbers[i] = b->numbers[--b->flights];
+			return true;
+		}
+	return false;
 }
 
 static enum err_code io_put_end(void *ctx, struct bucket_ended *ret, struct err *reterr)
@@ -219,11 +231,14 @@ static enum err_code io_put_end(void *ctx, struct bucket_ended *ret, struct err 
 		return err_set(reterr, ERR_STATE, "kedge-copy has ended");
 	assert(b->flights);
 	enum err_code rc = receive(b, patience_ms(b->flying_bytes), arena, &a, &why);
+	if (!b->broken && !lands(b, a.number)) {
+		b->broken = true;
+		rc = err_set(&why, ERR_INVALID, "kedge-copy answers what was not asked");
+	}
 	if (b->broken) {
 		b->flights = 0;
 		return err_set(reterr, rc, "%s", why.msg);
 	}
-	b->flights--;
 	*ret = (struct bucket_ended){a.number, (enum bucket_outcome)a.outcome, rc, why};
 	return ERR_OK;
 }

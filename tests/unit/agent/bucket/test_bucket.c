@@ -41,6 +41,9 @@ static enum err_code talk(void *ctx, const struct s3_call *call, struct err *ret
 		_exit(9);
 	if (text_equal(name, "hang"))
 		pause();
+	if (text_equal(name, "lie") &&
+	    wire_send(BUCKET_WIRE_FD, &bucket_answer_type, &(struct bucket_answer){.number = 99}, -1, NULL) != ERR_OK)
+		_exit(8);
 	if (text_equal(name, "away"))
 		return err_set(reterr, ERR_UNREACHABLE, "the store is away");
 	if (text_equal(name, "meet") && !meet())
@@ -212,6 +215,24 @@ static void several_puts_are_on_their_way_at_a_time(void **state)
 	bucket_stop(b);
 }
 
+/* Nothing that the program says may end the one that asks. */
+static void an_answer_to_what_was_not_asked_is_not_believed(void **state)
+{
+	struct bucket *b = start("copies", NULL, ERR_OK);
+	struct bucket_io io = bucket_io(b);
+	struct bucket_object o = {.name = "lie", .size_bytes = 4};
+	struct bucket_ended ended;
+	struct err err = ERR_INIT;
+	CLEANUP(cleanup_fd) int fd = file_of("text");
+	(void)state;
+	assert_int_equal(io.put_begin(io.ctx, &o, fd, 3, &err), ERR_OK);
+	assert_int_equal(io.put_end(io.ctx, &ended, &err), ERR_INVALID);
+	assert_non_null(strstr(err.msg, "not asked"));
+	assert_int_equal(io.put_end(io.ctx, &ended, &err), ERR_STATE);
+	assert_int_equal(io.put_begin(io.ctx, &o, fd, 3, &err), ERR_STATE);
+	bucket_stop(b);
+}
+
 static void more_than_was_asked_for_is_not_taken(void **state)
 {
 	struct buf got = BUF_INIT;
@@ -308,6 +329,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(it_puts_gets_and_looks),
 	    cmocka_unit_test(several_puts_are_on_their_way_at_a_time),
+	    cmocka_unit_test(an_answer_to_what_was_not_asked_is_not_believed),
 	    cmocka_unit_test(more_than_was_asked_for_is_not_taken),
 	    cmocka_unit_test(a_program_that_dies_or_refuses_is_told),
 	    cmocka_unit_test(a_hanging_store_can_be_left),
