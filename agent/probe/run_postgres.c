@@ -52,12 +52,18 @@ static const char question[] =
 
 /* ---- its certificate ---- */
 
-/* The server names it, and whoever may set that may name what never ends or never begins: a regular file only. */
+/* The server names it, and whoever may set that may name what never ends or never begins, or a device for which it is
+ * an order to be opened: a regular file only, and nothing else is opened at all. */
 static bool read_named(const char *file, struct buf *ret)
 {
+	char there[64];
 	struct stat st;
-	CLEANUP(cleanup_fd) int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > CERTIFICATE_MAX)
+	CLEANUP(cleanup_fd) int place = open(file, O_PATH | O_CLOEXEC);
+	if (place < 0 || fstat(place, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 ||
+	    st.st_size > CERTIFICATE_MAX || !text_format(there, sizeof there, "/proc/self/fd/%d", place))
+		return false;
+	CLEANUP(cleanup_fd) int fd = open(there, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
 		return false;
 	uint8_t *room = buf_reserve(ret, (size_t)st.st_size);
 	ssize_t n = room ? read(fd, room, (size_t)st.st_size) : -1;

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -416,10 +417,15 @@ static void a_cluster_has_a_certificate(void **state)
 	}
 	ASSERT_OUTCOME(
 	    probe_cluster("echo '20|5|3|0|0|0|unknown|0|on|not-there.crt'", any), PROBE_OK, "cannot be read");
-	/* What never ends is not waited for. */
+	/* What never ends is not waited for; nor is it opened, which of a device may be an order. */
 	assert_int_equal(unlink(w.path), 0);
 	assert_int_equal(mkfifo(w.path, 0600), 0);
+	int opened = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	struct inotify_event seen;
+	assert_true(opened >= 0 && inotify_add_watch(opened, w.path, IN_OPEN) >= 0);
 	ASSERT_OUTCOME(probe_cluster(script, any), PROBE_OK, "cannot be read");
+	assert_int_equal(read(opened, &seen, sizeof seen), -1);
+	close(opened);
 }
 
 /* What keeps room on a disk that no name leads to any more. */
