@@ -8,7 +8,7 @@
 
 #include "agent/config/config.h"
 
-/* DESIGN.md §8 */
+/* As of every program: docs/OPERATIONS.md. */
 enum {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,

@@ -22,6 +22,8 @@ void work_tell_order(struct work *w, const struct order_report *o);
 void work_end_order(struct work *w, enum order_outcome outcome, const char *text);
 void work_tell_notice(struct work *w, enum severity severity, const char *what, const char *service, const char *text);
 void work_tell_snapshot(struct work *w, const struct snapshot_summary *s, bool verified);
+/* Reading it back found it damaged: as its marks say.  Zero, or one that cannot be read at all: nothing is told. */
+void work_tell_damage(struct work *w, struct id snapshot);
 void work_tell_snapshot_failed(struct work *w, const char *service, uint32_t reason, const char *why);
 
 /* ---- what there is to do, a function for each kind of work and of order ---- */

@@ -21,8 +21,10 @@ void work_verify(struct work *w)
 	o.sample = due == UPKEEP_SAMPLE;
 	if (rc == ERR_OK)
 		rc = snapshot_verify(w->repo, s.snapshot, &o, &done, &err);
-	if (rc == ERR_CORRUPT)
+	if (rc == ERR_CORRUPT) {
 		work_tell_notice(w, SEVERITY_HIGH, "snapshot-damaged", w->spec->service, err.msg);
+		work_tell_damage(w, due == UPKEEP_NOTHING ? (struct id){0} : s.snapshot);
+	}
 	if (rc != ERR_OK && rc != ERR_CANCELLED)
 		log_error("snapshot", "service=%s not verified: %s", w->spec->service, err.msg);
 	if (rc != ERR_OK)

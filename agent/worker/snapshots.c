@@ -95,6 +95,8 @@ void work_order_verify(struct work *w)
 	enum err_code rc = snapshot_get(w->repo, o->snapshot, w->arena, &s, &err);
 	if (rc == ERR_OK)
 		rc = snapshot_verify(w->repo, o->snapshot, &options, &done, &err);
+	if (rc == ERR_CORRUPT)
+		work_tell_damage(w, o->snapshot);
 	if (rc != ERR_OK) {
 		work_end_order(w, rc == ERR_CORRUPT ? ORDER_FAILED_DIRTY : ORDER_REFUSED, err.msg);
 		return;

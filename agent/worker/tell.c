@@ -74,7 +74,15 @@ void work_tell_snapshot(struct work *w, const struct snapshot_summary *s, bool v
 		return;
 	}
 	body.verified = verified;
+	body.damaged = !verified && s->marks.damage != NULL;
 	work_tell(w, IMPORTANCE_EVENT, &r);
+}
+
+void work_tell_damage(struct work *w, struct id snapshot)
+{
+	struct snapshot_summary s;
+	if (!id_is_zero(snapshot) && snapshot_get(w->repo, snapshot, w->arena, &s, NULL) == ERR_OK)
+		work_tell_snapshot(w, &s, false);
 }
 
 void work_tell_snapshot_failed(struct work *w, const char *service, uint32_t reason, const char *why)

@@ -88,9 +88,9 @@ struct system_snapshot {
 	uint32_t reason;     /* enum snapshot_reason */
 	uint64_t taken_ms, took_ms;
 	uint64_t stored_bytes;
-	struct list components; /* struct component_point */
-	bool suspect;           /* by the host's word, or taken while an incident was open */
-	bool verified;
+	struct list components;    /* struct component_point */
+	bool suspect;              /* by the host's word, or taken while an incident was open */
+	bool verified, damaged;    /* as it was read back last */
 	uint64_t read_back_ms;     /* when that was told; 0: not yet */
 	bool removed;              /* pruned on the host */
 	struct id incident;        /* open on the service when it was taken */
@@ -238,8 +238,8 @@ ERR_CHECK enum err_code fleet_snapshot_get(
 /* Never a target of automation again (P7): a rollback to it failed its probes, or a person says so. */
 ERR_CHECK enum err_code fleet_snapshot_condemn(
     struct turn *t, const struct actor *who, struct id snapshot, const char *why, struct err *reterr);
-/* Is there evidence that s is good? (not suspect, condemned, removed or taken during an incident; scheduled or manual;
- * was healthy when taken or ran healthy for proof_ms) */
+/* Is there evidence that s is good? (not suspect, condemned, damaged, removed or taken during an incident; scheduled or
+ * manual; was healthy when taken or ran healthy for proof_ms) */
 bool fleet_snapshot_good(const struct fleet_config *c, const struct system_snapshot *s, uint64_t now_ms);
 /* Newest good restore point of the placement taken before before_ms (0: now) that holds every one of components (enum
  * component list; empty: whatever it holds).  Among those with the same component digests a verified one is preferred.

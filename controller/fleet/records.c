@@ -87,6 +87,7 @@ static const struct field snapshot_fields[] = {
     F_LIST(struct system_snapshot, components, &component_point_type, COMPONENT_COUNT, 0, "what it holds"),
     F_BOOL(struct system_snapshot, suspect, FIELD_COLUMN, "taken during an incident or as a safety net"),
     F_BOOL(struct system_snapshot, verified, FIELD_COLUMN, "read back and authenticated whole"),
+    F_BOOL(struct system_snapshot, damaged, FIELD_WIDE, "read back and not whole"),
     F_TIME(struct system_snapshot, read_back_ms, FIELD_WIDE, "when it was last told to be verified"),
     F_BOOL(struct system_snapshot, removed, FIELD_WIDE, "pruned on the host"),
     F_ID(struct system_snapshot, incident, INCIDENT, 0, "open on the service when it was taken"),

@@ -86,6 +86,7 @@ static enum err_code snapshot_new(
 					   .components = r->components,
 					   .suspect = r->suspect || !id_is_zero(incident),
 					   .verified = r->verified,
+					   .damaged = r->damaged && !r->verified,
 					   .read_back_ms = r->verified ? now : 0,
 					   .incident = incident,
 				       };
@@ -112,8 +113,12 @@ static enum err_code snapshot_again(
     struct turn *t, struct system_snapshot *s, const struct snapshot_report *r, struct err *reterr)
 {
 	s->suspect |= r->suspect;
+	if (r->damaged)
+		s->verified = false;
+	s->damaged |= r->damaged;
 	if (r->verified) {
 		s->verified = true;
+		s->damaged = false;
 		s->read_back_ms = turn_now_ms(t);
 	}
 	if (r->removed) {
@@ -217,7 +222,7 @@ enum err_code fleet_snapshot_left(
 
 bool fleet_snapshot_good(const struct fleet_config *c, const struct system_snapshot *s, uint64_t now_ms)
 {
-	if (s->suspect || s->removed || s->condemned || !id_is_zero(s->incident))
+	if (s->suspect || s->damaged || s->removed || s->condemned || !id_is_zero(s->incident))
 		return false;
 	if (s->reason != SNAPSHOT_SCHEDULED && s->reason != SNAPSHOT_MANUAL)
 		return false;

@@ -144,6 +144,8 @@ static const struct field snapshot_report_fields[] = {
     F_BOOL(struct snapshot_report, suspect, FIELD_COLUMN,
 	"taken during an incident, as a safety net, or of what failed at once: never last known good"),
     F_BOOL(struct snapshot_report, verified, FIELD_COLUMN, "every chunk was read back and authenticated"),
+    F_BOOL(struct snapshot_report, damaged, FIELD_COLUMN,
+	"read back and not whole: never last known good, until it is verified again"),
     F_BOOL(struct snapshot_report, removed, FIELD_COLUMN, "pruned: no longer there"),
     F_STRING(
 	struct snapshot_report, error, TEXT_LINE_MAX, FIELD_PHI, "set when the snapshot failed; nothing was stored"),

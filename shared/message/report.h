@@ -109,6 +109,7 @@ struct snapshot_report {
 	struct list components; /* struct component_point */
 	bool suspect;           /* taken during an incident or as a safety net */
 	bool verified;          /* every chunk was read back and authenticated */
+	bool damaged;           /* it was read back and is not whole */
 	bool removed;           /* pruned: no longer there */
 	const char *error;      /* non-NULL: the snapshot failed; nothing was stored */
 };

@@ -76,7 +76,7 @@ enum remedy {
 };
 extern const struct enum_type remedy_enum; /* restart connections space certificate permissions */
 
-/* How an order ends; DESIGN.md §3.5.  OPEN is the only one that is not an end. */
+/* How an order ends: what was proven, never what was hoped.  OPEN is the only one that is not an end. */
 enum order_outcome {
 	ORDER_OPEN,
 	ORDER_OK,

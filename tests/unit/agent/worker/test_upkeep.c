@@ -180,12 +180,13 @@ static void test_when_it_is_read_back(void **state)
 
 /* ---- what workers do of it ---- */
 
-static unsigned notices;
+static unsigned notices, damaged_told;
 
 static void on_report(void *ctx, const struct report *r)
 {
 	(void)ctx;
 	notices += r->notice != NULL;
+	damaged_told += r->snapshot && r->snapshot->damaged && !r->snapshot->verified;
 }
 
 static void work(enum work_kind kind, bool suspect)
@@ -259,10 +260,16 @@ static void test_damage_is_told(void **state)
 	const char *const argv[] = {"find", command, "-size", "+100k", "-exec", "dd", "if=/dev/zero", "of={}", "bs=1",
 	    "seek=90000", "count=9", "conv=notrunc", "status=none", ";", NULL};
 	assert_true(world_run(argv, out, sizeof out) >= 0);
-	notices = 0;
+	notices = damaged_told = 0;
 	work(WORK_VERIFY, false);
 	assert_int_equal(notices, 1);
 	assert_non_null(marks_of(id).damage);
+	assert_int_equal(damaged_told, 1); /* whoever counts on it must hear of it, too */
+	struct order order = {
+	    .order = {{7}}, .kind = ORDER_VERIFY, .service = "portal", .host = WORLD_HOST, .snapshot = id};
+	struct work_spec spec = {.kind = WORK_ORDER, .order = &order, .service = "portal"};
+	work_run(&config, &spec, &(struct work_out){.report = on_report});
+	assert_int_equal(damaged_told, 2);
 }
 
 static void test_a_worker_prunes(void **state)

@@ -395,6 +395,35 @@ static void test_suspicion_stays(void **state)
 	world_close(&w);
 }
 
+/* What was verified once and is damaged now must not be gone back to; one that is read back whole is as good as before.
+ */
+static void test_a_damaged_one_is_not_good(void **state)
+{
+	(void)state;
+	struct world w;
+	start(&w);
+	struct id first = take(&w, (struct shot){.n = 1, .config = 1, .verified = true});
+	world_after(&w, 3600000);
+	struct id second = take(&w, (struct shot){.n = 2, .config = 2, .verified = true});
+	world_after(&w, 1000);
+	is_good(&w, 0, second);
+	struct host h = host_now(&w, "web-1");
+	struct snapshot_report again = {.snapshot = second, .service = "portal", .damaged = true};
+	ok(fleet_on_snapshot(w.turn, &h, &again, (struct id){{0}}, ERR_HERE));
+	is_good(&w, 0, first);
+	struct system_snapshot s;
+	bool found;
+	ok(fleet_snapshot_get(w.turn, second, &s, &found, ERR_HERE));
+	assert_true(s.damaged && !s.verified);
+	again.damaged = false; /* told for another reason: nothing speaks for it yet */
+	ok(fleet_on_snapshot(w.turn, &h, &again, (struct id){{0}}, ERR_HERE));
+	is_good(&w, 0, first);
+	again.verified = true;
+	ok(fleet_on_snapshot(w.turn, &h, &again, (struct id){{0}}, ERR_HERE));
+	is_good(&w, 0, second);
+	world_close(&w);
+}
+
 static void test_failed_snapshot_is_audited_and_not_stored(void **state)
 {
 	(void)state;
@@ -464,6 +493,7 @@ int main(void)
 	    cmocka_unit_test(test_same_make_that_fails_at_once_stays_good),
 	    cmocka_unit_test(test_before_bounds_the_choice),
 	    cmocka_unit_test(test_verified_is_preferred_among_equals),
+	    cmocka_unit_test(test_a_damaged_one_is_not_good),
 	    cmocka_unit_test(test_r1_only_points_that_hold_every_component_wanted),
 	    cmocka_unit_test(test_r15_a_host_cannot_speak_of_anothers_restore_point),
 	    cmocka_unit_test(test_replayed_snapshot_does_not_take_over_the_evidence),
