@@ -35,11 +35,14 @@ double follow_share(const struct rollback *r)
 
 void follow_bar(const struct rollback *r, unsigned width, struct buf *out)
 {
-	char tail[160 + NAME_MAX_BYTES];
-	text_format(tail, sizeof tail, "%zu of %zu hosts  wave %u of %u  %s%s%s", hosts_ended(r), r->hosts.count,
-	    r->wave + 1, r->waves ? r->waves : 1, enum_name(&rollback_state_enum, r->state),
-	    r->waits_for ? ", some wait for storage " : "", r->waits_for ? r->waits_for : "");
-	size_t n = strlen(tail);
+	CLEANUP(buf_done) struct buf tail = BUF_INIT;
+	char cut[256];
+	buf_printf(&tail, "%zu of %zu hosts  wave %u of %u  %s%s", hosts_ended(r), r->hosts.count, r->wave + 1,
+	    r->waves ? r->waves : 1, enum_name(&rollback_state_enum, r->state),
+	    r->waits_for ? ", some wait for storage " : "");
+	out_text(&tail, r->waits_for);                                                        /* a host's word */
+	text_copy(cut, width && width < sizeof cut ? width + 1 : sizeof cut, buf_str(&tail)); /* of whole characters */
+	size_t n = tail.size;
 	unsigned room = width > n + 4 ? width - (unsigned)n - 4 : 0, cells = room > 40 ? 40 : room,
 		 full = (unsigned)(follow_share(r) * cells);
 	if (cells >= 5) {
@@ -48,7 +51,7 @@ void follow_bar(const struct rollback *r, unsigned width, struct buf *out)
 			buf_byte(out, i < full ? '#' : '-');
 		buf_text(out, "] ");
 	}
-	buf_append(out, tail, width && n > width ? width : n);
+	buf_text(out, cut);
 }
 
 static const struct rollback_host *host_of(const struct rollback *r, const char *name)
@@ -143,7 +146,9 @@ static bool may_go_on(struct wait *w, enum err_code rc)
 		w->told_silence = false;
 	if (away && !w->told_silence) {
 		clear_bar(w);
-		cli_say(w->c, "kedge: %s; asking on, the rollback does not depend on it\n", w->c->err.msg);
+		CLEANUP(buf_done) struct buf why = BUF_INIT;
+		out_text(&why, w->c->err.msg);
+		cli_say(w->c, "kedge: %s; asking on, the rollback does not depend on it\n", buf_str(&why));
 		w->told_silence = true;
 	}
 	return rc == ERR_OK || away;

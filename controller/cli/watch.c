@@ -103,8 +103,10 @@ static void wait_a_little(struct watch *w, enum err_code rc)
 	struct cli *c = w->c;
 	uint32_t most = w->any || !w->backoff_ms ? CLI_RECONNECT_LEAST_MS : 2 * w->backoff_ms;
 	w->backoff_ms = most < CLI_RECONNECT_MOST_MS ? most : CLI_RECONNECT_MOST_MS;
+	CLEANUP(buf_done) struct buf why = BUF_INIT;
+	out_text(&why, rc == ERR_OK ? "the controller ended the stream" : c->err.msg);
 	if (!w->any)
-		cli_say(c, "kedge: %s; trying again\n", rc == ERR_OK ? "the controller ended the stream" : c->err.msg);
+		cli_say(c, "kedge: %s; trying again\n", buf_str(&why));
 	c->io->pause(c->io->ctx, (uint32_t)random_below(c->io->random, w->backoff_ms) + 1);
 }
 

@@ -235,10 +235,14 @@ static void shares(void **state)
 	r.state = ROLLBACK_ENDED;
 	assert_float_equal(follow_share(&r), 1, 0);
 	assert_float_equal(follow_share(&(struct rollback){0}), 0, 0);
+	r.state = ROLLBACK_RUNNING;
+	r.waits_for = "n\303\244s-1\033]0;seized\007"; /* what a host calls its storage cannot steer a terminal */
 	for (unsigned width = 0; width < 120; width++) {
 		CLEANUP(buf_done) struct buf bar = BUF_INIT;
 		follow_bar(&r, width, &bar);
 		assert_true(bar.size <= (width ? width : 200));
+		assert_true(text_utf8_valid(buf_str(&bar), bar.size));
+		assert_null(strpbrk(buf_str(&bar), "\033\007"));
 	}
 }
 
