@@ -154,16 +154,16 @@ void work_order_rollback(struct work *w)
 		return;
 	}
 	bool resume = w->spec->kind == WORK_RESUME, begun = work_has_begun(w);
-	if (!begun && !request.cross_schema) {
-		schema_versions(request.service, w->arena, schema, &request.schema_count);
-		request.schema = schema;
-	}
 	bool progressive = o->kind == ORDER_ROLLBACK && o->plan && o->plan->progressive;
 	/* It was taken on, and whoever was to begin it died first: it may be hours since. */
 	if (resume && !begun && clock_wall_ms() >= o->expires_ms && !has_journal(w)) {
 		work_end_order(
 		    w, ORDER_EXPIRED, "its deadline had passed when this host could begin it: nothing is changed");
 		return;
+	}
+	if (!begun && !request.cross_schema) {
+		schema_versions(request.service, w->arena, schema, &request.schema_count);
+		request.schema = schema;
 	}
 	if (resume && progressive) /* a try that was begun has an end; there is no time for others */
 		request.run_limit_ms = time_left_ms(o);

@@ -104,6 +104,7 @@ static void test_what_had_not_begun_passes_the_same_gate(void **state)
 	world_text(w.config_dir, "app.conf", "second\n");
 	migrate(&data, "42");
 	order.snapshot = taken;
+	order.expires_ms = clock_wall_ms() + 60 * 1000;
 	order.components = (struct list){only_config, 1};
 	assert_int_equal(work(WORK_RESUME), ORDER_REFUSED);
 	assert_non_null(strstr(text, "schema"));
