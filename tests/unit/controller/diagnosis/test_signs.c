@@ -447,9 +447,9 @@ static void test_who_keeps_a_lock_is_ended(void **state)
 	inside.text = "3 sessions wait for locks";
 	inside.metrics = (struct list){blocked, 2};
 	struct health_report r = {.service = "records", .results = {&inside, 1}};
-	struct host h = host_now(&w, "db-1");
 	compared(&w, 0);
 	world_after(&w, 2000);
+	struct host h = host_now(&w, "db-1");
 	ok(health_on_report(w.turn, &health_rules, &h, w.now_ms, &r, &moved, ERR_HERE));
 	struct diagnosis d = diagnosed(&w, &i);
 	runs(&d, "records", "end-idle");
