@@ -83,6 +83,7 @@ void guard_declare(struct keeper *k, uint64_t epoch)
 		    .automatic = automatic_of(s),
 		    .actions = actions_of(s, arena),
 		    .probes = (uint32_t)s->probes.count,
+		    .answer_ms = looks_answer_ms(s),
 		    .snapshot_every_ms = s->snapshots.every_ms,
 		    .self_affecting = s->rollback.confirm_within_ms > 0,
 		    .storage = shared ? storage : NULL};

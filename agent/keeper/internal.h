@@ -39,6 +39,7 @@ struct watched { /* one service */
 	bool drift_wanted, drift_told; /* a comparison was asked for; the one that runs is it, and is told even if it
 					  finds nothing new */
 	struct seen_drift drift[COMPONENT_COUNT];
+	bool untouched;        /* the changing order that ran here has said that it changed nothing */
 	struct id probe_order; /* an ORDER_PROBE whose check is under way */
 	struct {
 		bool wanted, deep; /* asked for, and not begun yet */
@@ -112,6 +113,8 @@ void observe_yield(struct keeper *k); /* what can wait stops: something that can
 /* looks.c */
 void looks_on_look(struct keeper *k, const struct look *l);
 void looks_tick(struct keeper *k, uint64_t now_ms);
+/* The longest that a look takes until it has settled how the service is; of its shallow probes. */
+uint64_t looks_answer_ms(const struct service_config *s);
 void looks_replaced(struct watched *w); /* another check of its probes begins: the look's never ends */
 
 /* reach.c */

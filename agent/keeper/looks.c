@@ -26,6 +26,17 @@ static uint32_t most_runs(const struct service_config *s)
 	return most;
 }
 
+uint64_t looks_answer_ms(const struct service_config *s)
+{
+	uint64_t longest_ms = 0;
+	for (size_t i = 0; i < s->probes.count; i++) {
+		const struct probe_config *p = &LIST_AT(s->probes, struct probe_config, i);
+		if (p->tier == PROBE_SHALLOW && p->timeout_ms > longest_ms)
+			longest_ms = p->timeout_ms;
+	}
+	return s->probes.count ? most_runs(s) * (longest_ms + LOOK_AGAIN_MS) : 0;
+}
+
 /* Does a last result differ from what has settled?  *ret_deep: one of a deeper tier does. */
 static bool is_undecided(struct watched *w, bool *ret_deep)
 {

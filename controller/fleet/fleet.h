@@ -71,6 +71,7 @@ struct placement {
 	struct list actions;    /* struct declared_action: what it may be asked to run */
 	struct list depends_on;
 	uint32_t probes;
+	uint64_t answer_ms; /* as in struct declared_service */
 	uint64_t snapshot_every_ms;
 	bool self_affecting; /* its rollback may cut the host off: these hosts come last, one by one */
 	const char *storage; /* what its restore points are read from and other hosts share; NULL: nobody shares it */

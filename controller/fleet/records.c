@@ -60,6 +60,8 @@ static const struct field placement_fields[] = {
     F_LIST(struct placement, actions, &declared_action_type, DECLARED_ACTIONS_MAX, 0, "what it may be asked to run"),
     F_STRINGS(struct placement, depends_on, FLEET_DEPENDS_MAX, 0, "as this host declares it"),
     F_U32(struct placement, probes, 0, FIELD_COLUMN, "how many probes watch it"),
+    F_DURATION(struct placement, answer_ms, 0, FIELD_WIDE,
+	"its probes, asked now, have said how it is within this; 0: not said"),
     F_DURATION(struct placement, snapshot_every_ms, 0, FIELD_COLUMN, "how often it is snapshotted",
 	.column = "SNAPSHOT EVERY"),
     F_BOOL(struct placement, self_affecting, FIELD_WIDE, "its rollback may cut the host off"),

@@ -96,6 +96,7 @@ static enum err_code placement_declare(
 				  .actions = d->actions,
 				  .depends_on = d->depends_on,
 				  .probes = d->probes,
+				  .answer_ms = d->answer_ms,
 				  .snapshot_every_ms = d->snapshot_every_ms,
 				  .self_affecting = d->self_affecting,
 				  .storage = d->storage,

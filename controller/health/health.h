@@ -23,9 +23,11 @@ enum {
 	HEALTH_TREND_EVERY_MS = 3600 * 1000,
 	HEALTH_BREACH_RUNS =
 	    2, /* reports in a row with a metric beyond its limit before it counts: a spike is not a state */
-	HEALTH_LOOK_EVERY_MS = 5 * 1000, /* a host is not asked again to look at a service before this */
-	HEALTH_LOOK_ANSWER_MS =
-	    12 * 1000, /* longer than a probe may take by default; then the answer is not waited for */
+	HEALTH_LOOK_EVERY_MS = 5 * 1000,   /* a host is not asked again to look at a service before this */
+	HEALTH_LOOK_ANSWER_MS = 12 * 1000, /* an answer is waited for at least so long, and where the host does not say
+					      how long its probes take */
+	HEALTH_LOOK_TRAVEL_MS = 2 * 1000,  /* the question and the answer on their way, each behind others */
+	HEALTH_LOOK_ANSWER_MAX_MS = 60 * 1000, /* and no longer: a page waits for it */
 	HEALTH_TRANSITIONS_MAX =
 	    8192, /* of one call: a silent host runs HELLO_SERVICES_MAX services, a window covers a whole service */
 };
@@ -59,11 +61,13 @@ struct service_health {
 	const char *probe;  /* which decided, or NULL */
 	uint32_t measured;  /* enum health: what the evidence says (state differs during MAINTENANCE) */
 	uint64_t measured_since_ms;
-	uint64_t evidence_ms;          /* when the last report came */
-	uint64_t asked_ms;             /* when its host was last asked to look now; 0: never */
-	bool stale;                    /* UNKNOWN because evidence stopped */
-	bool prolonged;                /* UNKNOWN for longer than unknown_patience_ms */
-	uint32_t breaches;             /* reports in a row with a metric beyond its limit */
+	uint64_t evidence_ms;    /* when the last report came */
+	uint64_t asked_ms;       /* when its host was last asked to look now; 0: never */
+	uint64_t asked_after_ms; /* the newest run of its probes that was known then, by the host's clock: what ran
+				    later answers */
+	bool stale;              /* UNKNOWN because evidence stopped */
+	bool prolonged;          /* UNKNOWN for longer than unknown_patience_ms */
+	uint32_t breaches;       /* reports in a row with a metric beyond its limit */
 	uint64_t maintenance_until_ms; /* 0: none */
 	struct list results;           /* struct probe_result */
 };

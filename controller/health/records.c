@@ -35,6 +35,8 @@ static const struct field service_health_fields[] = {
     F_TIME(struct service_health, measured_since_ms, 0, "since when"),
     F_TIME(struct service_health, evidence_ms, FIELD_WIDE, "when the last report came", .column = "EVIDENCE"),
     F_TIME(struct service_health, asked_ms, 0, "when its host was last asked to look now"),
+    F_TIME(struct service_health, asked_after_ms, 0,
+	"the newest run of its probes that was known then, host's clock: what ran later answers"),
     F_BOOL(struct service_health, stale, FIELD_WIDE, "evidence has stopped"),
     F_BOOL(struct service_health, prolonged, 0, "UNKNOWN for so long that people were told"),
     F_U32(struct service_health, breaches, 0, 0, "reports in a row with a value beyond its limit"),

@@ -157,7 +157,7 @@ static enum err_code is_to_wait(
 	struct list leans_on = {0};
 	bool found = false;
 	*ret = false;
-	if (n->event != NOTIFY_OPENED || o->attempts || turn_now_ms(t) >= n->created_ms + HEALTH_LOOK_ANSWER_MS)
+	if (n->event != NOTIFY_OPENED || o->attempts || turn_now_ms(t) >= n->created_ms + HEALTH_LOOK_ANSWER_MAX_MS)
 		return ERR_OK;
 	enum err_code rc = incident_get(t, n->incident, &i, &found, reterr);
 	if (rc == ERR_OK && found)

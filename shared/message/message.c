@@ -56,6 +56,8 @@ static const struct field declared_service_fields[] = {
     F_LIST(struct declared_service, actions, &declared_action_type, DECLARED_ACTIONS_MAX, 0,
 	"what it may be asked to run"),
     F_U32(struct declared_service, probes, DECLARED_PROBES_MAX, FIELD_COLUMN, "how many probes it has"),
+    F_DURATION(struct declared_service, answer_ms, 0, 0,
+	"its probes, asked now, have said how it is within this, however long they hang; 0: not said"),
     F_DURATION(struct declared_service, snapshot_every_ms, 0, FIELD_COLUMN,
 	"how often it is snapshotted; 0: not by a schedule"),
     F_BOOL(struct declared_service, self_affecting, 0, "its rollback may cut the host off from the controller"),

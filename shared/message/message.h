@@ -55,6 +55,7 @@ struct declared_service { /* agent.yaml as far as the controller needs it */
 	struct list automatic; /* enum component */
 	struct list actions;   /* struct declared_action */
 	uint32_t probes;
+	uint64_t answer_ms; /* its probes, asked now, have said how it is within this; 0: not said */
 	uint64_t snapshot_every_ms;
 	bool self_affecting; /* its rollback may cut the host off */
 	const char

@@ -428,6 +428,7 @@ static void declare(struct agent *a)
 		    .automatic = {both, 2},
 		    .depends_on = a->services[i].depends_on,
 		    .probes = 1,
+		    .answer_ms = 2ull * (a->sim->o.hang_ms + 1200), /* it settles in two looks */
 		    .snapshot_every_ms = 600000,
 		    .storage = a->storage[0] ? a->storage : NULL};
 	struct channel_declare d = {{services, a->place_count}, orders_epoch(a->orders)};

@@ -107,6 +107,13 @@ static void probe(struct place *p)
 	place_tell_health(p, true);
 }
 
+/* What hangs keeps its probe waiting once for each run. */
+static bool hangs(const struct place *p, bool *hung)
+{
+	*hung = !*hung && p->agent->sim->o.hang_ms && !p->stopped && !sound(p);
+	return *hung;
+}
+
 static void on_look(struct sim *s, void *ctx, uint64_t tag, void *owned);
 
 static void look_soon(struct place *p)
@@ -119,10 +126,13 @@ static void look_soon(struct place *p)
 static void on_look(struct sim *s, void *ctx, uint64_t tag, void *owned)
 {
 	struct place *p = ctx;
-	(void)s;
 	(void)owned;
 	if (p->agent->life != tag || p->agent->dying || !p->agent->up)
 		return;
+	if (hangs(p, &p->look_hangs)) {
+		sim_at(s, s->now_ms + s->o.hang_ms, on_look, p, tag, NULL);
+		return;
+	}
 	p->looked_at = false;
 	if (p->job.running)
 		return;
@@ -277,7 +287,7 @@ void place_begin(struct place *p)
 	p->settled = p->last = PROBE_UNKNOWN;
 	p->same = 0;
 	p->passed_ms = 0;
-	p->looked_at = false;
+	p->looked_at = p->look_hangs = p->probe_hangs = false;
 	p->settled_since_ms = now;
 	p->next_probe_ms = now + random_below(r, PROBE_MS);
 	p->next_report_ms = now + 10000;
@@ -297,7 +307,9 @@ void place_tell_all(struct place *p)
 void place_tick(struct place *p)
 {
 	uint64_t now = p->agent->sim->now_ms;
-	if (now >= p->next_probe_ms) {
+	if (now >= p->next_probe_ms && hangs(p, &p->probe_hangs)) {
+		p->next_probe_ms = now + p->agent->sim->o.hang_ms;
+	} else if (now >= p->next_probe_ms) {
 		probe(p);
 		p->next_probe_ms =
 		    now + (p->last != p->settled && probe_every(p) > RETRY_MS ? RETRY_MS : probe_every(p));

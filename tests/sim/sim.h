@@ -52,6 +52,7 @@ struct sim_options {
 	bool old_agents;   /* that do not know the question of how a service is now */
 	unsigned probe_ms; /* how often a service is looked at; 0: 5 s */
 	unsigned step_ms;  /* the longest that a step of a rollback takes; 0: some take 20 s */
+	unsigned hang_ms;  /* what is bad hangs: its own probe says so only after this; 0: at once */
 	unsigned storages; /* that hosts share for their restore points; 0: each has its own */
 	unsigned restores; /* and how many restores each of them takes at once; 0: as a controller has it */
 	uint64_t chaos_ms, calm_ms;
@@ -125,9 +126,10 @@ struct place { /* one service on one host; on disk, so it survives */
 	/* of this run of the keeper */
 	enum probe_state settled, last;
 	unsigned same;
-	bool looked_at;     /* a question is being answered */
-	uint64_t passed_ms; /* the last good run of the probe; 0: none yet */
-	uint64_t probed_ms; /* host's clock */
+	bool looked_at;               /* a question is being answered */
+	bool look_hangs, probe_hangs; /* a run of its probe waits for what hangs */
+	uint64_t passed_ms;           /* the last good run of the probe; 0: none yet */
+	uint64_t probed_ms;           /* host's clock */
 	uint64_t settled_since_ms, next_probe_ms, next_report_ms, next_drift_ms, next_snapshot_ms;
 	struct drift_told told[SIM_COMPONENTS];
 };

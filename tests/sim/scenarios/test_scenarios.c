@@ -371,10 +371,11 @@ static void test_p33_silent_hosts_are_one_page(void **state)
 
 /* With what nobody has set: a dependency looks at itself every half minute, and is asked when what leans on it fails.
  */
-static struct sim *rarely_looked_at(uint64_t seed, unsigned hosts)
+static struct sim *rarely_looked_at_and(uint64_t seed, unsigned hosts, unsigned hang_ms)
 {
 	struct sim_options o = {.seed = seed,
 	    .hosts = hosts,
+	    .hang_ms = hang_ms,
 	    .quiet_people = true,
 	    .no_policy = true,
 	    .short_deaths = true,
@@ -383,6 +384,25 @@ static struct sim *rarely_looked_at(uint64_t seed, unsigned hosts)
 	struct sim *s = sim_new(&o);
 	lives(s, 6 * MINUTE);
 	return s;
+}
+
+static struct sim *rarely_looked_at(uint64_t seed, unsigned hosts)
+{
+	return rarely_looked_at_and(seed, hosts, 0);
+}
+
+/* It takes longer to say that it does not answer than anybody who leans on it. */
+static void test_p33_a_dependency_that_hangs_is_one_page(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 140; seed < 148; seed++) {
+		struct sim *s = rarely_looked_at_and(seed, 12, 20 * SECOND);
+		faults_deploy(s, RECORDS, COMPONENT_CODE, true, 1, 0);
+		lives(s, 150 * SECOND);
+		assert_int_equal(count(s, &incident_table, incident_suppressed), 1);
+		assert_int_equal(pages(s, NOTIFY_OPENED), 1);
+		ends(s);
+	}
 }
 
 static void test_p33_a_dependency_that_fails_is_one_page(void **state)
@@ -728,6 +748,7 @@ int main(void)
 	    cmocka_unit_test(test_p33_p34_one_cause_is_one_page_and_a_restart_is_none),
 	    cmocka_unit_test(test_p33_silent_hosts_are_one_page),
 	    cmocka_unit_test(test_p33_a_dependency_that_fails_is_one_page),
+	    cmocka_unit_test(test_p33_a_dependency_that_hangs_is_one_page),
 	    cmocka_unit_test(test_p33_a_dependency_whose_host_dies_is_one_page_soon),
 	    cmocka_unit_test(test_a_fleet_that_alarms_is_not_asked_as_one),
 	    cmocka_unit_test(test_p35_what_is_replayed_pages_nobody),
