@@ -133,7 +133,9 @@ void observe_changed(struct keeper *k, const char *service, bool begins)
 	struct watched *w = find(k, service);
 	if (!w || !k->probes) /* the keeper ends */
 		return;
-	probe_set_hold(k->probes, service, begins);
+	if (begins || !w->untouched)
+		probe_set_hold(k->probes, service, begins);
+	w->untouched = false;
 	if (begins)
 		return;
 	want_drift(w);
@@ -176,11 +178,25 @@ static bool is_news(struct watched *w, const struct drift_report *d)
 	return !same || said;
 }
 
+/* What the probes knew of a service stays true where an order changed nothing of it. */
+static bool left_alone(const struct order_report *r)
+{
+	if (r->outcome != ORDER_REFUSED && r->outcome != ORDER_EXPIRED && r->outcome != ORDER_CANCELLED)
+		return false;
+	for (size_t i = 0; i < r->steps.count; i++)
+		if (LIST_AT(r->steps, struct order_step, i).kind == STEP_STOP)
+			return false;
+	return true;
+}
+
 void observe_report(struct keeper *k, const struct report *r)
 {
 	struct watched *w = r->drift ? find(k, r->drift->service) : NULL;
 	struct report copy = *r;
 	if (r->order) {
+		struct watched *of = r->order->service ? find(k, r->order->service) : NULL;
+		if (of && order_is_changing((enum order_kind)r->order->kind))
+			of->untouched = left_alone(r->order);
 		orders_on_job_report(k->orders, r->order);
 		return;
 	}

@@ -157,12 +157,60 @@ static void test_a_look_outlives_one_that_was_replaced(void **state)
 	assert_true(comes(other_is_looked_at, true));
 }
 
+static enum probe_state settled(void)
+{
+	struct list results;
+	WORLD_OK(&w, probe_set_results(k.probes, "other", w.arena, &results, &w.err));
+	assert_int_equal(results.count, 1);
+	return (enum probe_state)LIST_AT(results, struct probe_result, 0).settled;
+}
+
+static bool has_settled(void)
+{
+	return settled() == PROBE_OK;
+}
+
+/* An order of it that ended so, by what its worker told. */
+static void order_ends(enum order_outcome outcome, enum step_kind step)
+{
+	struct order_step one = {.kind = step, .ok = true};
+	struct order_report r = {
+	    .order = {{3}}, .kind = ORDER_ROLLBACK, .service = "other", .outcome = outcome, .steps = {&one, 1}};
+	struct report body = {.order = &r};
+	observe_changed(&k, "other", true);
+	observe_report(&k, &body);
+	observe_changed(&k, "other", false);
+}
+
+/* What is known of a service is forgotten when it was changed, not when somebody was told no. */
+static void test_an_order_that_changed_nothing_takes_no_knowledge_away(void **state)
+{
+	static const enum order_outcome none[] = {ORDER_REFUSED, ORDER_EXPIRED, ORDER_CANCELLED};
+	(void)state;
+	assert_true(comes(has_settled, true));
+	for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+		order_ends(none[i], STEP_STAGE);
+		assert_int_equal(settled(), PROBE_OK);
+	}
+	order_ends(ORDER_REFUSED, STEP_STOP); /* it was stopped, and started again */
+	assert_int_equal(settled(), PROBE_UNKNOWN);
+	assert_true(comes(has_settled, true));
+	order_ends(ORDER_REVERTED, STEP_STAGE);
+	assert_int_equal(settled(), PROBE_UNKNOWN);
+	assert_true(comes(has_settled, true));
+	observe_changed(&k, "other", true); /* its worker died, and said nothing */
+	observe_changed(&k, "other", false);
+	assert_int_equal(settled(), PROBE_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_a_comparison_outlives_an_order_for_another, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_what_a_check_says_is_news, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_look_outlives_one_that_was_replaced, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_an_order_that_changed_nothing_takes_no_knowledge_away, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("beside", tests, NULL, NULL);
 }
