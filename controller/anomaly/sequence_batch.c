@@ -16,8 +16,11 @@
 enum { COLUMN_TOTAL = VIEW_COUNT, COLUMN_LIFT, COLUMNS }; /* of a row, behind its views */
 
 static const double sure_tail = 0.1;      /* a batch is compared with the strangest tenth of normal sessions */
-static const double most_anomalies = 0.1; /* of all sessions in nature, however many a batch has been given */
-static const double nearly = 0.005;       /* limits whose F1 differ by no more are as good as each other */
+static const double most_anomalies = 0.3; /* of all sessions in nature, however many a batch has been given */
+static const double nearly = 0.005;       /* limits whose worth differs by no more are as good as each other */
+static const double close_by = 0.5;       /* odds that differ by no more may lie on either side of a limit by chance */
+static const double valley = 0.2;         /* of F1, that a limit gains where none lies so close */
+static const double crowd = 0.05;         /* of what is strange: so many in one place are what others are parted from */
 static const double least_normal = 0.02;  /* of any batch */
 static const double rare_share = 0.005;   /* of normal sessions that may have a feature that marks a strange one */
 static const double slopes[] = {[COLUMN_TOTAL] = 0.5, [COLUMN_LIFT] = 0.5}; /* until the sessions tell better */
@@ -41,6 +44,7 @@ struct batch {
 	float *rows, *learnt;  /* of each session of the batch, and of each that was learnt: what contrast.h compares */
 	double *nats;          /* of each session of the batch */
 	double *usual, *batch; /* ascending: of the normal sessions, of the batch */
+	double *worth;         /* scratch: of the limit just below each session of the batch, these ascending */
 	double ratio;          /* normal sessions of the batch for each that was learnt */
 };
 
@@ -214,6 +218,12 @@ static struct excess excess_of(const struct batch *b)
 	return r;
 }
 
+/* The limit just below the i-th of the batch. */
+static double between(const struct batch *b, size_t i)
+{
+	return b->batch[i - 1] + (b->batch[i] - b->batch[i - 1]) / 2;
+}
+
 /* That the two distributions let expect of a limit just below the i-th of the batch; 0: that is none. */
 static double f1_at(const struct batch *b, struct excess excess, size_t i)
 {
@@ -226,21 +236,39 @@ static double f1_at(const struct batch *b, struct excess excess, size_t i)
 	return fmax(0, 2 * share * found / (share + share * found + (1 - share) * wrong));
 }
 
-/* The middle of those limits that let expect the highest F1, or nearly so: how many sessions lie just here or there is
- * chance.  False: there is no excess. */
-static bool limit_of(const struct batch *b, double *ret)
+/* What each limit just below the i-th is worth, into b->worth; returns the highest; 0: there is no excess.  Few
+ * sessions that were learnt know little of how far normal ones reach, and the batch shows it: where those that lie
+ * together further out are parted from the others by a stretch that hardly any lies in, the limit belongs there. */
+static double weigh_limits(struct batch *b)
 {
-	double best = 0, low = INFINITY, high = 0;
 	struct excess excess = excess_of(b);
-	if (excess.sure <= 0)
-		return false;
-	for (size_t i = 1; i < b->count; i++)
-		best = fmax(best, f1_at(b, excess, i));
+	size_t below = b->count, up_to = b->count, most_near = 0;
+	double best = 0, few = crowd * excess.likely * (double)b->count;
+	for (size_t i = b->count; i-- > 1 && excess.sure > 0;) {
+		double limit = between(b, i);
+		while (up_to && b->batch[up_to - 1] > limit + close_by)
+			up_to--;
+		while (below && b->batch[below - 1] >= limit - close_by)
+			below--;
+		size_t near = up_to - below;
+		most_near = near > most_near ? near : most_near;
+		b->worth[i] = f1_at(b, excess, i);
+		if (b->worth[i] > 0)
+			b->worth[i] += valley * (double)(most_near - near) / ((double)most_near + few);
+		best = fmax(best, b->worth[i]);
+	}
+	return best;
+}
+
+/* The middle of those limits that are worth most, or nearly so: how many sessions lie just here or there is chance.
+ * False: there is no excess. */
+static bool limit_of(struct batch *b, double *ret)
+{
+	double best = weigh_limits(b), low = INFINITY, high = 0;
 	for (size_t i = 1; i < b->count && best > 0; i++)
-		if (f1_at(b, excess, i) > 0 && f1_at(b, excess, i) >= best - nearly) {
-			double between = b->batch[i - 1] + (b->batch[i] - b->batch[i - 1]) / 2;
-			low = fmin(low, between);
-			high = between; /* they ascend */
+		if (b->worth[i] > 0 && b->worth[i] >= best - nearly) {
+			low = fmin(low, between(b, i));
+			high = between(b, i); /* they ascend */
 		}
 	*ret = low + (high - low) / 2;
 	return best > 0;
@@ -317,8 +345,9 @@ enum err_code sequence_model_judge(struct sequence_model *m, const uint64_t *eve
 	b.learnt = calloc(m->session_count * COLUMNS, sizeof *b.learnt);
 	b.nats = calloc(count + 1, sizeof *b.nats);
 	b.batch = calloc(count + 1, sizeof *b.batch);
+	b.worth = calloc(count + 1, sizeof *b.worth);
 	b.usual = calloc(m->session_count, sizeof *b.usual);
-	bool ok = b.found && b.always && b.kinds && b.rows && b.learnt && b.nats && b.batch && b.usual &&
+	bool ok = b.found && b.always && b.kinds && b.rows && b.learnt && b.nats && b.batch && b.worth && b.usual &&
 		  judge(&b, ret_scores);
 	grams_done(&b.features);
 	free(b.found);
@@ -326,6 +355,7 @@ enum err_code sequence_model_judge(struct sequence_model *m, const uint64_t *eve
 	free(b.kinds);
 	free(b.nats);
 	free(b.batch);
+	free(b.worth);
 	free(b.usual);
 	free(b.rows);
 	free(b.learnt);

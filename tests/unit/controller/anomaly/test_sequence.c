@@ -331,6 +331,42 @@ static void test_limits_bound_what_is_kept(void **state)
 	free(events);
 }
 
+/* Steps of a walk that now and then leaves its way; a strange one is lost for a while. */
+static size_t walk(uint64_t *events, size_t count, size_t lost)
+{
+	for (size_t i = 0, at = 0; i < count; i++) {
+		bool leap = i < lost || random_below(&rnd, 40) == 0;
+		at = leap ? random_below(&rnd, 20) : (at + 1 + random_below(&rnd, 2)) % 20;
+		events[i] = at;
+	}
+	return count;
+}
+
+/* Few normal sessions do not show how far others reach.  Where all strange ones lie far out, those are told, and none
+ * of the normal ones between, though it lies beyond all that were learnt. */
+static void test_the_limit_lies_where_a_batch_is_parted(void **state)
+{
+	(void)state;
+	enum { LEARN = 100, BATCH = 900, STRANGE = 6 };
+	struct sequence_model *m = NULL;
+	uint64_t events[64];
+	size_t missed = 0, wrong = 0;
+	random_init_seed(&rnd, 29);
+	assert_int_equal(sequence_model_new(&m, &err), ERR_OK);
+	for (size_t i = 0; i < LEARN; i++)
+		assert_int_equal(sequence_model_learn(m, events, walk(events, 40, 0), &err), ERR_OK);
+	assert_int_equal(sequence_model_fit(m, &err), ERR_OK);
+	for (size_t i = 0; i < BATCH; i++)
+		batch_add(events, walk(events, 40, i % STRANGE == 0 ? 40 : 0));
+	const double *scores = judged(m);
+	for (size_t i = 0; i < BATCH; i++) {
+		missed += i % STRANGE == 0 && scores[i] < 0.5;
+		wrong += i % STRANGE && scores[i] >= 0.5;
+	}
+	assert_true(missed + wrong <= 4);
+	sequence_model_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +378,7 @@ int main(void)
 	    cmocka_unit_test(test_a_model_of_empty_sessions),
 	    cmocka_unit_test(test_a_batch_tells_more_than_one),
 	    cmocka_unit_test(test_a_batch_shows_what_is_only_noise),
+	    cmocka_unit_test(test_the_limit_lies_where_a_batch_is_parted),
 	    cmocka_unit_test(test_a_run_is_told),
 	    cmocka_unit_test(test_drift_marks_nobody),
 	    cmocka_unit_test(test_a_normal_batch_moves_nothing),
