@@ -265,6 +265,50 @@ class Valued:
         return kind, self.named(r, events)
 
 
+class Sprinkled:
+    """The life of a machine that a scheduler looks at now and then: a program, and lines of housekeeping anywhere between
+    its steps, of which each session has another number."""
+
+    def __init__(self, r, steps, kinds, mean):
+        self.program, self.kinds, self.mean = Program(r, steps, 2, loops=.1, beside=.3, rare=.02), kinds, mean
+
+    def with_others(self, r, events):
+        for _ in range(poisson(r, self.mean * math.exp(r.gauss(0, .5)))):
+            events.insert(r.randrange(len(events) + 1), "H%d" % r.randrange(self.kinds))
+        return events
+
+    def normal(self, r):
+        return self.with_others(r, self.program.normal(r))
+
+    def strange(self, r):
+        kind, events = self.program.strange(r)
+        return kind, self.with_others(r, events)
+
+
+class Dirty:
+    """What is learnt from was taken for normal, and is not all: some faults nobody saw."""
+
+    def __init__(self, system, share):
+        self.system, self.share, self.learning = system, share, True
+        self.strange = system.strange
+
+    def normal(self, r):
+        return self.strange(r)[1] if self.learning and r.random() < self.share else self.system.normal(r)
+
+    def later(self, r):
+        self.learning = False
+
+
+class Drifting(Crowd):
+    """A crowd whose machines do other work when they are judged than when they were learnt from, in the same words; and
+    of the seldom lines, others are the more frequent ones."""
+
+    def later(self, r):
+        self.roles = [[w * math.exp(r.gauss(0, .5)) for w in role] for role in self.roles]
+        steps = [b - a for a, b in zip([0] + self.tail, self.tail)]
+        self.tail = list(itertools.accumulate(s * math.exp(r.gauss(0, .7)) for s in steps))
+
+
 # name: (maker, sessions to learn from, normal ones of the test, strange ones of the test)
 SYSTEMS = {
     "lifecycle": (lambda r: Program(r, 30), 2000, 3000, 600),
@@ -285,6 +329,13 @@ SYSTEMS = {
     "values in names": (lambda r: Valued(r, 25, .2, 300), 1500, 2000, 300),
     "interleaved, few": (lambda r: Program(r, 45, 3, beside=.5), 120, 800, 150),
     "calls, few": (lambda r: Calls(r, 3, 40, 60), 120, 800, 200),
+    # Of the shapes that public logs of large machines have: nodes that said one line or thousands; so many lines of all
+    # nodes; virtual machines; and what a year changes, or nobody looked through.
+    "nodes": (lambda r: Crowd(r, 25, 2000, 3, 2.2), 380, 160, 5000),
+    "windows, tail": (lambda r: Crowd(r, 25, 5000, 100, 0), 3000, 3000, 400),
+    "windows, drift": (lambda r: Drifting(r, 25, 5000, 40, .5), 3000, 3000, 400),
+    "virtual machines": (lambda r: Sprinkled(r, 20, 6, 3), 1000, 1000, 200),
+    "lifecycle, dirty": (lambda r: Dirty(Program(r, 30), .015), 2000, 3000, 400),
 }
 
 
@@ -360,6 +411,8 @@ def write(folder, name, seed):
     r = random.Random("%s/%d" % (name, seed))
     system = maker(r)
     learn = [("normal", system.normal(r)) for _ in range(train)]
+    if hasattr(system, "later"):
+        system.later(r)
     unseen = random.Random("%s/%d/unseen" % (name, seed))
     witness = Witness([system.normal(unseen) for _ in range(WITNESSED)])
     test = [("normal", system.normal(r)) for _ in range(normal)] + [traced(r, system, witness) for _ in range(strange)]
