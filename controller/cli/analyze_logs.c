@@ -122,7 +122,8 @@ static enum err_code take_line(struct logs *l, const char *line, size_t size)
 		line_split(l->format, line, size, l->c->io->now_ms(l->c->io->ctx), &l->scratch, &p);
 	if (p.time_ms)
 		l->time_ms = p.time_ms;
-	enum line_level level = p.level ? p.level : line_guess_level(p.message.text, p.message.size);
+	/* A row a line tells no level. */
+	enum line_level level = p.level || l->lines ? p.level : line_guess_level(p.message.text, p.message.size);
 	enum err_code rc = miner_add(l->miner, p.message.text, p.message.size, level, l->time_ms, &mined, &l->c->err);
 	return rc == ERR_OK && l->lines ? note_line(l, mined.group) : rc;
 }

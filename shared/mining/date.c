@@ -42,6 +42,8 @@ static size_t clock_time(const char *p, size_t n)
 /* 2005-06-03, 03/06/2005, 2005.06.03 */
 static size_t numeric_date(const char *p, size_t n)
 {
+	if (n == 0 || *p < '0' || *p > '9')
+		return 0;
 	size_t a = digits(p, n, 4);
 	if ((a != 4 && a != 2) || a >= n || !strchr("-/.", p[a]) || !p[a])
 		return 0;
@@ -111,6 +113,8 @@ size_t date_size(const char *p, size_t n)
 		size_t end = skip_rest(p, n, at);
 		return end > at ? end : 0; /* a date alone is one word anyway */
 	}
+	if (n == 0 || *p < 'A' || *p > 'Z') /* all of these do */
+		return 0;
 	size_t day = in_list(p, n, days), start = day ? skip_gap(p, n, day) : 0;
 	if (day && !start)
 		return 0;

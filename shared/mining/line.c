@@ -421,8 +421,13 @@ static struct line_part logfmt_value(const char *line, size_t size, const char *
 static bool take_logfmt(const char *line, size_t size, struct line_parts *r)
 {
 	size_t look = size < LINE_HEADER_MAX ? size : LINE_HEADER_MAX;
-	struct line_part level = logfmt_value(line, look, "level="), message = logfmt_value(line, size, "msg=");
-	if (level.size == 0 || message.size == 0 || line_level_word(level.text, level.size) == LINE_NONE)
+	if (!memchr(line, '=', look)) /* most lines */
+		return false;
+	struct line_part level = logfmt_value(line, look, "level=");
+	if (level.size == 0 || line_level_word(level.text, level.size) == LINE_NONE)
+		return false;
+	struct line_part message = logfmt_value(line, size, "msg=");
+	if (message.size == 0)
 		return false;
 	r->level = line_level_word(level.text, level.size);
 	struct line_part time = logfmt_value(line, look, "time=");

@@ -4,44 +4,75 @@
 
 #include "shared/mining/line_internal.h"
 
-static const struct {
+struct level_word {
 	const char *word;
+	uint8_t size;
 	enum line_level level;
-} level_words[] = {
-    {"trace", LINE_DEBUG},
-    {"debug", LINE_DEBUG},
-    {"dbg", LINE_DEBUG},
-    {"verbose", LINE_DEBUG},
-    {"fine", LINE_DEBUG},
-    {"finer", LINE_DEBUG},
-    {"finest", LINE_DEBUG},
-    {"info", LINE_INFO},
-    {"information", LINE_INFO},
-    {"inf", LINE_INFO},
-    {"notice", LINE_INFO},
-    {"log", LINE_INFO},
-    {"config", LINE_INFO},
-    {"warn", LINE_WARNING},
-    {"warning", LINE_WARNING},
-    {"wrn", LINE_WARNING},
-    {"err", LINE_ERROR},
-    {"error", LINE_ERROR},
-    {"severe", LINE_ERROR},
-    {"failure", LINE_ERROR},
-    {"crit", LINE_FATAL},
-    {"critical", LINE_FATAL},
-    {"alert", LINE_FATAL},
-    {"emerg", LINE_FATAL},
-    {"emergency", LINE_FATAL},
-    {"fatal", LINE_FATAL},
-    {"panic", LINE_FATAL},
 };
+#define WORD(word, level)                                                                                              \
+	{                                                                                                              \
+		word, sizeof word - 1, level                                                                           \
+	}
+
+static const struct level_word level_words[] = {
+    WORD("trace", LINE_DEBUG),
+    WORD("debug", LINE_DEBUG),
+    WORD("dbg", LINE_DEBUG),
+    WORD("verbose", LINE_DEBUG),
+    WORD("fine", LINE_DEBUG),
+    WORD("finer", LINE_DEBUG),
+    WORD("finest", LINE_DEBUG),
+    WORD("info", LINE_INFO),
+    WORD("information", LINE_INFO),
+    WORD("inf", LINE_INFO),
+    WORD("notice", LINE_INFO),
+    WORD("log", LINE_INFO),
+    WORD("config", LINE_INFO),
+    WORD("warn", LINE_WARNING),
+    WORD("warning", LINE_WARNING),
+    WORD("wrn", LINE_WARNING),
+    WORD("err", LINE_ERROR),
+    WORD("error", LINE_ERROR),
+    WORD("severe", LINE_ERROR),
+    WORD("failure", LINE_ERROR),
+    WORD("crit", LINE_FATAL),
+    WORD("critical", LINE_FATAL),
+    WORD("alert", LINE_FATAL),
+    WORD("emerg", LINE_FATAL),
+    WORD("emergency", LINE_FATAL),
+    WORD("fatal", LINE_FATAL),
+    WORD("panic", LINE_FATAL),
+};
+
+/* Of the words that begin with a letter: a bit for each size.  Nearly all that lines hold are passed over by it. */
+struct sizes {
+	uint32_t of[32]; /* by the letter's last five bits */
+};
+static struct sizes level_sizes, grave_sizes;
+
+static void note_sizes(struct sizes *s, const struct level_word *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		s->of[words[i].word[0] & 31] |= 1u << words[i].size;
+}
+
+static const struct level_word *find(
+    const struct sizes *s, const struct level_word *words, size_t count, const char *word, size_t size)
+{
+	if (size < 3 || size > 31 || !(s->of[word[0] & 31] >> size & 1))
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		if (words[i].size == size && strncasecmp(word, words[i].word, size) == 0)
+			return &words[i];
+	return NULL;
+}
 
 enum line_level line_level_word(const char *word, size_t size)
 {
-	for (size_t i = 0; i < sizeof level_words / sizeof level_words[0]; i++)
-		if (strlen(level_words[i].word) == size && strncasecmp(word, level_words[i].word, size) == 0)
-			return level_words[i].level;
+	const struct level_word *found =
+	    find(&level_sizes, level_words, sizeof level_words / sizeof *level_words, word, size);
+	if (found)
+		return found->level;
 	if (size == 1)
 		switch (*word) {
 		case 'D':
@@ -70,83 +101,86 @@ const char *line_level_name(enum line_level level)
 
 /* ---- guessing from the message ---- */
 
-/* By length, so that most words of a line are passed over without a comparison. */
-static const struct {
-	const char *word;
-	enum line_level level;
-} grave_words[] = {
-    {"oom", LINE_ERROR},
-    {"err", LINE_ERROR},
-    {"fail", LINE_ERROR},
-    {"oops", LINE_FATAL},
-    {"dead", LINE_ERROR},
-    {"lost", LINE_ERROR},
-    {"bug", LINE_ERROR},
-    {"error", LINE_ERROR},
-    {"fails", LINE_ERROR},
-    {"panic", LINE_FATAL},
-    {"fatal", LINE_FATAL},
-    {"abort", LINE_ERROR},
-    {"crash", LINE_FATAL},
-    {"fault", LINE_ERROR},
-    {"errors", LINE_ERROR},
-    {"failed", LINE_ERROR},
-    {"denied", LINE_ERROR},
-    {"unable", LINE_ERROR},
-    {"cannot", LINE_ERROR},
-    {"broken", LINE_ERROR},
-    {"killed", LINE_ERROR},
-    {"severe", LINE_ERROR},
-    {"failure", LINE_ERROR},
-    {"failing", LINE_ERROR},
-    {"refused", LINE_ERROR},
-    {"timeout", LINE_ERROR},
-    {"aborted", LINE_ERROR},
-    {"crashed", LINE_FATAL},
-    {"corrupt", LINE_ERROR},
-    {"illegal", LINE_ERROR},
-    {"failures", LINE_ERROR},
-    {"critical", LINE_FATAL},
-    {"rejected", LINE_ERROR},
-    {"aborting", LINE_ERROR},
-    {"segfault", LINE_FATAL},
-    {"deadlock", LINE_ERROR},
-    {"couldn't", LINE_ERROR},
-    {"corrupted", LINE_ERROR},
-    {"exception", LINE_ERROR},
-    {"traceback", LINE_ERROR},
-    {"exhausted", LINE_ERROR},
-    {"emergency", LINE_FATAL},
-    {"assertion", LINE_ERROR},
-    {"overflow", LINE_ERROR},
-    {"corruption", LINE_ERROR},
-    {"unreachable", LINE_ERROR},
-    {"unavailable", LINE_ERROR},
-    {"unauthorized", LINE_ERROR},
-    {"unhandled", LINE_ERROR},
-    {"uncaught", LINE_ERROR},
-    {"warn", LINE_WARNING},
-    {"warning", LINE_WARNING},
-    {"retrying", LINE_WARNING},
-    {"deprecated", LINE_WARNING},
-    {"expired", LINE_WARNING},
-    {"invalid", LINE_WARNING},
-    {"missing", LINE_WARNING},
-    {"exceeded", LINE_WARNING},
-    {"throttled", LINE_WARNING},
-    {"unexpected", LINE_WARNING},
-    {"slow", LINE_WARNING},
-    {"stale", LINE_WARNING},
+static const struct level_word grave_words[] = {
+    WORD("oom", LINE_ERROR),
+    WORD("err", LINE_ERROR),
+    WORD("fail", LINE_ERROR),
+    WORD("oops", LINE_FATAL),
+    WORD("dead", LINE_ERROR),
+    WORD("lost", LINE_ERROR),
+    WORD("bug", LINE_ERROR),
+    WORD("error", LINE_ERROR),
+    WORD("fails", LINE_ERROR),
+    WORD("panic", LINE_FATAL),
+    WORD("fatal", LINE_FATAL),
+    WORD("abort", LINE_ERROR),
+    WORD("crash", LINE_FATAL),
+    WORD("fault", LINE_ERROR),
+    WORD("errors", LINE_ERROR),
+    WORD("failed", LINE_ERROR),
+    WORD("denied", LINE_ERROR),
+    WORD("unable", LINE_ERROR),
+    WORD("cannot", LINE_ERROR),
+    WORD("broken", LINE_ERROR),
+    WORD("killed", LINE_ERROR),
+    WORD("severe", LINE_ERROR),
+    WORD("failure", LINE_ERROR),
+    WORD("failing", LINE_ERROR),
+    WORD("refused", LINE_ERROR),
+    WORD("timeout", LINE_ERROR),
+    WORD("aborted", LINE_ERROR),
+    WORD("crashed", LINE_FATAL),
+    WORD("corrupt", LINE_ERROR),
+    WORD("illegal", LINE_ERROR),
+    WORD("failures", LINE_ERROR),
+    WORD("critical", LINE_FATAL),
+    WORD("rejected", LINE_ERROR),
+    WORD("aborting", LINE_ERROR),
+    WORD("segfault", LINE_FATAL),
+    WORD("deadlock", LINE_ERROR),
+    WORD("couldn't", LINE_ERROR),
+    WORD("corrupted", LINE_ERROR),
+    WORD("exception", LINE_ERROR),
+    WORD("traceback", LINE_ERROR),
+    WORD("exhausted", LINE_ERROR),
+    WORD("emergency", LINE_FATAL),
+    WORD("assertion", LINE_ERROR),
+    WORD("overflow", LINE_ERROR),
+    WORD("corruption", LINE_ERROR),
+    WORD("unreachable", LINE_ERROR),
+    WORD("unavailable", LINE_ERROR),
+    WORD("unauthorized", LINE_ERROR),
+    WORD("unhandled", LINE_ERROR),
+    WORD("uncaught", LINE_ERROR),
+    WORD("warn", LINE_WARNING),
+    WORD("warning", LINE_WARNING),
+    WORD("retrying", LINE_WARNING),
+    WORD("deprecated", LINE_WARNING),
+    WORD("expired", LINE_WARNING),
+    WORD("invalid", LINE_WARNING),
+    WORD("missing", LINE_WARNING),
+    WORD("exceeded", LINE_WARNING),
+    WORD("throttled", LINE_WARNING),
+    WORD("unexpected", LINE_WARNING),
+    WORD("slow", LINE_WARNING),
+    WORD("stale", LINE_WARNING),
 };
+
+/* Before main, once: afterwards they are only read. */
+__attribute__((constructor)) static void fill(void)
+{
+	note_sizes(&level_sizes, level_words, sizeof level_words / sizeof *level_words);
+	note_sizes(&grave_sizes, grave_words, sizeof grave_words / sizeof *grave_words);
+}
 
 static enum line_level gravity(const char *word, size_t size)
 {
 	if (size < 3 || size > 40)
 		return LINE_NONE;
-	for (size_t i = 0; i < sizeof grave_words / sizeof grave_words[0]; i++)
-		if ((word[0] | 32) == grave_words[i].word[0] && strlen(grave_words[i].word) == size &&
-		    strncasecmp(word, grave_words[i].word, size) == 0)
-			return grave_words[i].level;
+	const struct level_word *found =
+	    find(&grave_sizes, grave_words, sizeof grave_words / sizeof *grave_words, word, size);
+	if (found)
+		return found->level;
 	/* NullPointerException, ConnectionError */
 	if (size > 9 && memcmp(word + size - 9, "Exception", 9) == 0)
 		return LINE_ERROR;

@@ -81,19 +81,41 @@ struct look {
 	unsigned digits, lowers, uppers, hexes, others, slashes, dots, changes;
 };
 
+/* What a byte adds to each field of a look, eight bits each, changes left out. */
+enum { LANE_DIGIT, LANE_LOWER = 8, LANE_UPPER = 16, LANE_HEX = 24, LANE_OTHER = 32, LANE_SLASH = 40, LANE_DOT = 48 };
+static uint64_t lanes[256];
+
+/* Before main, once: afterwards they are only read. */
+__attribute__((constructor)) static void fill_lanes(void)
+{
+	for (unsigned c = 0; c < 256; c++)
+		lanes[c] = (uint64_t)((classes[c] & C_DIGIT) != 0) << LANE_DIGIT |
+			   (uint64_t)((classes[c] & C_LOWER) != 0) << LANE_LOWER |
+			   (uint64_t)((classes[c] & C_UPPER) != 0) << LANE_UPPER |
+			   (uint64_t)((classes[c] & C_HEX) != 0) << LANE_HEX |
+			   (uint64_t)(classes[c] == 0) << LANE_OTHER | (uint64_t)(c == '/') << LANE_SLASH |
+			   (uint64_t)(c == '.') << LANE_DOT;
+}
+
 static struct look look_at(const char *p, size_t n)
 {
 	struct look l = {0};
-	for (size_t i = 0; i < n; i++) {
-		unsigned c = class_of(p[i]);
-		l.digits += (c & C_DIGIT) != 0;
-		l.lowers += (c & C_LOWER) != 0;
-		l.uppers += (c & C_UPPER) != 0;
-		l.hexes += (c & C_HEX) != 0;
-		l.others += c == 0;
-		l.slashes += p[i] == '/';
-		l.dots += p[i] == '.';
-		l.changes += i > 0 && c & C_UPPER && class_of(p[i - 1]) & C_LOWER;
+	bool lower = false;
+	for (size_t i = 0; i < n;) {
+		uint64_t sums = 0;
+		for (size_t stop = n - i < UINT8_MAX ? n : i + UINT8_MAX; i < stop; i++) {
+			uint64_t lane = lanes[(uint8_t)p[i]];
+			l.changes += lower & (unsigned)(lane >> LANE_UPPER);
+			lower = lane >> LANE_LOWER & 1;
+			sums += lane;
+		}
+		l.digits += sums >> LANE_DIGIT & UINT8_MAX;
+		l.lowers += sums >> LANE_LOWER & UINT8_MAX;
+		l.uppers += sums >> LANE_UPPER & UINT8_MAX;
+		l.hexes += sums >> LANE_HEX & UINT8_MAX;
+		l.others += sums >> LANE_OTHER & UINT8_MAX;
+		l.slashes += sums >> LANE_SLASH & UINT8_MAX;
+		l.dots += sums >> LANE_DOT & UINT8_MAX;
 	}
 	return l;
 }
@@ -290,14 +312,15 @@ static void add_token(
 	    .text = text, .size = (uint16_t)size, .glue = glue, .glue_size = (uint16_t)glue_size, .flags = flags};
 	k->flags |= context_of(t, k);
 	if (!(flags & TOKEN_VARIABLE)) {
-		k->flags |= word_class(text, size);
+		uint64_t hash = 0;
+		k->flags |= word_class(text, size, &hash);
 		bool named =
 		    k->flags & TOKEN_NAMED && !(k->flags & (TOKEN_KNOWN | TOKEN_POLAR)) && follows_plainly(k, next);
 		bool answer = glue_size && glue[glue_size - 1] == '=' && is_answer(text, size);
 		if (named || answer)
 			k->flags = (k->flags | TOKEN_VARIABLE) & ~(unsigned)TOKEN_POLAR;
 		else
-			k->hash = token_hash(text, size);
+			k->hash = hash ? hash : token_hash(text, size);
 		if (next == '-' && !(k->flags & TOKEN_POLAR)) /* cache-12: a name, whatever the word */
 			k->flags &= ~(unsigned)TOKEN_KNOWN;
 	}
@@ -386,7 +409,7 @@ static size_t quoted_size(const struct tokens *t, const char *glue, size_t glue_
 	size_t most = n < QUOTED_MOST ? n : QUOTED_MOST;
 	const char *close = memchr(p, glue[glue_size - 1], most);
 	size_t size = close ? (size_t)(close - p) : 0;
-	return size && !memchr(p, '=', size) && !(word_class(p, size) & TOKEN_POLAR) ? size : 0;
+	return size && !memchr(p, '=', size) && !(word_class(p, size, NULL) & TOKEN_POLAR) ? size : 0;
 }
 
 /* key=Name{…}: an object printed as one value; what of it stands behind the name, or 0. */
@@ -403,16 +426,26 @@ static size_t object_size(const char *glue, size_t glue_size, const char *p, siz
 	return 0;
 }
 
+/* A word, or what its first part is that of: a scheme ends where the word does, but for a number behind its name. */
+static size_t word_or_uri(const char *p, size_t n, bool *ret_uri)
+{
+	size_t size = word_size(p, n), uri = 0;
+	if (size < n && (p[size] == ':' || p[size] == '.' || p[size] == '-'))
+		uri = uri_size(p, n);
+	*ret_uri = uri;
+	return uri ? uri : size;
+}
+
 static void read_word(struct tokens *t, const char *glue, const char *p, const char *end, const char **ret_next)
 {
 	size_t n = (size_t)(end - p), size, before = (size_t)(p - glue);
 	unsigned flags = TOKEN_VARIABLE;
+	bool uri;
 	if (blank_at(p, n)) {
 		size = 3;
 		flags |= TOKEN_BLANK;
 	} else if (!(size = quoted_size(t, glue, before, p, n)) && !(size = date_size(p, n)) &&
-		   !(size = colon_value(p, n)) && !(size = uri_size(p, n))) {
-		size = word_size(p, n);
+		   !(size = colon_value(p, n)) && (size = word_or_uri(p, n, &uri), !uri)) {
 		flags = is_peer(p, size, n) ? (unsigned)TOKEN_VARIABLE : flags_of(p, size);
 		size_t object = object_size(glue, before, p + size, n - size);
 		if (object) {

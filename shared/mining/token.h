@@ -59,6 +59,7 @@ enum word_class {
 	CLASS_NAMER = 1u << 9,  /* a cue behind which any word is a name */
 	CLASS_TITLED = 1u << 11 /* several words in quotes behind it are a title */
 };
-unsigned word_class(const char *text, size_t size); /* words.c; any case */
+/* words.c; any case.  ret_hash: NULL, or it takes the word's token_hash() where that fell off. */
+unsigned word_class(const char *text, size_t size, uint64_t *ret_hash);
 
 #endif

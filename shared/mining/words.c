@@ -264,14 +264,20 @@ __attribute__((constructor)) static void fill(void)
 	assert(used < SLOTS / 2);
 }
 
-unsigned word_class(const char *text, size_t size)
+unsigned word_class(const char *text, size_t size, uint64_t *ret_hash)
 {
 	char low[WORD_MAX];
+	bool same = true;
 	if (size >= WORD_MAX)
 		return CLASS_NONE;
-	for (size_t i = 0; i < size; i++)
-		low[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] | 32 : text[i]);
+	for (size_t i = 0; i < size; i++) {
+		bool capital = text[i] >= 'A' && text[i] <= 'Z';
+		low[i] = (char)(capital ? text[i] | 32 : text[i]);
+		same &= !capital;
+	}
 	uint64_t h = token_hash(low, size);
+	if (ret_hash && same)
+		*ret_hash = h;
 	for (size_t at = h & (SLOTS - 1); slots[at].hash; at = (at + 1) & (SLOTS - 1))
 		if (slots[at].hash == h)
 			return slots[at].classes;

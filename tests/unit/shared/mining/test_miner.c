@@ -72,6 +72,20 @@ static void variables_are_told_by_their_look(void **state)
 	}
 }
 
+/* A word's digits are counted whatever its size. */
+static void long_words_are_looked_at_whole(void **state)
+{
+	(void)state;
+	enum { DIGITS = 256, WORD = DIGITS + 2 };
+	char text[3 + WORD + 1] = "id ";
+	struct buf out = BUF_INIT;
+	memset(text + 3, '7', WORD);
+	text[3] = text[3 + WORD - 1] = 'g';
+	mining_mask(text, sizeof text - 1, &out);
+	assert_string_equal(buf_str(&out), "id <*>");
+	buf_done(&out);
+}
+
 /* PITFALLS P57 */
 static void opposite_events_stay_apart(void **state)
 {
@@ -462,6 +476,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(variables_are_told_by_their_look),
+	    cmocka_unit_test(long_words_are_looked_at_whole),
 	    cmocka_unit_test(opposite_events_stay_apart),
 	    cmocka_unit_test(names_behind_a_cue_become_one),
 	    cmocka_unit_test(titles_are_values),
