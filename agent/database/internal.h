@@ -9,6 +9,9 @@
 #include "agent/database/wal.h"
 #include "agent/io/process.h"
 
+struct stat;
+struct outline;
+
 enum {
 	POSTGRES_ANSWER_MS = 60 * 1000,       /* a question that reads no table */
 	POSTGRES_CHECKPOINT_MS = 3600 * 1000, /* a fast checkpoint of very much memory on a very slow disk */
@@ -62,6 +65,10 @@ struct adapter {
 	enum err_code (*places)(const struct snapshot *s, const struct snapshot *now,
 	    const struct service_config *service, struct arena *arena, struct list *ret, struct err *reterr);
 	const char *last;
+	/* Its outline (outline.h): files, and what it says of itself within OUTLINE_ASK_MS (some lines may have been
+	 * added when that ends with an error).  NULL: it has none. */
+	enum err_code (*outline_files)(const struct service_config *s, struct outline *o, struct err *reterr);
+	enum err_code (*outline_catalogues)(const struct service_config *s, struct outline *o, struct err *reterr);
 	/* Removes what goes with what was set aside; NULL: nothing. */
 	enum err_code (*discard)(const char *other, struct err *reterr);
 };
@@ -104,7 +111,6 @@ ERR_CHECK enum err_code tree_read(const char *path, size_t limit_bytes, struct b
 /* file_replace() where nobody sweeps (beside a data directory, or in it): by the one name PATH.new, so that what an
  * interrupted call left is taken by the next one, and goes with tree_unname().  It belongs to whom owner says, from its
  * first moment under this name; NULL: to us. */
-struct stat;
 ERR_CHECK enum err_code tree_replace(
     const char *path, const void *data, size_t size_bytes, const struct stat *owner, struct err *reterr);
 /* A file that tree_replace() made, or was making; its being gone is not durable. */
@@ -170,15 +176,37 @@ ERR_CHECK enum err_code postgres_places(const struct snapshot *s, const struct s
 ERR_CHECK enum err_code postgres_room(
     const struct snapshot *s, const char *place, uint64_t *bytes, uint64_t *entries, struct err *reterr);
 
+/* ---- outline_files.c: lines of files ---- */
+
+#define OUTLINE_CATALOGUES "sql/" /* keys of lines that a server told begin with this */
+struct outline_files {
+	const char *data; /* the folder that they lie in */
+	struct outline *o;
+	size_t looked_at;
+};
+/* "data/NAME", "CONTENT SPACE owner and mode". */
+ERR_CHECK enum err_code outline_file(
+    struct outline_files *f, const char *name, const char *content, const struct stat *st, struct err *reterr);
+/* A folder of files that change: whether there are any, those (names: NULL-ended) that it cannot do without, and all
+ * their owners and modes. */
+ERR_CHECK enum err_code outline_folder(
+    struct outline_files *f, const char *name, const char *const *needed, struct err *reterr);
+
 /* ---- postgres_outline.c ---- */
 
-#define OUTLINE_CATALOGUES "sql/" /* keys of lines that its server told begin with this */
-struct outline;
-/* A data directory that is not there has no files. */
-ERR_CHECK enum err_code postgres_outline_files(const struct postgres_config *pg, struct outline *o, struct err *reterr);
-/* Within OUTLINE_ASK_MS.  After an error some lines may have been added. */
+ERR_CHECK enum err_code postgres_outline_files(const struct service_config *s, struct outline *o, struct err *reterr);
 ERR_CHECK enum err_code postgres_outline_catalogues(
-    const struct postgres_config *pg, struct outline *o, struct err *reterr);
+    const struct service_config *s, struct outline *o, struct err *reterr);
+
+/* ---- sqlite_outline.c, mariadb_outline.c ---- */
+
+ERR_CHECK enum err_code sqlite_outline_files(const struct service_config *s, struct outline *o, struct err *reterr);
+/* ERR_BUSY: it was written to meanwhile. */
+ERR_CHECK enum err_code sqlite_outline_catalogues(
+    const struct service_config *s, struct outline *o, struct err *reterr);
+ERR_CHECK enum err_code mariadb_outline_files(const struct service_config *s, struct outline *o, struct err *reterr);
+ERR_CHECK enum err_code mariadb_outline_catalogues(
+    const struct service_config *s, struct outline *o, struct err *reterr);
 
 /* ---- postgres_trial.c ---- */
 

@@ -36,16 +36,15 @@ struct copying {
 
 /* ---- before ---- */
 
-/* mariadb_who() of what agent.yaml names, which others must not be able to read. */
-static enum err_code check_credentials(struct copying *g, struct err *reterr)
+enum err_code mariadb_login(const struct mariadb_config *c, char out[MARIADB_WHO_MAX], struct err *reterr)
 {
 	struct stat st;
-	const char *file = g->c->credentials_file;
+	const char *file = c->credentials_file;
 	if (file && stat(file, &st) != 0)
 		return err_sys(reterr, errno, "%s", file);
 	if (file && st.st_mode & S_IRWXO)
 		return err_set(reterr, ERR_DENIED, "%s may be read by others and is not used: chmod o= it", file);
-	return mariadb_who(file, g->who, reterr);
+	return mariadb_who(file, out, reterr);
 }
 
 /* Files that lie elsewhere would neither be copied nor be put back with the others. */
@@ -273,7 +272,7 @@ static enum err_code carry(struct copying *g, struct err *reterr)
 
 static enum err_code take(struct copying *g, struct err *reterr)
 {
-	enum err_code rc = check_credentials(g, reterr);
+	enum err_code rc = mariadb_login(g->c, g->who, reterr);
 	if (rc == ERR_OK)
 		rc = learn(g, reterr);
 	if (rc == ERR_OK)
@@ -326,6 +325,8 @@ static enum err_code snapshot_still(
 }
 
 const struct adapter adapter_mariadb = {.label = MARIADB_LABEL,
+    .outline_files = mariadb_outline_files,
+    .outline_catalogues = mariadb_outline_catalogues,
     .snapshot = snapshot,
     .snapshot_still = snapshot_still,
     .assemble = mariadb_assemble,

@@ -26,6 +26,8 @@ ERR_CHECK enum err_code mariadb_run(const struct stat *owner, const char *const 
 /* The first argument of a program: an option file with a password beside those of the system, or (NULL) the latter. */
 enum { MARIADB_WHO_MAX = PATH_LIMIT + 32 };
 ERR_CHECK enum err_code mariadb_who(const char *credentials, char out[MARIADB_WHO_MAX], struct err *reterr);
+/* mariadb_who() of what agent.yaml names.  ERR_DENIED: others may read it, and it is not used. */
+ERR_CHECK enum err_code mariadb_login(const struct mariadb_config *c, char out[MARIADB_WHO_MAX], struct err *reterr);
 #define MARIADB_NOBODY "--no-defaults" /* no option file at all */
 /* The first row of what the server at socket answers, its columns separated by tabs; "" for none.  who: as above. */
 ERR_CHECK enum err_code mariadb_ask(const struct stat *owner, const char *socket, const char *who, const char *sql,

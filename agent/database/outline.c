@@ -203,21 +203,28 @@ static enum err_code write_last(
 
 /* ---- of a service ---- */
 
+/* NULL: this kind of database has no outline. */
+static const struct adapter *outlined(const struct service_config *service)
+{
+	const struct adapter *kind = adapter_of(service);
+	return kind && kind->outline_files ? kind : NULL;
+}
+
 enum err_code outline_keep(
     const char *state_directory, const struct service_config *service, struct id snapshot, struct err *reterr)
 {
-	const struct postgres_config *pg = postgres_of(service);
+	const struct adapter *kind = outlined(service);
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(0);
 	char path[PATH_LIMIT], head[TEXT_LINE_MAX], id[ID_TEXT_MAX];
 	struct outline o = {.arena = arena};
-	if (!pg || !arena)
-		return err_set(reterr, pg ? ERR_NOMEM : ERR_UNSUPPORTED, "there is no outline of this database");
+	if (!kind || !arena)
+		return err_set(reterr, kind ? ERR_NOMEM : ERR_UNSUPPORTED, "there is no outline of this database");
 	(void)text_format(head, sizeof head, OUTLINE_HEAD "%s", id_format(ID_SNAPSHOT, snapshot, id));
 	enum err_code rc = path_of(state_directory, service->name, "", path, reterr);
 	if (rc == ERR_OK)
-		rc = postgres_outline_files(pg, &o, reterr);
+		rc = kind->outline_files(service, &o, reterr);
 	if (rc == ERR_OK)
-		rc = postgres_outline_catalogues(pg, &o, reterr);
+		rc = kind->outline_catalogues(service, &o, reterr);
 	outline_sort(&o);
 	return rc == ERR_OK ? write_out(state_directory, path, head, &o, reterr) : rc;
 }
@@ -235,7 +242,7 @@ static struct outline part_of(const struct outline *o, bool catalogues)
 }
 
 /* Into now: what the server says, or what it said last.  *ret_known false: neither. */
-static enum err_code look(const struct postgres_config *pg, bool suspect, uint64_t now_ms, struct last_look *last,
+static enum err_code look(const struct service_config *service, bool suspect, uint64_t now_ms, struct last_look *last,
     struct outline *now, bool *ret_known, struct err *reterr)
 {
 	struct outline fresh = {.arena = now->arena};
@@ -243,7 +250,7 @@ static enum err_code look(const struct postgres_config *pg, bool suspect, uint64
 	    suspect || last->since_ms || now_ms < last->looked_ms || now_ms - last->looked_ms >= OUTLINE_EVERY_MS;
 	struct err why = ERR_INIT;
 	enum err_code rc = ERR_OK;
-	if (due && postgres_outline_catalogues(pg, &fresh, &why) == ERR_OK) {
+	if (due && outlined(service)->outline_catalogues(service, &fresh, &why) == ERR_OK) {
 		outline_sort(&fresh);
 		last->catalogues = fresh;
 		last->looked_ms = now_ms;
@@ -270,14 +277,14 @@ static void since(struct last_look *last, uint64_t now_ms, struct outline_differ
 enum err_code outline_differs(const char *state_directory, const struct service_config *service, struct id snapshot,
     bool suspect, uint64_t now_ms, struct arena *arena, struct outline_difference *ret, struct err *reterr)
 {
-	const struct postgres_config *pg = postgres_of(service);
+	const struct adapter *kind = outlined(service);
 	char path[PATH_LIMIT], now_path[PATH_LIMIT], id[ID_TEXT_MAX];
 	struct outline then = {.arena = arena}, now = {.arena = arena};
 	struct last_look last = {.catalogues = {.arena = arena}}, before;
 	struct outline_difference d;
 	const char *head;
 	bool known;
-	if (!pg)
+	if (!kind)
 		return err_set(reterr, ERR_UNSUPPORTED, "there is no outline of this database");
 	id_format(ID_SNAPSHOT, snapshot, id);
 	enum err_code rc = path_of(state_directory, service->name, "", path, reterr);
@@ -291,9 +298,9 @@ enum err_code outline_differs(const char *state_directory, const struct service_
 		return rc;
 	read_last(now_path, id, &last);
 	before = last;
-	rc = postgres_outline_files(pg, &now, reterr);
+	rc = kind->outline_files(service, &now, reterr);
 	if (rc == ERR_OK)
-		rc = look(pg, suspect, now_ms, &last, &now, &known, reterr);
+		rc = look(service, suspect, now_ms, &last, &now, &known, reterr);
 	outline_sort(&now);
 	if (rc == ERR_OK && !known)
 		then = part_of(&then, false);

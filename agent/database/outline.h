@@ -2,9 +2,10 @@
  *
  * A database lives: its files differ from every restore point a moment later.  Some of what it is made of changes only
  * when somebody changes it, though: the settings in its folder, the files that it does not start without, owners and
- * modes, its roles, databases and their settings, tables, views, functions, and whether a table holds anything at all.
- * That is its outline.  It is written down beside the repository when a restore point was taken, and compared
- * afterwards: what differs is told as drift of the component.
+ * modes, its roles, databases and their settings, tables, views, functions, and whether a table holds anything at all:
+ * as much of these as PostgreSQL, MariaDB, SQLite and Redis each have and tell without keeping anybody waiting.  Names
+ * and digests of definitions, never contents.  That is its outline.  It is written down beside the repository when a
+ * restore point was taken, and compared afterwards: what differs is told as drift of the component.
  *
  *   <state>/outline/<service>       "kedge outline 1 <restore point>", then its lines
  *   <state>/outline/<service>.now   the same restore point, when the catalogues were looked at last, since when what

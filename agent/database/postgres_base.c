@@ -477,5 +477,7 @@ const struct adapter adapter_postgres = {.label = DATABASE_LABEL,
     .discard = tablespaces_discard,
     .places = postgres_places,
     .last = "global/pg_control",
+    .outline_files = postgres_outline_files,
+    .outline_catalogues = postgres_outline_catalogues,
     .trial = trial,
     .trial_end = trial_end};

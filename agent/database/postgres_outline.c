@@ -17,36 +17,15 @@
 #include "shared/base/file.h"
 #include "shared/base/text.h"
 
-enum { MODES_MAX = 4, VALUE_MAX = 512, HEX_OF_CONTENT = 16 };
+enum { HEX_OF_CONTENT = 16 };
 
 /* ---- files ---- */
-
-struct files {
-	const char *data;
-	struct outline *o;
-	size_t looked_at;
-};
-
-static uint64_t changed_at(const struct stat *st)
-{
-	return (uint64_t)st->st_ctim.tv_sec * 1000 + (uint64_t)st->st_ctim.tv_nsec / 1000000;
-}
-
-static enum err_code add(
-    struct files *f, const char *name, const char *content, const struct stat *st, struct err *reterr)
-{
-	char key[PATH_LIMIT + 8], value[VALUE_MAX];
-	if (!text_format(key, sizeof key, "data/%s", name))
-		return ERR_OK; /* a longer path than there are */
-	(void)text_format(value, sizeof value, "%s %04o:%u:%u", content, st->st_mode & 07777, st->st_uid, st->st_gid);
-	return outline_add(f->o, key, value, changed_at(st), reterr);
-}
 
 /* What comes and goes by itself, or is the server's log. */
 static bool passes(const char *name)
 {
-	static const char *const starts[] = {
-	    "postmaster.", "current_logfiles", "recovery.", "backup_manifest", "logfile", CONTENTS_PREFIX, "."};
+	static const char *const starts[] = {"postmaster.", "current_logfiles", "recovery.", "backup_manifest",
+	    "postgresql.auto.conf.new", "logfile", CONTENTS_PREFIX, "."};
 	static const char *const ends[] = {".log", ".old", ".tmp"};
 	for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++)
 		if (text_starts(name, starts[i]))
@@ -74,77 +53,20 @@ static void content_of(const char *path, const struct stat *st, char out[HEX_OF_
 	buf_done(&text);
 }
 
-struct modes { /* the different owners and modes of a folder's files */
-	struct stat of[MODES_MAX];
-	size_t count;
-	uint64_t newest_ms;
-};
+static const char *const needed[] = {"PG_VERSION", "pg_filenode.map", "pg_control", NULL};
 
-static void note_mode(struct modes *m, const struct stat *st)
-{
-	size_t i = 0;
-	while (i < m->count &&
-	       (m->of[i].st_mode != st->st_mode || m->of[i].st_uid != st->st_uid || m->of[i].st_gid != st->st_gid))
-		i++;
-	if (i < m->count || m->count == MODES_MAX)
-		return;
-	for (i = m->count++; i && m->of[i - 1].st_mode > st->st_mode; i--)
-		m->of[i] = m->of[i - 1];
-	m->of[i] = *st;
-	if (m->count > 1 && changed_at(st) > m->newest_ms)
-		m->newest_ms = changed_at(st);
-}
-
-static enum err_code add_modes(struct files *f, const char *name, const struct modes *m, struct err *reterr)
-{
-	char key[PATH_LIMIT + 8], value[VALUE_MAX];
-	size_t at = (size_t)snprintf(value, sizeof value, "%s ", m->count ? "some" : "none");
-	for (size_t i = 0; i < m->count; i++)
-		at += (size_t)snprintf(value + at, sizeof value - at, "%s%06o:%u:%u", i ? "," : "", m->of[i].st_mode,
-		    m->of[i].st_uid, m->of[i].st_gid);
-	return text_format(key, sizeof key, "data/%s/*", name) ? outline_add(f->o, key, value, m->newest_ms, reterr)
-							       : ERR_OK;
-}
-
-static bool must_be_there(const char *name)
-{
-	return text_equal(name, "PG_VERSION") || text_equal(name, "pg_filenode.map") || text_equal(name, "pg_control");
-}
-
-/* A folder of files that change: whether there are any, which it cannot do without, and their owners and modes. */
-static enum err_code look_into(struct files *f, const char *name, struct err *reterr)
-{
-	char path[PATH_LIMIT], below[PATH_LIMIT];
-	struct modes modes = {0};
-	enum err_code rc = tree_join(f->data, name, path, reterr);
-	CLEANUP(cleanup_dir) DIR *dir = rc == ERR_OK ? opendir(path) : NULL;
-	for (struct dirent *e; rc == ERR_OK && dir && (e = readdir(dir)) && f->looked_at < OUTLINE_FILES_MAX;) {
-		struct stat st;
-		if (text_equal(e->d_name, ".") || text_equal(e->d_name, "..") ||
-		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-			continue;
-		f->looked_at++;
-		if (!S_ISREG(st.st_mode))
-			continue;
-		note_mode(&modes, &st);
-		if (must_be_there(e->d_name) && text_format(below, sizeof below, "%s/%s", name, e->d_name))
-			rc = add(f, below, "-", &st, reterr);
-	}
-	return rc == ERR_OK && dir ? add_modes(f, name, &modes, reterr) : rc;
-}
-
-static enum err_code add_databases(struct files *f, struct err *reterr)
+static enum err_code add_databases(struct outline_files *f, struct err *reterr)
 {
 	char path[PATH_LIMIT], name[PATH_LIMIT];
 	enum err_code rc = tree_join(f->data, "base", path, reterr);
 	CLEANUP(cleanup_dir) DIR *dir = rc == ERR_OK ? opendir(path) : NULL;
 	for (struct dirent *e; rc == ERR_OK && dir && (e = readdir(dir));)
 		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && text_format(name, sizeof name, "base/%s", e->d_name))
-			rc = look_into(f, name, reterr);
+			rc = outline_folder(f, name, needed, reterr);
 	return rc;
 }
 
-static enum err_code add_entry(struct files *f, const char *name, const struct stat *st, struct err *reterr)
+static enum err_code add_entry(struct outline_files *f, const char *name, const struct stat *st, struct err *reterr)
 {
 	char path[PATH_LIMIT], content[HEX_OF_CONTENT + 8] = "-";
 	enum err_code rc = tree_join(f->data, name, path, reterr);
@@ -157,27 +79,28 @@ static enum err_code add_entry(struct files *f, const char *name, const struct s
 		    S_ISDIR(st->st_mode)   ? "folder"
 		    : S_ISLNK(st->st_mode) ? "link"
 					   : "?");
-	return add(f, name, content, st, reterr);
+	return outline_file(f, name, content, st, reterr);
 }
 
-enum err_code postgres_outline_files(const struct postgres_config *pg, struct outline *o, struct err *reterr)
+enum err_code postgres_outline_files(const struct service_config *s, struct outline *o, struct err *reterr)
 {
+	const struct postgres_config *pg = postgres_of(s);
 	static const char *const folders[] = {
 	    "global", "pg_wal", "pg_xact", "pg_multixact/offsets", "pg_multixact/members"};
-	struct files f = {.data = pg->data_directory, .o = o};
+	struct outline_files f = {.data = pg->data_directory, .o = o};
 	struct stat st;
 	enum err_code rc = ERR_OK;
 	CLEANUP(cleanup_dir) DIR *dir = opendir(f.data);
 	if (!dir) /* that is told, too: everything is gone */
 		return ERR_OK;
 	if (fstat(dirfd(dir), &st) == 0)
-		rc = add(&f, ".", "folder", &st, reterr);
+		rc = outline_file(&f, ".", "folder", &st, reterr);
 	for (struct dirent *e; rc == ERR_OK && (e = readdir(dir));)
 		if (!text_equal(e->d_name, ".") && !text_equal(e->d_name, "..") &&
 		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			rc = add_entry(&f, e->d_name, &st, reterr);
 	for (size_t i = 0; rc == ERR_OK && i < sizeof folders / sizeof folders[0]; i++)
-		rc = look_into(&f, folders[i], reterr);
+		rc = outline_folder(&f, folders[i], needed, reterr);
 	return rc == ERR_OK ? add_databases(&f, reterr) : rc;
 }
 
@@ -345,8 +268,9 @@ static enum err_code take_answer(struct asking *a, struct buf *answer, struct er
 	return rc;
 }
 
-enum err_code postgres_outline_catalogues(const struct postgres_config *pg, struct outline *o, struct err *reterr)
+enum err_code postgres_outline_catalogues(const struct service_config *s, struct outline *o, struct err *reterr)
 {
+	const struct postgres_config *pg = postgres_of(s);
 	struct asking a = {.pg = pg, .o = o, .until_ms = clock_mono_ms() + OUTLINE_ASK_MS};
 	struct buf answer = BUF_INIT;
 	enum err_code rc = ask(&a, "postgres", of_cluster, &answer, reterr);

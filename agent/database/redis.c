@@ -27,7 +27,7 @@ enum {
 #define LABEL "redis"
 
 struct saving {
-	const struct adapter_job *j;
+	const struct adapter_job *j; /* NULL: it is only asked */
 	const struct redis_config *c;
 	struct resp *server;
 	struct buf text;
@@ -38,7 +38,7 @@ struct saving {
 static enum err_code ask(struct saving *s, const char *a, const char *b, const char *c, struct err *reterr)
 {
 	const char *words[] = {a, b, c, NULL};
-	return resp_ask(s->server, words, ANSWER_MS, &s->text, reterr);
+	return resp_ask(s->server, words, s->j ? ANSWER_MS : OUTLINE_ASK_MS, &s->text, reterr);
 }
 
 /* The value of "name:" in an answer to INFO. */
@@ -259,5 +259,78 @@ static enum err_code snapshot_still(
 	return adapter_take(j, &source, 1, ret, reterr);
 }
 
-const struct adapter adapter_redis = {
-    .label = LABEL, .program = "redis-server", .snapshot = snapshot, .snapshot_still = snapshot_still};
+/* ---- its outline ---- */
+
+static enum err_code outline_files(const struct service_config *service, struct outline *o, struct err *reterr)
+{
+	const struct redis_config *c = service->components.database->redis;
+	const char *const names[] = {".", c->file, "appendonlydir"};
+	struct outline_files f = {.data = c->data_directory, .o = o};
+	char path[PATH_LIMIT];
+	struct stat st;
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && i < sizeof names / sizeof names[0]; i++)
+		if (tree_join(c->data_directory, names[i], path, NULL) == ERR_OK && lstat(path, &st) == 0)
+			rc = outline_file(&f, names[i], S_ISDIR(st.st_mode) ? "folder" : "-", &st, reterr);
+	return rc;
+}
+
+/* What its server says of itself and stays as it is while it is used; whether a database of it holds a key at all. */
+static bool stands_still(const char *name)
+{
+	static const char *const all[] = {"redis_version", "redis_mode", "executable", "config_file", "tcp_port",
+	    "maxclients", "maxmemory", "maxmemory_policy", "aof_enabled", "role", "master_host", "master_port",
+	    "cluster_enabled", "number_of_libraries", "number_of_functions"};
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		if (text_equal(all[i], name))
+			return true;
+	return false;
+}
+
+static bool is_database(const char *name)
+{
+	return text_starts(name, "db") && name[2] && name[2 + strspn(name + 2, "0123456789")] == '\0';
+}
+
+static enum err_code take_info(struct outline *o, char *text, struct err *reterr)
+{
+	char key[NAME_MAX_BYTES + 32], *line;
+	enum err_code rc = ERR_OK;
+	while (rc == ERR_OK && (line = strsep(&text, "\r\n"))) {
+		char *value = strchr(line, ':');
+		if (!value)
+			continue;
+		*value++ = '\0';
+		if (stands_still(line) && text_format(key, sizeof key, OUTLINE_CATALOGUES "settings/%s", line))
+			rc = outline_add(o, key, value, 0, reterr);
+		else if (is_database(line) && text_format(key, sizeof key, OUTLINE_CATALOGUES "rows/%s", line))
+			rc = outline_add(o, key, "some", 0, reterr);
+	}
+	return rc;
+}
+
+static enum err_code outline_catalogues(const struct service_config *service, struct outline *o, struct err *reterr)
+{
+	struct saving s = {.c = service->components.database->redis};
+	enum err_code rc = resp_connect(s.c->address, OUTLINE_ASK_MS, &s.server, reterr);
+	if (rc == ERR_OK)
+		rc = log_in(&s, reterr);
+	if (rc == ERR_OK)
+		rc = check_identity(&s, reterr);
+	const char *words[] = {"INFO", NULL};
+	if (rc == ERR_OK)
+		rc = resp_ask(s.server, words, OUTLINE_ASK_MS, &s.text, reterr);
+	char *text = rc == ERR_OK ? arena_strdup(o->arena, buf_str(&s.text)) : NULL;
+	if (rc == ERR_OK)
+		rc = text ? take_info(o, text, reterr) : err_set(reterr, ERR_NOMEM, "out of memory for an outline");
+	resp_close(s.server);
+	buf_done(&s.text);
+	return rc;
+}
+
+const struct adapter adapter_redis = {.label = LABEL,
+    .program = "redis-server",
+    .snapshot = snapshot,
+    .snapshot_still = snapshot_still,
+    .outline_files = outline_files,
+    .outline_catalogues = outline_catalogues};

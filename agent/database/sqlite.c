@@ -3,7 +3,7 @@
  *
  * The log of a database in WAL mode belongs to the main file that it was written for: it is folded into that file
  * before the exchange, or (where SQLite cannot, because the file is damaged) set aside with it, and never left beside
- * another main file.  This file alone sees libsqlite3. */
+ * another main file.  This file and sqlite_outline.c alone see libsqlite3. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -227,4 +227,6 @@ const struct adapter adapter_sqlite = {.label = LABEL,
     .assemble = assemble,
     .before_swap = before_swap,
     .after_swap = after_swap,
+    .outline_files = sqlite_outline_files,
+    .outline_catalogues = sqlite_outline_catalogues,
     .discard = discard};

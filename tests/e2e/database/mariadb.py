@@ -29,6 +29,12 @@ def missing():
     return [p for p in PROGRAMS if not shutil.which(p, path=os.environ["PATH"] + ":/usr/sbin")]
 
 
+def in_memory():
+    """A folder there, or None: a server syncs much, and what is tested here is not the disk."""
+    memory = os.statvfs("/dev/shm") if os.path.isdir("/dev/shm") else None
+    return "/dev/shm" if memory and memory.f_bavail * memory.f_frsize > 1 << 29 else None
+
+
 class Server:
     """As the user mysql when we are root, else as ourselves."""
 
@@ -233,9 +239,7 @@ def main():
     if missing():
         print("skipped: %s: not installed (packages mariadb-server, mariadb-backup)" % ", ".join(missing()))
         return 77
-    memory = os.statvfs("/dev/shm") if os.path.isdir("/dev/shm") else None
-    roomy = memory and memory.f_bavail * memory.f_frsize > 1 << 29  # a server syncs much, and what is tested here is not the disk
-    with tempfile.TemporaryDirectory(prefix="kedge-mariadb-", dir="/dev/shm" if roomy else None) as folder:
+    with tempfile.TemporaryDirectory(prefix="kedge-mariadb-", dir=in_memory()) as folder:
         folder = pathlib.Path(folder)
         folder.chmod(0o711)
         s = Server(folder)
@@ -254,4 +258,5 @@ def main():
 
 
 began = time.monotonic()
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
