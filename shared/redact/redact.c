@@ -94,7 +94,7 @@ void scan_begin(struct scan *s)
 	s->small = !has_capital(s->text, s->size < CAPITAL_LOOK ? s->size : CAPITAL_LOOK);
 }
 
-static size_t find(struct scan *s)
+size_t scan_find(struct scan *s)
 {
 	struct redact_stream *stream = s->stream;
 	scan_begin(s);
@@ -103,6 +103,8 @@ static size_t find(struct scan *s)
 		drop_weak(s);
 	if (stream)
 		stream->firm |= s->firm;
+	if (!s->meant && !s->full)
+		scan_encoded(s);
 	return s->count;
 }
 
@@ -111,7 +113,7 @@ size_t redact_find(const struct redact_options *o, struct redact_stream *stream,
 {
 	struct scan s = {
 	    .text = (const uint8_t *)text, .size = size, .options = o, .stream = stream, .spans = spans, .max = max};
-	return find(&s);
+	return scan_find(&s);
 }
 
 /* *ret_again: what came of it may hold something yet. */
@@ -130,7 +132,7 @@ static size_t replace(const struct redact_options *o, struct redact_stream *stre
 	doubts.over = false;
 	if (clinical(&s)) /* in logs it is seldom that anything is found at all */
 		s.doubts = &doubts;
-	size_t done = 0, found = find(&s), begin = out->size;
+	size_t done = 0, found = scan_find(&s), begin = out->size;
 	for (size_t i = 0; i < found; i++) {
 		buf_append(out, text + done, spans[i].start - done);
 		buf_append(out, placeholders[spans[i].type], placeholder_sizes[spans[i].type]);

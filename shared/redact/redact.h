@@ -4,6 +4,8 @@
  * the output's; every look around is bounded (REDACT_LOOK_MAX).  Bytes that are not UTF-8 pass through as they are and
  * never stop the scan. Idempotent: placeholders such as [EMAIL] are left alone, so redacting twice gives the same text.
  *
+ * Parts in the form of addresses of pages ("mary%40clinic.org", "?q=a+b") are judged by what they mean, too: encoded.c.
+ *
  * Clinical mode knows what is an ordinary word and what a medical term (shared/redact/lexicon.h), and takes other
  * capitalised words for names; a lone one that is in no list stays where the text speaks of medicine and holds no other
  * identifier, for then it is rather a drug or a method. Ages below 90, years alone and states of health stay.

@@ -213,6 +213,7 @@ struct scan {
 	size_t chunk;                         /* where what is looked at begins */
 	size_t passed;                        /* up to here a chunk was read of which a rule only passed over a part */
 	bool remembered;                      /* its own word is words[0] */
+	bool meant;                           /* a part of another text, as it is meant: encoded.c */
 };
 
 struct chunk {
@@ -294,7 +295,9 @@ void doubt_before(struct scan *s, size_t start);
  * from the doubts about the other text. */
 bool finds_again(const struct redact_options *o, const struct doubts *doubts, const struct redact_span *spans,
     size_t count, const uint8_t *text, size_t size);
-void scan_begin(struct scan *s); /* redact.c */
+void scan_begin(struct scan *s);   /* redact.c */
+size_t scan_find(struct scan *s);  /* redact.c; how many spans there are then */
+void scan_encoded(struct scan *s); /* encoded.c */
 size_t skip_spaces(const struct scan *s, size_t at);
 /* The length of a placeholder that stands at `at`, or 0. */
 size_t placeholder_at(const struct scan *s, size_t at);

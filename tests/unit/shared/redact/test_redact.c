@@ -159,6 +159,43 @@ static void ordinary_log_lines_stay(void **state)
 		assert_string_equal(in_log(lines[i]), lines[i]);
 }
 
+/* As addresses of pages and forms carry it, and what stands in a path. */
+static void what_is_encoded_is_read_as_it_is_meant(void **state)
+{
+	(void)state;
+	CHECK_LOG({"GET /find?q=mary.miller%40clinic.org&page=2 200", "GET /find?q=[EMAIL]&page=2 200"},
+	    {"GET /find?q=x%20078-05-1120 200", "GET /find?q=x%20[SSN] 200"},
+	    {"GET /find?q=miller+078-05-1120&x=1 200", "GET /find?q=miller+[SSN]&x=1 200"},
+	    {"call%3A%2B491511011535%26again", "call%3A[PHONE]%26again"},
+	    {"POST /sms/+491511011535/send", "POST /sms/[PHONE]/send"},
+	    {"POST /sms/%2B491511011535/send", "POST /sms/[PHONE]/send"},
+	    {"sms to +491511011535:+491511011536 failed", "sms to [PHONE]:[PHONE] failed"},
+	    {"body=%7B%22password%22%3A%22hunter2%22%7D", "body=%7B%22password%22%3A%22[PASSWORD]%22%7D"},
+	    {"GET /a?token=abc%20def&mail=mary%40clinic.org", "GET /a?token=[SECRET]&mail=[EMAIL]"});
+	static const char *const stay[] = {"GET /a%20b/c%2Fd?x=1%2C2&y=a+b 200 5%", "load 95%25 of 100% +3 +0100 a+b=c",
+	    "%zz %4 %", "100%2", "GET /api/v1/incident?after=0a%3D%3D&order=desc"};
+	for (size_t i = 0; i < sizeof stay / sizeof stay[0]; i++)
+		assert_string_equal(in_log(stay[i]), stay[i]);
+}
+
+/* Wherever in a long part it stands, and however many there are. */
+static void nothing_encoded_is_passed_over(void **state)
+{
+	(void)state;
+	const struct redact_options o = {.mode = REDACT_LOG};
+	for (size_t n = 1; n < 200; n++) {
+		struct buf line = BUF_INIT, out = BUF_INIT;
+		buf_text(&line, "GET /find?");
+		for (size_t i = 0; i < n; i++)
+			buf_printf(&line, "k%zu=%.*s&m=m.q%zuz%%40clinic.org&", i, (int)(i * 7 % 30),
+			    "abcdefghijklmnopqrstuvwxyzabcdef", i);
+		(void)redact_text(&o, NULL, buf_str(&line), line.size, &out);
+		assert_null(strstr(buf_str(&out), "clinic"));
+		buf_done(&line);
+		buf_done(&out);
+	}
+}
+
 static void addresses_of_machines_by_option(void **state)
 {
 	(void)state;
@@ -250,10 +287,11 @@ static void no_canary_survives(void **state)
 		}
 }
 
-static const char *const fragments[] = {"password", "=", ":", " ", "\"", "'", "[EMAIL]", "[NAME]", "Mr. ", "John",
-    "Smith", "12/03/2022", "555-123-4567", "123-45-6789", "a@b.co", "\\", "{", "}", ",", ";", "\n", "token", "MRN",
-    "4111 1111 1111 1111", "http://u:p@h/", "eyJ", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "\xff",
-    "\xc3\xbc", "8.8.8.8", "::", "April 12, 2023", "Bearer ", "abcDEF123456abcDEF123456", "St. ", "Hospital",
+static const char *const fragments[] = {"%40", "%20", "%2B49", "?q=", "+", "a%3A", "/+491511", "%2", "%22",
+    "mary%40clinic.org", "x+078-05-1120", "%41%42", "password", "=", ":", " ", "\"", "'", "[EMAIL]", "[NAME]", "Mr. ",
+    "John", "Smith", "12/03/2022", "555-123-4567", "123-45-6789", "a@b.co", "\\", "{", "}", ",", ";", "\n", "token",
+    "MRN", "4111 1111 1111 1111", "http://u:p@h/", "eyJ", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----",
+    "\xff", "\xc3\xbc", "8.8.8.8", "::", "April 12, 2023", "Bearer ", "abcDEF123456abcDEF123456", "St. ", "Hospital",
     "patient ", "12 Elm Street", "is", "number", "&", "?", "<", ">", "(", ")", "#", "@", "+", "0", "x", "|", "[", "]"};
 
 static size_t random_text(struct random *r, char *out, size_t size)
@@ -327,7 +365,8 @@ static void time_is_linear(void **state)
 	(void)state;
 	static const char *const units[] = {"password=", "a", "\"", "'", "Mr. ", "John ", "1-", "1 ", "@", "a@", "://",
 	    "eyJ", "-----BEGIN PRIVATE KEY", "token: ", "zip '", "[", "(1", "::", "cookie: -", "x:", "Jan ", ",", "a,",
-	    "k=v,", "Authorization: ", "\\", "patient ", "St. ", "\xff", "12 Elm ", "$::1", "-10.0.0.1", "password)"};
+	    "k=v,", "Authorization: ", "\\", "patient ", "St. ", "\xff", "12 Elm ", "$::1", "-10.0.0.1", "password)",
+	    "%41", "?a+", "/+4", "a%40b.co&", "%2B49151"};
 	struct redact_span spans[256];
 	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
 		size_t n = strlen(units[i]), size = 1 << 18;
@@ -358,6 +397,8 @@ int main(void)
 	    cmocka_unit_test(a_key_over_many_lines_is_remembered),
 	    cmocka_unit_test(identifiers_of_persons),
 	    cmocka_unit_test(ordinary_log_lines_stay),
+	    cmocka_unit_test(what_is_encoded_is_read_as_it_is_meant),
+	    cmocka_unit_test(nothing_encoded_is_passed_over),
 	    cmocka_unit_test(addresses_of_machines_by_option),
 	    cmocka_unit_test(clinical_prose),
 	    cmocka_unit_test(no_canary_survives),
