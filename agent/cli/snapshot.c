@@ -272,6 +272,7 @@ int cli_restore(struct cli *c)
 	struct restore_options o = {.components = c->components,
 	    .paths = c->argc > 1 ? (const char *const *)(c->argv + 1) : NULL,
 	    .sync = true,
+	    .passing = true,
 	    .progress = on_progress,
 	    .progress_ctx = (void *)(uintptr_t) "restore"};
 	if (cli_open(c, &repo, &err) != ERR_OK || cli_named(c, repo, c->argv[0], &about, &err) != ERR_OK ||

@@ -83,7 +83,8 @@ static enum err_code restore_component(
     struct drill *d, struct snapshot *s, const struct snapshot_component *c, struct err *reterr)
 {
 	char dir[PATH_LIMIT];
-	struct restore_options o = {.components = 1u << c->component, .sync = true, .cancel = d->cancel};
+	struct restore_options o = {
+	    .components = 1u << c->component, .sync = true, .passing = true, .cancel = d->cancel};
 	struct restore_result done;
 	uint64_t began = clock_mono_ms();
 	bool database = c->component == COMPONENT_DATABASE;

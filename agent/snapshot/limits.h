@@ -41,6 +41,11 @@ enum {
 	    60 * 60 * 1000,             /* a restore point from further in the future means that a clock is wrong */
 	RESTORE_SHARE_LEAST = 32 << 20, /* a file of this size is written by several workers, */
 	RESTORE_PART = 8 << 20,         /* so much at a time */
+	TRAIL_LEAST =
+	    1 << 20, /* smaller parts are written back together by the kernel: seeking for each would cost more */
+	TRAIL_BYTES =
+	    32 << 20,     /* on their way to the disk, of one worker: some parts, so that it seldom waits for the */
+	TRAIL_PARTS = 32, /* oldest; and so many descriptors at most */
 	RESTORE_SYNC_BYTES = 192 << 20, /* after so much that was written the disk is set to work, beside the workers */
 	RESTORE_BATCH_ENTRIES =
 	    2048, /* a worker takes so many entries at a time, to go through in the order of packs, */

@@ -10,6 +10,7 @@
 
 #include "agent/repository/io.h"
 #include "agent/snapshot/opened.h"
+#include "agent/snapshot/trail.h"
 #include "agent/snapshot/xattrs.h"
 #include "shared/base/text.h"
 
@@ -23,7 +24,9 @@ struct snapshot_reader {
 	struct reader *reader;
 	snapshot_share_fn *share; /* NULL: large files are written by this thread alone */
 	void *share_ctx;
-	bool plain; /* see snapshot_reader_plain() */
+	bool plain;   /* see snapshot_reader_plain() */
+	bool passing; /* see snapshot_reader_passing() */
+	struct trail trail;
 	uid_t uid;
 	gid_t gid;
 };
@@ -49,6 +52,7 @@ void snapshot_reader_free(struct snapshot_reader *r)
 {
 	if (!r)
 		return;
+	trail_end(&r->trail);
 	reader_free(r->reader);
 	free(r);
 }
@@ -57,6 +61,11 @@ void snapshot_reader_share(struct snapshot_reader *r, snapshot_share_fn *share, 
 {
 	r->share = share;
 	r->share_ctx = ctx;
+}
+
+void snapshot_reader_passing(struct snapshot_reader *r)
+{
+	r->passing = true;
 }
 
 void snapshot_reader_plain(struct snapshot_reader *r, bool plain)
@@ -144,7 +153,10 @@ static enum err_code write_references(
 	}
 	if (!rc)
 		rc = let_go(&w, reterr);
-	if (!rc && fd >= 0) /* let the disk work while the rest is decoded: whoever syncs then has less to wait for */
+	if (!rc && fd >= 0 && r->passing)
+		trail_add(&r->trail, fd, *at, w.at - *at);
+	else if (!rc &&
+		 fd >= 0) /* let the disk work while the rest is decoded: whoever syncs then has less to wait for */
 		(void)sync_file_range(fd, (off_t)*at, (off_t)(w.at - *at), SYNC_FILE_RANGE_WRITE);
 	*at = w.at;
 	return rc;
@@ -189,6 +201,8 @@ static enum err_code move_content(struct snapshot_reader *r, const struct snapsh
 		rc = reader_references(r->reader, e->raw, write_reference, NULL, &w, reterr);
 		if (!rc)
 			rc = let_go(&w, reterr);
+		if (!rc && fd >= 0 && r->passing)
+			trail_add(&r->trail, fd, 0, w.at);
 	}
 	if (!rc && w.at != e->size)
 		rc = err_set(reterr, ERR_CORRUPT, "its chunks add up to %llu bytes, not to %llu",

@@ -22,6 +22,9 @@ void snapshot_reader_share(struct snapshot_reader *r, snapshot_share_fn *share, 
 ERR_CHECK enum err_code snapshot_write_part(
     struct snapshot_reader *r, const uint8_t *references, size_t size, int fd, uint64_t at, struct err *reterr);
 
+/* What it writes need not stay in the page cache (trail.h). */
+void snapshot_reader_passing(struct snapshot_reader *r);
+
 /* What is made from now on lies in folders that hand nothing down: it has no extended attributes by itself. */
 void snapshot_reader_plain(struct snapshot_reader *r, bool plain);
 /* snapshot_set_metadata(); plain: the same of something that was just made. */

@@ -320,6 +320,8 @@ static void *restore_files(void *arg)
 	enum err_code rc = batch ? snapshot_reader_new(r->s, &reader, &err) : err_set(&err, ERR_NOMEM, "out of memory");
 	if (!rc)
 		snapshot_reader_share(reader, share, r);
+	if (!rc && r->o->passing)
+		snapshot_reader_passing(reader);
 	pthread_mutex_lock(&r->mutex);
 	stop(r, rc, &err);
 	while (!restore_is_stopped(r) && work_once(r, reader, batch)) {

@@ -298,6 +298,8 @@ struct restore_options {
 	uint32_t components;      /* bits; 0: all */
 	const char *const *paths; /* absolute paths: these and what is below them; NULL-ended; NULL: everything */
 	bool sync;                /* durable on return */
+	bool passing; /* nothing reads it right away: large files do not stay in the page cache, whose frames others
+			 need */
 	unsigned workers;
 	snapshot_progress_fn *progress;
 	void *progress_ctx;
