@@ -111,8 +111,7 @@ static bool is_new(const struct meant *m, const struct redact_span *f)
 	return false;
 }
 
-/* In order; with those that it meets it becomes one.  Where there is no room for one more all that is left goes. */
-static void add(struct scan *s, struct redact_span n)
+void scan_add(struct scan *s, struct redact_span n)
 {
 	size_t first = s->count, behind;
 	while (first > 0 && s->spans[first - 1].end > n.start)
@@ -143,7 +142,7 @@ static void read_again(struct scan *s, size_t start, size_t end)
 	for (size_t i = 0; i < count && !s->full; i++) {
 		if (!is_new(&m, &found[i]))
 			continue;
-		add(s, (struct redact_span){m.from[found[i].start], m.from[found[i].end], found[i].type});
+		scan_add(s, (struct redact_span){m.from[found[i].start], m.from[found[i].end], found[i].type});
 	}
 }
 

@@ -105,6 +105,8 @@ size_t scan_find(struct scan *s)
 		stream->firm |= s->firm;
 	if (!s->meant && !s->full)
 		scan_encoded(s);
+	if (!s->meant && !s->full)
+		scan_rows(s);
 	return s->count;
 }
 

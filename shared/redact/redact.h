@@ -5,6 +5,7 @@
  * never stop the scan. Idempotent: placeholders such as [EMAIL] are left alone, so redacting twice gives the same text.
  *
  * Parts in the form of addresses of pages ("mary%40clinic.org", "?q=a+b") are judged by what they mean, too: encoded.c.
+ * Rows, keys, parameters and statements that a database writes into its log lose their values: rows.c.
  *
  * Clinical mode knows what is an ordinary word and what a medical term (shared/redact/lexicon.h), and takes other
  * capitalised words for names; a lone one that is in no list stays where the text speaks of medicine and holds no other

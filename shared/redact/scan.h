@@ -298,6 +298,9 @@ bool finds_again(const struct redact_options *o, const struct doubts *doubts, co
 void scan_begin(struct scan *s);   /* redact.c */
 size_t scan_find(struct scan *s);  /* redact.c; how many spans there are then */
 void scan_encoded(struct scan *s); /* encoded.c */
+void scan_rows(struct scan *s);    /* rows.c */
+/* In order; with those that it meets it becomes one.  Where there is no room for one more all that is left goes. */
+void scan_add(struct scan *s, struct redact_span n);
 size_t skip_spaces(const struct scan *s, size_t at);
 /* The length of a placeholder that stands at `at`, or 0. */
 size_t placeholder_at(const struct scan *s, size_t at);

@@ -21,7 +21,7 @@ static const struct {
 			      "apikey" */
 } lists[] = {
     {WORD_PASSWORD | WORD_SUFFIX,
-	"password passwd passwort pwd passphrase passcode userpassword motdepasse contrasena identifiedby smtppass "
+	"password passwd passwort pwd passphrase passcode userpassword pgpassword dbpassword dbpasswd mypassword rootpassword rootpw adminpassword bindpassword bindpw rediscliauth motdepasse contrasena identifiedby smtppass "
 	"dbpass "
 	"mailpass rootpass ftppass ldappass adminpass userpass mysqlpass pgpass proxypass sshpass"},
     {WORD_PASSWORD | WORD_KEY_ONLY, "pass pw pin cvv cvc otp pincode securitycode"},

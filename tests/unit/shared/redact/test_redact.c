@@ -178,6 +178,35 @@ static void what_is_encoded_is_read_as_it_is_meant(void **state)
 		assert_string_equal(in_log(stay[i]), stay[i]);
 }
 
+/* What databases write of the rows that they refuse, as they are shipped. */
+static void rows_of_databases_go(void **state)
+{
+	(void)state;
+	CHECK_LOG({"DETAIL:  Failing row contains (17, Mary Miller, 1980-02-03, null, (a)).",
+		      "DETAIL:  Failing row contains ([ID])."},
+	    {"DETAIL:  Key (last_name, first_name)=(Miller, Mary) already exists.",
+		"DETAIL:  Key (last_name, first_name)=([ID]) already exists."},
+	    {"DETAIL:  Key (ward)=(7) is not present in table \"wards\".",
+		"DETAIL:  Key (ward)=([ID]) is not present in table \"wards\"."},
+	    {"ERROR 1062 (23000): Duplicate entry 'O'Miller-Mary-1980' for key 'patient.uq'",
+		"ERROR 1062 (23000): Duplicate entry '[ID]' for key 'patient.uq'"},
+	    {"DETAIL:  parameters: $1 = 'Mary', $2 = NULL, $3 = 'O''Neil, M'",
+		"DETAIL:  parameters: $1 = '[ID]', $2 = NULL, $3 = '[ID]'"},
+	    {"CONTEXT:  unnamed portal parameter $1 = '...a''b'", "CONTEXT:  unnamed portal parameter $1 = '[ID]'"},
+	    {"STATEMENT:  UPDATE p SET name = 'Mary Miller', mail = 'mary@clinic.org' WHERE id = 3",
+		"STATEMENT:  UPDATE p SET name = '[ID]', mail = '[EMAIL]' WHERE id = 3"},
+	    {"LOG:  duration: 12.3 ms  statement: SELECT 1 FROM p WHERE dob='1980-02-03' AND x='unended",
+		"LOG:  duration: 12.3 ms  statement: SELECT 1 FROM p WHERE dob='[DATE]' AND x='[ID]"},
+	    {"first\nDETAIL:  Failing row contains (Mary).\nlast (2)",
+		"first\nDETAIL:  Failing row contains ([ID]).\nlast (2)"});
+	static const char *const stay[] = {"relation 'patients' (x) does not exist", "Key (x) is new; a=(b)",
+	    "DETAIL:  Failing row contains ([ID]).", "STATEMENT:  SELECT count(*) FROM p WHERE n = '[ID]'"};
+	for (size_t i = 0; i < sizeof stay / sizeof stay[0]; i++)
+		assert_string_equal(in_log(stay[i]), stay[i]);
+	CHECK_LOG({"PGPASSWORD=hunter2 psql", "PGPASSWORD=[PASSWORD] psql"}, {"bindpw: hunter2", "bindpw: [PASSWORD]"},
+	    {"dbpasswd=hunter2", "dbpasswd=[PASSWORD]"});
+}
+
 /* Wherever in a long part it stands, and however many there are. */
 static void nothing_encoded_is_passed_over(void **state)
 {
@@ -287,7 +316,8 @@ static void no_canary_survives(void **state)
 		}
 }
 
-static const char *const fragments[] = {"%40", "%20", "%2B49", "?q=", "+", "a%3A", "/+491511", "%2", "%22",
+static const char *const fragments[] = {"%40", "Failing row contains (", "Key (a)=(", ")", "Duplicate entry '",
+    "' for key ", "statement: ", "$1 = '", "%20", "%2B49", "?q=", "+", "a%3A", "/+491511", "%2", "%22",
     "mary%40clinic.org", "x+078-05-1120", "%41%42", "password", "=", ":", " ", "\"", "'", "[EMAIL]", "[NAME]", "Mr. ",
     "John", "Smith", "12/03/2022", "555-123-4567", "123-45-6789", "a@b.co", "\\", "{", "}", ",", ";", "\n", "token",
     "MRN", "4111 1111 1111 1111", "http://u:p@h/", "eyJ", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----",
@@ -366,7 +396,8 @@ static void time_is_linear(void **state)
 	static const char *const units[] = {"password=", "a", "\"", "'", "Mr. ", "John ", "1-", "1 ", "@", "a@", "://",
 	    "eyJ", "-----BEGIN PRIVATE KEY", "token: ", "zip '", "[", "(1", "::", "cookie: -", "x:", "Jan ", ",", "a,",
 	    "k=v,", "Authorization: ", "\\", "patient ", "St. ", "\xff", "12 Elm ", "$::1", "-10.0.0.1", "password)",
-	    "%41", "?a+", "/+4", "a%40b.co&", "%2B49151"};
+	    "%41", "?a+", "/+4", "a%40b.co&", "%2B49151", "STATEMENT:  '", "''", "Key ()=(", "Failing row contains (",
+	    "parameter $1 = '"};
 	struct redact_span spans[256];
 	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
 		size_t n = strlen(units[i]), size = 1 << 18;
@@ -398,6 +429,7 @@ int main(void)
 	    cmocka_unit_test(identifiers_of_persons),
 	    cmocka_unit_test(ordinary_log_lines_stay),
 	    cmocka_unit_test(what_is_encoded_is_read_as_it_is_meant),
+	    cmocka_unit_test(rows_of_databases_go),
 	    cmocka_unit_test(nothing_encoded_is_passed_over),
 	    cmocka_unit_test(addresses_of_machines_by_option),
 	    cmocka_unit_test(clinical_prose),
