@@ -157,6 +157,40 @@ static bool is_folder(const char *path)
 	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+static bool link_of(const char *data, char out[PATH_LIMIT])
+{
+	char path[PATH_LIMIT];
+	ssize_t n = tree_join(data, "pg_wal", path, NULL) == ERR_OK ? readlink(path, out, PATH_LIMIT - 1) : -1;
+	out[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+/* A restore point is of a server that wrote: put back, it writes again, whoever does by now. */
+static enum err_code check_role(const struct service_config *service, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	if (!postgres_of(service) || tree_join(adapter_place(service), "standby.signal", path, NULL) != ERR_OK ||
+	    !file_exists(path))
+		return ERR_OK;
+	return err_set(reterr, ERR_STATE,
+	    "the database of %s is a standby now, and would become a second server that writes: roll back the one that "
+	    "it follows, and make this one anew from that, or remove %s first",
+	    service->name, path);
+}
+
+void database_moved(const struct service_config *service, const char *token, char *text)
+{
+	char other[PATH_LIMIT], before[PATH_LIMIT], now[PATH_LIMIT];
+	*text = '\0';
+	if (!postgres_of(service) || adapter_beside(service, token, other, NULL) != ERR_OK || !link_of(other, before) ||
+	    link_of(adapter_place(service), now))
+		return;
+	(void)text_format(text, TEXT_LINE_MAX,
+	    "its write-ahead log, which lay in %.300s, lies in the data directory now: when the server is stopped, move "
+	    "pg_wal there, and a symlink to it in its place",
+	    before);
+}
+
 enum err_code database_choose(const struct snapshot *s, const struct service_config *service, enum database_way *ret,
     char *text, struct err *reterr)
 {
@@ -165,7 +199,10 @@ enum err_code database_choose(const struct snapshot *s, const struct service_con
 	char path[PATH_LIMIT];
 	if (!kind)
 		return err_set(reterr, ERR_NOT_FOUND, "%s has no database", service->name);
-	enum err_code rc = check_place(s, kind, adapter_place(service), adapter_by_contents(service), &why);
+	enum err_code rc = check_role(service, reterr);
+	if (rc != ERR_OK)
+		return rc;
+	rc = check_place(s, kind, adapter_place(service), adapter_by_contents(service), &why);
 	bool short_of_room = rc == ERR_FULL && kind->places && is_folder(adapter_place(service));
 	if (rc != ERR_OK && !short_of_room)
 		return err_set(reterr, rc, "%s", why.msg);
@@ -279,6 +316,8 @@ enum err_code database_settle_in_place(
     const char *state_directory, const struct service_config *service, const char *settings, struct err *reterr)
 {
 	enum err_code rc = settings ? recovery_prepare(adapter_place(service), settings, reterr) : ERR_OK;
+	if (rc == ERR_OK && postgres_of(service))
+		rc = postgres_log_is_archived(adapter_place(service), reterr);
 	if (rc == ERR_OK && postgres_of(service))
 		rc = tablespaces_own(adapter_place(service), reterr);
 	return rc == ERR_OK ? give_archive(state_directory, service, adapter_place(service), reterr) : rc;

@@ -128,9 +128,13 @@ struct database_place {
 };
 enum database_way { DATABASE_BESIDE, DATABASE_IN_PLACE };
 /* How it can be put back: beside, and exchanged, where there is room for that; else in place, and why (text, of
- * TEXT_LINE_MAX bytes). Errors as of database_stage(). */
+ * TEXT_LINE_MAX bytes). Errors as of database_stage(); ERR_STATE: it follows another server now, and would become a
+ * second one that writes. */
 ERR_CHECK enum err_code database_choose(const struct snapshot *s, const struct service_config *service,
     enum database_way *ret, char *text, struct err *reterr);
+/* It was exchanged with what stands beside under this token: whole, and yet not where it was.  text: of TEXT_LINE_MAX
+ * bytes, for people; "": all is. */
+void database_moved(const struct service_config *service, const char *token, char *text);
 /* *ret: struct database_place.  now: a restore point of what is there, or NULL. */
 ERR_CHECK enum err_code database_places(const struct snapshot *s, const struct snapshot *now,
     const struct service_config *service, struct arena *arena, struct list *ret, struct err *reterr);

@@ -162,6 +162,10 @@ enum err_code postgres_snapshot_still(
 /* The two roots of a base copy, restored into box, become the one data directory box/postgres, which
  * finds its tablespaces in box where they were restored into it too. */
 enum err_code postgres_assemble(const char *box, struct err *reterr);
+/* A base copy in data brings the log that it needs along, its last segment only as far as that.  Nobody archives these
+ * under the names of the server that wrote them, which does so itself: they are marked as done (as pg_basebackup marks
+ * them).  Of anything else nothing is marked. */
+ERR_CHECK enum err_code postgres_log_is_archived(const char *data, struct err *reterr);
 /* These, and one a tablespace (struct tablespace), as live as the first. */
 ERR_CHECK enum err_code postgres_sources(const struct snapshot_source *own, size_t own_count,
     const struct list *tablespaces, const struct list *exclude, struct arena *arena, struct snapshot_source **ret,

@@ -194,6 +194,44 @@ static enum err_code own_log_folder(const char *data, struct err *reterr)
 	return rc;
 }
 
+static enum err_code mark_done(int folder, const char *name, const struct stat *owner, struct err *reterr)
+{
+	char path[WAL_NAME_MAX + 32];
+	struct stat st;
+	text_format(path, sizeof path, "archive_status/%s.ready", name);
+	if (fstatat(folder, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return ERR_OK;
+	text_format(path, sizeof path, "archive_status/%s.done", name);
+	CLEANUP(cleanup_fd) int fd = openat(folder, path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return fd < 0 || (geteuid() == 0 && fchown(fd, owner->st_uid, owner->st_gid) != 0)
+		   ? err_sys(reterr, errno, "pg_wal/%s", path)
+		   : ERR_OK;
+}
+
+enum err_code postgres_log_is_archived(const char *data, struct err *reterr)
+{
+	char path[PATH_LIMIT];
+	struct stat owner;
+	struct wal_name name;
+	enum err_code rc = tree_join(data, "backup_label", path, reterr);
+	if (rc != ERR_OK || !file_exists(path))
+		return rc;
+	rc = tree_join(data, "pg_wal", path, reterr);
+	CLEANUP(cleanup_dir) DIR *dir = rc == ERR_OK ? opendir(path) : NULL;
+	if (!dir || stat(data, &owner) != 0)
+		return rc != ERR_OK ? rc : err_sys(reterr, errno, "%s", path);
+	if (mkdirat(dirfd(dir), "archive_status", 0700) == 0) {
+		if (geteuid() == 0 && fchownat(dirfd(dir), "archive_status", owner.st_uid, owner.st_gid, 0) != 0)
+			return err_sys(reterr, errno, "%s/archive_status", path);
+	} else if (errno != EEXIST) {
+		return err_sys(reterr, errno, "%s/archive_status", path);
+	}
+	for (struct dirent *e; rc == ERR_OK && (e = readdir(dir));)
+		if (wal_name_parse(e->d_name, &name) && (name.kind == WAL_SEGMENT || name.kind == WAL_HISTORY))
+			rc = mark_done(dirfd(dir), e->d_name, &owner, reterr);
+	return rc;
+}
+
 static enum err_code put_together(const char *box, struct err *reterr)
 {
 	char data[PATH_LIMIT], end[PATH_LIMIT], path[PATH_LIMIT];
@@ -215,6 +253,8 @@ static enum err_code put_together(const char *box, struct err *reterr)
 		if (e->d_name[0] != '.' && text_format(name, sizeof name, "pg_wal/%s", e->d_name))
 			rc = move(end, data, name, reterr);
 	}
+	if (rc == ERR_OK)
+		rc = postgres_log_is_archived(data, reterr);
 	return rc == ERR_OK ? tree_remove(end, reterr) : rc;
 }
 

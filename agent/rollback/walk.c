@@ -211,8 +211,12 @@ static enum err_code save_aside(struct walk *w, struct err *reterr)
 static void save_database(struct walk *w)
 {
 	struct err err = ERR_INIT;
+	char moved[TEXT_LINE_MAX];
 	if (!walk_has_database(w) || !proof_is_swapped(w) || !database_staged(w->r->service, w->token))
 		return;
+	database_moved(w->r->service, w->token, moved);
+	if (*moved && !w->trouble)
+		w->trouble = walk_text(w, moved, sizeof moved);
 	struct step_timer t = step_begin(w, STEP_SAFETY);
 	enum err_code rc = step_end(w, t, save_aside(w, &err), &err, NULL);
 	if (rc == ERR_OK)

@@ -203,6 +203,36 @@ static void what_is_no_file_is_not_waited_for(void **state)
 	buf_done(&text);
 }
 
+/* The log that a base copy brings along is archived by nobody a second time, under its old name; that of a stopped
+ * server's is. */
+static void the_log_of_a_base_copy_is_not_archived(void **state)
+{
+	static const char *const folders[] = {"", "/global", "/pg_wal", "/pg_wal/archive_status"};
+	static const char segment[] = "/pg_wal/000000010000000000000019";
+	(void)state;
+	for (int base = 0; base < 2; base++) {
+		struct err err = ERR_INIT;
+		char box[SCRATCH_PATH + 16], path[SCRATCH_PATH + 128];
+		text_format(box, sizeof box, "%s/box%d", folder, base);
+		assert_int_equal(mkdir(box, 0700), 0);
+		for (int end = 0; end <= base; end++)
+			for (size_t i = 0; i < (end ? 3 : 4); i++) {
+				text_format(path, sizeof path, "%s/postgres%s%s", box, end ? "-end" : "", folders[i]);
+				assert_int_equal(mkdir(path, 0700), 0);
+			}
+		text_format(path, sizeof path, "%s/postgres%s%s", box, base ? "-end" : "", segment);
+		assert_int_equal(file_replace(path, "log", 3, 0600, &err), ERR_OK);
+		text_format(path, sizeof path, "%s/postgres-end/backup_label", box);
+		if (base)
+			assert_int_equal(file_replace(path, "label", 5, 0600, &err), ERR_OK);
+		assert_int_equal(postgres_assemble(box, &err), ERR_OK);
+		text_format(path, sizeof path, "%s/postgres%s", box, segment);
+		assert_true(file_exists(path));
+		text_format(path, sizeof path, "%s/postgres/pg_wal/archive_status%s.done", box, strrchr(segment, '/'));
+		assert_int_equal(file_exists(path), base);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -210,6 +240,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_list_without_a_name_goes_with_its_order, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(its_configuration_belongs_to_the_server, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(what_is_no_file_is_not_waited_for, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(the_log_of_a_base_copy_is_not_archived, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
