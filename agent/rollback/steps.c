@@ -1,9 +1,20 @@
 /* Steps of a rollback: told as they end; the service's own as it declares them. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "agent/database/database.h"
 #include "agent/io/process.h"
 #include "agent/rollback/walk.h"
+#include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
+#include "shared/base/file.h"
 #include "shared/base/text.h"
+
+enum {
+	PID_FILE_MAX = 4096, /* some servers write more than the number into it (PostgreSQL: eight lines) */
+	STAT_MAX = 4096,     /* of /proc/PID/stat */
+};
 
 const char *walk_text(struct walk *w, const char *text, size_t n)
 {
@@ -62,7 +73,43 @@ enum err_code step_start(struct walk *w, struct err *reterr)
 {
 	const struct steps_config *steps = &w->r->service->steps;
 	enum err_code rc = database_before_start(w->r->service, reterr);
+	w->started_mono_ms = clock_mono_ms();
 	if (rc != ERR_OK)
 		return rc;
 	return step_run(w, STEP_START, steps->start.count ? &steps->start : &steps->reload, reterr);
+}
+
+/* proc(5): the 22nd field of stat is when it began, in ticks since boot; the name before it may hold anything.  False:
+ * there is none of that number. */
+static bool began_at(const char *pid, uint64_t *ret_mono_ms)
+{
+	char path[64];
+	unsigned long long ticks;
+	long per_s = sysconf(_SC_CLK_TCK);
+	CLEANUP(buf_done) struct buf text = BUF_INIT;
+	if (per_s <= 0 || !text_format(path, sizeof path, "/proc/%.15s/stat", pid) ||
+	    file_read(path, STAT_MAX, &text, NULL) != ERR_OK)
+		return false;
+	const char *rest = strrchr(buf_str(&text), ')');
+	if (!rest || sscanf(rest, ") %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+			 &ticks) != 1)
+		return false;
+	*ret_mono_ms = (ticks + 1) * 1000 / (unsigned long long)per_s; /* not before it was */
+	return true;
+}
+
+bool step_found_it_running(const struct walk *w)
+{
+	const struct list *probes = &w->r->service->probes;
+	for (size_t i = 0; w->started_mono_ms && i < probes->count; i++) {
+		const struct process_probe *p = LIST_AT(*probes, struct probe_config, i).process;
+		CLEANUP(buf_done) struct buf text = BUF_INIT;
+		char pid[16];
+		uint64_t began_ms;
+		if (p && p->pid_file && file_read(p->pid_file, PID_FILE_MAX, &text, NULL) == ERR_OK &&
+		    sscanf(buf_str(&text), " %15[0-9]", pid) == 1 && began_at(pid, &began_ms) &&
+		    began_ms < w->started_mono_ms)
+			return true;
+	}
+	return false;
 }

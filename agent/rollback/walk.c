@@ -254,13 +254,28 @@ static enum err_code confirm(struct walk *w, uint64_t in_place_ms, struct err *r
 	return step_end(w, t, rc, reterr, "the controller is heard from");
 }
 
+/* Whoever began it between our stop and our start let it read what was there before, and left our start nothing to do:
+ * stopped and started by nobody but us it shows what the restore point is worth.  Once. */
+static enum err_code start_alone_and_verify(struct walk *w, struct err *reterr)
+{
+	struct err stop = ERR_INIT;
+	enum err_code rc = start_and_verify(w, reterr);
+	bool ill = rc != ERR_OK || (w->trouble && !w->healthy);
+	if (!ill || !w->r->service->steps.stop.count || !step_found_it_running(w))
+		return rc;
+	log_info("rollback", "order=%s service=%s was begun by somebody else meanwhile: once more", w->token,
+	    w->r->service->name);
+	w->trouble = NULL;
+	return step_stop(w, &stop) == ERR_OK ? start_and_verify(w, reterr) : rc;
+}
+
 static enum err_code prove_or_undo(struct walk *w, struct rollback_result *ret)
 {
 	struct err err = ERR_INIT;
 	uint64_t in_place_ms = clock_mono_ms(); /* what it cuts off is cut off from here on */
 	if (!w->target)
 		return undo(w, "its restore point cannot be opened any more", ret);
-	if (start_and_verify(w, &err) != ERR_OK)
+	if (start_alone_and_verify(w, &err) != ERR_OK)
 		return undo(w, reason(w, &err), ret);
 	if (confirm(w, in_place_ms, &err) != ERR_OK)
 		return undo(w, reason(w, &err), ret);

@@ -29,8 +29,9 @@ struct walk {
 	struct order_step *steps;
 	size_t step_count;
 	uint64_t began_mono_ms;
-	bool stopped;    /* the stop step was run */
-	bool keep_aside; /* the database that was replaced could not be saved */
+	uint64_t started_mono_ms; /* the start step began then; 0: it was not run */
+	bool stopped;             /* the stop step was run */
+	bool keep_aside;          /* the database that was replaced could not be saved */
 	bool digests_match, healthy;
 	struct component_point points[COMPONENT_COUNT];
 	size_t point_count;
@@ -91,6 +92,9 @@ enum err_code step_end(struct walk *w, struct step_timer t, enum err_code rc, co
 ERR_CHECK enum err_code step_run(struct walk *w, enum step_kind kind, const struct list *argv, struct err *reterr);
 ERR_CHECK enum err_code step_stop(struct walk *w, struct err *reterr);
 ERR_CHECK enum err_code step_start(struct walk *w, struct err *reterr); /* or reload, where no start is declared */
+/* It runs since before the start step, as a pid file of its process probes has it: somebody else began it while what it
+ * reads was put in place, or it never stopped. */
+bool step_found_it_running(const struct walk *w);
 /* At most n bytes of it, cut at the end of a character; in the walk's arena. */
 const char *walk_text(struct walk *w, const char *text, size_t n);
 

@@ -64,7 +64,7 @@ static inline bool lever_prove(void *ctx, const char *service, bool deep, char t
 	const struct timespec nap = {l->proof_takes_ms / 1000, l->proof_takes_ms % 1000 * 1000000L};
 	l->proofs++;
 	nanosleep(&nap, NULL);
-	bool ok = !l->unwell && world_has(l->w, "running") &&
+	bool ok = !l->unwell && world_has(l->w, "running") && !world_has(l->w, "begun-by-others") &&
 		  strstr(world_read(l->w, "live/conf", conf, sizeof conf), "good");
 	if (!ok)
 		text_copy(text, ROLLBACK_TEXT_MAX, "one: no answer");

@@ -350,6 +350,42 @@ static void probes_fail(void **state)
 	scene_done(&s);
 }
 
+static const char *const pid_yaml =
+    "    components:\n"
+    "      config: { paths: [DIR/live] }\n"
+    "      data: { paths: [DIR/data] }\n"
+    "    steps: { stop: [DIR/ctl, stop], start: [DIR/ctl, start], check: [DIR/ctl, check], timeout: 10s }\n"
+    "    probes:\n"
+    "      - { name: one, tier: shallow, process: { pid_file: DIR/pid } }\n";
+
+static void begin_too(struct world *w, const struct order_step *step)
+{
+	char pid[32];
+	if (step->kind != STEP_RESTORE)
+		return;
+	(void)text_format(pid, sizeof pid, "%d\n", (int)getpid());
+	world_write(w, "pid", pid); /* an old process */
+	world_write(w, "begun-by-others", "");
+}
+
+/* Its process is older than our start: our start did nothing.  The next stop ends it. */
+static void somebody_else_begins_it(void **state)
+{
+	(void)state;
+	char path[WORLD_PATH];
+	for (int ends_it = 0; ends_it < 2; ends_it++) {
+		struct scene s;
+		scene_make(&s, pid_yaml);
+		world_write(&s.w, "on-stop", ends_it ? "#!/bin/sh\nrm -f begun-by-others pid\n" : "#!/bin/sh\n");
+		assert_int_equal(chmod(world_path(&s.w, "on-stop", path), 0755), 0);
+		s.l.on_step = begin_too;
+		ends(&s, run(&s), ends_it ? ORDER_OK : ORDER_REVERTED, ends_it ? NULL : "its probes do not pass");
+		log_is(&s,
+		    ends_it ? "stop check start stop check start " : "stop check start stop check start stop start ");
+		scene_done(&s);
+	}
+}
+
 static void no_probes_asked(void **state)
 {
 	(void)state;
@@ -812,6 +848,7 @@ int main(void)
 	    cmocka_unit_test(never_restored_paths_are_named),
 	    cmocka_unit_test(a_root_that_is_gone),
 	    cmocka_unit_test(probes_fail),
+	    cmocka_unit_test(somebody_else_begins_it),
 	    cmocka_unit_test(no_probes_asked),
 	    cmocka_unit_test(a_step_fails),
 	    cmocka_unit_test(a_damaged_repository),
