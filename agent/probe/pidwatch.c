@@ -13,7 +13,11 @@
 #include "shared/base/file.h"
 #include "shared/base/text.h"
 
-enum { PID_FILE_MAX = 64, NAME_MAX_KERNEL = 15 /* TASK_COMM_LEN without its NUL */, DECIMAL = 10 };
+enum {
+	PID_FILE_MAX = 4096,  /* some servers write more than the number into it (PostgreSQL: eight lines) */
+	NAME_MAX_KERNEL = 15, /* TASK_COMM_LEN without its NUL */
+	DECIMAL = 10,
+};
 
 struct held {
 	struct pidwatch *watch;
