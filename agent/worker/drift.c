@@ -1,6 +1,9 @@
 /* agent/worker/drift.c: what differs from the newest restore point that nothing speaks against. */
 #include <assert.h>
+#include <fts.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "agent/database/outline.h"
 #include "agent/io/process.h"
@@ -10,8 +13,10 @@
 #include "shared/base/text.h"
 
 enum {
-	PROVEN_MS = 60 * 1000, /* a state that is this old, and its service still well, counts as healthy */
-	CHECK_MS = 2000,       /* evidence that comes later comes too late */
+	PROVEN_MS = 60 * 1000,    /* a state that is this old, and its service still well, counts as healthy */
+	CHECK_MS = 2000,          /* evidence that comes later comes too late */
+	GROWN_FILES_MAX = 200000, /* looked at for the size of a database */
+	GROWN_SHARE = 4, /* a database that took less than a quarter of its file system since is one that is used */
 };
 
 struct drifting {
@@ -41,15 +46,14 @@ static uint64_t grown(const struct snapshot_component *then, const struct diff_c
 	return then && now->size_bytes > then->size_bytes ? now->size_bytes - then->size_bytes : 0;
 }
 
-/* What fails, and whose configuration is another, is asked whether it would take that: the step that a rollback asks,
- * too. */
+/* What fails is asked whether it would take its configuration: the step that a rollback asks, too.  That need not be
+ * another one: what it names, as a certificate, may lie outside. */
 static void ask_check(struct work *w, const struct service_config *service, struct drift_report *body)
 {
 	const char *argv[PROCESS_ARGV_MAX];
 	const struct list *step = &service->steps.check;
 	struct err err = ERR_INIT;
-	bool other = body->changed || body->added || body->removed;
-	if (!other || !(w->spec->suspect || w->spec->asked) || !step->count || step->count >= PROCESS_ARGV_MAX)
+	if (!(w->spec->suspect || w->spec->asked) || !step->count || step->count >= PROCESS_ARGV_MAX)
 		return;
 	for (size_t i = 0; i < step->count; i++)
 		argv[i] = LIST_AT(*step, const char *, i);
@@ -120,14 +124,48 @@ static void note_health(struct work *w, const struct snapshot_summary *s, const 
 		    id_text(ID_SNAPSHOT, s->snapshot), err.msg);
 }
 
-/* A database is not walked: its outline is compared. */
-static void tell_outline(struct work *w, const struct service_config *service, struct id reference)
+uint64_t work_size_of_database(const char *folder)
 {
+	char *const roots[] = {(char *)(uintptr_t)folder, NULL};
+	uint64_t size = 0;
+	FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+	for (unsigned n = 0; walk && n < GROWN_FILES_MAX; n++) {
+		FTSENT *e = fts_read(walk);
+		if (!e)
+			break;
+		if (e->fts_info == FTS_D && text_equal(e->fts_name, "pgsql_tmp"))
+			(void)fts_set(walk, e, FTS_SKIP);
+		if (e->fts_info == FTS_F)
+			size += (uint64_t)e->fts_statp->st_blocks * 512;
+	}
+	if (walk)
+		(void)fts_close(walk);
+	return size;
+}
+
+/* By how much a database is larger than its restore point, where that is much of the room that there is. */
+static uint64_t database_grown(const struct service_config *service, const struct snapshot_component *then)
+{
+	const struct component_config *c = service->components.database;
+	const char *folder = c && c->postgres ? c->postgres->data_directory : NULL;
+	struct statvfs room;
+	if (!folder || !then || statvfs(folder, &room) != 0)
+		return 0;
+	uint64_t size = work_size_of_database(folder), all = (uint64_t)room.f_blocks * room.f_frsize;
+	uint64_t more = size > then->size_bytes ? size - then->size_bytes : 0;
+	return more >= all / GROWN_SHARE ? more : 0;
+}
+
+/* A database is not walked: its outline is compared. */
+static void tell_outline(struct work *w, const struct service_config *service, const struct snapshot_summary *about)
+{
+	struct id reference = about->snapshot;
 	struct outline_difference d;
 	struct err err = ERR_INIT;
 	char shown[PATH_LIMIT];
-	enum err_code rc = outline_differs(w->c->state_directory, service, reference,
-	    w->spec->suspect || w->spec->asked, clock_wall_ms(), w->arena, &d, &err);
+	bool suspect = w->spec->suspect || w->spec->asked;
+	enum err_code rc =
+	    outline_differs(w->c->state_directory, service, reference, suspect, clock_wall_ms(), w->arena, &d, &err);
 	if (rc != ERR_OK) {
 		if (rc != ERR_UNSUPPORTED && rc != ERR_NOT_FOUND)
 			log_warn("drift", "service=%s its database cannot be compared: %s", service->name, err.msg);
@@ -143,6 +181,7 @@ static void tell_outline(struct work *w, const struct service_config *service, s
 	    .metadata = d.metadata,
 	    .added = d.added,
 	    .removed = d.removed,
+	    .grown_bytes = suspect ? database_grown(service, snapshot_summary_component(about, COMPONENT_DATABASE)) : 0,
 	    .newest_change_ms = d.newest_ms,
 	    .paths = {d.examples, d.example_count}};
 	static_assert(sizeof body.digest >= sizeof d.digest, "room for the digest");
@@ -195,7 +234,7 @@ static void drift_of(struct work *w, const struct service_config *service)
 	if (rc == ERR_OK && reference) {
 		tell_drift(w, service, reference, &x, &d);
 		note_health(w, snapshot_about(reference), &d);
-		tell_outline(w, service, snapshot_about(reference)->snapshot);
+		tell_outline(w, service, snapshot_about(reference));
 	}
 	snapshot_close(reference);
 	if (rc != ERR_OK && rc != ERR_CANCELLED)

@@ -47,6 +47,10 @@ bool work_is_reference(const struct snapshot_summary *s);
  * is no other make. */
 bool work_doubt(struct work *w, struct list *newest_first);
 
+/* What the files below a database's folder take, but for what sessions sort: that goes when they end.  Bounded; links
+ * are not followed, nor other file systems. */
+uint64_t work_size_of_database(const char *folder);
+
 /* May an earlier worker of the order in hand have changed something?  Also where the repository cannot be used. */
 bool work_has_begun(const struct work *w);
 /* A step of the order in hand was taken: kept for its report, logged, told as progress. */
