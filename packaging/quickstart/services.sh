@@ -206,7 +206,12 @@ db_ctl() {
 			pg pg_ctl -D "\$base/data" -s -w -t 20 -m fast stop || pg pg_ctl -D "\$base/data" -s -w -t 20 -m immediate stop ;;
 		free-slots) # without a session of its own: there may be none left
 			sessions() { for pid in \$(processes); do case \$(tr '\\0' ' ' <"/proc/\$pid/cmdline") in *"[local]"\$1*) echo "\$pid" ;; esac; done; }
-			answers() { timeout 2 psql -X -q -h "\$base/run" -p $pg_port -U kedge -d portal -c 'SELECT 1' >/dev/null 2>&1; }
+			# It answers, and less than three quarters are used: else the next client finds none.
+			room="current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+			answers() {
+				[ "\$(timeout 2 psql -X -q -A -t -h "\$base/run" -p $pg_port -U kedge -d portal \\
+					-c "SELECT 4 * count(*) < 3 * (\$room) FROM pg_stat_activity WHERE backend_type = 'client backend'" 2>/dev/null)" = t ]
+			}
 			# Whoever has not said yet what it wants has no name: its process still goes by the server's own command line.
 			for pid in \$(pgrep -P "\$(head -n 1 "\$base/data/postmaster.pid")" -f "/postgres -D "); do kill -TERM "\$pid"; done
 			for pid in \$(sessions " idle"); do kill -TERM "\$pid"; done
