@@ -435,11 +435,15 @@ static enum err_code investigate(struct inquiry *q, struct err *reterr)
 	if (rc == ERR_OK)
 		rc = look_at_dependencies(q, &leans_on, reterr);
 	if (rc == ERR_OK)
+		rc = relapse_look_back(q, &leans_on, reterr);
+	if (rc == ERR_OK)
 		rc = services_rank(q, &leans_on, services, &count, reterr);
 	for (size_t i = 0; rc == ERR_OK && i < count; i++)
 		rc = examine_service(q, &services[i], i == 0, reterr);
 	for (size_t i = 1; rc == ERR_OK && i < count; i++)
 		suspect_service(q, &services[i]);
+	if (rc == ERR_OK)
+		relapse_weigh(q);
 	return rc == ERR_OK ? history_weigh(q, reterr) : rc;
 }
 

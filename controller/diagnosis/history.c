@@ -234,7 +234,7 @@ static bool same_cause(const struct suspect *a, const struct suspect *b)
 	       text_equal(a->run, b->run) && (!a->has_component || a->component == b->component);
 }
 
-static void in_order(struct inquiry *q)
+void inquiry_in_order(struct inquiry *q)
 {
 	for (size_t i = 1; i < q->suspect_count; i++)
 		for (size_t k = i; k && q->score[k - 1] < q->score[k]; k--) {
@@ -315,7 +315,7 @@ static enum err_code weigh_one(struct inquiry *q, const struct remembered *r, st
 			q->score[i] += was_it * r->share * (r->past.verdict == VERDICT_CORRECTED ? 1 : 0.5);
 			there = true;
 		}
-	in_order(q);
+	inquiry_in_order(q);
 	/* What was confirmed and shows no sign of itself this time is told as evidence, no more. */
 	return rc == ERR_OK && !there && r->past.verdict == VERDICT_CORRECTED ? suspect_anew(q, r, reterr) : rc;
 }

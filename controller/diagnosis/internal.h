@@ -38,6 +38,8 @@ struct inquiry {
 	bool dependency_unwell, dependencies_well;
 	bool compared;      /* all that fails of the failing service: struct place */
 	uint64_t passed_ms; /* all that fails of the failing service was good once more then; 0: not known */
+	/* Actions that ended well for it, or for what it leans on, and whose effect did not last: struct change. */
+	struct list passing;
 };
 struct place {
 	const char *service, *host;
@@ -85,6 +87,21 @@ ERR_CHECK enum err_code signs_course(struct inquiry *q, struct place *p, struct 
  * fails of its service was good for the last time (0: not known). */
 ERR_CHECK enum err_code signs_since(
     struct turn *t, const struct incident *i, uint64_t *ret, uint64_t *ret_passed_ms, struct err *reterr);
+
+/* ---- a limit, or a lack (altered.c) ---- */
+
+/* Connections are refused, as the entry knows it; *ret: by a limit that was set, which ending sessions does not help.
+ */
+ERR_CHECK enum err_code altered_limits(
+    struct inquiry *q, const struct placement *here, const struct knowledge_entry *e, bool *ret, struct err *reterr);
+
+/* ---- what did not last (relapse.c) ---- */
+
+/* Fills q->passing. */
+ERR_CHECK enum err_code relapse_look_back(struct inquiry *q, const struct list *leans_on, struct err *reterr);
+/* What was run and did not last is not what mends it: whoever else is suspected comes before it. */
+void relapse_weigh(struct inquiry *q);
+void inquiry_in_order(struct inquiry *q); /* after scores were changed */
 
 /* ---- what kind of error it is (classes.c) ---- */
 

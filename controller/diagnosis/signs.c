@@ -67,12 +67,14 @@ static enum err_code add_probes(
 }
 
 /* What the service's own check has against its configuration. */
-static enum err_code add_refusal(struct inquiry *q, const struct place *p, struct buf *text, struct err *reterr)
+static enum err_code add_refusal(
+    struct inquiry *q, const struct place *p, struct buf *text, bool *ret_refused, struct err *reterr)
 {
 	struct drift d = {.service = p->service, .host = p->host, .component = COMPONENT_CONFIG};
 	bool found;
 	enum err_code rc = turn_get(q->t, &drift_table, &d, &d, &found, reterr);
-	if (rc == ERR_OK && found && d.refused && d.seen_ms >= q->incident.fault_ms)
+	*ret_refused = rc == ERR_OK && found && d.refused && d.seen_ms >= q->incident.fault_ms;
+	if (*ret_refused)
 		add_line(text, d.refused);
 	return rc;
 }
@@ -234,31 +236,37 @@ static enum err_code hand_on(
 	return rc;
 }
 
-/* Room is short: who took it?  A component that has grown by much since its restore point gives it back. */
+static void suspect_grown(
+    struct inquiry *q, const struct cure *c, const struct knowledge_entry *e, const struct drift *d, double confidence)
+{
+	char size[TEXT_TIME_MAX];
+	*c->helped = true;
+	inquiry_suspect(q, EVIDENCE_DRIFT,
+	    &(struct suspect){.service = c->here->service,
+		.host = c->here->host,
+		.component = d->component,
+		.has_component = true,
+		.changed_ms = d->newest_change_ms,
+		.runbook = e->runbook,
+		.text = arena_printf(turn_arena(q->t), "%s of %s on %s has grown by %s, and there is no room left: %s",
+		    enum_name(&component_enum, d->component), c->here->service, c->here->host,
+		    text_size_human(d->grown_bytes, size), d->paths.count ? LIST_AT(d->paths, const char *, 0) : "")},
+	    c->factor * of_growth * confidence);
+}
+
+/* Room is short: who took it?  A component that has grown by much since its restore point gives it back.  (Of a
+ * database hosts tell only what is much, and it need not differ otherwise.) */
 static enum err_code suspect_growth(
     struct inquiry *q, const struct cure *c, const struct knowledge_entry *e, double confidence, struct err *reterr)
 {
-	struct list drifts;
-	enum err_code rc = fleet_drifts(q->t, c->here->service, c->here->host, &drifts, reterr);
-	for (size_t i = 0; rc == ERR_OK && i < drifts.count; i++) {
-		const struct drift *d = &LIST_AT(drifts, struct drift, i);
-		char size[TEXT_TIME_MAX];
-		if (d->grown_bytes < SIGNS_GROWN_BYTES || !has_component(&c->here->components, d->component))
-			continue;
-		*c->helped = true;
-		inquiry_suspect(q, EVIDENCE_DRIFT,
-		    &(struct suspect){.service = c->here->service,
-			.host = c->here->host,
-			.component = d->component,
-			.has_component = true,
-			.changed_ms = d->newest_change_ms,
-			.runbook = e->runbook,
-			.text = arena_printf(turn_arena(q->t),
-			    "%s of %s on %s has grown by %s, and there is no room left: %s",
-			    enum_name(&component_enum, d->component), c->here->service, c->here->host,
-			    text_size_human(d->grown_bytes, size),
-			    d->paths.count ? LIST_AT(d->paths, const char *, 0) : "")},
-		    c->factor * of_growth * confidence);
+	enum err_code rc = ERR_OK;
+	for (uint32_t component = 0; rc == ERR_OK && component < COMPONENT_COUNT; component++) {
+		struct drift d = {.service = c->here->service, .host = c->here->host, .component = component};
+		bool found;
+		rc = turn_get(q->t, &drift_table, &d, &d, &found, reterr);
+		if (rc == ERR_OK && found && d.grown_bytes >= SIGNS_GROWN_BYTES &&
+		    has_component(&c->here->components, component))
+			suspect_grown(q, c, e, &d, confidence);
 	}
 	return rc;
 }
@@ -378,12 +386,12 @@ static enum err_code take_hit(
 		if (rc != ERR_OK)
 			return rc;
 		const struct declared_action *a = inquiry_action_for(c->here, remedy);
+		bool altered = false, last = remedy == REMEDY_RESTART && (has_changed(q, c->here) || c->says_why);
+		if (remedy == REMEDY_CONNECTIONS && (rc = altered_limits(q, c->here, e, &altered, reterr)) != ERR_OK)
+			return rc;
 		if (a)
 			suspect_action(q, c, a, e,
-			    doubt * of_remedy[remedy] * hit->confidence *
-				(remedy == REMEDY_RESTART && (has_changed(q, c->here) || c->says_why) ? changed_first
-												      : 1),
-			    why);
+			    doubt * of_remedy[remedy] * hit->confidence * (last || altered ? changed_first : 1), why);
 	}
 	if (e->action != KNOWLEDGE_ROLLBACK || !has_component(&e->components, COMPONENT_DATABASE))
 		return ERR_OK;
@@ -443,8 +451,10 @@ enum err_code signs_at(struct inquiry *q, const struct place *p, bool own, struc
 	rc = add_probes(q, p, &text, &down, reterr);
 	const char *told = arena_strdup(turn_arena(q->t), buf_str(&text)); /* by its probes alone */
 	add_patterns(p, &text);
+	bool refused = false;
 	if (rc == ERR_OK && down)
-		rc = add_refusal(q, p, &text, reterr);
+		rc = add_refusal(q, p, &text, &refused, reterr);
+	c.says_why = p->gone && (!p->quiet || refused);
 	size_t n = rc == ERR_OK && text.size && !text.failed
 		       ? knowledge_recognise(&q->entries, buf_str(&text), hits, SIGNS_HITS_MAX)
 		       : 0;

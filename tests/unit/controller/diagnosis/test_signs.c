@@ -1,4 +1,5 @@
 /* What a place says of its own trouble selects an action that it declares, and nothing else. */
+#include "controller/change/change.h"
 #include "controller/diagnosis/learning.h"
 #include "tests/lib/recovery_world.h"
 
@@ -12,6 +13,11 @@ static const char known[] =
     "  slots: { title: no connection left, area: database, class: resource, patterns: [\"too many clients\"], causes: "
     "[c],\n"
     "    action: restart, remedies: connections, advice: a, source: \"https://example.org/\" }\n"
+    "  limit: { title: a role has none left, area: database, class: resource, patterns: [\"too many for role\"], causes: "
+    "[c],\n"
+    "    action: rollback, components: [database], remedies: connections, advice: a, source: \"https://example.org/\" }\n"
+    "  pair: { title: a key does not fit, area: tls, class: auth, patterns: [\"values mismatch\"], causes: [c],\n"
+    "    action: investigate, remedies: certificate, advice: a, source: \"https://example.org/\" }\n"
     "  odd: { title: odd, area: process, class: internal, patterns: [\"answer was understood\"], causes: [c],\n"
     "    action: investigate, advice: a, source: \"https://example.org/\" }\n"
     "  late: { title: no answer, area: process, class: timeout_cancel, patterns: [\"timed out\"], causes: [c],\n"
@@ -503,6 +509,160 @@ static void test_who_took_the_room_gives_it_back(void **state)
 	world_close(&w);
 }
 
+/* A service with a database of its own, which declares an action for connections, room and certificates. */
+static void ledger_open(struct world *w)
+{
+	static uint32_t restart[] = {REMEDY_RESTART}, space[] = {REMEDY_SPACE}, connections[] = {REMEDY_CONNECTIONS},
+			certificate[] = {REMEDY_CERTIFICATE}, holds[] = {COMPONENT_CONFIG, COMPONENT_DATABASE};
+	static struct declared_action actions[] = {{.name = "anew", .remedies = {restart, 1}},
+	    {.name = "sweep", .remedies = {space, 1}}, {.name = "hang-up", .remedies = {connections, 1}},
+	    {.name = "renew", .remedies = {certificate, 1}}};
+	struct declared_service site = {.name = "site", .components = {holds, 2}, .actions = {actions, 4}, .probes = 1};
+	struct list entries = {0};
+	world_open(w);
+	ok(knowledge_parse("known.yaml", known, strlen(known), turn_arena(w->turn), &entries, ERR_HERE));
+	ok(learning_knowledge_seed(w->turn, &entries, ERR_HERE));
+	health_up(w, "web-1", 1, &site, 1);
+	http_says(w, "site", "web-1", PROBE_OK);
+	world_after(w, MINUTE);
+}
+
+/* A database is not compared file by file; that it took the room is told all the same. */
+static void test_a_database_that_took_the_room_gives_it_back(void **state)
+{
+	(void)state;
+	for (int grown = 0; grown < 2; grown++) {
+		struct world w;
+		struct course c = {.text = "query: No space left on device", .component = COMPONENT_DATABASE};
+		c.drift.grown_bytes = grown ? 100 << 20 : 0;
+		ledger_open(&w);
+		struct diagnosis d = after(&w, &c);
+		if (grown)
+			brings_back(&d, COMPONENT_DATABASE);
+		else
+			runs(&d, "site", "sweep");
+		world_close(&w);
+	}
+}
+
+/* A limit that is stored in the database is not made wider by ending sessions. */
+static void test_a_limit_that_was_set_is_not_a_lack(void **state)
+{
+	(void)state;
+	for (int altered = 0; altered < 3; altered++) {
+		struct world w;
+		struct course c = {.text = "FATAL: too many for role app", .component = COMPONENT_DATABASE};
+		c.drift.changed = altered ? 1 : 0;
+		c.changed_ms_ago = altered == 2 ? 10000 : 500;
+		c.passed_ms_ago = 100; /* the second: outlived */
+		if (altered == 1)
+			c.passed_ms_ago = 600;
+		ledger_open(&w);
+		struct diagnosis d = after(&w, &c);
+		if (altered == 1)
+			brings_back(&d, COMPONENT_DATABASE);
+		else
+			runs(&d, "site", "hang-up");
+		world_close(&w);
+	}
+}
+
+/* The role cannot ask any more what changed; that hardly any was used before says that nobody used them up. */
+static void test_who_had_enough_just_now_has_a_limit(void **state)
+{
+	(void)state;
+	static const double used[] = {15, 95};
+	for (size_t i = 0; i < 2; i++) {
+		struct world w;
+		struct course c = {.text = "FATAL: too many for role app", .component = COMPONENT_DATABASE};
+		struct health_sample sample;
+		ledger_open(&w);
+		sample = (struct health_sample){.at_ms = w.now_ms, .value = used[i]};
+		struct health_metric m = {.service = "site",
+		    .host = "web-1",
+		    .metric = "postgres.connections",
+		    .unit = "%",
+		    .samples = {&sample, 1}};
+		ok(turn_put(w.turn, &health_metric_table, &m, ERR_HERE));
+		world_after(&w, 1000);
+		struct diagnosis d = after(&w, &c);
+		if (i == 0)
+			brings_back(&d, COMPONENT_DATABASE);
+		else
+			runs(&d, "site", "hang-up");
+		world_close(&w);
+	}
+}
+
+/* Its process is gone, and its own check names what lies outside of all that is compared: started it would end again.
+ */
+static void test_what_its_own_check_names_is_heard(void **state)
+{
+	(void)state;
+	for (int refused = 0; refused < 2; refused++) {
+		struct world w;
+		struct course c = {.text = "process 7 of site.pid does not run", .gone = true};
+		c.drift.checked = true;
+		c.drift.refused = refused ? "key values mismatch" : NULL;
+		ledger_open(&w);
+		struct diagnosis d = after(&w, &c);
+		runs(&d, "site", refused ? "renew" : "anew");
+		assert_true(!refused || d.share > 0.75);
+		world_close(&w);
+	}
+}
+
+static void was_run(struct world *w, const char *action, uint64_t ago_ms)
+{
+	static struct plan_host there[] = {{.host = "web-1"}};
+	struct plan *p = arena_alloc(turn_arena(w->turn), sizeof *p);
+	*p = (struct plan){.plan = turn_id(w->turn),
+	    .rollback = turn_id(w->turn),
+	    .kind = ORDER_ACTION,
+	    .service = "site",
+	    .action = action,
+	    .hosts = {there, 1},
+	    .not_before_ms = w->now_ms - ago_ms - 1000,
+	    .expires_ms = w->now_ms,
+	    .reason = "no room",
+	    .author = "ada"};
+	struct change c = {.change = turn_id(w->turn),
+	    .number = 9,
+	    .state = CHANGE_COMPLETED,
+	    .service = "site",
+	    .requested_by = "ada",
+	    .began_ms = w->now_ms - ago_ms - 500,
+	    .ended_ms = w->now_ms - ago_ms,
+	    .plan = p};
+	ok(turn_put(w->turn, &change_table, &c, ERR_HERE));
+}
+
+/* Room was freed, and soon there is none again: whatever changed before that is the likelier cause, though it was well
+ * for a moment in between.  What was freed minutes ago, for another incident, says nothing. */
+static void test_what_did_not_last_is_not_done_again(void **state)
+{
+	(void)state;
+	static const uint64_t ago_ms[] = {0, 5000, 5 * MINUTE};
+	for (size_t i = 0; i < sizeof ago_ms / sizeof ago_ms[0]; i++) {
+		struct world w;
+		struct course c = {.text = "spool: No space left on device",
+		    .passed_ms_ago = 1000,
+		    .changed_ms_ago = 20000,
+		    .drift = {.changed = 1, .checked = true}};
+		ledger_open(&w);
+		world_after(&w, 3 * HOUR);
+		http_says(&w, "site", "web-1", PROBE_OK);
+		if (ago_ms[i])
+			was_run(&w, "sweep", ago_ms[i]);
+		struct diagnosis d = after(&w, &c);
+		if (i == 1)
+			brings_back(&d, COMPONENT_CONFIG);
+		else
+			runs(&d, "site", "sweep");
+		world_close(&w);
+	}
+}
+
 /* What is known of it leads to nothing that could be done: it is begun anew, and that is not sure. */
 static void test_there_is_always_something_to_try(void **state)
 {
@@ -579,6 +739,11 @@ int main(void)
 	    cmocka_unit_test(test_who_keeps_a_lock_is_ended),
 	    cmocka_unit_test(test_what_its_own_check_refuses_is_the_cause),
 	    cmocka_unit_test(test_who_took_the_room_gives_it_back),
+	    cmocka_unit_test(test_a_database_that_took_the_room_gives_it_back),
+	    cmocka_unit_test(test_a_limit_that_was_set_is_not_a_lack),
+	    cmocka_unit_test(test_who_had_enough_just_now_has_a_limit),
+	    cmocka_unit_test(test_what_its_own_check_names_is_heard),
+	    cmocka_unit_test(test_what_did_not_last_is_not_done_again),
 	    cmocka_unit_test(test_there_is_always_something_to_try),
 	    cmocka_unit_test(test_what_a_database_is_made_of_changed),
 	};
