@@ -35,6 +35,7 @@ const struct table *const workflow_tables[] = {
     &policy_table,
     /* recovery */ &rollback_table,
     &order_table,
+    &storage_hold_table,
     &restoration_table,
     &drill_table,
     &reach_table,

@@ -573,13 +573,13 @@ static void on_tick(struct sim *s, void *ctx, uint64_t tag, void *owned)
 static void configure(struct agent *a)
 {
 	static uint32_t both[] = {COMPONENT_CONFIG, COMPONENT_CODE};
-	static const char *leans[] = {"records-db"};
+	struct sim *s = a->sim;
 	static const char *keys[2];
 	keys[0] = people_key(0);
 	keys[1] = people_key(1);
 	for (size_t i = 0; i < a->place_count; i++)
 		a->services[i] = (struct service_config){.name = sim_services[a->places[i].service],
-		    .depends_on = {leans, a->places[i].service == 0},
+		    .depends_on = {s->lean_names[a->places[i].service], s->lean_count[a->places[i].service]},
 		    .rollback = {.automatic = {both, 2}, .max_per_hour = 6}};
 	a->config = (struct agent_config){.host = a->name,
 	    .domain = "sim",

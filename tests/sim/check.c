@@ -194,7 +194,7 @@ static void check_trail(struct sim *s, struct turn *t)
 
 static void one_rollback_a_service(struct sim *s, struct turn *t)
 {
-	for (unsigned i = 0; i < SIM_SERVICES; i++) {
+	for (unsigned i = 0; i < s->services; i++) {
 		struct rollback like = {.service = sim_services[i]}, r;
 		struct turn_scan scan;
 		struct err err;
@@ -218,6 +218,8 @@ void check_store(struct sim *s)
 	each(s, t, &order_table, order_is_honest);
 	each(s, t, &rollback_table, rollback_is_honest);
 	each(s, t, &incident_table, chain_is_one);
+	each(s, t, &change_table, watch_change);
+	watch_store(s, t);
 	one_rollback_a_service(s, t);
 	control_look_end(&look);
 }
@@ -335,6 +337,7 @@ void check_end(struct sim *s)
 {
 	struct control_look look;
 	check_store(s);
+	watch_growth(s);
 	check_agents(s);
 	struct turn *t = control_look(&s->hub.control, &look);
 	each(s, t, &order_table, order_ended);

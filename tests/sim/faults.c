@@ -180,7 +180,7 @@ void faults_deploy(
 /* Somebody rolls out a new generation, host after host, or on one of them only. */
 static void deploy(struct sim *s)
 {
-	unsigned service = (unsigned)random_below(&s->random, SIM_SERVICES);
+	unsigned service = (unsigned)random_below(&s->random, s->services);
 	enum component which = sim_chance(s, 500) ? COMPONENT_CONFIG : COMPONENT_CODE;
 	bool bad = sim_chance(s, s->o.rates.bad_permille);
 	faults_deploy(

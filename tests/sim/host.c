@@ -7,7 +7,7 @@
 #include "tests/sim/sim.h"
 
 enum { PROBE_MS = 5000, RETRY_MS = 5000, SETTLE_RUNS = 2, DRIFT_MS = 30000, SNAPSHOT_MS = 600000, DOUBT_MS = 60000 };
-const char *const sim_services[SIM_SERVICES] = {"portal", "records-db", "batch"};
+const char *const sim_services[SIM_SERVICES] = {"portal", "records-db", "batch", "mail", "cache"};
 
 struct digest generation_digest(unsigned service, enum component which, uint32_t generation)
 {
@@ -38,16 +38,27 @@ static bool sound(const struct place *p)
 	return !p->stopped;
 }
 
+/* A service is well where each of its hosts is, and all that it leans on: no edge leads back. */
+static bool service_well(const struct sim *s, unsigned service)
+{
+	for (unsigned i = 0; i < s->agent_count; i++)
+		for (size_t k = 0; k < s->agents[i].place_count; k++)
+			if (s->agents[i].places[k].service == service && !sound(&s->agents[i].places[k]))
+				return false;
+	for (unsigned on = 0; on < s->services; on++)
+		if (s->leans[service][on] && !service_well(s, on))
+			return false;
+	return true;
+}
+
 bool place_well(const struct place *p)
 {
-	struct sim *s = p->agent->sim;
+	const struct sim *s = p->agent->sim;
 	if (!sound(p))
 		return false;
-	for (unsigned i = 0; p->service == 0 && i < s->agent_count;
-	     i++) /* portal leans on records-db, wherever it runs */
-		for (size_t k = 0; k < s->agents[i].place_count; k++)
-			if (s->agents[i].places[k].service == 1 && !sound(&s->agents[i].places[k]))
-				return false;
+	for (unsigned on = 0; on < s->services; on++)
+		if (s->leans[p->service][on] && !service_well(s, on))
+			return false;
 	return true;
 }
 
@@ -262,6 +273,7 @@ static void tell_drift(struct place *p, enum component which, const struct snaps
 	    .component = which,
 	    .snapshot = ref->id,
 	    .changed = now.changed,
+	    .digest = generation_digest(p->service, which, p->live[which]),
 	    .newest_change_ms = now.changed ? (uint64_t)((int64_t)p->changed_ms[which] + p->agent->skew_ms) : 0,
 	    .paths = {&paths[which], now.changed}};
 	struct report body = {.drift = &r};

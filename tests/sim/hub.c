@@ -50,6 +50,8 @@ static void page_is_right(struct sim *s, struct turn *t, const struct notificati
 		sim_fail(s, "INC-%llu was acknowledged and is paged: %s", (unsigned long long)i.number, n->key);
 	else if (!incident_is_open(&i))
 		sim_fail(s, "INC-%llu is over and is paged: %s", (unsigned long long)i.number, n->key);
+	else
+		watch_page(s, &i);
 }
 
 static void on_delivered(struct sim *s, void *ctx, uint64_t tag, void *owned)

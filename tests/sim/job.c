@@ -226,6 +226,28 @@ static uint32_t bits_of(const struct list *components)
 	return components->count ? component_set(components) : (1u << SIM_COMPONENTS) - 1;
 }
 
+/* Is what is there still what the plan was made on? */
+static bool is_as_planned(const struct place *p, const struct order *o)
+{
+	static const struct digest any;
+	struct digest live[COMPONENT_COUNT] = {0}, now;
+	struct err err;
+	if (memcmp(&o->precondition, &any, sizeof any) == 0)
+		return true;
+	for (unsigned c = 0; c < SIM_COMPONENTS; c++)
+		live[c] = generation_digest(p->service, (enum component)c, p->live[c]);
+	return precondition_digest(live, bits_of(&o->components), &now, &err) == ERR_OK &&
+	       memcmp(&now, &o->precondition, sizeof now) == 0;
+}
+
+/* Why it is not begun; NULL: it may be.  Nothing is touched yet. */
+static const char *refusal(const struct place *p, const struct order *o)
+{
+	if (!is_as_planned(p, o))
+		return "it is not any more what this was planned on";
+	return place_snapshot(p, o->snapshot) ? NULL : "there is no such restore point here";
+}
+
 enum err_code job_start(struct place *p, const struct order *o, bool resume, struct err *reterr)
 {
 	struct sim *s = p->agent->sim;
@@ -243,11 +265,15 @@ enum err_code job_start(struct place *p, const struct order *o, bool resume, str
 	bool known = j->journalled && id_equal(j->order, o->order);
 	if (j->journalled && !j->ended && !known)
 		return err_set(reterr, ERR_BUSY, "a rollback of the service has not ended here");
-	if (resume && !known && agent_wall(p->agent) >= o->expires_ms) { /* taken on, and never begun in time */
-		say(p, o->order, (enum order_kind)o->kind, ORDER_EXPIRED, false, false, (struct id){{0}},
-		    "its deadline had passed");
+	const char *no = known ? NULL : refusal(p, o);
+	bool late = resume && !known && agent_wall(p->agent) >= o->expires_ms; /* taken on, and never begun in time */
+	if ((no || late) && resume) {
+		say(p, o->order, (enum order_kind)o->kind, late ? ORDER_EXPIRED : ORDER_REFUSED, false, false,
+		    (struct id){{0}}, late ? "its deadline had passed" : no);
 		return ERR_OK;
 	}
+	if (no)
+		return err_set(reterr, ERR_STATE, "%s", no);
 	check_begins(s, p, o, resume && known);
 	if (resume && known) {
 		j->running = true;
@@ -256,8 +282,6 @@ enum err_code job_start(struct place *p, const struct order *o, bool resume, str
 		sim_at(s, s->now_ms + 100, on_answer, p, j->life, NULL);
 		return ERR_OK;
 	}
-	if (!place_snapshot(p, o->snapshot))
-		return err_set(reterr, ERR_NOT_FOUND, "there is no such restore point here");
 	*j = (struct job){.journalled = true,
 	    .running = true,
 	    .kind = (enum order_kind)o->kind,

@@ -48,6 +48,7 @@ int main(int argc, char **argv)
 {
 	struct arguments a;
 	uint64_t began_ms = clock_mono_ms(), events = 0, crashes = 0, rollbacks = 0, virtual_ms = 0;
+	size_t rows = 0, grown = 0; /* a host, at most */
 	if (!read_arguments(argc, argv, &a)) {
 		fprintf(stderr, "usage: sim [--seeds N] [--from S] [--hosts H (3 to %d)] [--verbose] [--digest]\n",
 		    SIM_HOSTS_MAX);
@@ -61,6 +62,10 @@ int main(int argc, char **argv)
 		bool ok = sim_run(s);
 		if (!ok)
 			tell_failure(s, &a, seed);
+		if (s->rows / s->agent_count > rows)
+			rows = s->rows / s->agent_count;
+		if (s->rows_grown / s->agent_count > grown)
+			grown = s->rows_grown / s->agent_count;
 		if (a.digest)
 			printf("seed %llu digest %016llx\n", (unsigned long long)seed, (unsigned long long)s->digest);
 		events += s->events;
@@ -75,5 +80,6 @@ int main(int argc, char **argv)
 	    (unsigned long long)a.seeds, (unsigned long long)events, (unsigned long long)crashes,
 	    (unsigned long long)rollbacks, (unsigned long long)(virtual_ms / 3600000),
 	    (unsigned long long)((clock_mono_ms() - began_ms) / 1000));
+	printf("rows of the store a host: at most %zu, of which %zu came in the last quiet minutes\n", rows, grown);
 	return 0;
 }

@@ -266,6 +266,7 @@ static void gate_frame(struct sim *s, struct connection *c, const struct packet 
 			replace_older(s, c);
 			s->hub.hellos++;
 		}
+		c->heard_ms = s->now_ms;
 		hub_give(
 		    s, control_frame(kind_of((enum frame_type)f.type), c->agent->name, c->boot, p->bytes, p->size));
 	}

@@ -212,7 +212,7 @@ static void halt(struct sim *s)
 
 static void window(struct sim *s)
 {
-	unsigned service = (unsigned)random_below(&s->random, SIM_SERVICES);
+	unsigned service = (unsigned)random_below(&s->random, s->services);
 	struct request_args a = {
 	    .service = sim_services[service], .until_ms = s->now_ms + sim_between(s, 10000, 300000), .text = "works"};
 	if (sim_chance(s, 300))
@@ -232,7 +232,7 @@ static void something(struct sim *s)
 	else if (what < 68)
 		halt(s);
 	else if (what < 78)
-		people_roll_back(s, (unsigned)random_below(&s->random, SIM_SERVICES));
+		people_roll_back(s, (unsigned)random_below(&s->random, s->services));
 	else if (what < 82)
 		undo(s);
 	else if (what < 92)

@@ -10,6 +10,7 @@ enum { GENERATIONS = 4096, MINUTE_MS = 60 * 1000, CHECK_MS = 20 * 1000 };
 struct sim_options sim_defaults(uint64_t seed)
 {
 	return (struct sim_options){.seed = seed,
+	    .graph = true,
 	    .storages = (unsigned)(seed % 3), /* 0: nobody shares one */
 	    .restores = 1 + (unsigned)(seed / 3 % 2),
 	    .chaos_ms = 20 * MINUTE_MS,
@@ -27,6 +28,24 @@ static void place_services(struct sim *s)
 		if (i % 2 == 0)
 			place_make(&a->places[a->place_count++], a, 2);
 	}
+}
+
+/* What else there is on some hosts, and who leans on whom. */
+static void draw_graph(struct sim *s)
+{
+	s->services = s->o.graph ? (unsigned)sim_between(s, 3, SIM_SERVICES) : 3;
+	for (unsigned service = 3; service < s->services; service++)
+		for (unsigned i = 0; i < s->agent_count; i++) {
+			struct agent *a = &s->agents[i];
+			if (i + 1 == s->agent_count || sim_chance(s, 500))
+				place_make(&a->places[a->place_count++], a, service);
+		}
+	for (unsigned i = 0; i < s->services; i++)
+		for (unsigned on = i + 1; on < s->services; on++) {
+			s->leans[i][on] = (i == 0 && on == 1) || (s->o.graph && sim_chance(s, 250));
+			if (s->leans[i][on])
+				s->lean_names[i][s->lean_count[i]++] = sim_services[on];
+		}
 }
 
 struct sim *sim_new(const struct sim_options *o)
@@ -47,6 +66,7 @@ struct sim *sim_new(const struct sim_options *o)
 	for (unsigned i = 0; i < s->agent_count; i++)
 		agent_make(s, &s->agents[i], i);
 	place_services(s);
+	draw_graph(s);
 	hub_open(s);
 	if (o->restores)
 		s->hub.control.config.recovery.storage_restores = o->restores;
@@ -119,6 +139,8 @@ static bool calm(struct sim *s)
 			ask(s, minute % 2 ? "resume" : "confirm");
 		go = sim_until(s, s->now_ms + MINUTE_MS);
 	}
+	if (go && s->hub.up)
+		s->rows_quiet = watch_rows(s);
 	return go && sim_until(s, end);
 }
 

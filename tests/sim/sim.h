@@ -4,7 +4,7 @@
  * spool (in memory), outgoing queue and orders.  Modelled: the network between them (per connection in order; it
  * delays, breaks, goes dark), the gate's bookkeeping, the services on hosts with their snapshots and the work of a
  * rollback (host.c, job.c), the outbox's receiver, people (people.c), and everything that goes wrong (faults.c).
- * check.c watches what must never be; the first thing that does not hold ends the run.
+ * check.c and watch.c watch what must never be; the first thing that does not hold ends the run.
  *
  * One thread.  Times are milliseconds of the true clock unless named otherwise; hosts' own clocks may be wrong. */
 #ifndef KEDGE_TESTS_SIM_SIM_H
@@ -18,7 +18,7 @@
 enum {
 	SIM_HOSTS_MAX = 1024,
 	SIM_PLACES_MAX = 4, /* services of one host */
-	SIM_SERVICES = 3,
+	SIM_SERVICES = 5,
 	SIM_COMPONENTS = 2,      /* config, code */
 	SIM_SNAPSHOTS_MAX = 128, /* kept of one place; the oldest scheduled ones go */
 	SIM_TAIL = 400,          /* lines shown of a run that failed */
@@ -53,6 +53,8 @@ struct sim_options {
 	unsigned probe_ms; /* how often a service is looked at; 0: 5 s */
 	unsigned step_ms;  /* the longest that a step of a rollback takes; 0: some take 20 s */
 	unsigned hang_ms;  /* what is bad hangs: its own probe says so only after this; 0: at once */
+	bool graph; /* up to five services that lean on each other as the seed has it; else the first three, and portal
+		       on records-db */
 	unsigned storages; /* that hosts share for their restore points; 0: each has its own */
 	unsigned restores; /* and how many restores each of them takes at once; 0: as a controller has it */
 	uint64_t chaos_ms, calm_ms;
@@ -132,6 +134,9 @@ struct place { /* one service on one host; on disk, so it survives */
 	uint64_t probed_ms;           /* host's clock */
 	uint64_t settled_since_ms, next_probe_ms, next_report_ms, next_drift_ms, next_snapshot_ms;
 	struct drift_told told[SIM_COMPONENTS];
+	/* watch.c */
+	unsigned broken_looks;
+	uint64_t broken_since_ms;
 };
 
 /* ---- agents ---- */
@@ -183,6 +188,7 @@ struct agent {
 	size_t notice_capacity;
 	uint64_t dropped; /* reports that the spool or the queue dropped */
 	uint64_t welcomes;
+	unsigned sound_looks, sound_number; /* watch.c: checks in a row with one sound connection, and its number */
 };
 
 void agent_make(struct sim *s, struct agent *a, unsigned index);
@@ -229,6 +235,7 @@ struct connection {
 	bool dark_up, dark_down; /* half-open: what is sent that way is lost, and nobody knows */
 	bool greeted, welcomed, closing, choked;
 	struct id boot;
+	uint64_t heard_ms;       /* the gate took its last frame then */
 	uint64_t up_ms, down_ms; /* the last frame each way arrives then */
 	unsigned under_way;      /* frames to the controller */
 	unsigned life;
@@ -303,6 +310,13 @@ void check_ended(struct sim *s, struct id order, bool matched);
 void check_store(struct sim *s); /* what must hold at any moment */
 void check_end(struct sim *s);   /* what must hold once the faults are over */
 
+/* watch.c */
+void watch_store(struct sim *s, struct turn *t); /* at every check */
+void watch_change(struct sim *s, struct turn *t, const void *record);
+void watch_page(struct sim *s, const struct incident *i); /* of whom a page is about to be sent */
+size_t watch_rows(struct sim *s);                         /* of the whole store */
+void watch_growth(struct sim *s);                         /* at the end */
+
 /* ---- the run ---- */
 
 struct sim {
@@ -315,6 +329,10 @@ struct sim {
 	struct hub hub;
 	struct agent *agents;
 	unsigned agent_count;
+	unsigned services; /* of sim_services, so many run */
+	bool leans[SIM_SERVICES][SIM_SERVICES];
+	const char *lean_names[SIM_SERVICES][SIM_SERVICES];
+	size_t lean_count[SIM_SERVICES];
 	struct connection connections[SIM_CONNECTIONS_MAX];
 	unsigned connection_high;
 	uint32_t newest[SIM_SERVICES][SIM_COMPONENTS]; /* last generation made */
@@ -328,11 +346,12 @@ struct sim {
 	uint64_t digest, lines;
 	char tail[SIM_TAIL][SIM_LINE];
 	/* counted, for the report */
-	uint64_t looks;         /* questions that left the controller */
-	unsigned peak_restores; /* at work at once from one storage */
+	uint64_t looks;                      /* questions that left the controller */
+	size_t rows, rows_quiet, rows_grown; /* of the store: at the end, when it became quiet, and since */
+	unsigned peak_restores;              /* at work at once from one storage */
 	uint64_t events, crashes, breaks, deploys, rollbacks_begun;
 };
-extern const char *const sim_services[SIM_SERVICES]; /* portal records-db batch */
+extern const char *const sim_services[SIM_SERVICES]; /* portal records-db batch mail cache */
 
 struct sim *sim_new(const struct sim_options *o);
 void sim_free(struct sim *s);
