@@ -8,12 +8,11 @@
 #include "tests/sim/sim.h"
 
 enum {
-	SOUND_LOOKS = 6,                   /* checks in a row that one connection was sound: two minutes */
-	LOOKS_BROKEN = 12,                 /* checks in a row, each 20 s or more after the one before */
-	SILENT_PATIENCE_MS = 10000,        /* a slow controller takes a word up this late */
-	PAGE_PATIENCE_MS = 10 * 60 * 1000, /* mail that fails is tried again, later and later */
-	ROWS_QUIET = 60,                   /* keys a host in the quiet minutes at the end */
-	ROWS_EVER = 2000,                  /* keys a host of a whole run */
+	SOUND_LOOKS = 6,            /* checks in a row that one connection was sound: two minutes */
+	LOOKS_BROKEN = 6,           /* checks in a row, each 20 s or more after the one before */
+	SILENT_PATIENCE_MS = 10000, /* a slow controller takes a word up this late */
+	ROWS_QUIET = 60,            /* keys a host in the quiet minutes at the end */
+	ROWS_EVER = 2000,           /* keys a host of a whole run */
 };
 
 /* ---- false silence ---- */
@@ -66,16 +65,16 @@ static bool has_name(const struct list *names, const char *name)
 	return false;
 }
 
-static bool is_told(struct sim *s, struct turn *t, const struct incident *i)
+static bool is_told(struct turn *t, const struct incident *i)
 {
 	struct notification like = {.incident = i->incident}, n;
 	struct turn_scan scan;
 	struct err err;
-	bool found = true, told = i->acknowledged_ms || s->now_ms < i->state_since_ms + PAGE_PATIENCE_MS;
+	bool found = true, told = i->acknowledged_ms;
 	if (turn_scan_index(t, &notification_table, "incident", &like, false, &scan, &err) != ERR_OK)
 		abort();
 	while (!told && found && turn_scan_next(&scan, &n, &found, &err) == ERR_OK)
-		told = found && n.state != NOTIFICATION_SUPPRESSED;
+		told = found && n.event <= NOTIFY_OVERDUE && n.state != NOTIFICATION_SUPPRESSED;
 	turn_scan_done(&scan);
 	return told;
 }
@@ -101,7 +100,7 @@ static void has_incident(struct sim *s, struct turn *t, const struct place *p)
 				break;
 			i = cause;
 		}
-		told = is_told(s, t, &i);
+		told = is_told(t, &i);
 	}
 	turn_scan_done(&scan);
 	if (!known)
@@ -120,7 +119,8 @@ static bool is_excused(struct turn *t, const struct place *p)
 	bool found;
 	if (health_get(t, sim_services[p->service], p->agent->name, &h, &found, &err) != ERR_OK)
 		abort();
-	return !found || h.maintenance_until_ms || h.state == HEALTH_MAINTENANCE;
+	return !found || h.maintenance_until_ms + LOOKS_BROKEN * 20 * 1000 > turn_now_ms(t) ||
+	       h.state == HEALTH_MAINTENANCE;
 }
 
 static void place_is_known(struct sim *s, struct turn *t, struct place *p)
