@@ -4,10 +4,29 @@
 
 #include "controller/incident/internal.h"
 
-/* Who explains an incident is never explained itself: chains are kept flat. */
-static struct id root_of(const struct incident *i)
+enum { CHAIN_MAX = 16 }; /* longer ones explain nothing: somebody hears of each */
+
+/* What explains `other` explains what leans on it: chains are kept flat.  But what is over explains nothing that fails
+ * now, though it still holds those that get time to heal: nobody would ever release a newcomer.  *ret zero: it is
+ * explained by `of` itself. */
+static enum err_code root_of(
+    struct turn *t, const struct incident *other, struct id of, struct id *ret, struct err *reterr)
 {
-	return id_is_zero(i->suppressed_by) ? i->incident : i->suppressed_by;
+	struct incident at = *other, above;
+	*ret = no_id;
+	for (unsigned n = 0; n < CHAIN_MAX && !id_equal(at.incident, of); n++) {
+		bool found = false;
+		enum err_code rc =
+		    id_is_zero(at.suppressed_by) ? ERR_OK : incident_get(t, at.suppressed_by, &above, &found, reterr);
+		if (rc != ERR_OK)
+			return rc;
+		if (!found || !incident_is_open(&above)) {
+			*ret = at.incident;
+			return ERR_OK;
+		}
+		at = above;
+	}
+	return ERR_OK;
 }
 
 enum err_code incident_cause(struct turn *t, const struct incident *i, struct id *ret, struct err *reterr)
@@ -17,12 +36,14 @@ enum err_code incident_cause(struct turn *t, const struct incident *i, struct id
 	enum err_code rc = fleet_dependencies(t, i->service, &dependencies, reterr);
 	for (size_t k = 0; rc == ERR_OK && k < dependencies.count && id_is_zero(cause); k++) {
 		struct incident other;
+		struct id root = no_id;
 		bool found;
 		rc = incident_of_service(t, LIST_AT(dependencies, const char *, k), &other, &found, reterr);
 		if (rc == ERR_OK && !found)
 			rc = incident_hosts_below(t, LIST_AT(dependencies, const char *, k), &other, &found, reterr);
-		if (rc == ERR_OK && found && !id_equal(root_of(&other), i->incident))
-			cause = root_of(&other);
+		if (rc == ERR_OK && found)
+			rc = root_of(t, &other, i->incident, &root, reterr);
+		cause = root;
 	}
 	if (rc == ERR_OK)
 		*ret = cause;

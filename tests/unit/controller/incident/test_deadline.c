@@ -182,6 +182,62 @@ static void test_what_does_not_heal_with_its_cause_is_released(void **state)
 	world_close(&w);
 }
 
+/* top leans on middle, and that on db, or db on top again: each fails, and was explained by the first. */
+static void chain_fails(struct world *w, const char *const *last, struct id ret[3])
+{
+	static const char *on_db[] = {"db"}, *on_middle[] = {"middle"};
+	struct declared_service all[] = {declared("db", last), declared("middle", on_db), declared("top", on_middle)};
+	world_open(w);
+	health_up(w, "h1", 1, all, 3);
+	for (int n = 0; n < 3; n++)
+		http_says(w, all[n].name, "h1", PROBE_OK);
+	world_after(w, 1000);
+	for (int n = 0; n < 3; n++) {
+		struct incident i;
+		incident_says(w, all[n].name, "h1", PROBE_CRITICAL, &i);
+		ret[n] = i.incident;
+	}
+	struct incident top = incident_now(w, ret[2]);
+	assert_memory_equal(&top.suppressed_by, &ret[0], sizeof ret[0]);
+}
+
+/* What fails again when the cause is over is explained by what still fails, not by what is over: that releases nobody
+ * any more. */
+static void test_what_is_over_explains_nothing_new(void **state)
+{
+	(void)state;
+	struct world w;
+	struct incident i;
+	struct id chain[3];
+	chain_fails(&w, NULL, chain);
+	world_after(&w, 1000);
+	incident_says(&w, "top", "h1", PROBE_OK, &i);
+	assert_int_equal(incident_until(&w, w.now_ms + 5000, &i), INCIDENT_PROVEN);
+	ok(incident_resolve(w.turn, &incident_rules, &actor_controller, chain[2], "healed", &i, ERR_HERE));
+	ok(incident_resolve(w.turn, &incident_rules, &ada, chain[0], "fixed", &i, ERR_HERE));
+	world_after(&w, 1000);
+	assert_int_equal(incident_says(&w, "top", "h1", PROBE_CRITICAL, &i), INCIDENT_RELAPSED);
+	assert_memory_equal(&i.suppressed_by, &chain[1], sizeof chain[1]);
+	world_close(&w);
+}
+
+/* Nor are those that a ring of services still explains by each other told to nobody. */
+static void test_of_a_ring_that_does_not_heal_one_is_released(void **state)
+{
+	(void)state;
+	static const char *on_top[] = {"top"};
+	struct world w;
+	struct incident i;
+	struct id chain[3];
+	chain_fails(&w, on_top, chain);
+	world_after(&w, 1000);
+	ok(incident_resolve(w.turn, &incident_rules, &ada, chain[0], "fixed", &i, ERR_HERE));
+	assert_int_equal(incident_until(&w, w.now_ms + MINUTE, &i), INCIDENT_RELEASED);
+	incident_until(&w, w.now_ms + 1000, &i);
+	assert_int_equal(unsuppressed(&w), 1);
+	world_close(&w);
+}
+
 static void test_suppressed_incident_is_not_overdue(void **state)
 {
 	(void)state;
@@ -227,6 +283,8 @@ int main(void)
 	    cmocka_unit_test(test_p33_cause_that_shows_last_gathers_the_others),
 	    cmocka_unit_test(test_p33_chains_stay_flat_and_cycles_page_once),
 	    cmocka_unit_test(test_what_does_not_heal_with_its_cause_is_released),
+	    cmocka_unit_test(test_what_is_over_explains_nothing_new),
+	    cmocka_unit_test(test_of_a_ring_that_does_not_heal_one_is_released),
 	    cmocka_unit_test(test_suppressed_incident_is_not_overdue),
 	    cmocka_unit_test(test_p34_restart_makes_nothing_of_suppressed_ones),
 	};
