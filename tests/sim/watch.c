@@ -9,6 +9,7 @@
 
 enum {
 	SOUND_LOOKS = 6,            /* checks in a row that one connection was sound: two minutes */
+	HEAL_MS = 90 * 1000,        /* release_ms, and a slow controller */
 	LOOKS_BROKEN = 6,           /* checks in a row, each 20 s or more after the one before */
 	SILENT_PATIENCE_MS = 10000, /* a slow controller takes a word up this late */
 	ROWS_QUIET = 60,            /* keys a host in the quiet minutes at the end */
@@ -70,7 +71,9 @@ static bool is_told(struct turn *t, const struct incident *i)
 	struct notification like = {.incident = i->incident}, n;
 	struct turn_scan scan;
 	struct err err;
-	bool found = true, told = i->acknowledged_ms;
+	/* What it caused has time to heal once it is over. */
+	bool heals = !incident_is_open(i) && turn_now_ms(t) < i->state_since_ms + HEAL_MS;
+	bool found = true, told = i->acknowledged_ms || heals;
 	if (turn_scan_index(t, &notification_table, "incident", &like, false, &scan, &err) != ERR_OK)
 		abort();
 	while (!told && found && turn_scan_next(&scan, &n, &found, &err) == ERR_OK)
