@@ -61,7 +61,11 @@ static void ask_check(struct work *w, const struct service_config *service, stru
 	struct process_spec spec = {.argv = argv, .timeout_ms = CHECK_MS, .merge_errors = true};
 	enum err_code rc = process_run_long(&spec, w->out->cancel, NULL, NULL, &err);
 	body->checked = rc == ERR_OK || rc == ERR_IO; /* it ran to its end */
-	body->refused = rc != ERR_OK && body->checked ? arena_strdup(w->arena, err.msg) : NULL;
+	if (rc == ERR_OK || !body->checked)
+		return;
+	body->refused = arena_strdup(w->arena, err.msg);
+	const char *said = text_starts(err.msg, argv[0]) ? err.msg + strlen(argv[0]) : err.msg;
+	body->refused_elsewhere = work_refusal_lies_elsewhere(said, service->components.config, body->newest_change_ms);
 }
 
 static void tell_drift(struct work *w, const struct service_config *service, const struct snapshot *reference,

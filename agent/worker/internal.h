@@ -51,6 +51,10 @@ bool work_doubt(struct work *w, struct list *newest_first);
  * are not followed, nor other file systems. */
 uint64_t work_size_of_database(const char *folder);
 
+/* What a service's own check says against its configuration, which changed last then: is it about a file elsewhere, one
+ * that became another later?  By the first path that it speaks of. */
+bool work_refusal_lies_elsewhere(const char *said, const struct component_config *c, uint64_t changed_ms);
+
 /* May an earlier worker of the order in hand have changed something?  Also where the repository cannot be used. */
 bool work_has_begun(const struct work *w);
 /* A step of the order in hand was taken: kept for its report, logged, told as progress. */

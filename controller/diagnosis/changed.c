@@ -101,13 +101,15 @@ static double outliving(const struct place *p, uint64_t changed_ms)
 }
 
 /* How well does it fit to how it went?  Outlived, or not; a process is gone that would take its configuration as it is,
- * and no line says that it could not. */
+ * and no line says that it could not; or what it minds is another file, which changed later. */
 static double course(const struct inquiry *q, const struct place *p, const struct drift *d)
 {
 	bool fresh = d->seen_ms >= q->incident.fault_ms;
-	if (d->refused && fresh)
+	if (d->refused && fresh && !d->refused_elsewhere)
 		return refused;
 	double weight = outliving(p, d->newest_change_ms);
+	if (d->refused && fresh)
+		return weight * would_start;
 	if (p->gone && p->quiet && d->component != COMPONENT_DATABASE)
 		weight *= (d->checked && fresh) || d->component == COMPONENT_DATA ? would_start : might_start;
 	return weight;

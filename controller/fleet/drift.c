@@ -42,6 +42,7 @@ enum err_code fleet_on_drift(struct turn *t, const struct host *h, const struct 
 			      .paths = r->paths,
 			      .checked = r->checked,
 			      .refused = r->refused,
+			      .refused_elsewhere = r->refused_elsewhere,
 			      .version_before = r->version_before,
 			      .version_now = r->version_now,
 			  };

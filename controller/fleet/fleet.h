@@ -115,8 +115,9 @@ struct drift {
 	struct digest digest;             /* of what was there then; zero: not told */
 	uint64_t seen_ms;
 	struct list paths;
-	bool checked;        /* configuration: the service's own check was run on it */
-	const char *refused; /* and what that had against it; NULL: nothing */
+	bool checked;           /* configuration: the service's own check was run on it */
+	const char *refused;    /* and what that had against it; NULL: nothing */
+	bool refused_elsewhere; /* that is about a file outside of it, which changed later */
 	const char *version_before, *version_now;
 };
 

@@ -121,6 +121,7 @@ static const struct field drift_fields[] = {
     F_STRINGS(struct drift, paths, REPORT_PATHS_MAX, 0, "some of them, below the component"),
     F_BOOL(struct drift, checked, FIELD_WIDE, "the service's own check was run on what is there now"),
     F_STRING(struct drift, refused, TEXT_LINE_MAX, FIELD_WIDE | FIELD_PHI, "what the check has against it"),
+    F_BOOL(struct drift, refused_elsewhere, FIELD_WIDE, "that is about a file outside of it, which changed later"),
     F_STRING(struct drift, version_before, TEXT_LINE_MAX, FIELD_WIDE, "commit or release of the restore point"),
     F_STRING(struct drift, version_now, TEXT_LINE_MAX, FIELD_WIDE, "commit or release that is there now"),
 };

@@ -115,6 +115,8 @@ static const struct field drift_report_fields[] = {
     F_BOOL(struct drift_report, checked, FIELD_WIDE, "the service's own check (steps) was run on what is there now"),
     F_STRING(
 	struct drift_report, refused, TEXT_LINE_MAX, FIELD_WIDE | FIELD_PHI, "what the check has against it, redacted"),
+    F_BOOL(struct drift_report, refused_elsewhere, FIELD_WIDE,
+	"that speaks of a file outside of it first, which changed later"),
     F_STRING(struct drift_report, version_before, VERSION_MAX_BYTES, FIELD_WIDE,
 	"git commit or release of the restore point"),
     F_STRING(struct drift_report, version_now, VERSION_MAX_BYTES, FIELD_WIDE, "git commit or release now"),

@@ -91,6 +91,7 @@ struct drift_report {
 	struct list paths;                        /* up to REPORT_PATHS_MAX, relative to the component */
 	bool checked;                             /* configuration: the service's own check was run on it */
 	const char *refused;                      /* and what that had against it; redacted; NULL: nothing */
+	bool refused_elsewhere;                   /* that is about a file outside of it, which changed later */
 	const char *version_before, *version_now; /* git commit or release, when the component has one */
 };
 

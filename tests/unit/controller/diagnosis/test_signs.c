@@ -480,6 +480,31 @@ static void test_what_its_own_check_refuses_is_the_cause(void **state)
 	world_close(&w);
 }
 
+/* It minds a certificate that was replaced after the last change of its configuration, and that was outlived. */
+static void test_what_its_check_says_of_another_file_does_not_speak_against_a_change(void **state)
+{
+	(void)state;
+	double sure[2];
+	for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
+		struct world w;
+		struct course c = {.text = "process 7 of site.pid does not run",
+		    .gone = true,
+		    .passed_ms_ago = 1000,
+		    .changed_ms_ago = 10000,
+		    .drift = {.changed = 1,
+			.checked = true,
+			.refused = "cannot load certificate /srv/tls/site.pem: no start line",
+			.refused_elsewhere = elsewhere}};
+		site_open(&w);
+		struct diagnosis d = after(&w, &c);
+		const struct suspect *first = &LIST_AT(d.suspects, struct suspect, 0);
+		sure[elsewhere] = first->has_component ? first->confidence : 0;
+		world_close(&w);
+	}
+	assert_true(sure[0] > 0.8);
+	assert_true(sure[1] < 0.5);
+}
+
 static void test_who_took_the_room_gives_it_back(void **state)
 {
 	(void)state;
@@ -738,6 +763,7 @@ int main(void)
 	    cmocka_unit_test(test_who_says_why_it_ended_is_hardly_begun_anew),
 	    cmocka_unit_test(test_who_keeps_a_lock_is_ended),
 	    cmocka_unit_test(test_what_its_own_check_refuses_is_the_cause),
+	    cmocka_unit_test(test_what_its_check_says_of_another_file_does_not_speak_against_a_change),
 	    cmocka_unit_test(test_who_took_the_room_gives_it_back),
 	    cmocka_unit_test(test_a_database_that_took_the_room_gives_it_back),
 	    cmocka_unit_test(test_a_limit_that_was_set_is_not_a_lack),
