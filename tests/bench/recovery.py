@@ -1,6 +1,6 @@
 """recovery.py: what recovery.sh runs: the operations of a snapshot tool on generated trees, timed, ours beside others'.
 
-Every operation is a process of its own, as a person would run it, from a warm cache; what must be durable is (each peer gets a sync behind what it
+Every operation is a process of its own, as a person would run it, from a warm cache, on a machine at rest (recovery_machine.py); what must be durable is (each peer gets a sync behind what it
 does not sync by itself).  Medians.  After each rollback of ours the tree is compared with a copy of how it was by rsync -niaHAX --delete (of the
 mission's tree, which is too large for a copy, with digests of every file): what differs ends the run.
 
@@ -21,7 +21,7 @@ import tempfile
 import time
 
 from recovery_limits import Limits
-from recovery_peers import Failed, Kedge, PEERS, remove, run
+from recovery_peers import Failed, Kedge, PEERS, machine, remove, run
 
 # name of the figure, words, what must hold, what is aimed at, unit (s: seconds, M: bytes shown in MB, m: bytes shown in MiB)
 ROWS = [
@@ -54,6 +54,7 @@ ROWS = [
     ("peak", "peak memory, code and data", 64 << 20, 32 << 20, "m"),
 ]
 OPERATIONS = ["first", "nothing", "verify", "restore", "changed", "rollback", "prepared"]
+WRITES_MUCH = ["first", "restore"]
 KINDS = ["config", "code", "data"]
 
 
@@ -187,23 +188,28 @@ def note(figures, kind, operation, who, result):
         figures.highest("peak", who, result[2])
 
 
+def timed(tool, operation, *words):
+    machine.settle(operation in WRITES_MUCH and "config" not in tool.trees)
+    return getattr(tool, operation)(*words)
+
+
 def measure_ours(a, kind, base, tree, pristine, figures):
     tool = Kedge(base, {kind: tree}, a.agent)
     figures.forget(kind, "kedge")
     for n in range(a.rounds):
         reset(tree, pristine)
         tool.fresh()
-        note(figures, kind, "first", "kedge", tool.first())
+        note(figures, kind, "first", "kedge", timed(tool, "first"))
         figures.add(kind + " repository", "kedge", tool.size())
         point = tool.newest()["snapshot"]
-        note(figures, kind, "nothing", "kedge", tool.nothing())
+        note(figures, kind, "nothing", "kedge", timed(tool, "nothing"))
         note(figures, kind, "verify", "kedge", tool.verify())
-        note(figures, kind, "restore", "kedge", tool.restore())
+        note(figures, kind, "restore", "kedge", timed(tool, "restore"))
         tool.forget_restored()
         mutate(a, tree, 2 * n + 1)
         note(figures, kind, "changed", "kedge", tool.changed())
         figures.add(kind + " stored", "kedge", tool.newest()["stored_bytes"])
-        note(figures, kind, "rollback", "kedge", tool.rollback(point))
+        note(figures, kind, "rollback", "kedge", timed(tool, "rollback", point))
         same(tree, pristine)
         if kind == "code" and tool.can_prepare():
             mutate(a, tree, 2 * n + 2)
@@ -222,7 +228,7 @@ def measure_limits(a, kind, base, tree, pristine, figures):
     for n in range(a.rounds):
         reset(tree, pristine)
         figures.add(kind + " nothing", "limit", a.limits.walk(tree))
-        figures.add(kind + " restore", "limit", a.limits.copy(tree, os.path.join(base, "limit-%d" % n)))
+        figures.add(kind + " restore", "limit", a.limits.copy(tree, os.path.join(base, "limit-%d" % n), kind != "config"))
         mutate(a, tree, 2 * n + 1)
         figures.add(kind + " rollback", "limit", a.limits.rollback(tree, pristine))
         if kind == "code":
@@ -244,16 +250,16 @@ def measure_peer(a, name, kind, base, tree, pristine, figures):
             if operation == "rollback" and hasattr(tool, "rollback"):
                 stored = tool.size() - before
                 mutate(a, tree, 2 * n + 2)
-                note(figures, kind, operation, name, tool.rollback(None))
+                note(figures, kind, operation, name, timed(tool, "rollback", None))
             elif operation != "rollback" and hasattr(tool, operation):
-                note(figures, kind, operation, name, getattr(tool, operation)())
+                note(figures, kind, operation, name, timed(tool, operation))
             if operation == "first":
                 figures.add(kind + " repository", name, tool.size())
             if operation == "restore":
                 tool.forget_restored()
         if tool.keeps:
             figures.add(kind + " stored", name, stored if stored is not None else tool.size() - before)
-    remove(tool.repo)
+    machine.bury(tool.repo)
     figures.keep()
 
 
@@ -269,7 +275,8 @@ def bench(a, kind, folder, figures):
     for name in a.peers:
         if name != "kedge" and shutil.which(name):
             measure_peer(a, name, kind, base, tree, pristine, figures)
-    remove(base)
+    machine.bury(base)
+    machine.empty()
 
 
 # ---- PostgreSQL: database/postgres.sh says a figure a line ----
@@ -453,6 +460,7 @@ def main():
     a.peers = [n for n in a.peers.split(",") if n == "kedge" or n in PEERS]
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
     folder = tempfile.mkdtemp(prefix="kedge-recovery-", dir=a.dir)
+    machine.begin(folder)
     figures = Figures(a.figures)
     a.limits = Limits(a.generator, folder)
     sections = a.sections or ([] if a.scale else KINDS + ["postgres", "watch"])
@@ -474,6 +482,7 @@ def main():
             scale(a, folder, [int(n) for n in a.scale.split(",")])
         if figures.all:
             show(figures)
+        print(machine.told())
     except Failed as e:
         sys.exit(str(e))
     finally:

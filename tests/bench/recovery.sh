@@ -10,7 +10,9 @@
 #
 # --trees keeps generated trees, --figures what was measured, from run to run.
 # Beside each row that the disk decides stands the limit: what ../shared/bench/limits.c took for it in this run, and its ratio to ours.
-# Needs the trees of ../shared/bench/gen.py (or $KEDGE_SHARED/bench/gen.py), root for owners, some 12 GB of room (mission: 30) and python3; says
+# Before what is timed the machine is brought to rest (recovery_machine.py says how and why): no tree was removed for a minute, and the page
+# frames that a hypervisor took back are there; for ours, the peers and the limit alike.  Trees that are done with stay until a section is over.
+# Needs the trees of ../shared/bench/gen.py (or $KEDGE_SHARED/bench/gen.py), root for owners, some 35 GB of room (with less it waits more) (mission: 30) and python3; says
 # so and skips without the generator.  Peers that are not installed are left out.  Not a test: by hand, on a machine with nothing else to do.
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)

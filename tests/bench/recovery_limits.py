@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 
-from recovery_peers import remove, run
+from recovery_peers import machine, remove, run
 
 
 class Limits:
@@ -27,12 +27,13 @@ class Limits:
         """stat of every entry by two threads: the limit where nothing changed."""
         return float(re.search(r"([0-9.]+) s$", self.call("stat", tree, "2").strip())[1])
 
-    def copy(self, tree, place):
-        """The tree from memory into an empty place, and syncfs."""
-        remove(place)
+    def copy(self, tree, place, much):
+        """The tree from memory into an empty place, and syncfs.  much: it is a large one."""
+        machine.bury(place)
         os.makedirs(place)
+        machine.settle(much)
         told = re.search(r"([0-9.]+) s ; \+ syncfs ([0-9.]+) s", self.call("copy", tree, place, "2"))
-        remove(place)
+        machine.bury(place)
         return float(told[1]) + float(told[2])
 
     def rollback(self, tree, pristine):

@@ -7,6 +7,9 @@ import tempfile
 import time
 
 
+from recovery_machine import Machine
+
+
 class Failed(Exception):
     pass
 
@@ -39,6 +42,9 @@ def remove(path):
         os.unlink(path)
 
 
+machine = Machine()
+
+
 class Tool:
     """One way to do it in a folder of its own; each method is one timed operation."""
     words = ""
@@ -52,17 +58,16 @@ class Tool:
         self.restores = 0
 
     def fresh(self):
-        remove(self.repo)
+        machine.bury(self.repo)
 
     def place(self):
-        """A place that was never there: freed inodes would be taken again, and that is slow on ext4."""
+        """A place that was never there."""
         self.restores += 1
         return "%s-%d" % (self.out, self.restores)
 
     def forget_restored(self):
-        """Not timed, and not at once: writing back what nobody wants would slow what comes next."""
-        for n in range(1, self.restores + 1):
-            remove("%s-%d" % (self.out, n))
+        """Not timed."""
+        machine.bury("%s-%d" % (self.out, self.restores))
         subprocess.run(["sync"], check=True)
 
     def size(self):
