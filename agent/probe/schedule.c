@@ -199,20 +199,29 @@ static enum probe_state settle(const struct entry *e, enum probe_state state)
 	return e->bad >= fall ? PROBE_WARNING : e->settled;
 }
 
+static bool is_bad(enum probe_state state)
+{
+	return state == PROBE_WARNING || state == PROBE_CRITICAL;
+}
+
 struct probe_verdict probe_schedule_result(
     struct probe_schedule *s, size_t index, enum probe_state state, uint64_t now_ms)
 {
 	assert(index < s->count && s->entries[index].running);
 	struct entry *e = &s->entries[index];
-	bool bad = state == PROBE_WARNING || state == PROBE_CRITICAL;
-	struct probe_verdict v = {.state = state, .distrusted = bad && (e->tainted || now_ms < s->lag_until_ms)};
+	struct probe_verdict v = {
+	    .state = state, .distrusted = is_bad(state) && (e->tainted || now_ms < s->lag_until_ms)};
 	if (v.distrusted)
 		v.state = PROBE_UNKNOWN;
 	e->running = false;
 	s->running--;
 	e->answered_ms = now_ms;
-	count_result(e, v.state);
-	v.settled = settle(e, v.state);
+	if (v.distrusted && is_bad(e->settled)) { /* it speaks even less for it */
+		v.settled = e->settled;
+	} else {
+		count_result(e, v.state);
+		v.settled = settle(e, v.state);
+	}
 	v.changed = !e->heard || v.settled != e->settled;
 	e->heard = true;
 	e->settled = v.settled;

@@ -8,7 +8,8 @@
  * Settling: `fall` bad results in a row turn it bad (WARNING, or CRITICAL when all were), `rise` good ones turn it
  * good; the first good result ever settles at once.  UNKNOWN says nothing for or against, but `fall` of them in a row
  * settle as UNKNOWN. Self-lag: the caller promises to beat at probe_schedule_next_ms(); when it comes PROBE_LAG_MS
- * late, or starved of cpu, bad results of what ran meanwhile become UNKNOWN: they measure us, not the service. */
+ * late, or starved of cpu, bad results of what ran meanwhile become UNKNOWN: they measure us, not the service.  What
+ * was bad before stays bad by them. */
 #ifndef KEDGE_AGENT_PROBE_SCHEDULE_H
 #define KEDGE_AGENT_PROBE_SCHEDULE_H
 

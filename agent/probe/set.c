@@ -121,7 +121,7 @@ static void fill_result(const struct watched *w, struct arena *a, const struct p
 	    .passed_ms = v->state == PROBE_OK ? now
 			 : w->has_result      ? w->result.passed_ms
 					      : 0,
-	    .gone = o->gone && v->state == PROBE_CRITICAL};
+	    .gone = o->gone && (v->state == PROBE_CRITICAL || v->settled == PROBE_CRITICAL)};
 	struct probe_outcome said = *o;
 	if (v->distrusted)
 		outcome_say(&said, PROBE_UNKNOWN, "not counted, this agent itself was too slow: %s", o->text);

@@ -219,6 +219,38 @@ static void our_own_lag_is_unknown_never_down(void **state)
 	probe_schedule_free(s);
 }
 
+/* It is down, and while it is looked at again the host has much to do. */
+static void lag_does_not_unsay_what_is_bad(void **state)
+{
+	(void)state;
+	struct probe_schedule *s = make(
+	    (struct probe_timing){
+		.every_ms = 10000, .timeout_ms = 1000, .rise = 1, .fall = 2, .hash = 5, .first_soon = true},
+	    1);
+	uint64_t now = T0;
+	struct probe_verdict v = {0};
+	probe_schedule_beat(s, now, 0);
+	for (int n = 0; n < 2; n++) {
+		assert_true(probe_schedule_begin(s, 0, now));
+		v = probe_schedule_result(s, 0, PROBE_CRITICAL, now);
+	}
+	assert_int_equal(v.settled, PROBE_CRITICAL);
+	now = probe_schedule_next_ms(s) + PROBE_LAG_MS + 700;
+	probe_schedule_beat(s, now, 0);
+	assert_true(probe_schedule_lagging(s, now));
+	for (int n = 0; n < 3; n++) {
+		assert_true(probe_schedule_begin(s, 0, now));
+		v = probe_schedule_result(s, 0, n == 1 ? PROBE_WARNING : PROBE_CRITICAL, now);
+		assert_true(v.distrusted && !v.changed);
+		assert_int_equal(v.settled, PROBE_CRITICAL);
+	}
+	assert_true(probe_schedule_begin(s, 0, now)); /* that nothing is known says more */
+	(void)probe_schedule_result(s, 0, PROBE_UNKNOWN, now);
+	assert_true(probe_schedule_begin(s, 0, now));
+	assert_int_equal(probe_schedule_result(s, 0, PROBE_UNKNOWN, now).settled, PROBE_UNKNOWN);
+	probe_schedule_free(s);
+}
+
 static void starving_for_a_cpu_is_lag_too(void **state)
 {
 	(void)state;
@@ -308,6 +340,7 @@ int main(void)
 	    cmocka_unit_test(unknown_says_nothing_until_it_lasts),
 	    cmocka_unit_test(stale_results_are_unknown),
 	    cmocka_unit_test(our_own_lag_is_unknown_never_down),
+	    cmocka_unit_test(lag_does_not_unsay_what_is_bad),
 	    cmocka_unit_test(starving_for_a_cpu_is_lag_too),
 	    cmocka_unit_test(too_many_at_once_wait_and_nobody_starves),
 	    cmocka_unit_test(a_runner_that_never_answers_is_found),
