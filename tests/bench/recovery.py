@@ -54,7 +54,7 @@ ROWS = [
     ("peak", "peak memory, code and data", 64 << 20, 32 << 20, "m"),
 ]
 OPERATIONS = ["first", "nothing", "verify", "restore", "changed", "rollback", "prepared"]
-WRITES_MUCH = ["first", "restore"]
+WRITES_MUCH = ["restore"]
 KINDS = ["config", "code", "data"]
 
 
@@ -197,6 +197,7 @@ def measure_ours(a, kind, base, tree, pristine, figures):
     tool = Kedge(base, {kind: tree}, a.agent)
     figures.forget(kind, "kedge")
     for n in range(a.rounds):
+        machine.settle(False)  # before all is read: what nobody touches for a minute may leave the page cache
         reset(tree, pristine)
         tool.fresh()
         note(figures, kind, "first", "kedge", timed(tool, "first"))
@@ -217,6 +218,8 @@ def measure_ours(a, kind, base, tree, pristine, figures):
             note(figures, kind, "prepared", "kedge", tool.rollback(point))
             tool.forget_prepared()
             same(tree, pristine)
+        if kind == "code":
+            machine.removed()
     tool.fresh()
     figures.keep()
 
@@ -226,6 +229,7 @@ def measure_limits(a, kind, base, tree, pristine, figures):
         return
     figures.forget(kind, "limit")
     for n in range(a.rounds):
+        machine.settle(False)  # before all is read: what nobody touches for a minute may leave the page cache
         reset(tree, pristine)
         figures.add(kind + " nothing", "limit", a.limits.walk(tree))
         figures.add(kind + " restore", "limit", a.limits.copy(tree, os.path.join(base, "limit-%d" % n), kind != "config"))
@@ -233,6 +237,8 @@ def measure_limits(a, kind, base, tree, pristine, figures):
         figures.add(kind + " rollback", "limit", a.limits.rollback(tree, pristine))
         if kind == "code":
             figures.add(kind + " prepared", "limit", a.limits.swap(base))
+    if kind == "code":
+        machine.removed()
     figures.keep()
 
 
@@ -241,6 +247,7 @@ def measure_peer(a, name, kind, base, tree, pristine, figures):
     figures.forget(kind, name)
     stored = None
     for n in range(a.peer_rounds):
+        machine.settle(False)  # before all is read: what nobody touches for a minute may leave the page cache
         reset(tree, pristine)
         tool.fresh()
         for operation in OPERATIONS[:-1]:
@@ -260,6 +267,8 @@ def measure_peer(a, name, kind, base, tree, pristine, figures):
         if tool.keeps:
             figures.add(kind + " stored", name, stored if stored is not None else tool.size() - before)
     machine.bury(tool.repo)
+    if kind == "code":
+        machine.removed()
     figures.keep()
 
 

@@ -47,8 +47,12 @@ class Machine:
         for name in buried:
             shutil.rmtree(os.path.join(self.folder, name))
         if buried:
-            subprocess.run(["sync"], check=True)
-            self.emptied = time.monotonic()
+            self.removed()
+
+    def removed(self):
+        """Somebody removed a tree, or files all over one: a rollback drops what it replaced."""
+        subprocess.run(["sync"], check=True)
+        self.emptied = time.monotonic()
 
     def settle(self, much):
         """Right before what is timed; much: it writes a tree."""
