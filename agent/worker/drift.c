@@ -128,6 +128,14 @@ static void note_health(struct work *w, const struct snapshot_summary *s, const 
 		    id_text(ID_SNAPSHOT, s->snapshot), err.msg);
 }
 
+/* Of a table that is gone with its session: tBBB_FFF, B the session's number, F the file's (PostgreSQL's manual,
+ * database file layout). */
+static bool is_of_session(const char *name)
+{
+	const char *file = name[0] == 't' ? strchr(name, '_') : NULL;
+	return file && strspn(name + 1, "0123456789") == (size_t)(file - name - 1) && file[1] >= '0' && file[1] <= '9';
+}
+
 uint64_t work_size_of_database(const char *folder)
 {
 	char *const roots[] = {(char *)(uintptr_t)folder, NULL};
@@ -139,7 +147,7 @@ uint64_t work_size_of_database(const char *folder)
 			break;
 		if (e->fts_info == FTS_D && text_equal(e->fts_name, "pgsql_tmp"))
 			(void)fts_set(walk, e, FTS_SKIP);
-		if (e->fts_info == FTS_F)
+		if (e->fts_info == FTS_F && !is_of_session(e->fts_name))
 			size += (uint64_t)e->fts_statp->st_blocks * 512;
 	}
 	if (walk)

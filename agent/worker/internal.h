@@ -47,8 +47,8 @@ bool work_is_reference(const struct snapshot_summary *s);
  * is no other make. */
 bool work_doubt(struct work *w, struct list *newest_first);
 
-/* What the files below a database's folder take, but for what sessions sort: that goes when they end.  Bounded; links
- * are not followed, nor other file systems. */
+/* What the files below a database's folder take, but for what sessions sort and their temporary tables: that goes when
+ * they end.  Bounded; links are not followed, nor other file systems. */
 uint64_t work_size_of_database(const char *folder);
 
 /* What a service's own check says against its configuration, which changed last then: is it about a file elsewhere, one

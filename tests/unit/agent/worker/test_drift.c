@@ -80,8 +80,8 @@ static void test_what_a_database_takes(void **state)
 	(void)state;
 	char path[WORLD_PATH];
 	static const char block[8192];
-	static const char *const files[] = {
-	    "db/base/1/16384", "db/base/pgsql_tmp/pgsql_tmp1.0", "db/pg_wal/0001", "elsewhere/a"};
+	static const char *const files[] = {"db/base/1/16384", "db/base/pgsql_tmp/pgsql_tmp1.0", "db/pg_wal/0001",
+	    "db/base/1/t3_16385", "db/base/1/t3_16385.1", "elsewhere/a"};
 	static const char *const folders[] = {
 	    "db", "db/base", "db/base/1", "db/base/pgsql_tmp", "db/pg_wal", "elsewhere"};
 	for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
