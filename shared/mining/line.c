@@ -417,8 +417,23 @@ static struct line_part logfmt_value(const char *line, size_t size, const char *
 	return part(at, stop);
 }
 
+/* What was written as \" and \\.  As it stands, if nothing was or there is no memory. */
+static struct line_part unescaped(struct line_part text, struct buf *scratch)
+{
+	if (!memchr(text.text, '\\', text.size))
+		return text;
+	buf_clear(scratch);
+	for (size_t i = 0; i < text.size; i++) {
+		bool escape =
+		    text.text[i] == '\\' && i + 1 < text.size && (text.text[i + 1] == '"' || text.text[i + 1] == '\\');
+		i += escape;
+		buf_byte(scratch, (uint8_t)text.text[i]);
+	}
+	return scratch->failed ? text : (struct line_part){buf_str(scratch), scratch->size};
+}
+
 /* time=… level=error msg="…" */
-static bool take_logfmt(const char *line, size_t size, struct line_parts *r)
+static bool take_logfmt(const char *line, size_t size, struct buf *scratch, struct line_parts *r)
 {
 	size_t look = size < LINE_HEADER_MAX ? size : LINE_HEADER_MAX;
 	if (!memchr(line, '=', look)) /* most lines */
@@ -438,7 +453,8 @@ static bool take_logfmt(const char *line, size_t size, struct line_parts *r)
 		r->time_ms = 0;
 	/* The message with what stands behind it: errors are told there. */
 	bool last = message.text + message.size + 1 == line + size; /* but its closing quote */
-	r->message = last ? message : (struct line_part){message.text, (size_t)(line + size - message.text)};
+	r->message =
+	    last ? unescaped(message, scratch) : (struct line_part){message.text, (size_t)(line + size - message.text)};
 	return true;
 }
 
@@ -541,13 +557,13 @@ static bool take_inner(struct reader *r, bool timed, bool priority)
 	return false;
 }
 
-static void split_plain(const char *line, size_t size, uint64_t now_ms, struct line_parts *ret)
+static void split_plain(const char *line, size_t size, uint64_t now_ms, struct buf *scratch, struct line_parts *ret)
 {
 	struct reader r = {.p = line, .end = line + size, .out = ret};
 	r.limit = size < LINE_HEADER_MAX ? r.end : line + LINE_HEADER_MAX;
 	ret->time_ms = now_ms; /* what a time without a year is taken against, until it is found */
 	bool timed = false, found = false;
-	if (take_logfmt(line, size, ret))
+	if (take_logfmt(line, size, scratch, ret))
 		return;
 	skip_spaces(&r);
 	bool fields = false, priority = take_priority(&r, &fields);
@@ -598,5 +614,5 @@ void line_split(enum line_format format, const char *line, size_t size, uint64_t
 	if ((format == LINE_FORMAT_JSON || (format == LINE_FORMAT_AUTO && object)) &&
 	    line_json(line, size, now_ms, scratch, ret))
 		return;
-	split_plain(line, size, now_ms, ret);
+	split_plain(line, size, now_ms, scratch, ret);
 }

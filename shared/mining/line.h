@@ -29,7 +29,7 @@ struct line_parts {
 	struct line_part message;
 };
 
-/* now_ms gives the year where a timestamp has none.  scratch (cleared first) holds an unescaped JSON message. */
+/* now_ms gives the year where a timestamp has none.  scratch (cleared first) holds an unescaped message. */
 void line_split(enum line_format format, const char *line, size_t size, uint64_t now_ms, struct buf *scratch,
     struct line_parts *ret);
 /* The level that the words of a message suggest ("failed", "panic", "refused", an exception's name): for lines that say

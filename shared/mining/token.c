@@ -7,7 +7,7 @@ enum {
 	HEX_WORD_LEAST = 8,
 	QUOTED_MOST = 96,
 	NAME_LEAST = 2,
-	COUNTER_MOST = 5 /* digits: more are a hash that happens to have no letter */
+	COUNTER_MOST = 7 /* digits: more are as often a hash that happens to have no letter */
 };
 
 enum { C_SPACE = 1, C_SPLIT = 2, C_DIGIT = 4, C_LOWER = 8, C_UPPER = 16, C_HEX = 32 };
@@ -409,7 +409,8 @@ static size_t quoted_size(const struct tokens *t, const char *glue, size_t glue_
 	size_t most = n < QUOTED_MOST ? n : QUOTED_MOST;
 	const char *close = memchr(p, glue[glue_size - 1], most);
 	size_t size = close ? (size_t)(close - p) : 0;
-	return size && !memchr(p, '=', size) && !(word_class(p, size, NULL) & TOKEN_POLAR) ? size : 0;
+	/* A title may be any word; what a key is set to may be what happened. */
+	return size && !memchr(p, '=', size) && (titled || !(word_class(p, size, NULL) & TOKEN_POLAR)) ? size : 0;
 }
 
 /* key=Name{…}: an object printed as one value; what of it stands behind the name, or 0. */

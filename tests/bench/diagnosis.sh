@@ -6,7 +6,7 @@
 # PROGRAM: the `kedge` to measure (build/release/bin/kedge).  FOLDER: holds data/ and scorers/ (../shared beside the
 # checkout); without it nothing can be measured, which is said and is no failure.  Each section is a program in
 # diagnosis/ that prints its table; without names all of them run, but for what is a part of others (rows, drain,
-# standins).  It gets the program, data/ and scorers/ as KEDGE, DATA and SCORERS; diagnosis/rows.py helps with rows and
+# standins) or made once (corpus).  It gets the program, data/ and scorers/ as KEDGE, DATA and SCORERS; diagnosis/rows.py helps with rows and
 # intervals.  Exit 77 of a section: skipped.  Not a test: run by hand, some minutes in all.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -39,7 +39,7 @@ fi
 if [ $# -eq 0 ]; then
 	for file in "$here"/diagnosis/*.py; do
 		section=$(basename "$file" .py)
-		case $section in rows | drain | standins) ;; *) set -- "$@" "$section" ;; esac
+		case $section in rows | drain | standins | corpus) ;; *) set -- "$@" "$section" ;; esac
 	done
 fi
 code=0

@@ -89,7 +89,7 @@ MESSAGES = {
         "could not receive data from client: Connection reset by peer", "automatic vacuum of table \"{svc}.public.{svc}\": index scans: {n}",
         "process {n} still waiting for ShareLock on transaction {n} after {f} ms", "too many connections for role \"{user}\"",
         "archived transaction log file \"{hex}\"", "recovery restart point at {n}/{n}"],
-    # From here on: made up after the miner had been mended for those above, and nothing was mended for them.
+    # Made up after the miner had been mended for those above.
     "mail": [
         "connect from {fqdn}[{ip}]", "disconnect from {fqdn}[{ip}] ehlo={n} mail={n} rcpt={n} quit={n} commands={n}",
         "{hex}: from=<{mail}>, size={n}, nrcpt={n} (queue active)", "{hex}: to=<{mail}>, relay={fqdn}[{ip}]:{n}, delay={f}, dsn=2.0.0, status=sent",
@@ -107,6 +107,22 @@ MESSAGES = {
         "Segment {path} rolled at offset {n}", "Segment {path} deleted after {dur}", "Message {uuid} redelivered {n} times, moved to dead letter queue",
         "Publishing to exchange '{svc}' with routing key '{svc}.{n}'", "Channel closed by server: 404 NOT_FOUND - no queue '{svc}'", "Memory high watermark set to {n} MiB ({n} bytes)",
         "Client {addr} authenticated as {user}", "Client {addr} timed out after {dur}", "Snapshot of {n} entries saved to {path}", "Snapshot discarded"],
+    # From here on: made up after the miner had been mended for those above, and nothing was mended for them.
+    "storage": [
+        "osd.{n} marked down after no beacon for {f} seconds", "osd.{n} boot at {addr}", "pg {n}.{n} is stuck inactive for {dur}, current state {svc}",
+        "scrub of {hex} finished: {n} objects, {n} errors", "scrub of {hex} started", "device sd{n} reported {n} reallocated sectors", "pool '{svc}' is {pct} full",
+        "pool '{svc}' created with {n} placement groups", "pool '{svc}' removed", "slow request {uuid} blocked for {dur} on osd.{n}", "monitor {host} joined quorum of {n}",
+        "monitor {host} left quorum of {n}", "rebuild of md{n} at {pct}, {size} left", "snapshot {svc}@{date} taken in {ms}", "snapshot {svc}@{date} expired",
+        "write to {path} failed: No space left on device (errno={n})", "write to {path} failed: Input/output error (errno={n})"],
+    "access": [
+        "Accepted key {hex} for {user} from {ip} port {n}", "Failed password for {user} from {ip} port {n}", "Failed password for invalid user {user} from {ip} port {n}",
+        "realm={svc} client={svc} ip={ip} event=LOGIN user={mail}", "realm={svc} client={svc} ip={ip} event=LOGOUT user={mail}", "realm={svc} client={svc} ip={ip} event=LOGIN_ERROR reason=expired_code",
+        "Role \"{svc}\" granted to {user} by {user}", "Role \"{svc}\" revoked from {user} by {user}", "Ticket {uuid} issued to {mail}, valid {dur}", "Ticket {uuid} rejected: clock skew of {ms}",
+        "Policy '{svc}' denied {user} action read on {path}", "Policy '{svc}' allowed {user} action read on {path}", "{n} sessions of {user} closed", "Password of {user} changed", "Directory {fqdn}:{n} unreachable, using {fqdn}:{n}"],
+    "inference": [
+        "Loaded model {svc} revision {hex} in {f}s", "Unloaded model {svc} after {dur} idle", "Request {uuid}: {n} prompt tokens, {n} completion tokens, {f} tok/s", "Batch of {n} on device cuda:{n} took {ms}",
+        "CUDA out of memory. Tried to allocate {f} GiB ({f} GiB total capacity; {f} GiB free)", "Worker {n} (pid {n}) heartbeat lost", "Worker {n} (pid {n}) started", "Queue depth {n} exceeds {n}, shedding",
+        "step={n} loss={f} lr={f} grad_norm={f}", "Checkpoint written to {path} at step {n}", "Checkpoint {path} is corrupt", "gpu {n}: temperature {n}C, throttled", "Tokenizer mismatch for {svc}: expected {hex} got {hex}"],
 }
 
 
@@ -148,7 +164,9 @@ MANNERS = {
 SYSTEMS = [("service", m) for m in MANNERS] + [("cluster", "klog"), ("cluster", "json"), ("cluster", "bare"), ("windows", "windows"),
            ("windows", "bare"), ("deutsch", "iso"), ("deutsch", "bare"), ("francais", "bare"), ("francais", "syslog"),
            ("database", "postgres"), ("database", "bare"), ("database", "csv")]
-LATER = [("mail", "syslog"), ("mail", "bare"), ("network", "rfc5424"), ("network", "bracketed"), ("network", "bare"),
+LATER = [("storage", "rfc5424"), ("storage", "bare"), ("storage", "klog"), ("access", "syslog"), ("access", "bare"), ("access", "logfmt"),
+         ("inference", "python"), ("inference", "json"), ("inference", "bare")]
+MENDED = [("mail", "syslog"), ("mail", "bare"), ("network", "rfc5424"), ("network", "bracketed"), ("network", "bare"),
          ("queue", "python"), ("queue", "json"), ("queue", "bare")]
 
 
@@ -198,6 +216,7 @@ def measure(part, systems):
 
 def main():
     measure("templates, made up", SYSTEMS)
+    measure("…, mended for later", MENDED)
     measure("…, nothing mended for", LATER)
 
 

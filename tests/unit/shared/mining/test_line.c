@@ -101,6 +101,8 @@ static void headers_of_many_programs(void **state)
 	    {"2023-11-14 12:00:00,x,it is no level", "x,it is no level", LINE_NONE, 1699963200000, NULL, 0},
 	    {"time=2023-11-14T12:00:00Z level=warn msg=\"it is slow\"", "it is slow", LINE_WARNING, 1699963200000, NULL,
 		0},
+	    {"time=2023-11-14T12:00:00Z level=info msg=\"job \\\"night\\\" \\\\ \\n done\"",
+		"job \"night\" \\ \\n done", LINE_INFO, 1699963200000, NULL, 0},
 	    {"just a message with an ERROR inside", "just a message with an ERROR inside", LINE_NONE, 0, NULL, 0},
 	    {"I am here", "I am here", LINE_NONE, 0, NULL, 0},
 	    {"", "", LINE_NONE, 0, NULL, 0},

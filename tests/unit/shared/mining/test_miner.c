@@ -143,6 +143,9 @@ static void titles_are_values(void **state)
 	struct mined first = add(m, "Job \"night report\" started");
 	assert_string_equal(text_of(m, first), "Job \"<*>\" started");
 	assert_int_equal(add(m, "Job \"export of the month\" started").group, first.group);
+	assert_int_equal(add(m, "Job \"export\" started").group, first.group); /* a title, not what happened */
+	struct mined stopped = add(m, "session state=\"stopped\"");
+	assert_int_not_equal(add(m, "session state=\"started\"").group, stopped.group);
 	struct mined refused = add(m, "it said \"connection refused\"");
 	assert_int_not_equal(add(m, "it said \"connection reset\"").group, refused.group);
 	miner_free(m);
@@ -153,7 +156,7 @@ static void numbered_names_become_one(void **state)
 {
 	(void)state;
 	struct miner *m = make(0);
-	static const char *const hosts[] = {"cache-1", "node-22", "worker-3", "db-4", "proxy-15"};
+	static const char *const hosts[] = {"cache-1", "node-22", "worker-3", "db-4", "proxy-15", "job-480213"};
 	struct mined last = {0};
 	for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
 		char line[64];
