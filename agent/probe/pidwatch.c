@@ -8,13 +8,11 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
-#include "shared/base/buf.h"
+#include "agent/io/pidfile.h"
 #include "shared/base/cleanup.h"
-#include "shared/base/file.h"
 #include "shared/base/text.h"
 
 enum {
-	PID_FILE_MAX = 4096,  /* some servers write more than the number into it (PostgreSQL: eight lines) */
 	NAME_MAX_KERNEL = 15, /* TASK_COMM_LEN without its NUL */
 	DECIMAL = 10,
 };
@@ -90,9 +88,9 @@ static void hold(struct pidwatch *w, const struct service_config *service, const
 
 static void hold_by_file(struct pidwatch *w, const struct service_config *service, const struct probe_config *probe)
 {
-	CLEANUP(buf_done) struct buf text = BUF_INIT;
-	if (file_read(probe->process->pid_file, PID_FILE_MAX, &text, NULL) == ERR_OK)
-		hold(w, service, probe, (pid_t)strtol(buf_str(&text), NULL, DECIMAL));
+	pid_t pid;
+	if (pidfile_read(probe->process->pid_file, &pid, NULL) == ERR_OK)
+		hold(w, service, probe, pid);
 }
 
 static bool is_named(const char *pid, const char *wanted)

@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "agent/io/pidfile.h"
 #include "agent/probe/perfdata.h"
 #include "agent/probe/run_internal.h"
 #include "shared/base/cleanup.h"
@@ -24,7 +25,6 @@ enum {
 	PROCESSES_MAX = 1 << 16,    /* of one listing of /proc */
 	DESCRIPTORS_MAX = 1 << 16,  /* counted in one run, of all processes together: some ten milliseconds */
 	FOLDER_FILES_MAX = 1 << 20, /* of one folder that are looked at */
-	PID_FILE_MAX = 4096,        /* some servers write more than the number into it (PostgreSQL: eight lines) */
 	/* Where a probe names no limit (percent). */
 	CPU_WARN = 80,
 	CPU_CRITICAL = 95,
@@ -273,13 +273,13 @@ static void say_descriptors(struct probe_run *r, double percent, double deleted)
 static void judge_pid_file(struct probe_run *r)
 {
 	const struct process_probe *p = r->config->process;
-	struct buf text = BUF_INIT;
 	struct err err;
 	char pid[16] = "", name[64] = "";
-	if (file_read(p->pid_file, PID_FILE_MAX, &text, &err) != ERR_OK)
+	pid_t number = 0;
+	enum err_code rc = pidfile_read(p->pid_file, &number, &err);
+	(void)text_format(pid, sizeof pid, "%d", (int)number);
+	if (rc != ERR_OK)
 		outcome_say(&r->outcome, PROBE_CRITICAL, "%s", err.msg);
-	else if (sscanf(buf_str(&text), " %15[0-9]", pid) != 1)
-		outcome_say(&r->outcome, PROBE_CRITICAL, "%s holds no process number", p->pid_file);
 	else if (!process_lives(r, pid, name))
 		outcome_say(&r->outcome, PROBE_CRITICAL, "process %s of %s does not run", pid, p->pid_file);
 	else if (p->name && !is_named(r, pid, p->name))
@@ -292,7 +292,6 @@ static void judge_pid_file(struct probe_run *r)
 		say_descriptors(r, used, deleted);
 	}
 	r->outcome.gone = r->outcome.state == PROBE_CRITICAL;
-	buf_done(&text);
 }
 
 enum err_code run_process(struct probe_run *r, struct err *reterr)

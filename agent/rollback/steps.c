@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "agent/database/database.h"
+#include "agent/io/pidfile.h"
 #include "agent/io/process.h"
 #include "agent/rollback/walk.h"
 #include "shared/base/cleanup.h"
@@ -11,10 +12,7 @@
 #include "shared/base/file.h"
 #include "shared/base/text.h"
 
-enum {
-	PID_FILE_MAX = 4096, /* some servers write more than the number into it (PostgreSQL: eight lines) */
-	STAT_MAX = 4096,     /* of /proc/PID/stat */
-};
+enum { STAT_MAX = 4096 /* of /proc/PID/stat */ };
 
 const char *walk_text(struct walk *w, const char *text, size_t n)
 {
@@ -81,13 +79,13 @@ enum err_code step_start(struct walk *w, struct err *reterr)
 
 /* proc(5): the 22nd field of stat is when it began, in ticks since boot; the name before it may hold anything.  False:
  * there is none of that number. */
-static bool began_at(const char *pid, uint64_t *ret_mono_ms)
+static bool began_at(pid_t pid, uint64_t *ret_mono_ms)
 {
 	char path[64];
 	unsigned long long ticks;
 	long per_s = sysconf(_SC_CLK_TCK);
 	CLEANUP(buf_done) struct buf text = BUF_INIT;
-	if (per_s <= 0 || !text_format(path, sizeof path, "/proc/%.15s/stat", pid) ||
+	if (per_s <= 0 || !text_format(path, sizeof path, "/proc/%d/stat", (int)pid) ||
 	    file_read(path, STAT_MAX, &text, NULL) != ERR_OK)
 		return false;
 	const char *rest = strrchr(buf_str(&text), ')');
@@ -103,11 +101,9 @@ bool step_found_it_running(const struct walk *w)
 	const struct list *probes = &w->r->service->probes;
 	for (size_t i = 0; w->started_mono_ms && i < probes->count; i++) {
 		const struct process_probe *p = LIST_AT(*probes, struct probe_config, i).process;
-		CLEANUP(buf_done) struct buf text = BUF_INIT;
-		char pid[16];
+		pid_t pid;
 		uint64_t began_ms;
-		if (p && p->pid_file && file_read(p->pid_file, PID_FILE_MAX, &text, NULL) == ERR_OK &&
-		    sscanf(buf_str(&text), " %15[0-9]", pid) == 1 && began_at(pid, &began_ms) &&
+		if (p && p->pid_file && pidfile_read(p->pid_file, &pid, NULL) == ERR_OK && began_at(pid, &began_ms) &&
 		    began_ms < w->started_mono_ms)
 			return true;
 	}
