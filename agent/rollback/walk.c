@@ -266,7 +266,10 @@ static enum err_code start_alone_and_verify(struct walk *w, struct err *reterr)
 	log_info("rollback", "order=%s service=%s was begun by somebody else meanwhile: once more", w->token,
 	    w->r->service->name);
 	w->trouble = NULL;
-	return step_stop(w, &stop) == ERR_OK ? start_and_verify(w, reterr) : rc;
+	if (step_stop(w, &stop) != ERR_OK) /* what is left of it is looked at all the same: that is the verdict */
+		log_warn("rollback", "order=%s service=%s does not stop once more: %s", w->token, w->r->service->name,
+		    stop.msg);
+	return start_and_verify(w, reterr);
 }
 
 static enum err_code prove_or_undo(struct walk *w, struct rollback_result *ret)

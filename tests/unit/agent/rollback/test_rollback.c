@@ -386,6 +386,26 @@ static void somebody_else_begins_it(void **state)
 	}
 }
 
+/* Nor does what is accepted as it was become well by a stop that fails. */
+static void somebody_elses_does_not_stop(void **state)
+{
+	(void)state;
+	char path[WORLD_PATH];
+	struct scene s;
+	scene_make(&s, pid_yaml);
+	world_write(&s.w, "on-stop", "#!/bin/sh\n[ -e armed ] || { touch armed; echo once >fail-stop; }\n");
+	assert_int_equal(chmod(world_path(&s.w, "on-stop", path), 0755), 0);
+	s.l.on_step = begin_too;
+	struct rollback_request r = service_request(&s.w, s.good);
+	r.as_it_was = true;
+	struct rollback_result done = run_request(&s, &r);
+	assert_int_equal(done.outcome, ORDER_OK_WITH_EXCEPTIONS);
+	assert_false(done.healthy);
+	assert_true(done.digests_match);
+	log_is(&s, "stop check start stop check start ");
+	scene_done(&s);
+}
+
 static void no_probes_asked(void **state)
 {
 	(void)state;
@@ -849,6 +869,7 @@ int main(void)
 	    cmocka_unit_test(a_root_that_is_gone),
 	    cmocka_unit_test(probes_fail),
 	    cmocka_unit_test(somebody_else_begins_it),
+	    cmocka_unit_test(somebody_elses_does_not_stop),
 	    cmocka_unit_test(no_probes_asked),
 	    cmocka_unit_test(a_step_fails),
 	    cmocka_unit_test(a_damaged_repository),
