@@ -194,18 +194,31 @@ static enum err_code own_log_folder(const char *data, struct err *reterr)
 	return rc;
 }
 
-static enum err_code mark_done(int folder, const char *name, const struct stat *owner, struct err *reterr)
+static enum err_code mark_done(int status, const char *name, const struct stat *owner, struct err *reterr)
 {
-	char path[WAL_NAME_MAX + 32];
+	char path[WAL_NAME_MAX + 16];
 	struct stat st;
-	text_format(path, sizeof path, "archive_status/%s.ready", name);
-	if (fstatat(folder, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	text_format(path, sizeof path, "%s.ready", name);
+	if (fstatat(status, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return ERR_OK;
-	text_format(path, sizeof path, "archive_status/%s.done", name);
-	CLEANUP(cleanup_fd) int fd = openat(folder, path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	text_format(path, sizeof path, "%s.done", name);
+	CLEANUP(cleanup_fd)
+	int fd = openat(status, path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	return fd < 0 || (geteuid() == 0 && fchown(fd, owner->st_uid, owner->st_gid) != 0)
-		   ? err_sys(reterr, errno, "pg_wal/%s", path)
+		   ? err_sys(reterr, errno, "pg_wal/archive_status/%s", path)
 		   : ERR_OK;
+}
+
+/* pg_wal/archive_status, made where it is missing; -1: errno.  Never through a link: its owner could lead us away. */
+static int status_folder(int log, const struct stat *owner)
+{
+	if (mkdirat(log, "archive_status", 0700) == 0) {
+		if (geteuid() == 0 && fchownat(log, "archive_status", owner->st_uid, owner->st_gid, 0) != 0)
+			return -1;
+	} else if (errno != EEXIST) {
+		return -1;
+	}
+	return openat(log, "archive_status", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 enum err_code postgres_log_is_archived(const char *data, struct err *reterr)
@@ -220,16 +233,14 @@ enum err_code postgres_log_is_archived(const char *data, struct err *reterr)
 	CLEANUP(cleanup_dir) DIR *dir = rc == ERR_OK ? opendir(path) : NULL;
 	if (!dir || stat(data, &owner) != 0)
 		return rc != ERR_OK ? rc : err_sys(reterr, errno, "%s", path);
-	if (mkdirat(dirfd(dir), "archive_status", 0700) == 0) {
-		if (geteuid() == 0 && fchownat(dirfd(dir), "archive_status", owner.st_uid, owner.st_gid, 0) != 0)
-			return err_sys(reterr, errno, "%s/archive_status", path);
-	} else if (errno != EEXIST) {
+	CLEANUP(cleanup_fd) int status = status_folder(dirfd(dir), &owner);
+	if (status < 0)
 		return err_sys(reterr, errno, "%s/archive_status", path);
-	}
 	for (struct dirent *e; rc == ERR_OK && (e = readdir(dir));)
 		if (wal_name_parse(e->d_name, &name) && (name.kind == WAL_SEGMENT || name.kind == WAL_HISTORY))
-			rc = mark_done(dirfd(dir), e->d_name, &owner, reterr);
-	return rc;
+			rc = mark_done(status, e->d_name, &owner, reterr);
+	/* Before the server starts: after a power cut it would archive what bears no mark. */
+	return rc == ERR_OK && fsync(status) != 0 ? err_sys(reterr, errno, "%s/archive_status", path) : rc;
 }
 
 static enum err_code put_together(const char *box, struct err *reterr)

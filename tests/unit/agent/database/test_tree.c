@@ -233,6 +233,38 @@ static void the_log_of_a_base_copy_is_not_archived(void **state)
 	}
 }
 
+/* Its owner may put anything there: nothing is made elsewhere, and nobody is waited for. */
+static void the_marks_of_a_log_lie_with_it(void **state)
+{
+	static const char segment[] = "000000010000000000000019";
+	(void)state;
+	struct err err = ERR_INIT;
+	char own[SCRATCH_PATH + 16], path[SCRATCH_PATH + 128], away[SCRATCH_PATH + 16];
+	text_format(own, sizeof own, "%s/cluster", folder);
+	text_format(away, sizeof away, "%s/away", folder);
+	assert_int_equal(mkdir(own, 0700) | mkdir(away, 0700), 0);
+	text_format(path, sizeof path, "%s/pg_wal", own);
+	assert_int_equal(mkdir(path, 0700), 0);
+	text_format(path, sizeof path, "%s/backup_label", own);
+	assert_int_equal(file_replace(path, "label", 5, 0600, &err), ERR_OK);
+	text_format(path, sizeof path, "%s/pg_wal/%s", own, segment);
+	assert_int_equal(file_replace(path, "log", 3, 0600, &err), ERR_OK);
+	text_format(path, sizeof path, "%s/pg_wal/archive_status", own);
+	assert_int_equal(symlink(away, path), 0);
+	assert_int_not_equal(postgres_log_is_archived(own, &err), ERR_OK);
+	assert_int_equal(rmdir(away), 0); /* it is empty */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	text_format(path, sizeof path, "%s/pg_wal/archive_status/%s.done", own, segment);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	alarm(10);
+	assert_int_not_equal(postgres_log_is_archived(own, &err), ERR_OK);
+	alarm(0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(postgres_log_is_archived(own, &err), ERR_OK);
+	assert_true(file_exists(path));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -241,6 +273,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(its_configuration_belongs_to_the_server, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(what_is_no_file_is_not_waited_for, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(the_log_of_a_base_copy_is_not_archived, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(the_marks_of_a_log_lie_with_it, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
