@@ -17,6 +17,7 @@ struct probe_run {
 	struct loop_timer *deadline, *pause;
 	struct net *net;
 	struct process *process;
+	char named[PATH_LIMIT]; /* by the server that is probed: its certificate */
 	struct http_url url;
 	struct http_response response;
 	struct probe_outcome outcome;

@@ -18,10 +18,11 @@
 #include "agent/probe/postgres_answer.h"
 #include "agent/probe/run_internal.h"
 #include "shared/base/cleanup.h"
+#include "shared/base/file.h"
 #include "shared/base/text.h"
 
 enum {
-	CERTIFICATE_MAX = 256 << 10, /* a file with a whole chain in it */
+	CERTIFICATE_MS = 1000, /* a file that takes longer cannot be read */
 	CONNECT_S = 5,
 	/* Where a probe names no limit. */
 	CONNECTIONS_WARN = 80, /* percent: beyond, the next pool that is made larger takes the rest */
@@ -52,33 +53,30 @@ static const char question[] =
 
 /* ---- its certificate ---- */
 
-/* The server names it, and whoever may set that may name what never ends or never begins, or a device for which it is
- * an order to be opened: a regular file only, and nothing else is opened at all. */
-static bool read_named(const char *file, struct buf *ret)
+/* In a child, for it may lie on a mount that is dead.  The server names it, and whoever may set that may name what
+ * never ends or never begins, or a device for which it is an order to be opened: a regular file only, and nothing else
+ * is opened at all.  Its own certificate comes first: as much of it as the keeper takes of a child is enough. */
+static int tell_named(const void *file)
 {
+	static uint8_t text[PROCESS_OUTPUT_MAX];
 	char there[64];
 	struct stat st;
 	CLEANUP(cleanup_fd) int place = open(file, O_PATH | O_CLOEXEC);
-	if (place < 0 || fstat(place, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 ||
-	    st.st_size > CERTIFICATE_MAX || !text_format(there, sizeof there, "/proc/self/fd/%d", place))
-		return false;
+	if (place < 0 || fstat(place, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    !text_format(there, sizeof there, "/proc/self/fd/%d", place))
+		return 1;
 	CLEANUP(cleanup_fd) int fd = open(there, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	uint8_t *room = buf_reserve(ret, (size_t)st.st_size);
-	ssize_t n = room ? read(fd, room, (size_t)st.st_size) : -1;
-	ret->size += n > 0 ? (size_t)n : 0;
-	return n > 0;
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+	return n <= 0 || file_write_all(STDOUT_FILENO, text, (size_t)n, NULL) != ERR_OK;
 }
 
 /* *ret_left_days: negative, it has ended.  False: there is none to be read. */
-static bool certificate_left(const struct probe_run *r, const char *file, double *ret_left_days)
+static bool certificate_left(const struct probe_run *r, const struct process_result *p, double *ret_left_days)
 {
-	CLEANUP(buf_done) struct buf text = BUF_INIT;
 	struct tm end;
-	if (!read_named(file, &text))
+	if (p->end != PROCESS_EXITED || p->code != 0)
 		return false;
-	BIO *bio = BIO_new_mem_buf(text.data, (int)text.size);
+	BIO *bio = BIO_new_mem_buf(p->output.data, (int)p->output.size);
 	X509 *own = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
 	bool read = own && ASN1_TIME_to_tm(X509_get0_notAfter(own), &end) == 1;
 	if (read)
@@ -89,26 +87,47 @@ static bool certificate_left(const struct probe_run *r, const char *file, double
 	return read;
 }
 
-static enum probe_state judge_certificate(struct probe_run *r, const char *file, struct buf *text)
+static enum probe_state judge_certificate(struct probe_run *r, const struct process_result *p, struct buf *text)
 {
 	const struct postgres_probe *c = r->config->postgres;
 	double warn = c->warn_ms ? (double)c->warn_ms / day_ms : CERTIFICATE_WARN_DAYS;
 	double critical = c->critical_ms ? (double)c->critical_ms / day_ms : CERTIFICATE_CRITICAL_DAYS;
 	double left;
-	if (!file[0])
-		return PROBE_OK;
-	if (!certificate_left(r, file, &left)) {
-		buf_printf(text, "; its certificate %s cannot be read", file);
+	if (!certificate_left(r, p, &left)) {
+		buf_printf(text, "; its certificate %s cannot be read", r->named);
 		return PROBE_OK; /* a server keeps the one that it has read */
 	}
 	outcome_metric(&r->outcome, "days_left", left, "d", warn, critical);
 	if (left > warn)
 		return PROBE_OK;
 	if (left <= 0)
-		buf_printf(text, "; the certificate %s ended %.1f days ago", file, -left);
+		buf_printf(text, "; the certificate %s ended %.1f days ago", r->named, -left);
 	else
-		buf_printf(text, "; the certificate %s ends in %.1f days", file, left);
+		buf_printf(text, "; the certificate %s ends in %.1f days", r->named, left);
 	return left <= critical ? PROBE_CRITICAL : PROBE_WARNING;
+}
+
+/* Behind what was said of the server. */
+static void on_certificate(void *ctx, const struct process_result *p)
+{
+	struct probe_run *r = ctx;
+	CLEANUP(buf_done) struct buf text = BUF_INIT;
+	r->process = NULL;
+	buf_text(&text, r->outcome.text);
+	enum probe_state state = outcome_worse(r->outcome.state, judge_certificate(r, p, &text));
+	outcome_say(&r->outcome, state, "%s", buf_str(&text));
+	run_finish(r);
+}
+
+/* The server has answered: what this takes is not its time. */
+static void look_at_certificate(struct probe_run *r)
+{
+	struct err err = ERR_INIT;
+	r->outcome.took_ms = run_took_ms(r);
+	loop_arm(r->deadline, loop_now_ms(r->env->loop) + CERTIFICATE_MS + PROBE_OVERDUE_MS / 2);
+	if (process_start_call(
+		r->env->loop, tell_named, r->named, CERTIFICATE_MS, on_certificate, r, &r->process, &err) != ERR_OK)
+		run_finish(r); /* the host is short of processes: the next run looks */
 }
 
 /* ---- judging ---- */
@@ -143,7 +162,6 @@ static void judge(struct probe_run *r, const struct postgres_answer *t)
 		buf_printf(
 		    &text, "; temporary files of sessions take %.0f %% of its file system", r->memory->temporary);
 	state = outcome_worse(state, judge_locks(r, t, &text));
-	state = outcome_worse(state, judge_certificate(r, t->certificate, &text));
 	outcome_say(&r->outcome, state, "%s", buf_str(&text));
 }
 
@@ -168,12 +186,18 @@ static void on_answer(void *ctx, const struct process_result *p)
 	struct probe_run *r = ctx;
 	struct postgres_answer t;
 	r->process = NULL;
-	if (p->end == PROCESS_EXITED && p->code == 0 &&
-	    postgres_answer_parse(buf_str(&p->output), r->config->postgres->cluster->data_directory, &t))
-		judge(r, &t);
-	else
+	if (p->end != PROCESS_EXITED || p->code != 0 ||
+	    !postgres_answer_parse(buf_str(&p->output), r->config->postgres->cluster->data_directory, &t)) {
 		say_why(r, p);
-	run_finish(r);
+		run_finish(r);
+		return;
+	}
+	judge(r, &t);
+	text_copy(r->named, sizeof r->named, t.certificate);
+	if (r->named[0])
+		look_at_certificate(r);
+	else
+		run_finish(r);
 }
 
 /* ---- asking ---- */

@@ -454,10 +454,10 @@ static void memory_is_no_deleted_file(void **state)
 	close(fd);
 }
 
-/* Whoever asks a dead mount anything waits for ever: a child does, which can be killed. */
-static void a_hung_descriptor_holds_nobody_up(void **state)
+/* Whoever asks a dead mount anything waits for ever: a child does, which can be killed.  holds is asked in a process of
+ * its own, with such a mount on folder. */
+static void beside_a_hung_mount(bool (*holds)(const char *folder))
 {
-	(void)state;
 	char folder[] = "/tmp/kedge-hung-XXXXXX";
 	enum { SKIPPED = 77, PATIENCE_S = 20 };
 	int status;
@@ -467,7 +467,7 @@ static void a_hung_descriptor_holds_nobody_up(void **state)
 		alarm(PATIENCE_S);
 		if (hung_mount(folder) < 0)
 			_exit(SKIPPED);
-		_exit(deleted_of_us() >= 0 ? 0 : 1);
+		_exit(holds(folder) ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(rmdir(folder), 0);
@@ -475,6 +475,34 @@ static void a_hung_descriptor_holds_nobody_up(void **state)
 		skip();
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static bool descriptors_are_counted(const char *folder)
+{
+	(void)folder;
+	return deleted_of_us() >= 0;
+}
+
+static void a_hung_descriptor_holds_nobody_up(void **state)
+{
+	(void)state;
+	beside_a_hung_mount(descriptors_are_counted);
+}
+
+/* The server that answered is as well as it said, and was no slower for it. */
+static bool certificate_is_left_alone(const char *folder)
+{
+	const struct postgres_probe any = {0};
+	char script[PATH_LIMIT + 64];
+	(void)text_format(script, sizeof script, "echo '20|5|3|0|0|0|unknown|0|on|%s/server.crt'", folder);
+	const struct probe_outcome *o = probe_cluster(script, any);
+	return o->state == PROBE_OK && strstr(o->text, "cannot be read") && o->took_ms < 1000;
+}
+
+static void a_hung_certificate_holds_nobody_up(void **state)
+{
+	(void)state;
+	beside_a_hung_mount(certificate_is_left_alone);
 }
 
 static void process_by_pid_file_and_by_name(void **state)
@@ -693,8 +721,8 @@ int main(void)
 	    T(a_check_that_cannot_tell_any_more_warns), T(process_by_pid_file_and_by_name),
 	    T(a_process_that_keeps_deleted_files_says_so), T(memory_is_no_deleted_file),
 	    T(a_cluster_says_how_it_is_inside), T(a_cluster_sorts_on_the_disk), T(a_cluster_has_a_certificate),
-	    T(a_hung_descriptor_holds_nobody_up), T(descriptors_of_a_process), T(what_a_folder_holds),
-	    T(disk_of_real_and_missing_paths), T(age_of_a_file), T(cpu_and_memory_from_a_given_proc),
-	    T(a_cancelled_run_tells_nobody)};
+	    T(a_hung_descriptor_holds_nobody_up), T(a_hung_certificate_holds_nobody_up), T(descriptors_of_a_process),
+	    T(what_a_folder_holds), T(disk_of_real_and_missing_paths), T(age_of_a_file),
+	    T(cpu_and_memory_from_a_given_proc), T(a_cancelled_run_tells_nobody)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
