@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "controller/api/query.h"
+#include "controller/api/strangers.h"
 #include "controller/center/refusals.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
@@ -21,6 +22,7 @@ struct call {
 	bool watching;
 	bool of_people; /* it changes who may do what */
 	bool anonymous; /* no certificate: somebody who tries a token */
+	const char *address;
 	/* a read */
 	struct arena *arena;
 	const char *asker; /* operator by certificate */
@@ -48,7 +50,8 @@ struct api {
 	pthread_t reader;
 	bool reading;
 	struct queue *reads;
-	struct refusals refusals, strangers; /* at the handshake; of tokens that were tried */
+	struct refusals refusals; /* at the handshake */
+	struct strangers strangers;
 };
 
 static const char *const anonymous[] = {"/api/v1/ca/enrol", NULL};
@@ -282,8 +285,8 @@ static void start_change(struct call *c, const char *path)
 		refuse(c, ERR_NOMEM, "out of memory");
 		return;
 	}
-	if (c->anonymous && !refusals_left(&a->strangers, clock_mono_ms(), "api")) {
-		(void)refusals_take(&a->strangers, clock_mono_ms(), "api"); /* counted, and the count is logged */
+	c->address = arena_strdup(c->arena, ws_request_address(c->request));
+	if (c->anonymous && !strangers_may(&a->strangers, c->address, clock_mono_ms())) {
 		input_free(in);
 		refuse(c, ERR_FULL, "too many wrong tokens were tried within a minute: try again in the next");
 		return;
@@ -515,8 +518,8 @@ void api_reply(struct api *a, uint64_t token, enum err_code code, const char *bo
 	for (struct call *c = a->calls; c; c = c->next)
 		if (c->token == token && !c->watching) {
 			bool of_people = c->of_people && code == ERR_OK;
-			if (c->anonymous && code != ERR_OK && refusals_left(&a->strangers, clock_mono_ms(), "api"))
-				(void)refusals_take(&a->strangers, clock_mono_ms(), "api"); /* the center wrote it */
+			if (c->anonymous && code != ERR_OK)
+				strangers_failed(&a->strangers, c->address, clock_mono_ms()); /* the center wrote it */
 			respond(c, code, body, size);
 			if (of_people)
 				stop_all_watching(a);

@@ -2,7 +2,7 @@
 
 #include "shared/base/log.h"
 
-bool refusals_left(struct refusals *r, uint64_t mono_ms, const char *port)
+bool refusals_take(struct refusals *r, uint64_t mono_ms, const char *port)
 {
 	if (mono_ms - r->minute_ms >= 60 * 1000) {
 		if (r->untold)
@@ -11,15 +11,10 @@ bool refusals_left(struct refusals *r, uint64_t mono_ms, const char *port)
 			    r->untold);
 		*r = (struct refusals){.minute_ms = mono_ms};
 	}
-	return r->told < REFUSALS_PER_MINUTE;
-}
-
-bool refusals_take(struct refusals *r, uint64_t mono_ms, const char *port)
-{
-	if (refusals_left(r, mono_ms, port)) {
-		r->told++;
-		return true;
+	if (r->told == REFUSALS_PER_MINUTE) {
+		r->untold++;
+		return false;
 	}
-	r->untold++;
-	return false;
+	r->told++;
+	return true;
 }

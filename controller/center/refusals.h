@@ -16,7 +16,5 @@ struct refusals {           /* zero at first */
 };
 /* True: write this one. */
 bool refusals_take(struct refusals *r, uint64_t mono_ms, const char *port);
-/* Would the next one be written?  For what writes by itself when it is refused: it is not let that far then. */
-bool refusals_left(struct refusals *r, uint64_t mono_ms, const char *port);
 
 #endif

@@ -10,9 +10,7 @@ static void a_flood_is_told_up_to_the_limit_of_each_minute(void **state)
 		unsigned told = 0;
 		for (uint64_t i = 0; i < 1000; i++) {
 			uint64_t now_ms = 1000000 + minute * 60000 + i * 59;
-			bool left = refusals_left(&r, now_ms, "test"), taken = refusals_take(&r, now_ms, "test");
-			assert_int_equal(left, taken);
-			told += taken;
+			told += refusals_take(&r, now_ms, "test");
 		}
 		assert_int_equal(told, REFUSALS_PER_MINUTE);
 		assert_int_equal(r.untold, 1000 - REFUSALS_PER_MINUTE);
