@@ -8,9 +8,17 @@
 
 #include <stdint.h>
 
-enum { JITTER_PERCENT = 20 };
+enum {
+	JITTER_PERCENT = 20,
+	JITTER_OVERDUE_PERCENT = 10, /* of its schedule: what is late already is not made much later */
+	JITTER_OVERDUE_MAX_MS = 5 * 60 * 1000,
+};
 
 /* Within every_ms -20 % (inclusive) and +20 % (exclusive); 0 for 0.  every_ms: at most half of UINT64_MAX. */
 uint64_t jittered_ms(const char *host, const char *what, uint64_t every_ms);
+/* What fell due while nobody was there to do it: when its turn is, counted from now.  0 (inclusive) to
+ * JITTER_OVERDUE_PERCENT of every_ms, at most JITTER_OVERDUE_MAX_MS (exclusive): who begins again with a whole fleet
+ * does not catch up together with it. */
+uint64_t jitter_overdue_ms(const char *host, const char *what, uint64_t every_ms);
 
 #endif

@@ -345,7 +345,18 @@ static void thaw_leftover(struct watched *w)
 	keeper_notice(w->k, SEVERITY_CRITICAL, "frozen", w->service->name, err.msg);
 }
 
-/* The newest scheduled one decides when the next is due: a restart takes none too many. */
+/* The newest scheduled one decides when the next is due: a restart takes none too many, and no whole fleet that
+ * restarts takes those together that are overdue.  age_ms: UINT64_MAX: there is none yet, and no host is left without.
+ */
+static uint64_t first_snapshot_ms(const struct watched *w, uint64_t age_ms)
+{
+	uint64_t own_ms = w->service->snapshots.every_ms, every_ms = jittered(w, own_ms);
+	if (age_ms < every_ms)
+		return every_ms - age_ms;
+	return KEEPER_FIRST_SNAPSHOT_MS +
+	       (age_ms == UINT64_MAX ? 0 : jitter_overdue_ms(w->k->c->host, w->service->name, own_ms));
+}
+
 static void plan_snapshots(struct keeper *k)
 {
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(0);
@@ -363,7 +374,7 @@ static void plan_snapshots(struct keeper *k)
 		if (database_archive_make(repo, k->c->state_directory, w->service, &err) != ERR_OK)
 			log_warn("database", "service=%s has no archive of its log: %s", w->service->name, err.msg);
 		thaw_leftover(w);
-		uint64_t age_ms = UINT64_MAX, every_ms = jittered(w, w->service->snapshots.every_ms);
+		uint64_t age_ms = UINT64_MAX;
 		if (snapshot_list(repo, w->service->name, arena, &all, NULL, &err) != ERR_OK)
 			continue;
 		for (size_t n = 0; n < all.count && age_ms == UINT64_MAX; n++) {
@@ -371,7 +382,7 @@ static void plan_snapshots(struct keeper *k)
 			if (s->reason == SNAPSHOT_SCHEDULED && s->taken_ms <= wall_ms)
 				age_ms = wall_ms - s->taken_ms;
 		}
-		w->next_snapshot_ms = now_ms + (age_ms < every_ms ? every_ms - age_ms : KEEPER_FIRST_SNAPSHOT_MS);
+		w->next_snapshot_ms = now_ms + first_snapshot_ms(w, age_ms);
 	}
 	repo_close(repo);
 }

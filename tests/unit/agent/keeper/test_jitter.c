@@ -67,6 +67,34 @@ static void test_r16_few_are_busy_together(void **state)
 	}
 }
 
+/* A site has power again: every host's hourly restore point is overdue, and each takes ten seconds. */
+static void test_r16_what_is_overdue_is_not_caught_up_together(void **state)
+{
+	(void)state;
+	enum { HOUR_MS = 60 * MINUTE_MS, BUSY_S = 10, MOST = 60 }; /* 1,000 x 10 s in 300 s are 33 on average */
+	static int seconds[JITTER_OVERDUE_MAX_MS / 1000 + BUSY_S + 1];
+	char name[64];
+	for (size_t p = 0; p < sizeof patterns / sizeof patterns[0]; p++) {
+		int peak = 0;
+		for (size_t i = 0; i < sizeof seconds / sizeof seconds[0]; i++)
+			seconds[i] = 0;
+		for (int host = 0; host < HOSTS; host++) {
+			snprintf(name, sizeof name, patterns[p], host);
+			uint64_t ms = jitter_overdue_ms(name, "portal", HOUR_MS);
+			assert_true(ms < JITTER_OVERDUE_MAX_MS);
+			for (uint64_t s = ms / 1000; s <= ms / 1000 + BUSY_S; s++)
+				peak = ++seconds[s] > peak ? seconds[s] : peak;
+		}
+		assert_in_range(peak, 1, MOST);
+	}
+	for (int host = 0; host < HOSTS; host++) {
+		snprintf(name, sizeof name, "web-%d", host);
+		assert_true(jitter_overdue_ms(name, "portal", MINUTE_MS) < MINUTE_MS / 10);
+	}
+	assert_int_equal(jitter_overdue_ms("web-1", "portal", 0), 0);
+	assert_int_equal(jitter_overdue_ms("web-1", "portal", 99), 0);
+}
+
 static void test_a_host_keeps_its_own(void **state)
 {
 	(void)state;
@@ -86,6 +114,7 @@ int main(void)
 	    cmocka_unit_test(test_it_stays_within_a_fifth),
 	    cmocka_unit_test(test_a_thousand_hosts_are_spread_evenly),
 	    cmocka_unit_test(test_r16_few_are_busy_together),
+	    cmocka_unit_test(test_r16_what_is_overdue_is_not_caught_up_together),
 	    cmocka_unit_test(test_a_host_keeps_its_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
