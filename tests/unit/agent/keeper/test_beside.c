@@ -1,15 +1,7 @@
 /* What one service is asked to do must not take away what another one, or the same one later, is asked for. */
-#include "agent/keeper/internal.h"
+#include "tests/unit/agent/keeper/keeper_world.h"
 
-#include "shared/base/clock.h"
-#include "tests/lib/snapshot_world.h"
-
-enum { PATIENCE_MS = 20 * 1000, TURN_MS = 20 };
-
-static struct world w;
 static struct service_config services[2];
-static struct agent_config config;
-static struct keeper k;
 static struct {
 	unsigned refused, health; /* reports about `other` */
 } told;
@@ -23,61 +15,27 @@ static enum err_code on_send(void *ctx, uint64_t token, const struct report *r)
 	return ERR_OK;
 }
 
-static void on_spooled(void *ctx, const struct report *r)
-{
-	(void)ctx;
-	(void)r;
-}
-
 static int setup(void **state)
 {
 	static const char *slow[] = {"sleep", "0.3"}, *check[] = {"sh", "-c", "sleep 0.1; echo no; exit 1"};
 	static struct probe_config probes[] = {
 	    {.name = "well", .exec = {slow, 2}, .timeout_ms = 5000, .every_ms = 600 * 1000, .rise = 1, .fall = 1}};
-	struct outgoing_io io = {NULL, on_send, on_spooled};
-	char path[WORLD_PATH];
 	(void)state;
 	memset(&told, 0, sizeof told);
-	world_init(&w);
-	world_close(&w);
-	(void)text_format(path, sizeof path, "%s/repository", w.dir);
-	assert_int_equal(rename(w.repo_path, path), 0);
-	(void)text_format(w.repo_path, WORLD_PATH, "%s", path);
+	keeper_world_init();
 	services[0] = services[1] = w.service;
 	services[1].name = "other";
 	services[1].steps.check = (struct list){check, 3};
 	services[1].probes = (struct list){probes, 1};
-	config = (struct agent_config){.host = WORLD_HOST, .state_directory = w.dir, .services = {services, 2}};
-	k = (struct keeper){.c = &config, .lock = -1, .link_program = -1, .heartbeat_ms = 600 * 1000};
-	k.arena = arena_new(0);
-	k.outgoing = outgoing_new(&io);
-	WORLD_OK(&w, loop_new(&k.loop, &w.err));
-	WORLD_OK(&w, obey_new(&k, &w.err));
-	WORLD_OK(&w, observe_new(&k, &w.err));
+	keeper_world_begin((struct list){services, 2}, on_send);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	observe_free(&k);
-	obey_free(&k);
-	outgoing_free(k.outgoing);
-	loop_free(k.loop);
-	arena_free(k.arena);
-	world_done(&w);
+	keeper_world_done();
 	return 0;
-}
-
-/* Turns, with the keeper's tick where it is asked for, until it is so. */
-static bool comes(bool (*so)(void), bool ticking)
-{
-	for (uint64_t until = clock_mono_ms() + PATIENCE_MS; !so() && clock_mono_ms() < until;) {
-		WORLD_OK(&w, loop_turn(k.loop, TURN_MS, &w.err));
-		if (ticking)
-			looks_tick(&k, loop_now_ms(k.loop));
-	}
-	return so();
 }
 
 static bool nothing_works(void)
