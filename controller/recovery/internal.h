@@ -7,6 +7,14 @@
 /* orders.c: make the order's record, send it, watch it. */
 enum err_code order_issue(struct turn *t, const struct recovery_config *c, struct order *order, const char *asked_by,
     struct order_record *ret, struct err *reterr);
+/* What all orders of a change have in common; its record holds them, each order does not. */
+struct order_authority {
+	const struct plan *plan;
+	struct list approvals; /* struct approval */
+	const struct signed_policy *policy;
+};
+enum err_code order_authority(
+    struct turn *t, const struct change *change, struct order_authority *ret, struct err *reterr);
 enum err_code order_get(struct turn *t, struct id order, struct order_record *ret, bool *ret_found, struct err *reterr);
 /* End it (outcome is not OPEN): clears its timers, keeps the restoration. */
 enum err_code order_end(

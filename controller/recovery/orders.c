@@ -10,15 +10,65 @@ enum err_code order_get(struct turn *t, struct id order, struct order_record *re
 	return turn_get(t, &order_table, &key, ret, ret_found, reterr);
 }
 
+enum err_code order_authority(
+    struct turn *t, const struct change *change, struct order_authority *ret, struct err *reterr)
+{
+	struct standing_policy policy = {0};
+	bool covered = false;
+	enum err_code rc = change_approvals(t, change->change, &ret->approvals, reterr);
+	if (rc == ERR_OK && change->policy)
+		rc = policy_get(t, change->policy, &policy, &covered, reterr);
+	ret->plan = change->plan;
+	ret->policy = covered ? policy.signed_document : NULL;
+	return rc;
+}
+
+/* An order as its host gets it, of one as it is kept. */
+static enum err_code whole(struct turn *t, const struct order *kept, struct order *ret, struct err *reterr)
+{
+	struct change change;
+	struct order_authority by = {0};
+	bool found;
+	*ret = *kept;
+	if (kept->plan || id_is_zero(kept->change)) /* kept whole by an older release; it needs none */
+		return ERR_OK;
+	enum err_code rc = change_get(t, kept->change, &change, &found, reterr);
+	if (rc == ERR_OK && found && (rc = order_authority(t, &change, &by, reterr)) == ERR_OK) {
+		ret->plan = by.plan;
+		ret->approvals = by.approvals;
+		ret->policy = by.policy;
+	}
+	return rc;
+}
+
+/* What all orders of a change have in common, its plan with every host in it and what allows it, stays with the change:
+ * in each of a thousand orders it would be read and written a thousand times, with a thousand hosts in it. */
+static enum err_code put(struct turn *t, const struct order_record *o, struct err *reterr)
+{
+	struct order order = *o->order;
+	struct order_record kept = *o;
+	if (!id_is_zero(order.change)) {
+		order.plan = NULL;
+		order.approvals = (struct list){0};
+		order.policy = NULL;
+	}
+	kept.order = &order;
+	return turn_put(t, &order_table, &kept, reterr);
+}
+
 static enum err_code emit_order(struct turn *t, const struct order_record *o, struct err *reterr)
 {
-	struct effect e = {.kind = EFFECT_FRAME, .host = o->host, .frame = FRAME_ORDER, .body = o->order};
+	struct order order;
+	struct effect e = {.kind = EFFECT_FRAME, .host = o->host, .frame = FRAME_ORDER, .body = &order};
 	struct cancel cancel = {o->order_id, o->text};
+	enum err_code rc = ERR_OK;
 	if (o->cancelling) {
 		e.frame = FRAME_CANCEL;
 		e.body = &cancel;
+	} else {
+		rc = whole(t, o->order, &order, reterr);
 	}
-	return turn_emit(t, &e, reterr);
+	return rc == ERR_OK ? turn_emit(t, &e, reterr) : rc;
 }
 
 /* Send it, or its cancellation (again), and look again later. */
@@ -34,7 +84,7 @@ static enum err_code send_order(struct turn *t, struct order_record *o, struct e
 		if ((rc = emit_order(t, o, reterr)) != ERR_OK)
 			return rc;
 	}
-	if ((rc = turn_put(t, &order_table, o, reterr)) != ERR_OK)
+	if ((rc = put(t, o, reterr)) != ERR_OK)
 		return rc;
 	return turn_timer_set(t, RECOVERY_TIMER_RESEND, o->order_id, NULL, turn_now_ms(t) + ORDER_RESEND_MS, reterr);
 }
@@ -102,7 +152,7 @@ enum err_code order_end(
 		o->text = text;
 	enum err_code rc = turn_timer_clear(t, RECOVERY_TIMER_RESEND, o->order_id, NULL, reterr);
 	if (rc != ERR_OK || (rc = turn_timer_clear(t, RECOVERY_TIMER_DEADLINE, o->order_id, NULL, reterr)) != ERR_OK ||
-	    (rc = turn_put(t, &order_table, o, reterr)) != ERR_OK || (rc = keep_restoration(t, o, reterr)) != ERR_OK)
+	    (rc = put(t, o, reterr)) != ERR_OK || (rc = keep_restoration(t, o, reterr)) != ERR_OK)
 		return rc;
 	char object[ID_TEXT_MAX];
 	struct actor who = actor_host(o->host);
@@ -158,19 +208,28 @@ static void absorb(struct order_record *o, const struct order_report *r, uint64_
 }
 
 /* Did it go where nobody allowed it to? */
-static bool strayed(const struct order_record *o, const struct order_report *r)
+static enum err_code strayed(
+    struct turn *t, const struct order_record *o, const struct order_report *r, bool *ret, struct err *reterr)
 {
-	return !id_is_zero(r->snapshot) && !id_equal(r->snapshot, o->order->snapshot) &&
-	       !(o->order->plan && o->order->plan->progressive);
+	struct order order;
+	*ret = false;
+	if (id_is_zero(r->snapshot) || id_equal(r->snapshot, o->order->snapshot))
+		return ERR_OK;
+	enum err_code rc = whole(t, o->order, &order, reterr);
+	*ret = !(order.plan && order.plan->progressive);
+	return rc;
 }
 
-/* How it ended, by what the host can show: done without equal digests is not done. */
-static enum order_outcome shown(const struct order_record *o, const struct order_report *r)
+/* Ends as the host can show: done without equal digests is not done. */
+static enum err_code end_as_shown(
+    struct turn *t, struct order_record *o, const struct order_report *r, const char *text, struct err *reterr)
 {
 	bool changing = o->kind == ORDER_ROLLBACK || o->kind == ORDER_UNDO; /* an action has no digests to show */
-	bool done = r->outcome == ORDER_OK || r->outcome == ORDER_OK_WITH_EXCEPTIONS;
-	return changing && done && (!r->digests_match || strayed(o, r)) ? ORDER_FAILED_DIRTY
-									: (enum order_outcome)r->outcome;
+	bool done = r->outcome == ORDER_OK || r->outcome == ORDER_OK_WITH_EXCEPTIONS, astray = false;
+	enum err_code rc = changing && done ? strayed(t, o, r, &astray, reterr) : ERR_OK;
+	enum order_outcome outcome =
+	    changing && done && (!r->digests_match || astray) ? ORDER_FAILED_DIRTY : (enum order_outcome)r->outcome;
+	return rc == ERR_OK ? order_end(t, o, outcome, text, reterr) : rc;
 }
 
 /* The truth about an order that was given up came late: it is kept, and changes nothing that was decided on it. */
@@ -180,11 +239,9 @@ static enum err_code late_answer(
 	if (o->outcome != ORDER_UNREACHABLE || r->outcome == ORDER_OPEN)
 		return ERR_OK;
 	absorb(o, r, turn_now_ms(t));
+	const char *text = arena_printf(turn_arena(t), "answered late: %s", r->text ? r->text : "ended");
 	enum err_code rc = storage_unhold(t, o->order_id, reterr);
-	return rc != ERR_OK
-		   ? rc
-		   : order_end(t, o, shown(o, r),
-			 arena_printf(turn_arena(t), "answered late: %s", r->text ? r->text : "ended"), reterr);
+	return rc == ERR_OK ? end_as_shown(t, o, r, text, reterr) : rc;
 }
 
 /* Somebody brought it back on the host itself, perhaps while nobody else could be asked: kept and on the trail like any
@@ -247,21 +304,45 @@ enum err_code recovery_on_order_report(struct turn *t, const struct recovery_con
 				rc = turn_timer_set(
 				    t, RECOVERY_TIMER_DEADLINE, o.order_id, NULL, turn_now_ms(t) + limit_ms, reterr);
 		}
-		return rc == ERR_OK ? turn_put(t, &order_table, &o, reterr) : rc;
+		return rc == ERR_OK ? put(t, &o, reterr) : rc;
 	}
-	if ((rc = order_end(t, &o, shown(&o, r), r->text, reterr)) != ERR_OK)
+	if ((rc = end_as_shown(t, &o, r, r->text, reterr)) != ERR_OK)
 		return rc;
 	return id_is_zero(o.rollback) ? ERR_OK : rollback_order_ended(t, c, &o, ret, ret_event, reterr);
 }
 
-enum err_code recovery_on_hello(struct turn *t, const char *host, struct err *reterr)
+struct unheard { /* an order that its host may not have heard of */
+	struct order_record order;
+	struct unheard *next;
+};
+
+/* Oldest first.  An order that no host has begun is given up after ORDER_BEGIN_MS: of all that a host ever had only the
+ * newest are read. */
+static enum err_code unheard_by(struct turn *t, const char *host, struct unheard **ret, struct err *reterr)
 {
 	struct order_record like = {.host = host}, o;
 	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
-	enum err_code rc = turn_scan_index(t, &order_table, "host", &like, false, &scan, reterr);
-	while (turn_scan_step(&scan, &o, &rc, reterr))
-		if (o.outcome == ORDER_OPEN && !o.accepted_ms && (rc = send_order(t, &o, reterr)) != ERR_OK)
-			break;
+	enum err_code rc = turn_scan_index(t, &order_table, "host", &like, true, &scan, reterr);
+	*ret = NULL;
+	while (
+	    turn_scan_step(&scan, &o, &rc, reterr) && o.asked_ms + ORDER_BEGIN_MS + ORDER_GRACE_MS >= turn_now_ms(t)) {
+		if (o.outcome != ORDER_OPEN || o.accepted_ms)
+			continue;
+		struct unheard *u = arena_alloc(turn_arena(t), sizeof *u);
+		if (!u)
+			return err_set(reterr, ERR_NOMEM, "out of memory for orders");
+		*u = (struct unheard){o, *ret};
+		*ret = u;
+	}
+	return rc;
+}
+
+enum err_code recovery_on_hello(struct turn *t, const char *host, struct err *reterr)
+{
+	struct unheard *u;
+	enum err_code rc = unheard_by(t, host, &u, reterr);
+	for (; rc == ERR_OK && u; u = u->next)
+		rc = send_order(t, &u->order, reterr);
 	return rc == ERR_OK ? storage_on_hello(t, host, reterr) : rc;
 }
 

@@ -145,8 +145,7 @@ static struct digest precondition_of(const struct plan *plan, const char *host)
 }
 
 static enum err_code issue(struct turn *t, const struct recovery_config *c, const struct change *change,
-    struct rollback *r, struct rollback_host *h, const struct list *approvals, const struct signed_policy *policy,
-    struct err *reterr)
+    const struct order_authority *by, struct rollback *r, struct rollback_host *h, struct err *reterr)
 {
 	struct order order = {.kind = r->kind,
 	    .host = h->host,
@@ -160,9 +159,9 @@ static enum err_code issue(struct turn *t, const struct recovery_config *c, cons
 	    .deep = change->plan->deep,
 	    .run_limit_ms = change->plan->run_limit_ms,
 	    .precondition = precondition_of(change->plan, h->host),
-	    .plan = change->plan,
-	    .approvals = *approvals,
-	    .policy = policy};
+	    .plan = by->plan,
+	    .approvals = by->approvals,
+	    .policy = by->policy};
 	struct order_record record;
 	enum err_code rc = r->kind == ORDER_UNDO ? undone_order(t, change, h, &order.undo_of, reterr) : ERR_OK;
 	if (rc == ERR_OK)
@@ -176,15 +175,14 @@ static enum err_code issue(struct turn *t, const struct recovery_config *c, cons
 static enum err_code release(struct turn *t, const struct recovery_config *c, struct rollback *r, struct err *reterr)
 {
 	struct change change;
-	struct list approvals;
-	struct standing_policy policy = {0};
+	struct order_authority by;
 	struct storage_rooms rooms = {0};
-	bool found, covered = false;
+	bool found;
 	enum err_code rc = change_get(t, r->change, &change, &found, reterr);
-	if (rc != ERR_OK || (rc = change_approvals(t, r->change, &approvals, reterr)) != ERR_OK)
+	if (rc != ERR_OK)
 		return rc;
 	assert(found); /* a rollback is made of its change, and changes are never deleted */
-	if (change.policy && (rc = policy_get(t, change.policy, &policy, &covered, reterr)) != ERR_OK)
+	if ((rc = order_authority(t, &change, &by, reterr)) != ERR_OK)
 		return rc;
 	r->state = ROLLBACK_RUNNING;
 	r->waits_for = NULL;
@@ -196,7 +194,7 @@ static enum err_code release(struct turn *t, const struct recovery_config *c, st
 		if (h->storage && (rc = storage_take(t, c, r, h->storage, &rooms, &now, reterr)) != ERR_OK)
 			break;
 		if (now)
-			rc = issue(t, c, &change, r, h, &approvals, covered ? policy.signed_document : NULL, reterr);
+			rc = issue(t, c, &change, &by, r, h, reterr);
 		else
 			r->waits_for = h->storage;
 	}
@@ -428,15 +426,21 @@ enum err_code rollback_overdue(struct turn *t, struct rollback *r, enum recovery
 	    ret_event, reterr);
 }
 
-/* A full disk or a step that failed says nothing of what was to be put back: only the last look does. */
+/* A full disk or a step that failed says nothing of what was to be put back: the last look does, and the service's own
+ * check, where the service began again with what was there before.  (A start that failed may have met what was still
+ * stopping.) */
 static bool is_judged_bad(const struct order_record *o)
 {
+	bool refused = false, undone = false, ran = false;
 	for (size_t i = 0; i < o->steps.count; i++) {
 		const struct order_step *s = &LIST_AT(o->steps, struct order_step, i);
 		if (s->kind == STEP_VERIFY && !s->ok)
 			return true;
+		refused = refused || (s->kind == STEP_CHECK && !s->ok);
+		undone = undone || (s->kind == STEP_UNDO && s->ok);
+		ran = ran || (undone && s->kind == STEP_START && s->ok);
 	}
-	return false;
+	return refused && ran;
 }
 
 static enum err_code leave_storage(

@@ -2,7 +2,7 @@
  *
  * Hosts say which storage their restore points are read from where others read from it too.  An order that restores
  * counts against it from when it goes out until it has ended, whichever rollback it is of.  (What is counted are the
- * rollbacks' hosts: an order holds its whole plan, and is dear to read.)  A rollback that finds no
+ * rollbacks' hosts: they are there already.)  A rollback that finds no
  * room waits with the rest of its wave, and is waked when an order that counted ends: every order does, so every wait
  * does.
  *
