@@ -10,6 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "agent/snapshot/apart.h"
 #include "shared/base/text.h"
 
 enum { OFFSET_BITS = 20 }; /* of an entry in its page */
@@ -172,7 +173,7 @@ static enum err_code make_directory(struct restoring *r, const struct snapshot_e
 	if (rc)
 		return rc;
 	/* Only the owner may look in while it is filled. */
-	if (mkdirat(fd, name, 0700))
+	if (*e->path ? mkdirat(fd, name, 0700) : apart_mkdirat(fd, name, 0700))
 		return err_sys(
 		    reterr, errno, "make %s/%s%s%s", r->dir, place_of(r, e->root), *e->path ? "/" : "", e->path);
 	atomic_fetch_add(&r->entries, 1);
