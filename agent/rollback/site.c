@@ -3,12 +3,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/snapshot/apart.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/file.h"
 #include "shared/base/text.h"
@@ -159,7 +161,7 @@ enum err_code site_open_stage(struct site *p, struct err *reterr)
 	if (rc != ERR_OK)
 		return rc;
 	CLEANUP(cleanup_fd) int holder = open_holder(p, &before);
-	if (holder < 0 || mkdirat(holder, stage_name(p), 0700) != 0)
+	if (holder < 0 || apart_mkdirat(holder, stage_name(p), 0700) != 0)
 		return err_sys(reterr, errno, "%s cannot be made", p->stage);
 	set_back_time(p, holder, &before);
 	p->stage_fd = openat(holder, stage_name(p), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -170,21 +172,29 @@ enum err_code site_open_stage(struct site *p, struct err *reterr)
 	return rc;
 }
 
-enum err_code site_remove_stage(struct site *p, struct err *reterr)
+static enum err_code remove_if_there(const struct site *p, const char *name, struct err *reterr)
 {
 	struct stat before, there;
-	if (p->stage_fd >= 0)
-		close(TAKE_FD(p->stage_fd));
 	CLEANUP(cleanup_fd) int holder = open_holder(p, &before);
 	if (holder < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return ERR_OK;
 	if (holder < 0)
 		return err_sys(reterr, errno, "the folder of %s cannot be opened", p->stage);
-	if (fstatat(holder, stage_name(p), &there, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+	if (fstatat(holder, name, &there, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
 		return ERR_OK;
-	enum err_code rc = remove_below(holder, stage_name(p), reterr);
+	enum err_code rc = remove_below(holder, name, reterr);
 	set_back_time(p, holder, &before);
 	return rc == ERR_OK ? ERR_OK : err_prefix(reterr, rc, "%s", p->stage);
+}
+
+enum err_code site_remove_stage(struct site *p, struct err *reterr)
+{
+	char half[NAME_MAX + 1]; /* of a crash while it was made */
+	if (p->stage_fd >= 0)
+		close(TAKE_FD(p->stage_fd));
+	(void)text_format(half, sizeof half, "%s" APART_SUFFIX, stage_name(p));
+	enum err_code rc = remove_if_there(p, stage_name(p), reterr);
+	return rc == ERR_OK ? remove_if_there(p, half, reterr) : rc;
 }
 
 /* ---- the way in ---- */
