@@ -14,6 +14,7 @@ enum {
 	SMALL_MAX = 4096,
 	PACKED_MAX = 16 << 20,
 	LINKS_MAX = 5,
+	SUBMODULES_DEEP_MAX = 8, /* one in another; what lies deeper counts as dirty */
 	FLAG_EXTENDED = 0x4000,
 	FLAG_NAME = 0xfff,
 	FLAG2_SKIP = 0x4000
@@ -214,7 +215,9 @@ enum err_code git_index_parse(const uint8_t *data, size_t size, git_entry_fn *vi
 /* ---- dirty ---- */
 
 struct comparing {
+	const char *worktree;
 	int worktree_fd;
+	unsigned deep; /* in how many others this one lies as a submodule */
 	uint32_t index_mtime;
 	bool dirty;
 };
@@ -257,14 +260,34 @@ static bool same_blob(const struct comparing *c, const struct git_entry *e, cons
 	return !memcmp(name, e->blob, sizeof name);
 }
 
+static bool is_dirty(const char *worktree, unsigned deep);
+
+/* Its own HEAD against the commit that is staged, and its own files.  One that is not checked out is an empty folder:
+ * nothing of it is deployed. */
+static bool same_submodule(const struct comparing *c, const struct git_entry *e)
+{
+	char path[PATH_LIMIT], git[PATH_LIMIT], commit[GIT_COMMIT_MAX + 1], staged[2 * sizeof e->blob + 1];
+	struct stat st;
+	if (!join(path, c->worktree, e->path) || lstat(path, &st) || !S_ISDIR(st.st_mode))
+		return false;
+	if (!join(git, path, ".git") || (lstat(git, &st) && errno == ENOENT))
+		return true;
+	if (c->deep == SUBMODULES_DEEP_MAX || git_commit(path, commit, NULL))
+		return false;
+	text_hex(e->blob, sizeof e->blob, staged);
+	return text_equal(commit, staged) && !is_dirty(path, c->deep + 1);
+}
+
 static bool compare_entry(void *ctx, const struct git_entry *e)
 {
 	struct comparing *c = ctx;
 	struct stat st;
 	uint32_t kind = e->mode & S_IFMT;
-	if ((e->flags >> 16 & FLAG2_SKIP) || kind == 0160000 /* submodule */ || kind == S_IFDIR)
+	if ((e->flags >> 16 & FLAG2_SKIP) || kind == S_IFDIR)
 		return true;
-	if (fstatat(c->worktree_fd, e->path, &st, AT_SYMLINK_NOFOLLOW) || (st.st_mode & S_IFMT) != kind) {
+	if (kind == 0160000) /* submodule */
+		c->dirty = !same_submodule(c, e);
+	else if (fstatat(c->worktree_fd, e->path, &st, AT_SYMLINK_NOFOLLOW) || (st.st_mode & S_IFMT) != kind) {
 		c->dirty = true;
 	} else if (kind == S_IFREG && ((e->mode ^ st.st_mode) & 0100)) {
 		c->dirty = true;
@@ -277,7 +300,7 @@ static bool compare_entry(void *ctx, const struct git_entry *e)
 	return !c->dirty;
 }
 
-bool git_dirty(const char *worktree)
+static bool is_dirty(const char *worktree, unsigned deep)
 {
 	char git[PATH_LIMIT], common[PATH_LIMIT], path[PATH_LIMIT];
 	struct buf data = {.limit = GIT_INDEX_SIZE_MAX};
@@ -285,7 +308,7 @@ bool git_dirty(const char *worktree)
 		return true;
 	CLEANUP(cleanup_fd) int fd = open(worktree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
-	struct comparing c = {.worktree_fd = fd, .dirty = fd < 0};
+	struct comparing c = {.worktree = worktree, .worktree_fd = fd, .deep = deep, .dirty = fd < 0};
 	if (!stat(path, &st))
 		c.index_mtime = (uint32_t)st.st_mtim.tv_sec;
 	enum err_code rc = fd < 0 ? ERR_IO : file_read(path, GIT_INDEX_SIZE_MAX, &data, NULL);
@@ -295,4 +318,9 @@ bool git_dirty(const char *worktree)
 	if (rc == ERR_NOT_FOUND) /* nothing was ever added */
 		return false;
 	return c.dirty || rc;
+}
+
+bool git_dirty(const char *worktree)
+{
+	return is_dirty(worktree, 0);
 }

@@ -13,8 +13,9 @@ enum { GIT_COMMIT_MAX = 64, GIT_INDEX_SIZE_MAX = 48 << 20 };
 
 /* The commit that HEAD means, in hex; "" before the first commit.  ERR_NOT_FOUND: no work tree. */
 ERR_CHECK enum err_code git_commit(const char *worktree, char out[GIT_COMMIT_MAX + 1], struct err *reterr);
-/* Does a tracked file differ from what the index says was checked out or staged, or is it gone?  Untracked files do not
- * count. An index that is not understood counts as dirty. */
+/* Does a tracked file differ from what the index says was checked out or staged, or is it gone?  A submodule does when
+ * it is at another commit, or dirty itself; one that is not checked out does not.  Untracked files do not count. An
+ * index that is not understood counts as dirty. */
 bool git_dirty(const char *worktree);
 
 /* One entry of the index; path borrowed until the next. */

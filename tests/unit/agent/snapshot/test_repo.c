@@ -389,17 +389,19 @@ static void test_repository_below_a_root(void **state)
 
 /* ---- code: what a work tree and a release say ---- */
 
-static void git(const char *const *args, size_t count)
+static void git(const char *worktree, const char *const *args, size_t count)
 {
-	const char *argv[16] = {
-	    "git", "-C", w.data_dir, "-c", "user.name=t", "-c", "user.email=t@t", "-c", "core.hooksPath=/nowhere"};
+	const char *argv[20] = {"git", "-C", worktree, "-c", "user.name=t", "-c", "user.email=t@t", "-c",
+	    "core.hooksPath=/nowhere", "-c", "protocol.file.allow=always"};
 	char out[1024];
 	for (size_t i = 0; i < count; i++)
-		argv[9 + i] = args[i];
+		argv[11 + i] = args[i];
 	if (world_run(argv, out, sizeof out) < 0)
 		fail_msg("git %s: %s", args[0], out);
 }
-#define GIT(...) git((const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+#define GIT_IN(worktree, ...)                                                                                          \
+	git(worktree, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+#define GIT(...) GIT_IN(w.data_dir, __VA_ARGS__)
 
 static void test_git(void **state)
 {
@@ -447,6 +449,48 @@ static void test_git(void **state)
 	assert_false(git_dirty(w.data_dir));
 	assert_int_equal(unlink(link_path), 0);
 	assert_int_equal(symlink("g", link_path), 0);
+	assert_true(git_dirty(w.data_dir));
+}
+
+/* A submodule is deployed at a commit, too: another one, or a file of its own that differs, makes the whole dirty. */
+static void test_submodules(void **state)
+{
+	(void)state;
+	char origin[WORLD_PATH * 2], theme[WORLD_PATH * 2], path[WORLD_PATH * 3];
+	if (!world_has("git")) {
+		print_message("skipped: needs git\n");
+		skip();
+	}
+	(void)text_format(origin, sizeof origin, "%s/origin", w.dir);
+	(void)text_format(theme, sizeof theme, "%s/theme", w.data_dir);
+	assert_int_equal(mkdir(origin, 0755), 0);
+	GIT_IN(origin, "init", "-q", "-b", "main");
+	world_text(origin, "style", "one");
+	GIT_IN(origin, "add", ".");
+	GIT_IN(origin, "commit", "-q", "-m", "one");
+	GIT("init", "-q", "-b", "main");
+	GIT("submodule", "add", "-q", origin, "theme");
+	GIT("add", ".");
+	GIT("commit", "-q", "-m", "with a theme");
+	assert_false(git_dirty(w.data_dir));
+	world_text(theme, "style", "two");
+	assert_true(git_dirty(w.data_dir)); /* a file of its own */
+	world_text(theme, "untracked", "served all the same");
+	GIT_IN(theme, "commit", "-q", "-a", "-m", "two");
+	assert_true(git_dirty(w.data_dir)); /* another commit than the one that is named */
+	GIT("add", "theme");
+	assert_false(git_dirty(w.data_dir)); /* staged, as with any file */
+	GIT_IN(theme, "checkout", "-q", "--detach", "HEAD~1");
+	assert_true(git_dirty(w.data_dir));
+	GIT("submodule", "update", "-q");
+	assert_false(git_dirty(w.data_dir));
+	(void)text_format(path, sizeof path, "%s/.git", theme);
+	world_text(theme, ".git", "gitdir: /nowhere");
+	assert_true(git_dirty(w.data_dir)); /* nobody knows */
+	assert_int_equal(unlink(path), 0);
+	assert_false(git_dirty(w.data_dir)); /* not checked out */
+	(void)text_format(path, sizeof path, "%s.gone", theme);
+	assert_int_equal(rename(theme, path), 0);
 	assert_true(git_dirty(w.data_dir));
 }
 
@@ -500,6 +544,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_index_replaced_under_us, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_repository_below_a_root, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_git, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_submodules, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_release, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
