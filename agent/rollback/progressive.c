@@ -85,7 +85,7 @@ static enum err_code run_one(struct progress *p, const struct attempt *a, bool w
 	    .components = (uint32_t)a->components,
 	    .snapshot = a->snapshot,
 	    .run_limit_ms = way_back ? 0 : time_left(p),
-	    .deep = p->r->deep,
+	    .deep = true, /* what raised the alarm may be one of the deep ones, and each answer leads on from here */
 	    .no_prove = p->r->no_prove,
 	    .check_too = !way_back,
 	    .as_it_was = true}; /* what does not help is not undone: the next try goes on from there */

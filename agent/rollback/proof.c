@@ -93,6 +93,16 @@ static bool is_late(const struct walk *w)
 	return w->r->run_limit_ms && clock_mono_ms() - w->began_mono_ms > w->r->run_limit_ms;
 }
 
+/* Who declares none but deep ones is proven by them: to ask nobody would be no proof. */
+static bool wants_deep(const struct walk *w)
+{
+	const struct list *probes = &w->r->service->probes;
+	bool shallow = false;
+	for (size_t i = 0; i < probes->count; i++)
+		shallow = shallow || LIST_AT(*probes, struct probe_config, i).tier == PROBE_SHALLOW;
+	return w->r->deep || !shallow;
+}
+
 /* Good is only what was seen to be good. */
 static enum err_code prove_health(struct walk *w, struct err *reterr)
 {
@@ -105,7 +115,7 @@ static enum err_code prove_health(struct walk *w, struct err *reterr)
 		w->trouble = "its probes were not asked";
 		return ERR_OK;
 	}
-	w->healthy = w->io->prove(w->io->ctx, w->r->service->name, w->r->deep, why);
+	w->healthy = w->io->prove(w->io->ctx, w->r->service->name, wants_deep(w), why);
 	if (w->healthy)
 		return ERR_OK;
 	enum err_code rc = err_set(reterr, ERR_STATE, "its probes do not pass: %s", why);

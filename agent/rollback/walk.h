@@ -107,8 +107,8 @@ ERR_CHECK enum err_code proof_verify(struct walk *w, struct err *reterr);
 /* The staged data directory is the live one now. */
 bool proof_is_swapped(const struct walk *w);
 
-/* writers.c: ERR_BUSY names a process that has a file below a declared path of these components open for writing, where
- * refuse_open_writers says that this matters.  Files that are only mapped are not seen. */
+/* writers.c: ERR_BUSY names a process that has a file below a declared path of these components open, or mapped, for
+ * writing, where refuse_open_writers says that this matters. */
 ERR_CHECK enum err_code writers_refuse(const struct snapshot_summary *about, const struct service_config *service,
     uint32_t components, struct err *reterr);
 /* Where stop_open_writers says so: they are asked to end, and after WRITERS_ASK_MS made to.  ERR_BUSY: one did not. */

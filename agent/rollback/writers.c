@@ -48,7 +48,8 @@ struct watch { /* a look at every process */
 	struct stage *stages;
 	size_t stage_count;
 	const struct converge *replaced; /* what knows the names in them; NULL: nobody does any more */
-	/* Called for a file below a root that a process has open for writing.  Not ERR_OK: that is enough. */
+	/* Called for a file below a root that a process has open, or mapped, for writing.  Not ERR_OK: that is enough.
+	 */
 	enum err_code (*found)(const struct watch *w, const char *pid, const char *path, struct err *reterr);
 };
 
@@ -77,6 +78,46 @@ static void name_process(const char *pid, char out[NAME_MAX_BYTES])
 		out[strcspn(out, "\n")] = '\0';
 }
 
+/* Is it one of a process's mappings that is looked for?  rights as in proc(5): "rw-s". */
+typedef bool map_fn(const struct watch *w, const char *rights, const char *target, char path[PATH_LIMIT]);
+
+/* Without stdio, whose buffer for it would be a quarter of what the kernel gives at once. */
+static bool find_map(const struct watch *w, const char *pid, map_fn *is_it, char path[PATH_LIMIT])
+{
+	char name[64], text[MAPS_READ + 1];
+	size_t have = 0, seen = 0;
+	ssize_t got;
+	if (!text_format(name, sizeof name, "/proc/%.20s/maps", pid))
+		return false;
+	CLEANUP(cleanup_fd) int fd = open(name, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && seen < MAPS_MAX && (got = read(fd, text + have, MAPS_READ - have)) > 0) {
+		char *line = text, *end;
+		have += (size_t)got;
+		seen += (size_t)got;
+		text[have] = '\0';
+		for (; (end = memchr(line, '\n', have - (size_t)(line - text))); line = end + 1) {
+			*end = '\0';
+			const char *rights = strchr(line, ' '), *at = strchr(line, '/');
+			if (rights && at && is_it(w, rights + 1, at, path))
+				return true;
+		}
+		have -= (size_t)(line - text);
+		memmove(text, line, have);
+		if (have == MAPS_READ) /* no path is as long as this */
+			have = 0;
+	}
+	return false;
+}
+
+/* What is written there reaches the file, though no descriptor of it is open any more. */
+static bool writes_by_map(const struct watch *w, const char *rights, const char *target, char path[PATH_LIMIT])
+{
+	if (strcspn(rights, " ") != 4 || rights[1] != 'w' || rights[3] != 's' || !root_of(w, target))
+		return false;
+	text_copy(path, PATH_LIMIT, target);
+	return true;
+}
+
 /* The link's own permissions tell how the file was opened (proc(5)). */
 static enum err_code look_at_process(const struct watch *w, const char *pid, struct err *reterr)
 {
@@ -94,7 +135,7 @@ static enum err_code look_at_process(const struct watch *w, const char *pid, str
 		if (root_of(w, target))
 			return w->found(w, pid, target, reterr);
 	}
-	return ERR_OK;
+	return find_map(w, pid, writes_by_map, target) ? w->found(w, pid, target, reterr) : ERR_OK;
 }
 
 static enum err_code look_at_all(const struct watch *w, struct err *reterr)
@@ -329,32 +370,10 @@ static bool stale_link(const struct watch *w, const char *pid, const char *what,
 	return n > 0 && is_stale(w, target, was);
 }
 
-/* Without stdio, whose buffer for it would be a quarter of what the kernel gives at once. */
-static bool stale_map(const struct watch *w, const char *pid, char was[PATH_LIMIT])
+static bool is_stale_map(const struct watch *w, const char *rights, const char *target, char was[PATH_LIMIT])
 {
-	char path[64], text[MAPS_READ + 1];
-	size_t have = 0, seen = 0;
-	ssize_t got;
-	if (!text_format(path, sizeof path, "/proc/%.20s/maps", pid))
-		return false;
-	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	while (fd >= 0 && seen < MAPS_MAX && (got = read(fd, text + have, MAPS_READ - have)) > 0) {
-		char *line = text, *end;
-		have += (size_t)got;
-		seen += (size_t)got;
-		text[have] = '\0';
-		for (; (end = memchr(line, '\n', have - (size_t)(line - text))); line = end + 1) {
-			*end = '\0';
-			char *at = strchr(line, '/');
-			if (at && is_stale(w, at, was))
-				return true;
-		}
-		have -= (size_t)(line - text);
-		memmove(text, line, have);
-		if (have == MAPS_READ) /* no path is as long as this */
-			have = 0;
-	}
-	return false;
+	(void)rights;
+	return is_stale(w, target, was);
 }
 
 static bool stale_file(const struct watch *w, const char *pid, char was[PATH_LIMIT])
@@ -378,8 +397,8 @@ static bool uses_old(const struct watch *w, const char *pid, char was[PATH_LIMIT
 {
 	bool there, stands;
 	return stale_link(w, pid, "exe", was, &there) ||
-	       (there && ((w->aside_count && stale_link(w, pid, "cwd", was, &stands)) || stale_map(w, pid, was) ||
-			     stale_file(w, pid, was)));
+	       (there && ((w->aside_count && stale_link(w, pid, "cwd", was, &stands)) ||
+			     find_map(w, pid, is_stale_map, was) || stale_file(w, pid, was)));
 }
 
 /* Every second process, so that two threads look at all. */

@@ -34,6 +34,7 @@ struct levers {
 	struct world *w;
 	bool unwell;     /* probes never pass */
 	unsigned proofs; /* how often they were asked */
+	unsigned deep;   /* the deep ones, too */
 	unsigned proof_takes_ms;
 	bool unheard;      /* the controller is not heard from, where that is asked */
 	bool by_hand;      /* nobody is asked */
@@ -58,11 +59,11 @@ static inline void lever_step(void *ctx, const struct order_step *s)
 static inline bool lever_prove(void *ctx, const char *service, bool deep, char text[ROLLBACK_TEXT_MAX])
 {
 	struct levers *l = ctx;
-	(void)deep;
 	char conf[64];
 	assert_string_equal(service, "svc");
 	const struct timespec nap = {l->proof_takes_ms / 1000, l->proof_takes_ms % 1000 * 1000000L};
 	l->proofs++;
+	l->deep += deep;
 	nanosleep(&nap, NULL);
 	bool ok = !l->unwell && world_has(l->w, "running") && !world_has(l->w, "begun-by-others") &&
 		  strstr(world_read(l->w, "live/conf", conf, sizeof conf), "good");

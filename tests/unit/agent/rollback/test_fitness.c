@@ -8,6 +8,7 @@
 #include <openssl/x509.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 struct scene {
@@ -176,8 +177,10 @@ static void the_agents_own_folder(void **state)
 
 /* ---- writers ---- */
 
-/* Holds a file open until it is killed; ignores SIGTERM when it is stubborn. */
-static pid_t holder(const struct world *w, const char *name, bool stubborn, bool map)
+enum how { OPEN_TO_WRITE, MAPPED, MAPPED_TO_WRITE };
+
+/* Holds a file open, or mapped only, until it is killed; ignores SIGTERM when it is stubborn. */
+static pid_t holder(const struct world *w, const char *name, bool stubborn, enum how how)
 {
 	char path[WORLD_PATH], byte;
 	int ready[2];
@@ -185,9 +188,12 @@ static pid_t holder(const struct world *w, const char *name, bool stubborn, bool
 	assert_int_equal(pipe(ready), 0);
 	pid_t child = fork();
 	if (child == 0) {
-		int fd = open(path, map ? O_RDONLY : O_WRONLY);
-		void *at = map ? mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
-		if (map)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		int fd = open(path, how == MAPPED ? O_RDONLY : how == OPEN_TO_WRITE ? O_WRONLY : O_RDWR);
+		void *at = how == MAPPED            ? mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0)
+			   : how == MAPPED_TO_WRITE ? mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+						    : NULL;
+		if (how != OPEN_TO_WRITE)
 			close(fd);
 		if (stubborn)
 			signal(SIGTERM, SIG_IGN);
@@ -212,10 +218,37 @@ static void writers_are_ended_where_declared(void **state)
 	world_write(&s.w, "data/rows", "of then");
 	struct id before = world_snapshot(&s.w);
 	world_write(&s.w, "data/rows", "of now");
-	pid_t child = holder(&s.w, "data/rows", false, false);
+	pid_t child = holder(&s.w, "data/rows", false, OPEN_TO_WRITE);
 	ends(run(&s, before, false), ORDER_OK, NULL);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+	assert_true(reads(&s, "data/rows", "of then"));
+	world_done(&s.w);
+}
+
+/* No descriptor of it is open: what it writes into its memory reaches the file all the same. */
+static void a_writer_by_memory(void **state)
+{
+	(void)state;
+	struct scene s;
+	int status;
+	scene_make(&s, "    components:\n      data: { paths: [DIR/data], refuse_open_writers: true }\n"
+		       "    steps: { stop: [DIR/ctl, stop], start: [DIR/ctl, start] }\n");
+	world_write(&s.w, "data/rows", "of then");
+	struct id before = world_snapshot(&s.w);
+	world_write(&s.w, "data/rows", "of now");
+	pid_t child = holder(&s.w, "data/rows", true, MAPPED_TO_WRITE),
+	      reader = holder(&s.w, "data/rows", true, MAPPED);
+	ends(run(&s, before, false), ORDER_REFUSED, "data/rows open for writing");
+	assert_true(reads(&s, "data/rows", "of now"));
+	world_configure(&s.w, "    components:\n      data: { paths: [DIR/data], stop_open_writers: true }\n"
+			      "    steps: { stop: [DIR/ctl, stop], start: [DIR/ctl, start] }\n");
+	ends(run(&s, before, false), ORDER_OK, NULL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL); /* it was asked first */
+	assert_int_equal(waitpid(reader, &status, WNOHANG), 0);          /* who only reads is left alone */
+	kill(reader, SIGKILL);
+	waitpid(reader, NULL, 0);
 	assert_true(reads(&s, "data/rows", "of then"));
 	world_done(&s.w);
 }
@@ -231,7 +264,7 @@ static void a_process_on_replaced_code(void **state)
 	struct id before = world_snapshot(&s.w);
 	world_write(&s.w, "code/lib", "of now, and longer");
 	struct id now = world_snapshot(&s.w);
-	pid_t child = holder(&s.w, "code/lib", false, true);
+	pid_t child = holder(&s.w, "code/lib", false, MAPPED);
 	struct rollback_result done = run(&s, before, false);
 	ends(done, ORDER_OK_WITH_EXCEPTIONS, "code/lib as it was before");
 	assert_true(done.digests_match);
@@ -248,6 +281,7 @@ int main(void)
 	    cmocka_unit_test(an_expired_certificate),
 	    cmocka_unit_test(the_agents_own_folder),
 	    cmocka_unit_test(writers_are_ended_where_declared),
+	    cmocka_unit_test(a_writer_by_memory),
 	    cmocka_unit_test(a_process_on_replaced_code),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

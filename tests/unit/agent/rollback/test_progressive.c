@@ -76,10 +76,10 @@ static bool prove_words(void *ctx, const char *service, bool deep, char text[ROL
 {
 	struct levers *l = ctx;
 	(void)service;
-	(void)deep;
 	l->proofs++;
 	text_copy(text, ROLLBACK_TEXT_MAX, "one: fault");
-	return world_has(l->w, "running") && !holds(l->w, "live/conf", "fault") && !holds(l->w, "code/app", "fault") &&
+	return world_has(l->w, "running") && (!deep || !holds(l->w, "live/conf", "flaw")) &&
+	       !holds(l->w, "live/conf", "fault") && !holds(l->w, "code/app", "fault") &&
 	       !holds(l->w, "data/rows", "fault");
 }
 
@@ -207,6 +207,26 @@ static void every_place_of_the_fault(void **state)
 		assert_true(h.l.proofs <= 6); /* five questions, and once more where it stays */
 		world_done(&h.w);
 	}
+}
+
+/* Only the deep probes see it: shallow ones would stay on the first that is tried. */
+static void what_deep_probes_see_counts(void **state)
+{
+	(void)state;
+	struct history h;
+	char text[64];
+	history_begin(&h, config_only);
+	for (unsigned n = 1; n <= GENERATIONS; n++) {
+		text_format(text, sizeof text, "generation %u%s", n, n >= 11 ? " with the flaw" : "");
+		world_write(&h.w, "live/conf", text);
+		h.taken[n] = world_snapshot(&h.w);
+	}
+	struct rollback_request r = {0};
+	struct rollback_result done = progress(&h, &r);
+	is_outcome(&done, ORDER_OK);
+	assert_true(id_equal(done.snapshot, h.taken[10]));
+	assert_true(h.l.proofs <= 4);
+	world_done(&h.w);
 }
 
 static void none_helps(void **state)
@@ -399,6 +419,7 @@ int main(void)
 	    cmocka_unit_test(r11_nothing_is_tried_after_a_cut),
 	    cmocka_unit_test(fault_in_the_eleventh),
 	    cmocka_unit_test(every_place_of_the_fault),
+	    cmocka_unit_test(what_deep_probes_see_counts),
 	    cmocka_unit_test(none_helps),
 	    cmocka_unit_test(cheapest_first),
 	    cmocka_unit_test(older_code_keeps_its_data),

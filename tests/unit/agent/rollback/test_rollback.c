@@ -421,6 +421,30 @@ static void no_probes_asked(void **state)
 	scene_done(&s);
 }
 
+/* A service that declares none but deep ones is proven by those; else they are asked where that is wanted. */
+static void deep_probes_asked(void **state)
+{
+	static const char *const tiers[] = {"shallow", "deep", "full"};
+	(void)state;
+	for (size_t i = 0; i < sizeof tiers / sizeof *tiers; i++)
+		for (unsigned wanted = 0; wanted < 2; wanted++) {
+			char yaml[1024];
+			struct scene s;
+			assert_true(text_format(yaml, sizeof yaml,
+			    "    components:\n      config: { paths: [DIR/live] }\n      data: { paths: [DIR/data] }\n"
+			    "    steps: { stop: [DIR/ctl, stop], start: [DIR/ctl, start] }\n"
+			    "    probes: [ { name: one, tier: %s, exec: [/bin/true] } ]\n",
+			    tiers[i]));
+			scene_make(&s, yaml);
+			struct rollback_request r = service_request(&s.w, s.good);
+			r.deep = wanted;
+			ends(&s, run_request(&s, &r), ORDER_OK, NULL);
+			assert_int_equal(s.l.proofs, 1);
+			assert_int_equal(s.l.deep, wanted || i);
+			scene_done(&s);
+		}
+}
+
 static void a_step_fails(void **state)
 {
 	static const struct {
@@ -871,6 +895,7 @@ int main(void)
 	    cmocka_unit_test(somebody_else_begins_it),
 	    cmocka_unit_test(somebody_elses_does_not_stop),
 	    cmocka_unit_test(no_probes_asked),
+	    cmocka_unit_test(deep_probes_asked),
 	    cmocka_unit_test(a_step_fails),
 	    cmocka_unit_test(a_damaged_repository),
 	    cmocka_unit_test(undoing_fails_too),
