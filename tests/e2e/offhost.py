@@ -32,8 +32,8 @@ def fail(text):
 class Host:
     """A host with a service of files, and a store that it copies to."""
 
-    def __init__(self, folder, endpoint, access=s3_server.ACCESS, secret=s3_server.SECRET, region=s3_server.REGION, bucket=s3_server.BUCKET, more=""):
-        self.dir = pathlib.Path(folder)
+    def __init__(self, folder, endpoint, access=s3_server.ACCESS, secret=s3_server.SECRET, region=s3_server.REGION, bucket=s3_server.BUCKET, more="", prefix="fleet/"):
+        self.dir, self.prefix = pathlib.Path(folder), prefix
         self.secret, self.endpoint, self.region, self.bucket = secret, endpoint, region, bucket
         (self.dir / "etc").mkdir(parents=True)
         (self.dir / "var").mkdir()
@@ -48,8 +48,8 @@ class Host:
         self.config = self.yaml(self.dir / "agent.yaml", "state", more=more)
 
     def yaml(self, path, state, copies=True, more="", every="0s"):
-        s3 = ("copies:\n  s3: { endpoint: \"%s\", bucket: %s, region: %s, prefix: fleet/, credentials_file: %s%s }\n"
-              % (self.endpoint, self.bucket, self.region, self.credentials, more)) if copies else ""
+        s3 = ("copies:\n  s3: { endpoint: \"%s\", bucket: %s, region: %s, prefix: %s, credentials_file: %s%s }\n"
+              % (self.endpoint, self.bucket, self.region, self.prefix, self.credentials, more)) if copies else ""
         keys = "recovery_keys: [\"%s\"]\n" % self.public if copies else ""
         path.write_text("host: web-1\nstate_directory: %s/%s\nuser: nobody\n%s%sservices:\n  portal:\n    components:\n      config: { paths: [%s/etc] }\n"
                         "      data: { paths: [%s/var] }\n    snapshots: { every: %s }\n" % (self.dir, state, keys, s3, self.dir, self.dir, every))
@@ -406,6 +406,27 @@ def strict(folder):
     keeper(folder / "keeper")
 
 
+RATE_BYTES = 400 << 20
+
+
+def rates(folder, *where):
+    """How fast it goes there, is proven there, and comes back, in figures: what cannot be compressed, by one host."""
+    host = Host(folder, *where, prefix="rates/")
+    (host.dir / "var/large").write_bytes(os.urandom(RATE_BYTES))
+    point = host.point()
+    other = host.yaml(host.dir / "other.yaml", "elsewhere")
+
+    def rate(words, *command, config=None):
+        began = time.monotonic()
+        host.agent(*command, config=config)
+        print("%s: %.0f MB/s" % (words, RATE_BYTES / 1e6 / (time.monotonic() - began)), flush=True)
+    rate("copied", "copy", "run")
+    rate("read back and compared", "copy", "verify")
+    rate("a repository again, on an empty host", "copy", "restore", "--key", host.dir / "safe.key", config=other)
+    host.same_as_restored(other, point, host.dir / "back")
+    shutil.rmtree(host.dir)
+
+
 def real(folder, endpoint, access, secret, region, bucket, more):
     """Against a store that somebody else wrote."""
     host = Host(folder / "host", endpoint, access, secret, region, bucket, more)
@@ -417,6 +438,8 @@ def real(folder, endpoint, access, secret, region, bucket, more):
     host.credentials.write_text(good)
     host.agent("copy", "verify")
     lost_database(folder / "database", endpoint, access, secret, region, bucket, more)
+    if not more:  # once: the store is in memory
+        rates(folder / "rates", endpoint, access, secret, region, bucket, more)
 
 
 if __name__ == "__main__":
