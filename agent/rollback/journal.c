@@ -3,8 +3,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "shared/base/cleanup.h"
@@ -195,9 +197,21 @@ static enum err_code sweep_one(void *ctx, const char *path, struct err *reterr)
 	return ERR_OK;
 }
 
+/* What somebody was writing, to put it in a journal's place, when he was killed. */
+static void sweep_unfinished(const char *folder, uint64_t now_ms)
+{
+	CLEANUP(cleanup_dir) DIR *dir = opendir(folder);
+	struct stat st;
+	for (struct dirent *e; dir && (e = readdir(dir));)
+		if (text_starts(e->d_name, ".ord-") && fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && (uint64_t)st.st_mtim.tv_sec * 1000 + JOURNAL_UNFINISHED_MS < now_ms)
+			(void)unlinkat(dirfd(dir), e->d_name, 0);
+}
+
 enum err_code rollback_journal_sweep(const char *folder, uint64_t now_ms, uint64_t keep_ms, struct err *reterr)
 {
 	CLEANUP(arena_cleanup) struct arena *arena = arena_new(1 << 20);
 	struct sweep s = {arena, now_ms > keep_ms ? now_ms - keep_ms : 0};
+	sweep_unfinished(folder, now_ms);
 	return arena ? each(folder, sweep_one, &s, reterr) : err_set(reterr, ERR_NOMEM, "out of memory");
 }

@@ -6,9 +6,10 @@
 #include "shared/message/report.h"
 
 enum {
-	JOURNAL_FILE_MAX = 64 << 10,     /* four components and two lines of text are some 2 KiB */
-	JOURNAL_SETTINGS_MAX = 16 << 10, /* bytes: two paths, each byte quoted in six */
-	JOURNAL_OPEN_MAX = 256,          /* interrupted at once: one a service, and services are at most 64 */
+	JOURNAL_FILE_MAX = 64 << 10,         /* four components and two lines of text are some 2 KiB */
+	JOURNAL_SETTINGS_MAX = 16 << 10,     /* bytes: two paths, each byte quoted in six */
+	JOURNAL_OPEN_MAX = 256,              /* interrupted at once: one a service, and services are at most 64 */
+	JOURNAL_UNFINISHED_MS = 3600 * 1000, /* a write takes no such time: who began it is gone */
 };
 
 enum journal_phase {
@@ -67,7 +68,8 @@ ERR_CHECK enum err_code rollback_journal_remove(const char *folder, struct id or
 /* Every journal of the folder that has not ended; *ret: struct journal.  A folder that is not there has none. */
 ERR_CHECK enum err_code rollback_journal_open(
     const char *folder, struct arena *arena, struct list *ret, struct err *reterr);
-/* Ended ones are kept for a while as a trace, then removed: those older than keep_ms. */
+/* Ended ones are kept for a while as a trace, then removed: those older than keep_ms.  So is what a write that was
+ * killed left, after JOURNAL_UNFINISHED_MS. */
 ERR_CHECK enum err_code rollback_journal_sweep(
     const char *folder, uint64_t now_ms, uint64_t keep_ms, struct err *reterr);
 

@@ -65,6 +65,16 @@ static void open_ones_and_old_ones(void **state)
 	assert_int_equal(rollback_journal_read(dir, (struct id){{1, 1}}, arena, &got, &why), ERR_NOT_FOUND);
 	for (uint8_t n = 2; n <= 6; n++)
 		MUST(rollback_journal_read(dir, (struct id){{1, n}}, arena, &got, err));
+	/* Left by a write that was killed, or written this moment. */
+	char path[WORLD_PATH], id[ID_TEXT_MAX];
+	uint64_t now_ms = clock_wall_ms();
+	text_format(path, sizeof path, "%s/.%s.json.aB3dEf", dir, id_format(ID_ORDER, (struct id){{1, 2}}, id));
+	MUST(file_replace(path, "{", 1, 0600, err));
+	MUST(rollback_journal_sweep(dir, now_ms + JOURNAL_UNFINISHED_MS / 2, UINT64_MAX, err));
+	assert_true(file_exists(path));
+	MUST(rollback_journal_sweep(dir, now_ms + 2 * (uint64_t)JOURNAL_UNFINISHED_MS, UINT64_MAX, err));
+	assert_false(file_exists(path));
+	MUST(rollback_journal_read(dir, (struct id){{1, 2}}, arena, &got, err));
 	arena_free(arena);
 	scratch_remove(dir);
 }
