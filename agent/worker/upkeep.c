@@ -31,7 +31,7 @@ static bool has_ended(const struct order_entry *e)
 	return e->phase == ORDER_DONE;
 }
 
-/* Restore points that orders name which have not ended. */
+/* Restore points that orders name which have not ended, or that belong to an incident. */
 static enum err_code find_protected(
     const struct agent_config *c, struct arena *arena, struct id **ret, size_t *ret_count, struct err *reterr)
 {
@@ -49,7 +49,8 @@ static enum err_code find_protected(
 		return err_set(reterr, ERR_NOMEM, "out of memory");
 	for (size_t i = 0; i < entries.count; i++) {
 		const struct order_entry *e = &LIST_AT(entries, struct order_entry, i);
-		if (!has_ended(e) && e->order && !id_is_zero(e->order->snapshot))
+		/* Of an incident also afterwards: people go on asking about it, and may want it once more. */
+		if (e->order && !id_is_zero(e->order->snapshot) && (!has_ended(e) || !id_is_zero(e->order->incident)))
 			ids[count++] = e->order->snapshot;
 		if (e->report && !id_is_zero(e->report->safety_snapshot)) /* an undo may go back to it for as long as
 									     the order is remembered */

@@ -17,8 +17,8 @@ enum {
 };
 
 /* By the rules of agent.yaml, of one service or (NULL) all of them.  Restore points that an order names which has not
- * ended are protected; a service whose newest restore point was taken while it was not well keeps all, for one of them
- * may be named by the incident that is open
+ * ended, or an incident's order that is still remembered, are protected; a service whose newest restore point was taken
+ * while it was not well keeps all, for one of them may be named by the incident that is open
  * (*ret_spared counts such services).  ERR_STATE: a rollback was interrupted and not recovered, or the host is on hold.
  * Else as repo_prune(). */
 ERR_CHECK enum err_code upkeep_prune(const struct agent_config *c, struct repo *r, const char *service, bool apply,

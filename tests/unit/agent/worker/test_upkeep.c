@@ -58,7 +58,7 @@ static bool would_go(struct id id)
 	return false;
 }
 
-static void journal(struct id snapshot, struct id safety, enum order_phase phase)
+static void journal_of(struct id snapshot, struct id safety, enum order_phase phase, struct id incident)
 {
 	struct order_journal *j;
 	struct order o = {.order = {{1}},
@@ -70,6 +70,7 @@ static void journal(struct id snapshot, struct id safety, enum order_phase phase
 	    .host = WORLD_HOST,
 	    .service = "portal",
 	    .snapshot = snapshot,
+	    .incident = incident,
 	    .issuer = "ada",
 	    .reason = "test"};
 	struct order_report r = {.order = {{1}},
@@ -88,6 +89,11 @@ static void journal(struct id snapshot, struct id safety, enum order_phase phase
 	order_journal_close(j);
 }
 
+static void journal(struct id snapshot, struct id safety, enum order_phase phase)
+{
+	journal_of(snapshot, safety, phase, (struct id){{0}});
+}
+
 static void test_what_orders_name_stays(void **state)
 {
 	(void)state;
@@ -100,6 +106,8 @@ static void test_what_orders_name_stays(void **state)
 	journal(old, other, ORDER_DONE); /* its safety net may still be asked for */
 	assert_true(would_go(old));
 	assert_false(would_go(other));
+	journal_of(old, other, ORDER_DONE, (struct id){{9}}); /* an incident's: it may be asked for once more */
+	assert_false(would_go(old) || would_go(other));
 }
 
 static void test_a_service_in_trouble_keeps_everything(void **state)
