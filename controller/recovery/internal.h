@@ -27,16 +27,39 @@ enum err_code rollback_advance(struct turn *t, const struct recovery_config *c, 
     enum recovery_event *ret_event, struct err *reterr);
 enum err_code rollback_order_ended(struct turn *t, const struct recovery_config *c, const struct order_record *o,
     struct rollback *ret, enum recovery_event *ret_event, struct err *reterr);
-/* PROVING: its hosts whose bake is over without proof are asked to look now.  *ret_waits: there are hosts without
- * proof.
- */
-enum err_code rollback_ask(
-    struct turn *t, const struct recovery_config *c, const struct rollback *r, bool *ret_waits, struct err *reterr);
 /* RECOVERY_TIMER_ROOM: a storage that hosts of its wave wait for has room again. */
 enum err_code rollback_room(struct turn *t, const struct recovery_config *c, struct id rollback, struct rollback *ret,
     enum recovery_event *ret_event, struct err *reterr);
 /* Its deadline passed: evidence of health did not come in time, or the brakes were never released. */
 enum err_code rollback_overdue(struct turn *t, struct rollback *r, enum recovery_event *ret_event, struct err *reterr);
+
+/* release.c: the orders of r->wave that are not out yet go out, as far as the storages that their hosts share have
+ * room. */
+enum err_code rollback_release(struct turn *t, const struct recovery_config *c, struct rollback *r, struct err *reterr);
+
+/* evidence.c */
+bool rollback_is_action(const struct rollback *r);
+static inline struct rollback_host *rollback_host_at(const struct rollback *r, size_t i)
+{
+	return &LIST_AT(r->hosts, struct rollback_host, i);
+}
+bool rollback_host_ended_well(const struct rollback_host *h);
+/* What was put back must still do well this long after. */
+uint64_t rollback_bake_ms(const struct recovery_config *c, const struct rollback *r);
+struct rollback_wave { /* ended: every host of it that has an order; well, proven: every host */
+	bool ended, well, proven;
+	bool waits; /* there are hosts without an order */
+};
+/* How r->wave stands; notes which of its hosts are proven. */
+enum err_code rollback_look(
+    struct turn *t, const struct recovery_config *c, struct rollback *r, struct rollback_wave *ret, struct err *reterr);
+/* PROVING: its hosts whose bake is over without proof are asked to look now.  *ret_waits: there are hosts without
+ * proof.
+ */
+enum err_code rollback_ask(
+    struct turn *t, const struct recovery_config *c, const struct rollback *r, bool *ret_waits, struct err *reterr);
+/* Does what the host did speak against its restore point? */
+bool order_is_judged_bad(const struct order_record *o);
 
 /* storage.c: does an order of that kind read from the storage of its host? */
 bool storage_counts(enum order_kind kind);

@@ -33,20 +33,6 @@ enum err_code recovery_of_service(
 	return rc;
 }
 
-static bool is_action(const struct rollback *r)
-{
-	return r->kind == ORDER_ACTION;
-}
-static struct rollback_host *host_at(struct rollback *r, size_t i)
-{
-	return &LIST_AT(r->hosts, struct rollback_host, i);
-}
-
-static bool ended_well(const struct rollback_host *h)
-{
-	return (h->outcome == ORDER_OK || h->outcome == ORDER_OK_WITH_EXCEPTIONS) && h->digests_match;
-}
-
 /* The worst of the hosts' outcomes, worst first. */
 static enum order_outcome outcome_of(const struct rollback *r)
 {
@@ -75,15 +61,15 @@ static enum err_code proof_of(
 	    .change = r->change, .at_ms = turn_now_ms(t), .digests_match = true, .healthy = true};
 	*ret_ok = 0;
 	for (size_t i = 0; i < r->hosts.count; i++) {
-		struct rollback_host *h = host_at(r, i);
+		struct rollback_host *h = rollback_host_at(r, i);
 		ret->digests_match = ret->digests_match && h->digests_match;
 		ret->healthy = ret->healthy && h->proven;
-		*ret_ok += ended_well(h) && h->proven;
+		*ret_ok += rollback_host_ended_well(h) && h->proven;
 		lines[i] =
 		    arena_printf(turn_arena(t), "%s: %s, %s, %s", h->host, enum_name(&order_outcome_enum, h->outcome),
-			is_action(r)       ? "was run"
-			: h->digests_match ? "equals its restore point"
-					   : "does not equal its restore point",
+			rollback_is_action(r) ? "was run"
+			: h->digests_match    ? "equals its restore point"
+					      : "does not equal its restore point",
 			h->proven ? "healthy since" : "health not proven");
 		if (!lines[i])
 			return err_set(reterr, ERR_NOMEM, "out of memory for evidence");
@@ -96,9 +82,9 @@ static enum err_code end(struct turn *t, struct rollback *r, enum order_outcome 
     enum recovery_event *ret_event, struct err *reterr)
 {
 	for (size_t i = 0; i < r->hosts.count; i++)
-		if (host_at(r, i)->outcome == ORDER_OPEN) { /* its wave never went out */
-			host_at(r, i)->outcome = ORDER_CANCELLED;
-			host_at(r, i)->text = "not begun: untouched";
+		if (rollback_host_at(r, i)->outcome == ORDER_OPEN) { /* its wave never went out */
+			rollback_host_at(r, i)->outcome = ORDER_CANCELLED;
+			rollback_host_at(r, i)->text = "not begun: untouched";
 		}
 	r->state = ROLLBACK_ENDED;
 	r->waits_for = NULL;
@@ -121,158 +107,11 @@ static enum err_code end(struct turn *t, struct rollback *r, enum order_outcome 
 	    enum_name(&order_outcome_enum, outcome), ok, r->hosts.count);
 }
 
-/* An undo names the order that it takes back. */
-static enum err_code undone_order(
-    struct turn *t, const struct change *change, const struct rollback_host *h, struct id *ret, struct err *reterr)
-{
-	struct order_record like = {.host = h->host}, o;
-	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
-	bool hit = false;
-	enum err_code rc = turn_scan_index(t, &order_table, "host", &like, true, &scan, reterr);
-	while (!hit && turn_scan_step(&scan, &o, &rc, reterr))
-		hit = id_equal(o.safety_snapshot, h->snapshot) && text_equal(o.service, change->service);
-	if (rc == ERR_OK && hit)
-		*ret = o.order_id;
-	return rc;
-}
-
-static struct digest precondition_of(const struct plan *plan, const char *host)
-{
-	for (size_t i = 0; i < plan->hosts.count; i++)
-		if (text_equal(LIST_AT(plan->hosts, struct plan_host, i).host, host))
-			return LIST_AT(plan->hosts, struct plan_host, i).precondition;
-	return (struct digest){0};
-}
-
-static enum err_code issue(struct turn *t, const struct recovery_config *c, const struct change *change,
-    const struct order_authority *by, struct rollback *r, struct rollback_host *h, struct err *reterr)
-{
-	struct order order = {.kind = r->kind,
-	    .host = h->host,
-	    .service = r->service,
-	    .components = r->components,
-	    .snapshot = h->snapshot,
-	    .incident = r->incident,
-	    .change = r->change,
-	    .rollback = r->rollback,
-	    .reason = change->reason,
-	    .deep = change->plan->deep,
-	    .run_limit_ms = change->plan->run_limit_ms,
-	    .precondition = precondition_of(change->plan, h->host),
-	    .plan = by->plan,
-	    .approvals = by->approvals,
-	    .policy = by->policy};
-	struct order_record record;
-	enum err_code rc = r->kind == ORDER_UNDO ? undone_order(t, change, h, &order.undo_of, reterr) : ERR_OK;
-	if (rc == ERR_OK)
-		rc = order_issue(t, c, &order, change->requested_by, &record, reterr);
-	if (rc == ERR_OK)
-		h->order = record.order_id;
-	return rc;
-}
-
-/* The orders of r->wave that are not out yet go out, as far as the storages that their hosts share have room. */
-static enum err_code release(struct turn *t, const struct recovery_config *c, struct rollback *r, struct err *reterr)
-{
-	struct change change;
-	struct order_authority by;
-	struct storage_rooms rooms = {0};
-	bool found;
-	enum err_code rc = change_get(t, r->change, &change, &found, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	assert(found); /* a rollback is made of its change, and changes are never deleted */
-	if ((rc = order_authority(t, &change, &by, reterr)) != ERR_OK)
-		return rc;
-	r->state = ROLLBACK_RUNNING;
-	r->waits_for = NULL;
-	for (size_t i = 0; rc == ERR_OK && i < r->hosts.count; i++) {
-		struct rollback_host *h = host_at(r, i);
-		bool now = true;
-		if (h->wave != r->wave || !id_is_zero(h->order))
-			continue;
-		if (h->storage && (rc = storage_take(t, c, r, h->storage, &rooms, &now, reterr)) != ERR_OK)
-			break;
-		if (now)
-			rc = issue(t, c, &change, &by, r, h, reterr);
-		else
-			r->waits_for = h->storage;
-	}
-	return rc;
-}
-
-/* What was put back must still do well this long after. */
-static uint64_t bake_of(const struct recovery_config *c, const struct rollback *r)
-{
-	bool config_alone = r->components.count == 1 && LIST_AT(r->components, uint32_t, 0) == COMPONENT_CONFIG;
-	if (!config_alone)
-		return c->bake_ms;
-	return c->bake_config_ms ? c->bake_config_ms : c->bake_ms / 2;
-}
-
-/* Was each of the probes run again after the bake?  By the host's clock on both sides: a report can be new and hold old
- * results.  Probes of the deeper tiers run minutes apart, so they are waited for only where there are no others. */
-static bool was_looked_at(const struct service_health *s, uint64_t since_host_ms)
-{
-	bool shallow = false, all = true;
-	for (size_t i = 0; i < s->results.count; i++)
-		shallow = shallow || LIST_AT(s->results, struct probe_result, i).tier == PROBE_SHALLOW;
-	for (size_t i = 0; i < s->results.count; i++) {
-		const struct probe_result *r = &LIST_AT(s->results, struct probe_result, i);
-		if (r->tier == PROBE_SHALLOW || !shallow)
-			all = all && r->at_ms >= since_host_ms;
-	}
-	return all;
-}
-
-/* Is the placement healthy by evidence that is newer than the end of its order plus the bake?  One that declares no
- * probes is as healthy as its digests. */
-static enum err_code is_proven(struct turn *t, const struct recovery_config *c, const struct rollback *r,
-    const struct rollback_host *h, bool *ret, struct err *reterr)
-{
-	struct placement p;
-	struct service_health s;
-	bool declared, found;
-	enum err_code rc = fleet_placement_get(t, r->service, h->host, &p, &declared, reterr);
-	if (rc == ERR_OK)
-		rc = health_get(t, r->service, h->host, &s, &found, reterr);
-	if (rc != ERR_OK)
-		return rc;
-	bool seen = found && !s.stale && s.measured == HEALTH_HEALTHY && s.evidence_ms >= h->ended_ms + bake_of(c, r) &&
-		    was_looked_at(&s, h->host_ended_ms + bake_of(c, r));
-	*ret = seen || (declared && !p.undeclared && p.probes == 0);
-	return ERR_OK;
-}
-
-struct wave { /* ended: every host of it that has an order; well, proven: every host */
-	bool ended, well, proven;
-	bool waits; /* there are hosts without an order */
-};
-
-static enum err_code look_at_wave(
-    struct turn *t, const struct recovery_config *c, struct rollback *r, struct wave *ret, struct err *reterr)
-{
-	*ret = (struct wave){true, true, true, false};
-	for (size_t i = 0; i < r->hosts.count; i++) {
-		struct rollback_host *h = host_at(r, i);
-		enum err_code rc;
-		if (h->wave != r->wave)
-			continue;
-		ret->ended = ret->ended && (h->outcome != ORDER_OPEN || id_is_zero(h->order));
-		ret->waits = ret->waits || id_is_zero(h->order);
-		ret->well = ret->well && (h->outcome == ORDER_OPEN || ended_well(h));
-		if (ended_well(h) && (rc = is_proven(t, c, r, h, &h->proven, reterr)) != ERR_OK)
-			return rc;
-		ret->proven = ret->proven && h->proven;
-	}
-	return ERR_OK;
-}
-
 static enum err_code begin_proving(struct turn *t, const struct recovery_config *c, struct rollback *r,
     enum recovery_event *ret_event, struct err *reterr)
 {
 	r->state = ROLLBACK_PROVING;
-	uint64_t baked_ms = turn_now_ms(t) + bake_of(c, r);
+	uint64_t baked_ms = turn_now_ms(t) + rollback_bake_ms(c, r);
 	r->deadline_ms = baked_ms + ROLLBACK_PROVE_MS;
 	*ret_event = RECOVERY_PROVING;
 	enum err_code rc = turn_timer_set(t, RECOVERY_TIMER_PROVE, r->rollback, NULL, baked_ms, reterr);
@@ -329,7 +168,7 @@ static enum err_code may_go_on(struct turn *t, struct rollback *r, const struct 
 
 /* Hosts of the wave waited for the storage that they share. */
 static enum err_code next_orders(struct turn *t, const struct recovery_config *c, struct rollback *r,
-    const struct wave *wave, enum recovery_event *ret_event, struct err *reterr)
+    const struct rollback_wave *wave, enum recovery_event *ret_event, struct err *reterr)
 {
 	struct brakes b;
 	const struct plan *p;
@@ -345,7 +184,7 @@ static enum err_code next_orders(struct turn *t, const struct recovery_config *c
 			return put(t, r, reterr);
 	}
 	if ((rc = turn_timer_clear(t, RECOVERY_TIMER_PROVE, r->rollback, NULL, reterr)) == ERR_OK)
-		rc = release(t, c, r, reterr);
+		rc = rollback_release(t, c, r, reterr);
 	return rc == ERR_OK ? put(t, r, reterr) : rc;
 }
 
@@ -366,7 +205,8 @@ static enum err_code next_wave(struct turn *t, const struct recovery_config *c, 
 	r->wave_began_ms = turn_now_ms(t);
 	*ret_event = RECOVERY_WAVE;
 	if ((rc = turn_timer_clear(t, RECOVERY_TIMER_PROVE, r->rollback, NULL, reterr)) != ERR_OK ||
-	    (rc = change_implementing(t, r->change, reterr)) != ERR_OK || (rc = release(t, c, r, reterr)) != ERR_OK)
+	    (rc = change_implementing(t, r->change, reterr)) != ERR_OK ||
+	    (rc = rollback_release(t, c, r, reterr)) != ERR_OK)
 		return rc;
 	return put(t, r, reterr);
 }
@@ -374,10 +214,10 @@ static enum err_code next_wave(struct turn *t, const struct recovery_config *c, 
 enum err_code rollback_advance(struct turn *t, const struct recovery_config *c, struct rollback *r,
     enum recovery_event *ret_event, struct err *reterr)
 {
-	struct wave wave;
+	struct rollback_wave wave;
 	if (r->state == ROLLBACK_ENDED)
 		return ERR_OK;
-	enum err_code rc = look_at_wave(t, c, r, &wave, reterr);
+	enum err_code rc = rollback_look(t, c, r, &wave, reterr);
 	if (rc != ERR_OK)
 		return rc;
 	if (wave.waits && wave.well && !r->cancelling)
@@ -389,8 +229,8 @@ enum err_code rollback_advance(struct turn *t, const struct recovery_config *c, 
 		    ret_event, reterr);
 	if (wave.proven && r->wave + 1 >= r->waves)
 		return end(t, r, outcome_of(r),
-		    is_action(r) ? "it was run on every host, and each is healthy"
-				 : "every host equals its restore point and is healthy",
+		    rollback_is_action(r) ? "it was run on every host, and each is healthy"
+					  : "every host equals its restore point and is healthy",
 		    ret_event, reterr);
 	if (r->cancelling)
 		return end(t, r, ORDER_CANCELLED, "stopped by an operator", ret_event, reterr);
@@ -399,48 +239,14 @@ enum err_code rollback_advance(struct turn *t, const struct recovery_config *c, 
 	return r->state == ROLLBACK_PROVING ? put(t, r, reterr) : begin_proving(t, c, r, ret_event, reterr);
 }
 
-enum err_code rollback_ask(
-    struct turn *t, const struct recovery_config *c, const struct rollback *r, bool *ret_waits, struct err *reterr)
-{
-	enum err_code rc = ERR_OK;
-	*ret_waits = false;
-	for (size_t i = 0; rc == ERR_OK && i < r->hosts.count; i++) {
-		const struct rollback_host *h = &LIST_AT(r->hosts, struct rollback_host, i);
-		bool asked;
-		if (h->wave != r->wave || !ended_well(h) || h->proven)
-			continue;
-		*ret_waits = true;
-		if (turn_now_ms(t) >= h->ended_ms + bake_of(c, r))
-			rc = health_look(t, r->service, h->host, true, &asked, reterr);
-	}
-	return rc;
-}
-
 enum err_code rollback_overdue(struct turn *t, struct rollback *r, enum recovery_event *ret_event, struct err *reterr)
 {
 	if (r->state == ROLLBACK_HALTED)
 		return end(t, r, ORDER_EXPIRED, "halted until its plan ran out", ret_event, reterr);
 	return end(t, r, ORDER_FAILED_DIRTY,
-	    is_action(r) ? "it was run, but health did not show in time"
-			 : "files are back as planned, but health did not show in time",
+	    rollback_is_action(r) ? "it was run, but health did not show in time"
+				  : "files are back as planned, but health did not show in time",
 	    ret_event, reterr);
-}
-
-/* A full disk or a step that failed says nothing of what was to be put back: the last look does, and the service's own
- * check, where the service began again with what was there before.  (A start that failed may have met what was still
- * stopping.) */
-static bool is_judged_bad(const struct order_record *o)
-{
-	bool refused = false, undone = false, ran = false;
-	for (size_t i = 0; i < o->steps.count; i++) {
-		const struct order_step *s = &LIST_AT(o->steps, struct order_step, i);
-		if (s->kind == STEP_VERIFY && !s->ok)
-			return true;
-		refused = refused || (s->kind == STEP_CHECK && !s->ok);
-		undone = undone || (s->kind == STEP_UNDO && s->ok);
-		ran = ran || (undone && s->kind == STEP_START && s->ok);
-	}
-	return refused && ran;
 }
 
 static enum err_code leave_storage(
@@ -461,16 +267,16 @@ enum err_code rollback_order_ended(struct turn *t, const struct recovery_config 
 	if (rc != ERR_OK || !found || ret->state == ROLLBACK_ENDED)
 		return rc;
 	for (size_t i = 0; i < ret->hosts.count; i++) {
-		struct rollback_host *h = host_at(ret, i);
+		struct rollback_host *h = rollback_host_at(ret, i);
 		if (!id_equal(h->order, o->order_id))
 			continue;
 		h->outcome = o->outcome;
 		h->digests_match =
 		    o->digests_match ||
-		    (is_action(ret) && o->outcome == ORDER_OK); /* it has none: nothing speaks against it */
+		    (rollback_is_action(ret) && o->outcome == ORDER_OK); /* it has none: nothing speaks against it */
 		h->ended_ms = o->ended_ms;
 		h->host_ended_ms = o->said_ms;
-		h->judged_bad = is_judged_bad(o);
+		h->judged_bad = order_is_judged_bad(o);
 		h->text = o->text;
 		if (h->storage && (rc = leave_storage(t, ret, h, o, reterr)) != ERR_OK)
 			return rc;
@@ -565,7 +371,7 @@ enum err_code recovery_start(struct turn *t, const struct recovery_config *c, st
 	if ((rc = turn_number(t, "rollback", &r.number, reterr)) != ERR_OK ||
 	    (rc = hosts_of(t, change.plan, &r, reterr)) != ERR_OK ||
 	    (rc = change_began(t, change_id, r.rollback, (uint32_t)r.hosts.count, reterr)) != ERR_OK ||
-	    (rc = release(t, c, &r, reterr)) != ERR_OK || (rc = put(t, &r, reterr)) != ERR_OK)
+	    (rc = rollback_release(t, c, &r, reterr)) != ERR_OK || (rc = put(t, &r, reterr)) != ERR_OK)
 		return rc;
 	*ret = r;
 	char object[ID_TEXT_MAX];
@@ -590,7 +396,7 @@ enum err_code recovery_cancel(struct turn *t, const struct recovery_config *c, c
 		return rc;
 	ret->cancelling = true;
 	for (size_t i = 0; rc == ERR_OK && i < ret->hosts.count; i++) {
-		struct rollback_host *h = host_at(ret, i);
+		struct rollback_host *h = rollback_host_at(ret, i);
 		struct order_record o;
 		if (id_is_zero(h->order) || h->outcome != ORDER_OPEN)
 			continue;
