@@ -1,5 +1,6 @@
 /* What addresses of pages carry is written in another form there ("mary%40clinic.org", "John%20Smith",
- * "?q=078-05-1120+Miller": RFC 3986 section 2.1, and forms of HTML), and a telephone number may be a part of a path
+ * "?q=078-05-1120+Miller": RFC 3986 section 2.1, and forms of HTML), and so is what is put into strings
+ * ("mary\u0040clinic.org": RFC 8259 section 7; "\x22": access logs), and a telephone number may be a part of a path
  * ("/sms/+49…").  Such parts are read once more as what they mean; what is found there, and was not found before, goes
  * where it stands. */
 #include "shared/redact/scan.h"
@@ -24,14 +25,24 @@ static unsigned hex_value(uint8_t b)
 	return (unsigned)(is_digit(b) ? b - '0' : lower(b) - 'a' + 10);
 }
 
-/* "%40" at `at`, and what it means. */
-static bool is_escape(const struct scan *s, size_t at, uint8_t *ret)
+/* "%40", "\x40" or "\u0040" at `at`, and what it means; the length, or 0. */
+static size_t escape_at(const struct scan *s, size_t at, uint8_t *ret)
 {
-	if (byte_at(s, at) != '%' || !is_hex(byte_at(s, at + 1)) || !is_hex(byte_at(s, at + 2)))
-		return false;
-	unsigned v = hex_value(s->text[at + 1]) << 4 | hex_value(s->text[at + 2]);
+	uint8_t mark = byte_at(s, at), kind = byte_at(s, at + 1);
+	size_t digits = at + 1;
+	if (mark == '\\' && kind == 'u' && byte_at(s, at + 2) == '0' && byte_at(s, at + 3) == '0')
+		digits = at + 4;
+	else if (mark == '\\' && kind == 'x')
+		digits = at + 2;
+	else if (mark != '%')
+		return 0;
+	if (!is_hex(byte_at(s, digits)) || !is_hex(byte_at(s, digits + 1)))
+		return 0;
+	unsigned v = hex_value(s->text[digits]) << 4 | hex_value(s->text[digits + 1]);
+	if (mark == '\\' && v >= 0x80)
+		return 0;
 	*ret = v < ' ' || v == 0x7f ? ' ' : (uint8_t)v;
-	return true;
+	return digits + 2 - at;
 }
 
 /* A blank, in a query. */
@@ -83,7 +94,11 @@ static void read_part(const struct scan *s, size_t start, size_t end, struct mea
 	ret->size = 0;
 	for (size_t at = start; at < end;) {
 		uint8_t means = s->text[at];
-		bool escape = at + 3 <= end && is_escape(s, at, &means);
+		size_t escape = escape_at(s, at, &means);
+		if (at + escape > end) {
+			escape = 0;
+			means = s->text[at];
+		}
 		query |= means == '?';
 		if (query && !sign && is_blank(s, at))
 			means = ' ';
@@ -91,7 +106,7 @@ static void read_part(const struct scan *s, size_t start, size_t end, struct mea
 		ret->from[ret->size] = at;
 		ret->sign[ret->size] = sign;
 		ret->text[ret->size++] = means;
-		at += escape ? 3 : 1;
+		at += escape ? escape : 1;
 	}
 	ret->from[ret->size] = end;
 	for (size_t i = 0; i + 2 < ret->size; i++)
@@ -156,18 +171,25 @@ static size_t next_byte(const struct scan *s, size_t at, uint8_t b, size_t *seen
 	return at < s->size ? *seen : s->size;
 }
 
+/* Where the bytes stand that may be signs. */
+struct signs {
+	size_t percent, plus, backslash;
+};
+
 /* The next from `least` on that is meant otherwise than it stands; the size: there is none. */
-static size_t next_sign(struct scan *s, size_t least, size_t *percent, size_t *plus)
+static size_t next_sign(struct scan *s, size_t least, struct signs *seen)
 {
 	for (size_t at = least; at < s->size; at++) {
 		uint8_t means;
-		size_t a = next_byte(s, at, '%', percent), b = next_byte(s, at, '+', plus);
+		size_t a = next_byte(s, at, '%', &seen->percent), b = next_byte(s, at, '+', &seen->plus),
+		       c = next_byte(s, at, '\\', &seen->backslash);
 		at = a < b ? a : b;
-		bool sign = is_escape(s, at, &means) || is_blank(s, at),
+		at = c < at ? c : at;
+		bool escape = escape_at(s, at, &means), sign = escape || is_blank(s, at),
 		     division = at > least && divides(s->text[at - 1], byte_at(s, at), byte_at(s, at + 1));
 		if ((sign || division) && s->doubts) /* beside placeholders parts are others */
 			s->doubts->over = true;
-		if (at == s->size || (sign && (s->text[at] == '%' || in_query(s, part_start(s, least, at), at))))
+		if (at == s->size || escape || (sign && in_query(s, part_start(s, least, at), at)))
 			return at;
 		if (division)
 			return at - 1;
@@ -175,15 +197,19 @@ static size_t next_sign(struct scan *s, size_t least, size_t *percent, size_t *p
 	return s->size;
 }
 
+static size_t first_byte(const struct scan *s, uint8_t b)
+{
+	const uint8_t *found = memchr(s->text, b, s->size);
+	return found ? (size_t)(found - s->text) : s->size;
+}
+
 void scan_encoded(struct scan *s)
 {
-	size_t least = 0, at, percent = 0, plus = 0;
+	size_t least = 0, at;
 	if (!s->size)
 		return;
-	const uint8_t *first = memchr(s->text, '%', s->size), *second = memchr(s->text, '+', s->size);
-	percent = first ? (size_t)(first - s->text) : s->size;
-	plus = second ? (size_t)(second - s->text) : s->size;
-	while (!s->full && (at = next_sign(s, least, &percent, &plus)) < s->size) {
+	struct signs seen = {first_byte(s, '%'), first_byte(s, '+'), first_byte(s, '\\')};
+	while (!s->full && (at = next_sign(s, least, &seen)) < s->size) {
 		size_t start = part_start(s, least, at), end = part_end(s, start, at);
 		read_again(s, start, end);
 		least = end;

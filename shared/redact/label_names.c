@@ -138,3 +138,36 @@ size_t take_name(struct scan *s, struct chunk c, struct value v, unsigned kinds)
 		return 0; /* prose.c knows better */
 	return emit(s, v.start, end, REDACT_NAME);
 }
+
+/* Of a blank in a query; 0: none stands there. */
+static size_t blank_at(const struct scan *s, size_t at)
+{
+	uint8_t b = byte_at(s, at);
+	if (b == '%' && byte_at(s, at + 1) == '2' && byte_at(s, at + 2) == '0')
+		return 3;
+	return b == '+' || (b == ' ' && s->meant);
+}
+
+size_t take_query_name(struct scan *s, struct chunk c)
+{
+	uint8_t before = c.start > 0 ? s->text[c.start - 1] : 0;
+	if ((before != '?' && before != '&') || byte_at(s, c.end) != '=')
+		return 0;
+	size_t start = c.end + 1, end = start;
+	bool known = false;
+	for (int words = 0; words < NAME_WORDS_MAX; words++) {
+		size_t word = end;
+		if (!is_upper(byte_at(s, word)))
+			return 0;
+		for (end = word + 1; is_lower(byte_at(s, end)) && end - word < REDACT_WORD_MAX;)
+			end++;
+		known |= holds_known_name(s, word, end);
+		size_t blank = blank_at(s, end);
+		if (!blank)
+			break;
+		end += blank;
+	}
+	uint8_t next = byte_at(s, end);
+	bool ends = !next || is_space(next) || strchr("&;#\"'<>)", next);
+	return known && ends ? emit(s, start, end, REDACT_NAME) : 0;
+}

@@ -193,7 +193,7 @@ size_t rule_label(struct scan *s, struct chunk c, unsigned kinds)
 {
 	struct value v;
 	if (kinds & WORD_PROSE && !clinical(s))
-		return 0;
+		return kinds & WORD_NAME ? take_query_name(s, c) : 0;
 	if (kinds & WORD_SCHEME && !(kinds & WORD_LABELS))
 		return take_scheme(s, c);
 	if (!find_value(s, c, &v))

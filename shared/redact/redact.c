@@ -103,10 +103,14 @@ size_t scan_find(struct scan *s)
 		drop_weak(s);
 	if (stream)
 		stream->firm |= s->firm;
-	if (!s->meant && !s->full)
+	if (s->meant)
+		return s->count;
+	if (!s->full)
 		scan_encoded(s);
-	if (!s->meant && !s->full)
+	if (!s->full)
 		scan_rows(s);
+	if (!s->full && !clinical(s)) /* where that knows their fields one by one */
+		scan_segments(s);
 	return s->count;
 }
 

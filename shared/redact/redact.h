@@ -76,11 +76,15 @@ struct redact_options {
 	bool users; /* remove login names after "user=" and its like */
 };
 
+/* An entry of a database that may go on in the next line: rows.c. */
+enum redact_entry { REDACT_ENTRY_NONE, REDACT_ENTRY_STATEMENT, REDACT_ENTRY_LITERAL, REDACT_ENTRY_ROW };
+
 /* What has to be remembered from line to line of one stream; zero at its start. */
 struct redact_stream {
-	bool in_pem;        /* between BEGIN and END of a key */
-	bool firm;          /* clinical: identifiers were found, so that doubtful words are likelier names */
-	uint32_t pem_lines; /* bounded: a BEGIN without its END must not eat the log */
+	bool in_pem;             /* between BEGIN and END of a key */
+	bool firm;               /* clinical: identifiers were found, so that doubtful words are likelier names */
+	enum redact_entry entry; /* and where in it the line before ended */
+	uint32_t pem_lines;      /* bounded: a BEGIN without its END must not eat the log */
 };
 
 struct redact_span {

@@ -295,10 +295,11 @@ void doubt_before(struct scan *s, size_t start);
  * from the doubts about the other text. */
 bool finds_again(const struct redact_options *o, const struct doubts *doubts, const struct redact_span *spans,
     size_t count, const uint8_t *text, size_t size);
-void scan_begin(struct scan *s);   /* redact.c */
-size_t scan_find(struct scan *s);  /* redact.c; how many spans there are then */
-void scan_encoded(struct scan *s); /* encoded.c */
-void scan_rows(struct scan *s);    /* rows.c */
+void scan_begin(struct scan *s);    /* redact.c */
+size_t scan_find(struct scan *s);   /* redact.c; how many spans there are then */
+void scan_encoded(struct scan *s);  /* encoded.c */
+void scan_rows(struct scan *s);     /* rows.c */
+void scan_segments(struct scan *s); /* segments.c */
 /* In order; with those that it meets it becomes one.  Where there is no room for one more all that is left goes. */
 void scan_add(struct scan *s, struct redact_span n);
 size_t skip_spaces(const struct scan *s, size_t at);

@@ -183,6 +183,25 @@ static size_t option_end(const struct scan *s, size_t at)
 	return at;
 }
 
+/* sshpass -p password, sshpass -ppassword */
+static size_t take_given(struct scan *s, struct chunk c)
+{
+	static const char tool[] = "sshpass";
+	const struct recent *before = &s->words[s->remembered];
+	if (before->end + 1 != c.start || before->letters < sizeof tool - 1 || before->end < sizeof tool - 1 ||
+	    memcmp(s->text + before->end - (sizeof tool - 1), tool, sizeof tool - 1) != 0)
+		return 0;
+	size_t at = c.start + 2;
+	if (is_space(byte_at(s, at)))
+		at = skip_spaces(s, at);
+	size_t quote = byte_at(s, at) == '"' || byte_at(s, at) == '\'', start = at + quote;
+	size_t end = quote ? start : option_end(s, start);
+	while (quote && end < s->size && s->text[end] != s->text[at])
+		end++;
+	bool blank = end == start || s->text[start] == '$' || placeholder_at(s, start);
+	return blank ? 0 : emit(s, start, end, REDACT_PASSWORD);
+}
+
 /* -u name:password, --user name:password; -pPassword right behind the name of an account. */
 size_t rule_option(struct scan *s, struct chunk c)
 {
@@ -197,6 +216,9 @@ size_t rule_option(struct scan *s, struct chunk c)
 			number &= is_digit(s->text[i]);
 		return start < end && !number && !placeholder_at(s, start) ? emit(s, start, end, REDACT_PASSWORD) : 0;
 	}
+	size_t given = n >= 2 && p[1] == 'p' ? take_given(s, c) : 0;
+	if (given)
+		return given;
 	static const char accounts[] = "root admin mysql mysqldump mysqladmin mariadb uroot uadmin";
 	if (n < 6 || p[1] != 'p' || !(c.seen & BYTE_DIGIT) || c.letters < 4 || c.seen & BYTE_DOT)
 		return 0;

@@ -33,5 +33,7 @@ size_t take_array(struct scan *s, struct value v, size_t end, enum redact_type t
 size_t take_secret(struct scan *s, struct chunk c, struct value v, unsigned kinds);
 size_t take_scheme(struct scan *s, struct chunk c); /* Bearer eyJ… without a label before it */
 size_t take_name(struct scan *s, struct chunk c, struct value v, unsigned kinds);
+/* "?name=Mary+Miller": in a query even a label that programs use for other things, too, is one before a known name. */
+size_t take_query_name(struct scan *s, struct chunk c);
 
 #endif

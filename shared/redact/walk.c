@@ -197,13 +197,21 @@ static bool adjacent(const struct scan *s, size_t end, size_t next)
 	return true;
 }
 
+/* A small letter between blanks ends no label ("66r x 000000"): such words are passed by (small.c), where there is
+ * room. */
+static bool is_lone_letter(const struct scan *s, struct recent word, size_t start)
+{
+	return word.letters == 1 && is_lower(s->text[start]) && byte_at(s, word.end) == ' ';
+}
+
 /* The word alone, or with one or two before it ("date of birth"). */
 static unsigned kinds_with_recent(const struct scan *s, struct recent word, size_t start)
 {
 	unsigned own = word_kinds(word.hash), kinds = own;
 	word_hash h = word.hash;
 	size_t letters = word.letters, at = start;
-	for (size_t i = 0; i < 2 && may_end_label(word.hash); i++) {
+	bool ends = may_end_label(word.hash) && !is_lone_letter(s, word, start);
+	for (size_t i = 0; i < 2 && ends; i++) {
 		const struct recent *before = &s->words[i];
 		word_hash first = recent_hash(s, i);
 		bool blank = before->end + 1 == at && s->text[before->end] == ' ';
@@ -237,6 +245,8 @@ static unsigned kinds_of_suffix(const struct scan *s, const struct chunk *c)
 		    at == c->start || !is_alpha(s->text[at - 1]) || (is_upper(b) && is_lower(s->text[at - 1]));
 		if (!boundary || !letters)
 			continue;
+		if (!may_end_label(h))
+			break;
 		unsigned k = word_kinds(h);
 		if (k & WORD_SUFFIX)
 			found = k;
