@@ -309,6 +309,100 @@ class Drifting(Crowd):
         self.tail = list(itertools.accumulate(s * math.exp(r.gauss(0, .7)) for s in steps))
 
 
+class Operations:
+    """A thing that is made, worked on and taken away: between its first and last steps any of some operations, in any
+    order and number, each a program of its own; a fault is in one of them."""
+
+    def __init__(self, r, operations, steps):
+        self.first, self.last = Program(r, steps, 2, rare=.02), Program(r, steps, 2, rare=.02)
+        self.operations = [Program(r, r.choice([4, 8, 12]), 2, rare=.02) for _ in range(operations)]
+        self.weights = [r.random() ** 2 + .02 for _ in range(operations)]
+
+    def parts(self, r):
+        chosen = r.choices(range(len(self.operations)), self.weights, k=poisson(r, 2))
+        return [("B", self.first)] + [("O%d" % i, self.operations[i]) for i in chosen] + [("Z", self.last)]
+
+    def normal(self, r):
+        return [name + "." + e for name, program in self.parts(r) for e in program.normal(r)]
+
+    def strange(self, r):
+        parts = self.parts(r)
+        at, events = r.randrange(len(parts)), []
+        for i, (name, program) in enumerate(parts):
+            kind, own = program.strange(r) if i == at else ("", program.normal(r))
+            told = kind or told if i else kind
+            events += [name + "." + e for e in own]
+            if kind == "cut":
+                break
+        return told, events
+
+
+class Applications:
+    """An application is what all its workers say, in one log: as many as the work needs, each with its own program, at
+    once; some of their attempts fail and are made again when all is well, too.  A fault makes many of them fail, in
+    known words, or loses a machine: its workers fall silent, and the others complain."""
+
+    def __init__(self, r, kinds, workers):
+        self.kinds = [(Program(r, 25, 2), Program(r, 15, 2), Program(r, 15, 2)) for _ in range(kinds)]
+        self.workers, self.retry = workers, ["R%d" % i for i in range(4)]
+
+    def worker(self, r, program, fails):
+        events = []
+        while r.random() < fails and len(events) < 200:
+            own = program.normal(r)
+            events += own[:r.randrange(len(own) + 1)] + self.retry
+        return events + program.normal(r)
+
+    def rows(self, r, fails):
+        master, first, second = r.choice(self.kinds)
+        n = max(1, round(self.workers * math.exp(r.gauss(0, 1))))
+        return master.normal(r), [[self.worker(r, p, fails) for _ in range(n)] for p in (first, second)]
+
+    @staticmethod
+    def together(r, master, stages):
+        half, events = len(master) // 2, []
+        for rows in stages:
+            order = [i for i, row in enumerate(rows) for _ in row]
+            r.shuffle(order)
+            at = [iter(row) for row in rows]
+            events += [next(at[i]) for i in order]
+        return master[:half] + events + master[half:]
+
+    def normal(self, r):
+        return self.together(r, *self.rows(r, .02))
+
+    def strange(self, r):
+        kind = r.choice(["failing", "machine", "unknown"])
+        master, stages = self.rows(r, .6 if kind == "failing" else .02)
+        if kind == "machine":
+            for rows in stages:
+                for i in range(len(rows)):
+                    if r.random() < .3:
+                        rows[i] = rows[i][:r.randrange(len(rows[i]) + 1)]
+                    elif r.random() < .3:
+                        rows[i] = rows[i] + self.retry[:2] * r.choice([1, 5])
+        elif kind == "unknown":
+            rows = r.choice(stages)
+            i = r.randrange(len(rows))
+            rows[i] = rows[i][:r.randrange(len(rows[i]) + 1)] + ["X%d" % r.randrange(6)] * r.choice([1, 1, 4])
+        return kind, self.together(r, master, stages)
+
+
+class Released(Sprinkled):
+    """The same system after a new release: a step or two say something new, another is gone, and nothing is wrong."""
+
+    renamed = {}
+
+    def later(self, r):
+        names = sorted({e for _ in range(200) for e in self.program.normal(r)})
+        changed = r.sample(names, 3)
+        self.renamed = {changed[0]: changed[0] + "n", changed[1]: changed[1] + "n", changed[2]: None}
+
+    def with_others(self, r, events):
+        events = [self.renamed.get(e, e) for e in events]
+        return super().with_others(r, [e for e in events if e])
+
+
 # name: (maker, sessions to learn from, normal ones of the test, strange ones of the test)
 SYSTEMS = {
     "lifecycle": (lambda r: Program(r, 30), 2000, 3000, 600),
@@ -336,6 +430,11 @@ SYSTEMS = {
     "windows, drift": (lambda r: Drifting(r, 25, 5000, 40, .5), 3000, 3000, 400),
     "virtual machines": (lambda r: Sprinkled(r, 20, 6, 3), 1000, 1000, 200),
     "lifecycle, dirty": (lambda r: Dirty(Program(r, 30), .015), 2000, 3000, 400),
+    # Added in the session after, before anything was mended for them.
+    "operations": (lambda r: Operations(r, 8, 10), 800, 1500, 300),
+    "operations, few": (lambda r: Operations(r, 8, 10), 120, 800, 150),
+    "applications": (lambda r: Applications(r, 4, 8), 150, 300, 100),
+    "new release": (lambda r: Released(r, 20, 6, 3), 1000, 1000, 200),
 }
 
 
