@@ -4,8 +4,10 @@
  * the output's; every look around is bounded (REDACT_LOOK_MAX).  Bytes that are not UTF-8 pass through as they are and
  * never stop the scan. Idempotent: placeholders such as [EMAIL] are left alone, so redacting twice gives the same text.
  *
- * Parts in the form of addresses of pages ("mary%40clinic.org", "?q=a+b") are judged by what they mean, too: encoded.c.
- * Rows, keys, parameters and statements that a database writes into its log lose their values: rows.c.
+ * Parts in the form of addresses of pages ("mary%40clinic.org", "?q=a+b") or of escapes ("\u0040") are judged by what
+ * they mean, too: encoded.c. Rows, keys, parameters and statements that a database writes into its log lose their
+ * values, over all lines of an entry where there is a stream: rows.c.  In log mode segments of HL7 lose their fields
+ * with persons: segments.c.
  *
  * Clinical mode knows what is an ordinary word and what a medical term (shared/redact/lexicon.h), and takes other
  * capitalised words for names; a lone one that is in no list stays where the text speaks of medicine and holds no other
