@@ -294,6 +294,24 @@ static inline size_t frames_to(struct world *w, const char *host, enum frame_typ
 	return n;
 }
 
+/* A world with people and a fleet of so many hosts, which is broken by now. */
+static inline void world_broken(struct world *w, size_t hosts)
+{
+	world_open(w);
+	people_are(w);
+	fleet_is(w, hosts);
+	fleet_breaks(w, hosts);
+}
+
+/* Of r: how many of its hosts have got one. */
+static inline size_t orders_out(const struct rollback *r)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < r->hosts.count; i++)
+		n += !id_is_zero(host_of(r, i)->order);
+	return n;
+}
+
 /* ---- standing policies ---- */
 
 /* Signed by that person; lives in the turn. */

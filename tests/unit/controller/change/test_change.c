@@ -1,21 +1,13 @@
 /* Changes: whose word counts (P53), kinds, deadlines, ends. */
 #include "tests/lib/recovery_world.h"
 
-static void open_with(struct world *w, size_t hosts)
-{
-	world_open(w);
-	people_are(w);
-	fleet_is(w, hosts);
-	fleet_breaks(w, hosts);
-}
-
 /* ---- kinds ---- */
 
 static void test_kinds_need_their_approvals(void **state)
 {
 	(void)state;
 	struct world w;
-	open_with(&w, 3);
+	world_broken(&w, 3);
 	struct change c = asked(&w, 1, CHANGE_EMERGENCY);
 	assert_int_equal(c.state, CHANGE_REQUESTED);
 	assert_int_equal(c.approvals_needed, 1);
@@ -33,7 +25,7 @@ static void test_a_normal_change_needs_two_different_people(void **state)
 {
 	(void)state;
 	struct world w;
-	open_with(&w, 1);
+	world_broken(&w, 1);
 	struct change c = asked(&w, 1, CHANGE_NORMAL);
 	struct id id = c.change;
 	ok(change_approve(w.turn, &bo, id, signature_of(&w, BO, c.plan), &c, ERR_HERE));
@@ -56,7 +48,7 @@ static void test_p53_nobody_approves_their_own_change(void **state)
 {
 	(void)state;
 	struct world w;
-	open_with(&w, 1);
+	world_broken(&w, 1);
 	struct plan_wish wish = wish_for(1);
 	struct plan p;
 	wish.author = "bo";
@@ -72,7 +64,7 @@ static void test_p53_the_author_of_the_plan_counts_as_its_requester(void **state
 {
 	(void)state;
 	struct world w;
-	open_with(&w, 1);
+	world_broken(&w, 1);
 	struct plan_wish wish = wish_for(1);
 	struct plan p;
 	wish.author = "bo"; /* though ada asks for the change */
@@ -87,7 +79,7 @@ static void test_p53_nobody_approves_in_anothers_name(void **state)
 {
 	(void)state;
 	struct world w;
-	open_with(&w, 1);
+	world_broken(&w, 1);
 	struct change c = asked(&w, 1, CHANGE_EMERGENCY);
 	refused(ERR_DENIED, change_approve(w.turn, &bo, c.change, signature_of(&w, CY, c.plan), &c, ERR_HERE));
 	assert_non_null(strstr(world_err.msg, "of cy, not of bo"));
@@ -98,7 +90,7 @@ static void test_p53_roles_and_strangers(void **state)
 {
 	(void)state;
 	struct world w;
-	open_with(&w, 1);
+	world_broken(&w, 1);
 	static const struct actor eve = {AUDIT_OPERATOR, "eve", NULL}, mallory = {AUDIT_OPERATOR, "mallory", NULL};
 	struct change c = asked(&w, 1, CHANGE_EMERGENCY);
 	const char *good = signature_of(&w, BO, c.plan);
@@ -121,7 +113,7 @@ static void test_p53_a_word_for_another_plan_does_not_count(void **state)
 {
 	(void)state;
 	struct world w;
-	open_with(&w, 2);
+	world_broken(&w, 2);
 	struct change one = asked(&w, 1, CHANGE_EMERGENCY), two = asked(&w, 2, CHANGE_EMERGENCY);
 	refused(ERR_DENIED, change_approve(w.turn, &bo, two.change, signature_of(&w, BO, one.plan), &two, ERR_HERE));
 	world_close(&w);
@@ -131,7 +123,7 @@ static void test_a_disabled_approver_has_no_word(void **state)
 {
 	(void)state;
 	struct world w;
-	open_with(&w, 1);
+	world_broken(&w, 1);
 	struct change c = asked(&w, 1, CHANGE_EMERGENCY);
 	struct operator o;
 	bool found;
@@ -148,7 +140,7 @@ static void test_reject_and_cancel(void **state)
 {
 	(void)state;
 	struct world w;
-	open_with(&w, 1);
+	world_broken(&w, 1);
 	struct change c = asked(&w, 1, CHANGE_EMERGENCY), done;
 	ok(change_reject(w.turn, &bo, c.change, "not tonight", &done, ERR_HERE));
 	assert_int_equal(done.state, CHANGE_REJECTED);
@@ -177,7 +169,7 @@ static void test_p17_nobody_answers_and_it_lapses(void **state)
 {
 	(void)state;
 	struct world w;
-	open_with(&w, 1);
+	world_broken(&w, 1);
 	struct change c = asked(&w, 1, CHANGE_NORMAL);
 	uint64_t due = c.expires_ms;
 	assert_true(due <= w.now_ms + CHANGE_WAIT_MS);
@@ -193,7 +185,7 @@ static void test_p17_approved_but_never_begun_lapses_too(void **state)
 {
 	(void)state;
 	struct world w;
-	open_with(&w, 1);
+	world_broken(&w, 1);
 	struct change c = asked(&w, 1, CHANGE_EMERGENCY);
 	ok(change_approve(w.turn, &bo, c.change, signature_of(&w, BO, c.plan), &c, ERR_HERE));
 	c = expire(&w, c.change, c.expires_ms);
@@ -207,7 +199,7 @@ static void test_review_comes_after_the_end(void **state)
 {
 	(void)state;
 	struct world w;
-	open_with(&w, 1);
+	world_broken(&w, 1);
 	struct change c = asked(&w, 1, CHANGE_EMERGENCY);
 	refused(ERR_STATE, change_review(w.turn, &cy, c.change, "fine", &c, ERR_HERE));
 	ok(change_cancel(w.turn, &ada, c.change, "mistake", &c, ERR_HERE));
@@ -232,7 +224,7 @@ static void test_p28_every_outcome_has_its_state(void **state)
 	};
 	for (int outcome = ORDER_OPEN + 1; outcome < ORDER_OUTCOME_COUNT; outcome++) {
 		struct world w;
-		open_with(&w, 1);
+		world_broken(&w, 1);
 		struct change c = asked(&w, 1, CHANGE_EMERGENCY);
 		ok(change_approve(w.turn, &bo, c.change, signature_of(&w, BO, c.plan), &c, ERR_HERE));
 		struct change_validation proof = {.change = c.change, .at_ms = w.now_ms};
@@ -254,7 +246,7 @@ static void test_moves_that_are_not_allowed(void **state)
 {
 	(void)state;
 	struct world w;
-	open_with(&w, 1);
+	world_broken(&w, 1);
 	struct change c = asked(&w, 1, CHANGE_EMERGENCY);
 	struct change_validation proof = {.change = c.change, .at_ms = w.now_ms};
 	refused(ERR_STATE, change_began(w.turn, c.change, c.plan->rollback, 1, ERR_HERE)); /* not approved */
@@ -281,7 +273,7 @@ static void test_a_policy_covers_what_it_says(void **state)
 	(void)state;
 	struct world w;
 	const char *why;
-	open_with(&w, 6);
+	world_broken(&w, 6);
 	assert_false(finds(&w, 1, SEVERITY_CRITICAL, 1, &why));
 	assert_string_equal(why, "there is no standing policy");
 	policy_installed(&w, night_policy, BO);
@@ -300,7 +292,7 @@ static void test_a_policy_that_nobody_may_sign_is_not_taken(void **state)
 	(void)state;
 	struct world w;
 	struct standing_policy p;
-	open_with(&w, 1);
+	world_broken(&w, 1);
 	struct signed_policy *doc = policy_text(&w, night_policy, BO);
 	struct signed_policy other = *doc;
 	other.document.size--; /* one byte less than what was signed */
@@ -319,7 +311,7 @@ static void test_a_policy_is_worth_its_signers(void **state)
 	struct world w;
 	const char *why;
 	static const uint32_t viewer[] = {ROLE_VIEWER};
-	open_with(&w, 1);
+	world_broken(&w, 1);
 	policy_installed(&w, night_policy, BO);
 	operator_is(&w, "bo", viewer, 1, signer_line(persons[BO]));
 	assert_false(finds(&w, 1, SEVERITY_CRITICAL, 1, &why));
@@ -332,7 +324,7 @@ static void test_a_standard_change_is_approved_by_its_policy(void **state)
 {
 	(void)state;
 	struct world w;
-	open_with(&w, 6);
+	world_broken(&w, 6);
 	policy_installed(&w, night_policy, BO);
 	struct change c = {.kind = CHANGE_STANDARD, .requested_by = "ada", .plan = plan_for(&w, 5), .policy = "night"};
 	ok(change_request(w.turn, &ada, &c, ERR_HERE));

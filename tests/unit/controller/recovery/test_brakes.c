@@ -29,10 +29,7 @@ static struct rollback automatic(struct world *w, struct id incident)
 
 static void open_with(struct world *w, size_t hosts)
 {
-	world_open(w);
-	people_are(w);
-	fleet_is(w, hosts);
-	fleet_breaks(w, hosts);
+	world_broken(w, hosts);
 	policy_installed(w, night_policy, BO);
 }
 
