@@ -47,7 +47,8 @@ static void on_step(void *ctx, const struct order_step *s)
 
 static bool on_prove(void *ctx, const char *service, bool deep, char text[ROLLBACK_TEXT_MAX])
 {
-	return work_prove(((struct cli *)ctx)->config, service, deep, text);
+	static const struct list not_known;
+	return work_prove(((struct cli *)ctx)->config, service, deep, &not_known, text) == WORK_PROOF_WELL;
 }
 
 static bool on_cancelled(void *ctx)
@@ -180,7 +181,7 @@ static enum err_code request_of(struct cli *c, struct repo *repo, struct rollbac
 
 static int start(struct cli *c, struct repo *repo)
 {
-	struct rollback_io io = {c, on_step, on_prove, on_cancelled, on_now, NULL};
+	struct rollback_io io = {c, on_step, on_prove, on_cancelled, on_now, NULL, NULL};
 	struct rollback_request r;
 	struct rollback_result done;
 	struct err err = ERR_INIT;
@@ -234,7 +235,7 @@ typedef enum err_code recover_fn(struct repo *repo, const char *state_directory,
 /* The worst exit code of them all. */
 static int recover_all(struct cli *c, struct repo *repo, const struct list *pending, recover_fn *fn)
 {
-	struct rollback_io io = {c, on_step, on_prove, on_cancelled, on_now, NULL};
+	struct rollback_io io = {c, on_step, on_prove, on_cancelled, on_now, NULL, NULL};
 	struct err err = ERR_INIT;
 	int worst = EXIT_DONE;
 	for (size_t i = 0; i < pending->count; i++) {

@@ -173,6 +173,15 @@ static enum err_code copy_spec(struct job *j, const struct work_spec *spec, stru
 {
 	j->spec = *spec;
 	j->spec.service = arena_strdup(j->arena, spec->service);
+	if (spec->before.count) { /* of each its name and what had settled: that is what a proof is beside */
+		struct probe_result *before = arena_array(j->arena, spec->before.count, sizeof *before);
+		for (size_t i = 0; before && i < spec->before.count; i++) {
+			const struct probe_result *r = &LIST_AT(spec->before, struct probe_result, i);
+			before[i] = (struct probe_result){
+			    .probe = arena_strdup(j->arena, r->probe), .state = r->state, .settled = r->settled};
+		}
+		j->spec.before = (struct list){before, before ? spec->before.count : 0};
+	}
 	if (!spec->order)
 		return ERR_OK;
 	struct order *o = arena_alloc(j->arena, sizeof *o);

@@ -8,6 +8,8 @@
 #include "shared/base/log.h"
 #include "shared/base/text.h"
 
+enum { OBEY_ARENA = 1 << 20 };
+
 static enum err_code io_put(void *ctx, const struct order_entry *e, struct err *reterr)
 {
 	return order_journal_put(((struct keeper *)ctx)->journal, e, reterr);
@@ -33,7 +35,11 @@ static bool is_changing(const struct order *o)
 static enum err_code io_start(void *ctx, const struct order *o, bool resume, struct err *reterr)
 {
 	struct keeper *k = ctx;
+	CLEANUP(arena_cleanup) struct arena *arena = arena_new(OBEY_ARENA);
 	struct work_spec spec = {.kind = resume ? WORK_RESUME : WORK_ORDER, .order = o, .service = o->service};
+	/* What a proof is held against.  Whoever resumes finds the service as the first worker left it. */
+	if (!resume && is_changing(o) && arena && k->probes)
+		(void)!probe_set_results(k->probes, o->service, arena, &spec.before, NULL);
 	log_info("keeper", "order=%s service=%s %s %s by %s", id_text(ID_ORDER, o->order),
 	    o->service ? o->service : "-", resume ? "resumes" : "begins", enum_name(&order_kind_enum, o->kind),
 	    o->issuer ? o->issuer : "-");

@@ -266,6 +266,8 @@ static const char *judge_change(
 		return no;
 	if (order->kind == ORDER_ACTION && !(order->plan && service_config_action(service, order->plan->action)))
 		return "agent.yaml declares no such action for the service";
+	if (order->plan && order->plan->first && !service_config_action(service, order->plan->first))
+		return "agent.yaml declares no such action for the service as is to be run first";
 	if (o->halted)
 		return "everything is halted";
 	if (busy(o, order->service, order->order))

@@ -39,9 +39,9 @@ enum err_code run_memory(struct probe_run *r, struct err *reterr);
 enum err_code run_age(struct probe_run *r, struct err *reterr);
 enum err_code run_postgres(struct probe_run *r, struct err *reterr);
 
-/* As the folder kind looks: in a child, and how much of its file system the files right in it take, in percent; 0:
- * there is none, or it cannot be looked at. */
-enum err_code run_look_folder(
+/* In a child: how much of its file system that takes which goes with the sessions of a cluster, what they sort and
+ * their temporary tables, in percent; 0: nothing, or it cannot be looked at.  path: the folder of its databases. */
+enum err_code run_look_sessions(
     struct probe_run *r, const char *path, void (*done)(void *ctx, const struct process_result *p), struct err *reterr);
 double run_folder_share(const struct process_result *p);
 

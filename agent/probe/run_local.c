@@ -444,6 +444,46 @@ static int look_at_folder(const void *path)
 	return tell(&l);
 }
 
+/* Of a table that is gone with its session: tBBB_FFF, B the session's number, F the file's (PostgreSQL's manual,
+ * database file layout). */
+static bool is_of_session(const char *name)
+{
+	const char *file = name[0] == 't' ? strchr(name, '_') : NULL;
+	return file && strspn(name + 1, "0123456789") == (size_t)(file - name - 1) && file[1] >= '0' && file[1] <= '9';
+}
+
+static uint64_t held_by_sessions(int base, const char *name)
+{
+	int fd = openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	CLEANUP(cleanup_dir) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	bool sorted = text_equal(name, "pgsql_tmp");
+	struct dirent *e;
+	struct stat st;
+	uint64_t held = 0;
+	if (!dir && fd >= 0)
+		close(fd);
+	for (size_t i = 0; dir && i < FOLDER_FILES_MAX && (e = readdir(dir)) != NULL; i++)
+		if ((sorted || is_of_session(e->d_name)) &&
+		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+			held += (uint64_t)st.st_blocks * 512;
+	return held;
+}
+
+/* What goes with the sessions of a cluster: what they sort, and their temporary tables.  path: its databases, a folder
+ * each. */
+static int look_at_sessions(const void *path)
+{
+	struct looked l = {0};
+	CLEANUP(cleanup_dir) DIR *dir = opendir(path);
+	struct dirent *e;
+	if (!dir || fstatvfs(dirfd(dir), &l.space) < 0)
+		l.sys_errno = errno;
+	for (size_t i = 0; l.sys_errno == 0 && i < FOLDER_FILES_MAX && (e = readdir(dir)) != NULL; i++)
+		if (e->d_name[0] != '.')
+			l.held += held_by_sessions(dirfd(dir), e->d_name);
+	return tell(&l);
+}
+
 static int look_at_age(const void *path)
 {
 	struct looked l = {0};
@@ -560,10 +600,10 @@ enum err_code run_age(struct probe_run *r, struct err *reterr)
 	return look(r, look_at_age, r->config->age->path, on_age, reterr);
 }
 
-enum err_code run_look_folder(
+enum err_code run_look_sessions(
     struct probe_run *r, const char *path, void (*done)(void *, const struct process_result *), struct err *reterr)
 {
-	return look(r, look_at_folder, path, done, reterr);
+	return look(r, look_at_sessions, path, done, reterr);
 }
 
 double run_folder_share(const struct process_result *p)

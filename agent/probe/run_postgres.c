@@ -159,8 +159,8 @@ static void judge(struct probe_run *r, const struct postgres_answer *t)
 	outcome_metric(&r->outcome, "connections", percent, "%", warn, 0);
 	outcome_metric(&r->outcome, "temporary", r->memory->temporary, "%", 0, 0);
 	if (r->memory->temporary >= TEMPORARY_TOLD)
-		buf_printf(
-		    &text, "; temporary files of sessions take %.0f %% of its file system", r->memory->temporary);
+		buf_printf(&text, "; temporary files and tables of sessions take %.0f %% of its file system",
+		    r->memory->temporary);
 	state = outcome_worse(state, judge_locks(r, t, &text));
 	outcome_say(&r->outcome, state, "%s", buf_str(&text));
 }
@@ -238,13 +238,13 @@ static void on_temporary(void *ctx, const struct process_result *p)
 	run_finish(r);
 }
 
-/* First what sessions sort on the disk: a server need not answer for that. */
+/* First what sessions hold on the disk: a server need not answer for that. */
 enum err_code run_postgres(struct probe_run *r, struct err *reterr)
 {
 	const struct postgres_config *pg = r->config->postgres->cluster;
 	char path[PATH_LIMIT];
-	if (!pg || !text_format(path, sizeof path, "%s/base/pgsql_tmp", pg->data_directory))
+	if (!pg || !text_format(path, sizeof path, "%s/base", pg->data_directory))
 		return err_set(reterr, ERR_INVALID, "no cluster that could be asked");
 	r->timed = true;
-	return run_look_folder(r, path, on_temporary, reterr);
+	return run_look_sessions(r, path, on_temporary, reterr);
 }

@@ -79,7 +79,7 @@ static uint64_t time_left(const struct progress *p)
 static enum err_code run_one(struct progress *p, const struct attempt *a, bool way_back, struct err *reterr)
 {
 	struct rollback_io io = {
-	    p, on_step, on_prove, on_cancelled, on_now, way_back || !p->io->confirm ? NULL : on_confirm};
+	    p, on_step, on_prove, on_cancelled, on_now, way_back || !p->io->confirm ? NULL : on_confirm, NULL};
 	struct rollback_request r = {.order = a->order,
 	    .service = p->r->service,
 	    .components = (uint32_t)a->components,

@@ -118,8 +118,10 @@ static enum err_code prove_health(struct walk *w, struct err *reterr)
 	w->healthy = w->io->prove(w->io->ctx, w->r->service->name, wants_deep(w), why);
 	if (w->healthy)
 		return ERR_OK;
-	enum err_code rc = err_set(reterr, ERR_STATE, "its probes do not pass: %s", why);
-	if (!w->r->as_it_was)
+	w->better = !w->r->as_it_was && w->io->better && w->io->better(w->io->ctx);
+	enum err_code rc = err_set(
+	    reterr, ERR_STATE, "%s: %s", w->better ? "something else is wrong, too" : "its probes do not pass", why);
+	if (!w->r->as_it_was && !w->better)
 		return rc;
 	w->trouble = walk_text(w, reterr->msg, TEXT_LINE_MAX);
 	return ERR_OK;
@@ -161,7 +163,7 @@ enum err_code proof_verify(struct walk *w, struct err *reterr)
 {
 	struct step_timer t = step_begin(w, STEP_VERIFY);
 	struct stale stale;
-	w->healthy = false;
+	w->healthy = w->better = false;
 	stale_begin(&stale, w);
 	enum err_code rc = proof_trees(w, w->target, reterr);
 	if (rc == ERR_OK)

@@ -46,6 +46,10 @@ struct rollback_io { /* what a rollback asks of the world; borrowed */
 	 * then.  Waits.  False: it is undone; text says why.  NULL: it was begun by hand, and nobody has to be. */
 	bool (*confirm)(
 	    void *ctx, const struct service_config *service, uint64_t in_place_ms, char text[ROLLBACK_TEXT_MAX]);
+	/* Asked when `prove` has just said no: does something pass that failed before this was begun, and is all that
+	 * fails what had failed then?  There is another fault beside the one that this was for: what is in place
+	 * stays, and that is told (ok_with_exceptions).  NULL: nobody knows how it was; it is undone. */
+	bool (*better)(void *ctx);
 };
 
 struct rollback_request {
@@ -77,6 +81,7 @@ struct rollback_result {            /* strings and lists live in the arena given
 	struct list components;     /* struct component_point: live state after */
 	bool digests_match;         /* live equals the restore point in everything that may be put back */
 	bool healthy;               /* its probes passed, or it declares none */
+	bool better;                /* they do not all pass; what fails had failed before, and something passes again */
 	struct id snapshot;         /* a progressive one: where it ended; zero: it went nowhere else than asked for */
 	uint32_t tries;             /* a progressive one */
 	const char *text;           /* why, for people */

@@ -89,6 +89,7 @@ static enum err_code finish(struct walk *w, enum order_outcome outcome, const ch
 		(void)!rollback_journal_remove(w->folder, w->j.order, NULL);
 	}
 	walk_answer(&w->j, ret);
+	ret->better = w->better && outcome == ORDER_OK_WITH_EXCEPTIONS;
 	ret->steps = (struct list){w->steps, w->step_count};
 	return ERR_OK;
 }

@@ -32,7 +32,7 @@ struct walk {
 	uint64_t started_mono_ms; /* the start step began then; 0: it was not run */
 	bool stopped;             /* the stop step was run */
 	bool keep_aside;          /* the database that was replaced could not be saved */
-	bool digests_match, healthy;
+	bool digests_match, healthy, better;
 	struct component_point points[COMPONENT_COUNT];
 	size_t point_count;
 	const char *exceptions; /* what never_restore left different; NULL: nothing */

@@ -34,12 +34,24 @@ static bool run_action(
 	return run_step(w, STEP_START, &service->steps.start, service, reterr);
 }
 
-static const char *said(struct work *w, const char *name, bool interrupted, bool healthy, const char *trouble)
+/* Whether it did what it should, the rollback behind it finds: it does not begin where there is no room. */
+void work_run_first(struct work *w, const struct service_config *service)
+{
+	const struct order *o = w->spec->order;
+	const struct action_config *a =
+	    o->plan && o->plan->first ? service_config_action(service, o->plan->first) : NULL;
+	struct err err = ERR_INIT;
+	if (a)
+		(void)run_action(w, a, service, &err);
+}
+
+static const char *said(struct work *w, const char *name, bool interrupted, enum work_proof proof, const char *trouble)
 {
 	const char *how = interrupted ? "was interrupted, and is not run a second time" : "was run";
-	return healthy       ? arena_printf(w->arena, "%s %s, and the probes pass", name, how)
-	       : interrupted ? arena_printf(w->arena, "%s %s; %s", name, how, trouble)
-			     : arena_printf(w->arena, "%s %s", name, trouble);
+	return proof == WORK_PROOF_WELL     ? arena_printf(w->arena, "%s %s, and the probes pass", name, how)
+	       : proof == WORK_PROOF_BETTER ? arena_printf(w->arena, "%s %s and helped: %s", name, how, trouble)
+	       : interrupted                ? arena_printf(w->arena, "%s %s; %s", name, how, trouble)
+					    : arena_printf(w->arena, "%s %s", name, trouble);
 }
 
 /* What was run cannot be taken back; whether it helped, the probes say.  A program that was interrupted is not run a
@@ -56,14 +68,17 @@ void work_order_action(struct work *w, bool resume)
 		return;
 	}
 	bool interrupted = resume && a->run.count, ran = interrupted || run_action(w, a, service, &err);
-	bool healthy = ran && work_prove(w->c, o->service, false, text);
+	enum work_proof proof = ran ? work_prove(w->c, o->service, false, &w->spec->before, text) : WORK_PROOF_BAD;
 	struct order_report r = {.order = o->order,
 	    .kind = o->kind,
 	    .service = o->service,
-	    .outcome = healthy ? ORDER_OK : ORDER_FAILED_DIRTY,
+	    .outcome = proof == WORK_PROOF_WELL     ? ORDER_OK
+		       : proof == WORK_PROOF_BETTER ? ORDER_OK_WITH_EXCEPTIONS
+						    : ORDER_FAILED_DIRTY,
 	    .at_ms = clock_wall_ms(),
 	    .steps = {w->steps, w->step_count},
-	    .healthy = healthy,
-	    .text = said(w, a->name, interrupted, healthy, ran ? text : err.msg)};
+	    .healthy = proof == WORK_PROOF_WELL,
+	    .better = proof == WORK_PROOF_BETTER,
+	    .text = said(w, a->name, interrupted, proof, ran ? text : err.msg)};
 	work_tell_order(w, &r);
 }

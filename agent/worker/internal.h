@@ -12,7 +12,8 @@ struct work { /* one piece of work */
 	struct repo *repo;
 	struct order_step steps[REPORT_STEPS_MAX]; /* of a rollback, so far */
 	size_t step_count;
-	uint64_t began_ms; /* monotonic */
+	uint64_t began_ms;     /* monotonic */
+	enum work_proof proof; /* the last one */
 };
 
 /* ---- tell.c: to the controller, by way of whoever runs the worker ---- */
@@ -32,6 +33,8 @@ void work_order_snapshot(struct work *w);
 void work_order_verify(struct work *w);
 void work_order_rollback(struct work *w);
 void work_order_action(struct work *w, bool resume);
+/* What the plan of a rollback has run before it, if anything: steps of the order. */
+void work_run_first(struct work *w, const struct service_config *service);
 void work_drift(struct work *w);
 void work_verify(struct work *w);
 void work_prune(struct work *w);

@@ -13,21 +13,66 @@ enum {
 
 struct proving {
 	struct loop *loop;
-	bool done, ok;
+	const struct list *before;
+	enum work_proof verdict;
+	bool done;
 	char *text;
 };
+
+/* ---- judging ---- */
+
+static bool is_good(uint32_t state)
+{
+	return state == PROBE_OK || state == PROBE_WARNING;
+}
+
+/* As it stood before; NULL: it was not asked then. */
+static const struct probe_result *before_of(const struct list *before, const struct probe_result *now)
+{
+	for (size_t i = 0; i < before->count; i++)
+		if (text_equal(LIST_AT(*before, struct probe_result, i).probe, now->probe))
+			return &LIST_AT(*before, struct probe_result, i);
+	return NULL;
+}
+
+static bool had_failed(const struct list *before, const struct probe_result *now)
+{
+	const struct probe_result *then = before_of(before, now);
+	return then && (then->settled == PROBE_CRITICAL || then->state == PROBE_CRITICAL);
+}
+
+enum work_proof work_judge(
+    const struct list *before, const struct probe_result *const *now, size_t count, char text[TEXT_LINE_MAX])
+{
+	const struct probe_result *fails = NULL, *worse = NULL, *healed = NULL;
+	text[0] = '\0';
+	for (size_t i = 0; i < count; i++) {
+		bool failed = had_failed(before, now[i]);
+		if (is_good(now[i]->state))
+			healed = !healed && failed ? now[i] : healed;
+		else if (failed)
+			fails = fails ? fails : now[i];
+		else
+			worse = worse ? worse : now[i];
+	}
+	if (!count || worse || fails) {
+		const struct probe_result *r = worse ? worse : fails;
+		bool better = fails && !worse && healed;
+		text_format(text, TEXT_LINE_MAX, "%s%s%s%s: %.200s", better ? healed->probe : "",
+		    better ? " passes again, and " : "", r ? r->probe : "no probe",
+		    better ? " fails as it did before" : "", r && r->text ? r->text : "no answer");
+		return better ? WORK_PROOF_BETTER : WORK_PROOF_BAD;
+	}
+	return WORK_PROOF_WELL;
+}
+
+/* ---- asking ---- */
 
 static void on_checked(void *ctx, const struct probe_check *check)
 {
 	struct proving *p = ctx;
 	p->done = true;
-	p->ok = check->all_ok;
-	for (size_t i = 0; i < check->count && !p->ok; i++)
-		if (check->results[i]->state != PROBE_OK && check->results[i]->state != PROBE_WARNING) {
-			text_format(p->text, TEXT_LINE_MAX, "%s: %.200s", check->results[i]->probe,
-			    check->results[i]->text ? check->results[i]->text : "no answer");
-			break;
-		}
+	p->verdict = work_judge(p->before, check->results, check->count, p->text);
 	loop_stop(p->loop);
 }
 
@@ -40,41 +85,43 @@ static void ignore_result(
 	(void)changed;
 }
 
-static bool prove_once(
-    struct loop *loop, struct probe_set *set, const char *service, bool deep, char text[TEXT_LINE_MAX])
+static enum work_proof prove_once(struct loop *loop, struct probe_set *set, const char *service, bool deep,
+    const struct list *before, char text[TEXT_LINE_MAX])
 {
-	struct proving p = {.loop = loop, .text = text};
+	struct proving p = {.loop = loop, .before = before, .text = text};
 	struct err err = ERR_INIT;
 	if (probe_set_check(set, service, deep, on_checked, &p, &err) != ERR_OK) {
 		text_copy(text, TEXT_LINE_MAX, err.msg);
-		return false;
+		return WORK_PROOF_BAD;
 	}
 	while (!p.done)
 		if (loop_turn(loop, 1000, &err) != ERR_OK)
-			return false;
-	return p.ok;
+			return WORK_PROOF_BAD;
+	return p.verdict;
 }
 
-bool work_prove(const struct agent_config *c, const char *service, bool deep, char text[TEXT_LINE_MAX])
+enum work_proof work_prove(
+    const struct agent_config *c, const char *service, bool deep, const struct list *before, char text[TEXT_LINE_MAX])
 {
 	struct loop *loop = NULL;
 	struct probe_set *set = NULL;
 	struct probe_set_events events = {.on_result = ignore_result};
 	struct err err = ERR_INIT;
 	uint64_t began = clock_mono_ms();
-	bool ok = false;
+	enum work_proof proof = WORK_PROOF_BAD;
 	if (loop_new(&loop, &err) != ERR_OK || probe_set_new(loop, c, &events, &set, &err) != ERR_OK) {
 		text_copy(text, TEXT_LINE_MAX, err.msg);
 		loop_free(loop);
-		return false;
+		return WORK_PROOF_BAD;
 	}
-	for (unsigned i = 0; !ok && i < PROVE_TRIES && clock_mono_ms() - began < PROVE_LIMIT_MS; i++) {
+	for (unsigned i = 0; proof != WORK_PROOF_WELL && i < PROVE_TRIES && clock_mono_ms() - began < PROVE_LIMIT_MS;
+	     i++) {
 		for (uint64_t until = clock_mono_ms() + (i ? PROVE_WAIT_MS : 0), now; (now = clock_mono_ms()) < until;)
 			if (loop_turn(loop, (int)(until - now), &err) != ERR_OK)
 				break;
-		ok = prove_once(loop, set, service, deep, text);
+		proof = prove_once(loop, set, service, deep, before, text);
 	}
 	probe_set_free(set);
 	loop_free(loop);
-	return ok;
+	return proof;
 }

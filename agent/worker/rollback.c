@@ -29,7 +29,14 @@ void work_on_step(void *ctx, const struct order_step *step)
 
 static bool on_prove(void *ctx, const char *service, bool deep, char text[ROLLBACK_TEXT_MAX])
 {
-	return work_prove(((struct work *)ctx)->c, service, deep, text);
+	struct work *w = ctx;
+	w->proof = work_prove(w->c, service, deep, &w->spec->before, text);
+	return w->proof == WORK_PROOF_WELL;
+}
+
+static bool on_better(void *ctx)
+{
+	return ((struct work *)ctx)->proof == WORK_PROOF_BETTER;
 }
 
 static void ask_controller(void *ctx)
@@ -137,7 +144,7 @@ static uint64_t time_left_ms(const struct order *o)
 void work_order_rollback(struct work *w)
 {
 	const struct order *o = w->spec->order;
-	struct rollback_io io = {w, work_on_step, on_prove, on_cancelled, on_now, on_confirm};
+	struct rollback_io io = {w, work_on_step, on_prove, on_cancelled, on_now, on_confirm, on_better};
 	struct rollback_request request = {.order = o->order,
 	    .service = agent_config_service(w->c, o->service),
 	    .components = bits_of(&o->components),
@@ -165,6 +172,8 @@ void work_order_rollback(struct work *w)
 		schema_versions(request.service, w->arena, schema, &request.schema_count);
 		request.schema = schema;
 	}
+	if (!resume) /* what was interrupted is not run a second time, for nobody knows what it had done */
+		work_run_first(w, request.service);
 	if (resume && progressive) /* a try that was begun has an end; there is no time for others */
 		request.run_limit_ms = time_left_ms(o);
 	enum err_code rc =
@@ -187,6 +196,7 @@ void work_order_rollback(struct work *w)
 	    .components = done.components,
 	    .digests_match = done.digests_match,
 	    .healthy = done.healthy,
+	    .better = done.better,
 	    .text = done.text};
 	work_tell_order(w, &r);
 	work_settle(w, request.service); /* nobody waits for it any more */

@@ -33,6 +33,7 @@ struct work_spec {
 	uint64_t passed_ms, failed_ms; /* WORK_DRIFT: the probe that fails since last was good for the last time then,
 					  and is known to fail since then (wall clock); 0: none fails */
 	bool asked;                    /* WORK_DRIFT: a probe that changed, or a job that ended, made us look */
+	struct list before;            /* WORK_ORDER: struct probe_result, as its probes stood when it was begun */
 };
 
 struct work_out { /* borrowed */
@@ -50,7 +51,17 @@ ERR_CHECK enum err_code work_snapshot_report(
     const struct snapshot_summary *s, struct arena *arena, struct snapshot_report *ret, struct err *reterr);
 /* Does it and reports every outcome, failures too.  An order always ends in a report with an outcome. */
 void work_run(const struct agent_config *c, const struct work_spec *spec, const struct work_out *out);
-/* A rollback's proof: run the service's probes now, on a loop of its own. */
-bool work_prove(const struct agent_config *c, const char *service, bool deep, char text[TEXT_LINE_MAX]);
+
+/* What probes say of what was just done, beside how they stood before.  Better: something passes that had failed, and
+ * all that fails now had failed before; there is another fault, then, which this was not meant for. */
+enum work_proof { WORK_PROOF_BAD, WORK_PROOF_BETTER, WORK_PROOF_WELL };
+
+/* Pure.  before: struct probe_result, by what had settled; empty: not known, and nothing is better then.  text: what
+ * fails, or "" when all is well. */
+enum work_proof work_judge(
+    const struct list *before, const struct probe_result *const *now, size_t count, char text[TEXT_LINE_MAX]);
+/* The proof of a rollback or an action: run the service's probes now, on a loop of its own. */
+enum work_proof work_prove(
+    const struct agent_config *c, const char *service, bool deep, const struct list *before, char text[TEXT_LINE_MAX]);
 
 #endif

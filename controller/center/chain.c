@@ -1,6 +1,7 @@
 /* controller/center/chain.c: the main job: health → incident → notification → diagnosis → change → rollback → proof →
  * resolved → review. */
 #include "controller/center/chain.h"
+#include "controller/center/already.h"
 #include "controller/center/around.h"
 
 #include <stdarg.h>
@@ -155,7 +156,8 @@ enum err_code chain_on_transitions(
 
 /* ---- diagnosis → change → rollback ---- */
 
-enum err_code chain_look_again(struct turn *t, const char *service, struct err *reterr)
+/* but: not that one; zero: all. */
+static enum err_code look_again_at_others(struct turn *t, const char *service, struct id but, struct err *reterr)
 {
 	struct list open;
 	enum err_code rc = incident_all_open(t, &open, reterr);
@@ -163,7 +165,7 @@ enum err_code chain_look_again(struct turn *t, const char *service, struct err *
 		const struct incident *inc = &LIST_AT(open, struct incident, i);
 		struct list leans_on;
 		bool concerns = text_equal(inc->service, service);
-		if (inc->state >= INCIDENT_RESOLVING || !id_is_zero(inc->suppressed_by))
+		if (inc->state >= INCIDENT_RESOLVING || !id_is_zero(inc->suppressed_by) || id_equal(inc->incident, but))
 			continue;
 		rc = fleet_dependencies(t, inc->service, &leans_on, reterr);
 		for (size_t k = 0; rc == ERR_OK && k < leans_on.count; k++)
@@ -172,6 +174,11 @@ enum err_code chain_look_again(struct turn *t, const char *service, struct err *
 			rc = analyse(t, inc->incident, reterr);
 	}
 	return rc;
+}
+
+enum err_code chain_look_again(struct turn *t, const char *service, struct err *reterr)
+{
+	return look_again_at_others(t, service, (struct id){0}, reterr);
 }
 
 enum err_code chain_begin_change(struct turn *t, const struct workflow_config *c, const struct change *change,
@@ -288,15 +295,16 @@ static enum err_code braked(struct turn *t, const struct workflow_config *c, con
 static struct policy_wish wanted_of(const struct fix *fix, const struct incident *i, const struct diagnosis *d)
 {
 	return (struct policy_wish){fix->action == FIX_RUN ? ORDER_ACTION : ORDER_ROLLBACK, fix->service, fix->run,
-	    fix->hosts, fix->components, (enum severity)i->severity, d->confidence};
+	    fix->hosts, fix->components, (enum severity)i->severity, d->confidence, fix->first};
 }
 
 static bool may_here(const struct placement *p, const struct policy_wish *w)
 {
-	bool may = !w->action;
+	const char *run = w->action ? w->action : w->first;
+	bool may = !run;
 	for (size_t i = 0; !may && i < p->actions.count; i++) {
 		const struct declared_action *a = &LIST_AT(p->actions, struct declared_action, i);
-		may = a->automatic && text_equal(a->name, w->action);
+		may = a->automatic && text_equal(a->name, run);
 	}
 	return may && !(component_set(&w->components) & ~component_set(&p->automatic));
 }
@@ -319,6 +327,20 @@ static enum err_code find_policy(struct turn *t, const struct policy_wish *w, st
 	return rc;
 }
 
+#define CHAIN_TIMER_LOOK "chain.look" /* look again at an incident whose first evidence had time to come */
+
+/* Another incident's change does it; the end of that brings the next look, or what it did shows. */
+static enum err_code leave_it_to(
+    struct turn *t, const struct incident *i, const struct change *other, bool again, struct err *reterr)
+{
+	if (other->ended_ms)
+		return turn_timer_set(
+		    t, CHAIN_TIMER_LOOK, i->incident, NULL, other->ended_ms + ALREADY_SHOWS_MS, reterr);
+	return again ? ERR_OK
+		     : incident_tell(t, &actor_controller, i->incident, 0, "automation", reterr,
+			   "CHG-%llu of another incident does that", (unsigned long long)other->number);
+}
+
 /* again: the cause was named before, and whatever stood in the way was told then. */
 static enum err_code act(struct turn *t, const struct workflow_config *c, const struct incident *i,
     const struct diagnosis *d, const struct fix *fix, bool again, struct err *reterr)
@@ -335,8 +357,11 @@ static enum err_code act(struct turn *t, const struct workflow_config *c, const 
 	enum err_code rc = find_policy(t, &wanted, &policy, &covered, &why, reterr);
 	if (rc != ERR_OK || (rc = changes_of(t, i->incident, &count, &change, &open, reterr)) != ERR_OK || open)
 		return rc;
+	if ((rc = already_done(t, i->incident, &wanted, &change, &open, reterr)) != ERR_OK || open)
+		return rc == ERR_OK ? leave_it_to(t, i, &change, again, reterr) : rc;
 	struct plan_wish wish = {.kind = wanted.kind,
 	    .action = fix->run,
+	    .first = fix->first,
 	    .service = fix->service,
 	    .components = fix->components,
 	    .hosts = fix->hosts,
@@ -430,7 +455,6 @@ static enum err_code identify(
 	return fix ? act(t, c, i, d, fix, false, reterr) : ERR_OK;
 }
 
-#define CHAIN_TIMER_LOOK "chain.look" /* look again at an incident whose first evidence had time to come */
 enum {
 	CHAIN_EVIDENCE_MS = 1000, /* drift and lines come this soon after a probe has failed */
 	CHAIN_LOOK_MS =
@@ -567,14 +591,14 @@ static enum err_code prove_again(
 	return turn_timer_set(t, INCIDENT_TIMER_PROVE, i.incident, NULL, turn_now_ms(t) + c->incident.prove_ms, reterr);
 }
 
-/* The rollback did what it should, and other hosts of the incident still fail (or this service was not the cause of all
- * of it). */
+/* It did what it should, and other hosts of the incident still fail, or this one does for another cause (or this
+ * service was not the cause of all of it). */
 static enum err_code look_further(
     struct turn *t, const struct workflow_config *c, const struct incident *i, struct err *reterr)
 {
 	struct incident now;
-	enum err_code rc = incident_investigate(
-	    t, &c->incident, &actor_controller, i->incident, "rolled back, and other hosts still fail", &now, reterr);
+	enum err_code rc = incident_investigate(t, &c->incident, &actor_controller, i->incident,
+	    "it was done and helped, and not all is well", &now, reterr);
 	return rc == ERR_OK ? analyse(t, i->incident, reterr) : rc;
 }
 
@@ -611,5 +635,8 @@ enum err_code chain_on_recovery(struct turn *t, const struct workflow_config *c,
 	if (event == RECOVERY_NOTHING)
 		return ERR_OK;
 	enum err_code rc = on_recovery(t, c, r, event, reterr);
-	return rc == ERR_OK && event == RECOVERY_ENDED ? prove_again(t, c, r->service, reterr) : rc;
+	if (rc == ERR_OK && event == RECOVERY_ENDED)
+		rc = prove_again(t, c, r->service, reterr);
+	/* What it was for is looked into where it helped; others may have waited for it. */
+	return rc == ERR_OK && event == RECOVERY_ENDED ? look_again_at_others(t, r->service, r->incident, reterr) : rc;
 }

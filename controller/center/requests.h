@@ -27,6 +27,7 @@ struct request_args {
 	struct list keys;       /* OpenSSH public keys */
 	bool disabled;
 	bool any_state, deep, progressive, cross_schema; /* rollback plan, start: as in struct plan_wish */
+	const char *first;                    /* rollback plan, start: an action that each host runs before it */
 	bool normal;                          /* rollback start: a normal change, even where a policy would do */
 	struct id keep;                       /* host unbar: the run of the agent that counts */
 	const char *enrolment, *secret, *csr; /* ca enrol */

@@ -31,6 +31,7 @@ static enum err_code wish_of(
 {
 	struct plan_wish w = {.kind = kind,
 	    .action = kind == ORDER_ACTION ? j->a->name : NULL,
+	    .first = kind == ORDER_ROLLBACK ? j->a->first : NULL,
 	    .service = j->a->service,
 	    .components = j->a->components,
 	    .hosts = j->a->hosts,
@@ -69,7 +70,7 @@ static enum err_code covering_policy(
 	if (plan->kind == ORDER_UNDO || j->a->normal)
 		return ERR_OK;
 	struct policy_wish wish = {
-	    plan->kind, plan->service, plan->action, hosts, plan->components, SEVERITY_CRITICAL, 1.0};
+	    plan->kind, plan->service, plan->action, hosts, plan->components, SEVERITY_CRITICAL, 1.0, plan->first};
 	return policy_find(j->t, &wish, ret, ret_found, &why, reterr);
 }
 

@@ -141,6 +141,7 @@ struct policy_wish {
 	struct list hosts, components; /* names, enum component */
 	enum severity severity;        /* of the incident */
 	double confidence;             /* of the diagnosis */
+	const char *first;             /* of a rollback: an action that is run before it, or NULL */
 };
 /* The first policy (by name), still signed by people who may, that lets it happen, or *ret_found false and *ret_why
  * saying what stood in the way. */

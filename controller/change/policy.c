@@ -58,7 +58,8 @@ enum err_code policy_find(struct turn *t, const struct policy_wish *wish, struct
 	    .judge_incident = true,
 	    .severity = wish->severity,
 	    .confidence = wish->confidence,
-	    .now_ms = turn_now_ms(t)};
+	    .now_ms = turn_now_ms(t),
+	    .first = wish->first};
 	CLEANUP(turn_scan_done) struct turn_scan scan = {0};
 	const char *why = "there is no standing policy";
 	bool covers = false;

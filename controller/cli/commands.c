@@ -75,14 +75,14 @@ const struct command commands[] = {
     {"rollback", "show", .args = "rollback!", .reads = "rollback", .run = run_rollback_show,
 	.doc = "one rollback, host by host", .examples = {"kedge rollback show RB-2"}},
     {"rollback", "plan", .args = "service",
-	.options = "host* component* to incident rollback reason any-state deep progressive cross-schema normal",
+	.options = "host* component* to incident rollback reason any-state deep progressive cross-schema first normal",
 	.posts = "rollback/plan", .run = run_rollback_plan,
 	.doc = "what a rollback would do, and whose word it would need", .more = "Changes nothing.",
 	.examples = {"kedge rollback plan portal --host web-1 --component config",
 	    "kedge rollback plan --rollback RB-2"}},
     {"rollback", "start", .args = "service!",
 	.options =
-	    "host!* hosts component* to incident reason any-state deep progressive cross-schema normal no-wait timeout",
+	    "host!* hosts component* to incident reason any-state deep progressive cross-schema first normal no-wait timeout",
 	.posts = "rollback/start", .run = run_rollback_start,
 	.doc = "bring a service back to a restore point, and follow it",
 	.more =

@@ -33,6 +33,7 @@ const struct option options[] = {
     {"deep", 0, NULL, "deep", "prove it with the deep probes too"},
     {"progressive", 0, NULL, "progressive", "go on to older restore points until the probes pass"},
     {"cross-schema", 0, NULL, "cross_schema", "even if a component that stays has another schema now than it had then"},
+    {"first", 0, "ACTION", "first", "an action of the service that each host runs before it, so that there is room"},
     {"normal", 0, NULL, "normal", "ask for a normal change even where a standing policy would do"},
     {"severity", 0, "SEVERITY", "severity", "low, medium, high or critical"},
     {"no-wait", 0, NULL, NULL, "do not wait for the end"},

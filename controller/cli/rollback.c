@@ -75,6 +75,10 @@ void plan_text(struct cli *c, struct buf *out, const struct plan *plan, const st
 		out_text(out, plan->service);
 		buf_text(out, ": ");
 		out_field(out, &plan_type, plan, "components");
+		if (plan->first) {
+			buf_text(out, ", after the action ");
+			out_text(out, plan->first);
+		}
 	}
 	buf_printf(out, " on %zu host%s\n", plan->hosts.count, plan->hosts.count == 1 ? "" : "s");
 	out_list(c, out, &plan_host_type, &plan->hosts, (const char *const[]){"host", "wave", "snapshot", NULL}, 2);

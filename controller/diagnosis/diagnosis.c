@@ -23,6 +23,10 @@ static const char model_version[] = "changes-3";
 static const double something_else = 0.35;  /* score of "none of these" */
 static const double least_confidence = 0.3; /* below it the answer is "unknown" */
 static const double dependency_unwell = 1.5;
+static const uint64_t at_once_ms = 3000;    /* a job that runs each second or two, and what it does */
+static const uint64_t one_moment_ms = 1500; /* one deployment of both */
+static const double as_likely = 0.5;        /* of the first suspect's score */
+static const double worth_it = 0.1;         /* of the first suspect's score: less is not brought back beside it */
 static const double not_compared = 0.1; /* a service itself, while what changed in the failing one is not known yet */
 
 void inquiry_note(struct inquiry *q, enum evidence_kind kind, const char *service, const char *host, const char *text,
@@ -236,6 +240,25 @@ static bool is_alike(const struct inquiry *q, size_t i)
 	       a->component == b->component && text_equal(a->run, b->run) && q->score[i] >= 0.5 * q->score[0];
 }
 
+/* What changed at one place in one moment comes back together, as the restore point holds it: data that became another
+ * as configuration or code did, for what was put there did that, and does it again to what is brought back under it;
+ * configuration and code of which neither is likelier than the other. */
+static bool came_with(const struct inquiry *q, const struct suspect *s, size_t i)
+{
+	const struct suspect *make = &q->suspects[i];
+	bool here = make->has_component && make->component <= COMPONENT_CODE && make->ground == EVIDENCE_DRIFT &&
+		    s->component <= COMPONENT_DATA && s->component != make->component &&
+		    text_equal(make->service, s->service) && text_equal(make->host, s->host);
+	if (!here || !make->changed_ms || !s->changed_ms)
+		return false;
+	if (s->component == COMPONENT_DATA)
+		return make->changed_ms <= s->changed_ms && s->changed_ms - make->changed_ms <= at_once_ms &&
+		       q->score[i] >= worth_it * q->score[0];
+	uint64_t apart =
+	    make->changed_ms < s->changed_ms ? s->changed_ms - make->changed_ms : make->changed_ms - s->changed_ms;
+	return apart <= one_moment_ms && q->score[i] >= as_likely * q->score[0];
+}
+
 /* Hosts on which the same component of the same service is suspected as strongly as the first: one cause, several
  * hosts. */
 static enum err_code alike(struct inquiry *q, struct list *ret, double *ret_confidence, struct err *reterr)
@@ -250,7 +273,61 @@ static enum err_code alike(struct inquiry *q, struct list *ret, double *ret_conf
 			names[n++] = q->suspects[i].host;
 			*ret_confidence += q->suspects[i].confidence;
 		}
+	for (size_t i = 1; i < q->suspect_count && n == 1; i++) /* or several components that come back together */
+		if (came_with(q, &q->suspects[0], i))
+			*ret_confidence += q->suspects[i].confidence;
 	*ret = (struct list){names, n};
+	return ERR_OK;
+}
+
+/* What is brought back for the first suspect. */
+static size_t components_of(const struct inquiry *q, const struct list *hosts, uint32_t ret[COMPONENT_COUNT])
+{
+	const struct suspect *s = &q->suspects[0];
+	size_t n = 0;
+	for (size_t i = 1; i < q->suspect_count && hosts->count == 1 && n + 1 < COMPONENT_COUNT; i++)
+		if (came_with(q, s, i))
+			ret[n++] = q->suspects[i].component;
+	ret[n++] = s->component;
+	return n;
+}
+
+/* On a full disk nothing else is done well: a certificate is made that is empty, a server does not start.  Of two that
+ * are about as likely at one place room is made first; the other is looked into when that has helped. */
+static enum err_code make_room_first(struct inquiry *q, struct err *reterr)
+{
+	const struct suspect *s = &q->suspects[0];
+	struct placement here;
+	bool found = false;
+	enum err_code rc = q->suspect_count > 1 && s->run && s->host
+			       ? fleet_placement_get(q->t, s->service, s->host, &here, &found, reterr)
+			       : ERR_OK;
+	const struct declared_action *a = found ? inquiry_action_for(&here, REMEDY_SPACE) : NULL;
+	for (size_t i = 1; rc == ERR_OK && a && i < q->suspect_count; i++)
+		if (text_equal(q->suspects[i].run, a->name) && text_equal(q->suspects[i].service, s->service) &&
+		    text_equal(q->suspects[i].host, s->host) && q->score[i] >= as_likely * q->score[0]) {
+			q->score[i] += q->score[0]; /* whichever of the two it is */
+			inquiry_in_order(q);
+			break;
+		}
+	return rc;
+}
+
+/* Nothing can be brought back where there is no room for it: what the place declares against that is run before. */
+static enum err_code run_before(struct inquiry *q, const struct list *hosts, const char **ret_run, struct err *reterr)
+{
+	const struct suspect *s = &q->suspects[0];
+	struct placement here;
+	bool found;
+	enum err_code rc =
+	    hosts->count == 1 ? fleet_placement_get(q->t, s->service, s->host, &here, &found, reterr) : ERR_OK;
+	if (rc != ERR_OK || hosts->count != 1 || !found)
+		return rc;
+	const struct declared_action *a = inquiry_action_for(&here, REMEDY_SPACE);
+	for (size_t i = 1; a && i < q->suspect_count; i++)
+		if (text_equal(q->suspects[i].run, a->name) && text_equal(q->suspects[i].service, s->service) &&
+		    text_equal(q->suspects[i].host, s->host))
+			*ret_run = a->name;
 	return ERR_OK;
 }
 
@@ -258,30 +335,42 @@ static enum err_code fix_rollback(struct inquiry *q, const struct list *hosts, s
 {
 	struct arena *a = turn_arena(q->t);
 	struct fix *fix = arena_alloc(a, sizeof *fix);
-	uint32_t *component = arena_alloc(a, sizeof *component);
+	uint32_t *components = arena_array(a, COMPONENT_COUNT, sizeof *components);
 	const char **commands = arena_array(a, 1, sizeof *commands);
-	struct buf names = BUF_INIT;
+	struct buf names = BUF_INIT, what = BUF_INIT;
 	for (size_t i = 0; i < hosts->count; i++)
 		buf_printf(&names, "%s--host %s", i ? " " : "", LIST_AT(*hosts, const char *, i));
 	const struct suspect *s = &q->suspects[0];
-	if (fix && component && commands) {
-		*component = s->component;
-		commands[0] = arena_printf(a,
-		    "kedge rollback start %s %s --component %s --to last-good --incident INC-%llu", s->service,
-		    buf_str(&names), enum_name(&component_enum, s->component), (unsigned long long)q->incident.number);
+	size_t count = components ? components_of(q, hosts, components) : 0;
+	const char *first = NULL;
+	enum err_code rc = run_before(q, hosts, &first, reterr);
+	for (size_t i = 0; i < count; i++) {
+		buf_printf(&names, " --component %s", enum_name(&component_enum, components[i]));
+		buf_printf(&what, "%s%s", i ? " and the " : "", enum_name(&component_enum, components[i]));
+	}
+	if (fix && components && commands) {
+		commands[0] = arena_printf(a, "kedge rollback start %s %s%s%s --to last-good --incident INC-%llu",
+		    s->service, buf_str(&names), first ? " --first " : "", first ? first : "",
+		    (unsigned long long)q->incident.number);
 		*fix = (struct fix){.action = FIX_ROLLBACK,
 		    .priority = 1,
 		    .service = s->service,
 		    .hosts = *hosts,
-		    .components = {component, 1},
+		    .first = first,
+		    .components = {components, count},
 		    .risk = s->component >= COMPONENT_DATA ? SEVERITY_HIGH : SEVERITY_LOW,
-		    .text = arena_printf(a, "bring the %s of %s back to its last known good restore point",
-			enum_name(&component_enum, s->component), s->service),
+		    .text = arena_printf(a, "%s%sbring the %s of %s back to its last known good restore point",
+			first ? "run the action " : "",
+			first ? arena_printf(a, "%s, so that there is room, then ", first) : "", buf_str(&what),
+			s->service),
 		    .commands = {commands, 1}};
 		d->fixes = (struct list){fix, 1};
 	}
 	buf_done(&names);
-	return fix && component && commands ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory for a diagnosis");
+	buf_done(&what);
+	if (rc != ERR_OK)
+		return rc;
+	return fix && components && commands ? ERR_OK : err_set(reterr, ERR_NOMEM, "out of memory for a diagnosis");
 }
 
 /* An action that every host of it declares. */
@@ -444,7 +533,9 @@ static enum err_code investigate(struct inquiry *q, struct err *reterr)
 		suspect_service(q, &services[i]);
 	if (rc == ERR_OK)
 		relapse_weigh(q);
-	return rc == ERR_OK ? history_weigh(q, reterr) : rc;
+	if (rc == ERR_OK)
+		rc = history_weigh(q, reterr);
+	return rc == ERR_OK ? make_room_first(q, reterr) : rc;
 }
 
 enum err_code diagnosis_compute(struct turn *read, struct id incident, struct diagnosis *ret, struct err *reterr)

@@ -66,6 +66,7 @@ struct fix {
 	const char *service;
 	struct list hosts; /* names */
 	const char *run;   /* FIX_RUN: the declared action's name */
+	const char *first; /* FIX_ROLLBACK: a declared action that is run before it, so that there is room; or NULL */
 	struct list components;
 	struct id snapshot;    /* when one host: its restore point */
 	uint64_t estimated_ms; /* with its proof of health, but where it is practised only: learning.h */

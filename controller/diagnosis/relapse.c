@@ -3,15 +3,17 @@
  * Room that was freed is full once more, connections that were ended are used up once more: what was run treats what
  * shows, and something else brings it back.  The same a second time helps as little as the first time; whatever else is
  * suspected comes before it.  It did not last where the same incident goes on after it, for an incident is taken up
- * again when its service relapses; of another incident only what follows at once is no fault of its own. */
+ * again when its service relapses; of another incident only what follows at once is no fault of its own, nor what goes
+ * on although another incident's change had the same done meanwhile. */
 #include "controller/change/change.h"
 #include "controller/diagnosis/internal.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/text.h"
 
 enum {
-	RELAPSE_MS = 15 * 1000, /* the next fault but one of the same kind is rarer than a leak that goes on */
-	RELAPSES_MAX = 8,       /* newest actions that are looked at */
+	RELAPSE_MS = 15 * 1000,  /* the next fault but one of the same kind is rarer than a leak that goes on */
+	RELAPSE_SHOWS_MS = 3000, /* what was done is seen this soon */
+	RELAPSES_MAX = 8,        /* newest actions that are looked at */
 };
 
 static const double did_not_last = 0.15;
@@ -28,8 +30,9 @@ static bool did_pass(const struct inquiry *q, const struct change *c)
 {
 	uint64_t fault_ms = q->incident.fault_ms;
 	bool ended = c->plan && c->plan->kind == ORDER_ACTION && c->state == CHANGE_COMPLETED && c->ended_ms;
-	return ended && (id_equal(c->incident, q->incident.incident) ||
-			    (c->ended_ms <= fault_ms && c->ended_ms + RELAPSE_MS >= fault_ms));
+	bool shown = ended && (c->ended_ms <= fault_ms || turn_now_ms(q->t) >= c->ended_ms + RELAPSE_SHOWS_MS);
+	return ended &&
+	       (id_equal(c->incident, q->incident.incident) || (shown && c->ended_ms + RELAPSE_MS >= fault_ms));
 }
 
 enum err_code relapse_look_back(struct inquiry *q, const struct list *leans_on, struct err *reterr)

@@ -56,6 +56,7 @@ static const struct field fix_fields[] = {
     F_STRING(S, service, NAME_MAX_BYTES, FIELD_COLUMN, "the service it acts on"),
     F_STRINGS(S, hosts, INCIDENT_HOSTS_MAX, FIELD_COLUMN, "on these hosts"),
     F_STRING(S, run, NAME_MAX_BYTES, FIELD_COLUMN, "the declared action that is run"),
+    F_STRING(S, first, NAME_MAX_BYTES, FIELD_WIDE, "the declared action that is run before a rollback"),
     F_ENUMS(S, components, &component_enum, COMPONENT_COUNT, FIELD_COLUMN, "on these components"),
     F_ID(S, snapshot, SNAPSHOT, 0, "the restore point, when it is one host"),
     F_DURATION(S, estimated_ms, 0, FIELD_COLUMN, "how long it should take"),

@@ -37,9 +37,9 @@ static bool was_looked_at(const struct service_health *s, uint64_t since_host_ms
 }
 
 /* Is the placement healthy by evidence that is newer than the end of its order plus the bake?  One that declares no
- * probes is as healthy as its digests. */
+ * probes is as healthy as its digests.  *ret_seen: there is such evidence, whatever it says. */
 static enum err_code is_proven(struct turn *t, const struct recovery_config *c, const struct rollback *r,
-    const struct rollback_host *h, bool *ret, struct err *reterr)
+    const struct rollback_host *h, bool *ret, bool *ret_seen, struct err *reterr)
 {
 	struct placement p;
 	struct service_health s;
@@ -49,28 +49,29 @@ static enum err_code is_proven(struct turn *t, const struct recovery_config *c, 
 		rc = health_get(t, r->service, h->host, &s, &found, reterr);
 	if (rc != ERR_OK)
 		return rc;
-	bool seen = found && !s.stale && s.measured == HEALTH_HEALTHY &&
-		    s.evidence_ms >= h->ended_ms + rollback_bake_ms(c, r) &&
+	*ret_seen = found && !s.stale && s.evidence_ms >= h->ended_ms + rollback_bake_ms(c, r) &&
 		    was_looked_at(&s, h->host_ended_ms + rollback_bake_ms(c, r));
-	*ret = seen || (declared && !p.undeclared && p.probes == 0);
+	*ret = (*ret_seen && s.measured == HEALTH_HEALTHY) || (declared && !p.undeclared && p.probes == 0);
 	return ERR_OK;
 }
 
 enum err_code rollback_look(
     struct turn *t, const struct recovery_config *c, struct rollback *r, struct rollback_wave *ret, struct err *reterr)
 {
-	*ret = (struct rollback_wave){true, true, true, false};
+	*ret = (struct rollback_wave){.ended = true, .well = true, .proven = true, .better = true};
 	for (size_t i = 0; i < r->hosts.count; i++) {
 		struct rollback_host *h = rollback_host_at(r, i);
 		enum err_code rc;
+		bool seen = false;
 		if (h->wave != r->wave)
 			continue;
 		ret->ended = ret->ended && (h->outcome != ORDER_OPEN || id_is_zero(h->order));
 		ret->waits = ret->waits || id_is_zero(h->order);
 		ret->well = ret->well && (h->outcome == ORDER_OPEN || rollback_host_ended_well(h));
-		if (rollback_host_ended_well(h) && (rc = is_proven(t, c, r, h, &h->proven, reterr)) != ERR_OK)
+		if (rollback_host_ended_well(h) && (rc = is_proven(t, c, r, h, &h->proven, &seen, reterr)) != ERR_OK)
 			return rc;
 		ret->proven = ret->proven && h->proven;
+		ret->better = ret->better && (h->proven || (h->better && seen));
 	}
 	return ERR_OK;
 }

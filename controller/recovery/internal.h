@@ -48,7 +48,8 @@ bool rollback_host_ended_well(const struct rollback_host *h);
 uint64_t rollback_bake_ms(const struct recovery_config *c, const struct rollback *r);
 struct rollback_wave { /* ended: every host of it that has an order; well, proven: every host */
 	bool ended, well, proven;
-	bool waits; /* there are hosts without an order */
+	bool better; /* every host is proven, or was looked at and is better than it was */
+	bool waits;  /* there are hosts without an order */
 };
 /* How r->wave stands; notes which of its hosts are proven. */
 enum err_code rollback_look(

@@ -205,6 +205,7 @@ static void absorb(struct order_record *o, const struct order_report *r, uint64_
 	o->ended_on = r->snapshot;
 	o->digests_match = r->digests_match;
 	o->healthy = r->healthy;
+	o->better = r->better && r->outcome == ORDER_OK_WITH_EXCEPTIONS;
 }
 
 /* Did it go where nobody allowed it to? */

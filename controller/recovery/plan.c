@@ -280,26 +280,33 @@ static bool declares(const struct placement *p, const char *action)
 	return false;
 }
 
+static enum err_code all_declare(
+    struct turn *t, const struct plan_wish *wish, const struct plan_host *hosts, const char *action, struct err *reterr)
+{
+	for (size_t i = 0; i < wish->hosts.count; i++) {
+		struct placement p;
+		bool found;
+		enum err_code rc = fleet_placement_get(t, wish->service, hosts[i].host, &p, &found, reterr);
+		if (rc != ERR_OK)
+			return rc;
+		if (!found || p.undeclared)
+			return err_set(reterr, ERR_NOT_FOUND,
+			    "%s does not run %s: `kedge service show %s` lists its hosts", hosts[i].host, wish->service,
+			    wish->service);
+		if (!declares(&p, action))
+			return err_set(reterr, ERR_NOT_FOUND, "%s on %s declares no action %s in its agent.yaml",
+			    wish->service, hosts[i].host, action);
+	}
+	return ERR_OK;
+}
+
 /* An action is asked for by its name; what it runs stands in the hosts' agent.yaml. */
 static enum err_code action_plan(
     struct turn *t, const struct recovery_config *c, const struct plan_wish *wish, struct plan *ret, struct err *reterr)
 {
 	struct plan_host *hosts;
 	enum err_code rc = sorted_hosts(t, wish->service, &wish->hosts, &hosts, reterr);
-	for (size_t i = 0; rc == ERR_OK && i < wish->hosts.count; i++) {
-		struct placement p;
-		bool found;
-		if ((rc = fleet_placement_get(t, wish->service, hosts[i].host, &p, &found, reterr)) != ERR_OK)
-			return rc;
-		if (!found || p.undeclared)
-			return err_set(reterr, ERR_NOT_FOUND,
-			    "%s does not run %s: `kedge service show %s` lists its hosts", hosts[i].host, wish->service,
-			    wish->service);
-		if (!declares(&p, wish->action))
-			return err_set(reterr, ERR_NOT_FOUND, "%s on %s declares no action %s in its agent.yaml",
-			    wish->service, hosts[i].host, wish->action);
-	}
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || (rc = all_declare(t, wish, hosts, wish->action, reterr)) != ERR_OK)
 		return rc;
 	struct plan p = {.action = wish->action, .hosts = {hosts, wish->hosts.count}};
 	stamp(t, c, wish, &p);
@@ -322,6 +329,8 @@ enum err_code recovery_plan(
 	if (!id_is_zero(wish->snapshot) && wish->hosts.count != 1)
 		return err_set(
 		    reterr, ERR_INVALID, "a restore point belongs to one host, but %zu are named", wish->hosts.count);
+	if (wish->first && (rc = all_declare(t, wish, hosts, wish->first, reterr)) != ERR_OK)
+		return rc;
 	struct list components = wish->components;
 	bool any = false;
 	for (size_t i = 0; i < wish->hosts.count; i++) {
@@ -342,7 +351,7 @@ enum err_code recovery_plan(
 	if (!any)
 		return err_set(reterr, ERR_STATE,
 		    "nothing of %s differs from its restore point: a rollback would change nothing", wish->service);
-	struct plan p = {.components = components, .hosts = {hosts, wish->hosts.count}};
+	struct plan p = {.first = wish->first, .components = components, .hosts = {hosts, wish->hosts.count}};
 	stamp(t, c, wish, &p);
 	*ret = p;
 	return ERR_OK;

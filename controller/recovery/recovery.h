@@ -60,6 +60,7 @@ struct rollback_host {
 	uint32_t outcome;    /* enum order_outcome; OPEN before its wave too */
 	bool proven;         /* healthy by evidence newer than the end of its order */
 	bool digests_match;
+	bool better;     /* it helped, and what still fails had failed before: another fault */
 	bool judged_bad; /* what was put back was in place and looked at, and did not pass */
 	uint64_t ended_ms;
 	uint64_t host_ended_ms; /* the same by the host's own clock */
@@ -98,7 +99,7 @@ struct order_record {       /* table order */
 	struct list steps; /* struct order_step */
 	struct id safety_snapshot;
 	struct id ended_on; /* a progressive one that went on to an older restore point than the order's */
-	bool digests_match, healthy;
+	bool digests_match, healthy, better;
 	bool cancelling; /* what is sent (again) is its cancellation */
 	const char *text;
 	const char *asked_by;
@@ -163,6 +164,7 @@ extern const struct table *const recovery_tables[];
 struct plan_wish {
 	enum order_kind kind; /* ORDER_ROLLBACK, ORDER_UNDO or ORDER_ACTION */
 	const char *action;   /* ORDER_ACTION: its name; then no components and no restore point */
+	const char *first;    /* ORDER_ROLLBACK: an action that each host runs before it, or NULL */
 	struct id undo_of;    /* ORDER_UNDO: the rollback to undo; service, hosts and components are then its own */
 	const char *service;
 	struct list components; /* enum component; empty: all that the restore point and the host have */

@@ -70,7 +70,9 @@ static enum err_code proof_of(
 			rollback_is_action(r) ? "was run"
 			: h->digests_match    ? "equals its restore point"
 					      : "does not equal its restore point",
-			h->proven ? "healthy since" : "health not proven");
+			h->proven   ? "healthy since"
+			: h->better ? "better since; what still fails had failed before"
+				    : "health not proven");
 		if (!lines[i])
 			return err_set(reterr, ERR_NOMEM, "out of memory for evidence");
 	}
@@ -234,6 +236,9 @@ enum err_code rollback_advance(struct turn *t, const struct recovery_config *c, 
 		    ret_event, reterr);
 	if (r->cancelling)
 		return end(t, r, ORDER_CANCELLED, "stopped by an operator", ret_event, reterr);
+	if (wave.better && !wave.proven) /* no host after it is touched before it is known what else is wrong */
+		return end(t, r, ORDER_OK_WITH_EXCEPTIONS,
+		    "it helped; what still fails had failed before it, and has another cause", ret_event, reterr);
 	if (wave.proven)
 		return next_wave(t, c, r, ret_event, reterr);
 	return r->state == ROLLBACK_PROVING ? put(t, r, reterr) : begin_proving(t, c, r, ret_event, reterr);
@@ -271,9 +276,11 @@ enum err_code rollback_order_ended(struct turn *t, const struct recovery_config 
 		if (!id_equal(h->order, o->order_id))
 			continue;
 		h->outcome = o->outcome;
+		/* An action has none: nothing speaks against it. */
 		h->digests_match =
 		    o->digests_match ||
-		    (rollback_is_action(ret) && o->outcome == ORDER_OK); /* it has none: nothing speaks against it */
+		    (rollback_is_action(ret) && (o->outcome == ORDER_OK || o->outcome == ORDER_OK_WITH_EXCEPTIONS));
+		h->better = o->better;
 		h->ended_ms = o->ended_ms;
 		h->host_ended_ms = o->said_ms;
 		h->judged_bad = order_is_judged_bad(o);

@@ -41,6 +41,7 @@ static const struct field host_fields[] = {
     F_STRING(S, storage, NAME_MAX_BYTES, FIELD_WIDE, "what it restores from, where other hosts read from that too"),
     F_ENUM(S, outcome, &order_outcome_enum, FIELD_COLUMN | FIELD_ALWAYS, "how it ended there"),
     F_BOOL(S, proven, FIELD_COLUMN | FIELD_ALWAYS, "healthy by evidence newer than the end of its order"),
+    F_BOOL(S, better, 0, "it helped, and what still fails had failed before: another fault"),
     F_BOOL(S, digests_match, FIELD_COLUMN | FIELD_ALWAYS, "its state equals the restore point"),
     F_BOOL(S, judged_bad, 0, "what was put back was in place and looked at, and did not pass"),
     F_TIME(S, ended_ms, 0, "when it ended there"),
@@ -102,6 +103,8 @@ static const struct field order_fields[] = {
 	"a progressive one: the restore point that it ended on, when not the one asked for"),
     F_BOOL(S, digests_match, 0, "the host's state equals the restore point"),
     F_BOOL(S, healthy, 0, "the host's probes passed after it"),
+    F_BOOL(
+	S, better, 0, "not all of them; something passes that had failed before, and all that fails had failed, too"),
     F_BOOL(S, cancelling, 0, "an operator stopped it before the host answered; the host is told until it does"),
     F_STRING(S, text, TEXT_LINE_MAX, FIELD_COLUMN | FIELD_PHI, "what the host says"),
     F_STRING(S, asked_by, NAME_MAX_BYTES + 16, FIELD_WIDE, "whose word it is"),

@@ -251,6 +251,8 @@ enum verdict policy_covers(const struct policy *policy, const struct policy_ques
 	if (q->kind == ORDER_ACTION && (!q->action || !names_cover(&policy->actions, q->action)))
 		return say(
 		    text, no, "policy %s does not name the action %s", policy->name, q->action ? q->action : "(none)");
+	if (q->first && !names_cover(&policy->actions, q->first))
+		return say(text, no, "policy %s does not name the action %s", policy->name, q->first);
 	if (q->kind == ORDER_ROLLBACK && (!q->components.count || missing))
 		return say(text, no, "policy %s does not name the component %s", policy->name,
 		    missing ? component_in(missing) : "(none)");
@@ -303,6 +305,7 @@ static enum verdict plan_under_policy(const struct plan *plan, const struct sign
 	q->kind = plan->kind;
 	q->hosts = (struct list){hosts, plan->hosts.count};
 	q->action = plan->action;
+	q->first = plan->first;
 	q->components = plan->components;
 	return policy_covers(&policy, q, text);
 }
@@ -369,13 +372,14 @@ static enum verdict automatic_here(const struct order *o, const struct host_rule
 	if (manual)
 		return say(text, VERDICT_NOT_AUTOMATIC_HERE, "this host wants a person before %s of %s is rolled back",
 		    component_in(manual), o->service);
-	if (o->kind != ORDER_ACTION)
+	const char *run = o->kind == ORDER_ACTION ? o->plan->action : o->plan->first;
+	if (!run)
 		return VERDICT_AUTHORISED;
 	for (size_t i = 0; i < rules->actions.count; i++)
-		if (!strcmp(LIST_AT(rules->actions, const char *, i), o->plan->action))
+		if (!strcmp(LIST_AT(rules->actions, const char *, i), run))
 			return VERDICT_AUTHORISED;
-	return say(text, VERDICT_NOT_AUTOMATIC_HERE, "this host wants a person before %s is run for %s",
-	    o->plan->action, o->service);
+	return say(
+	    text, VERDICT_NOT_AUTOMATIC_HERE, "this host wants a person before %s is run for %s", run, o->service);
 }
 
 enum verdict order_authorised(

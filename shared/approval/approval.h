@@ -76,6 +76,7 @@ struct policy_question {
 	enum severity severity;
 	double confidence;
 	uint64_t now_ms;
+	const char *first; /* ORDER_ROLLBACK: an action that is run before it, or NULL */
 };
 /* Verifies first, parses then; *ret lives in arena.  AUTHORISED, POLICY_BAD_SIGNATURE, POLICY_UNREADABLE, NOT_CHECKED.
  */

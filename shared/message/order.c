@@ -32,6 +32,8 @@ static const struct field plan_fields[] = {
     F_ENUM(struct plan, kind, &order_kind_enum, MUST | FIELD_COLUMN, "rollback, undo or action"),
     F_STRING(struct plan, service, NAME_MAX_BYTES, FIELD_REQUIRED | FIELD_COLUMN, "the service"),
     F_STRING(struct plan, action, NAME_MAX_BYTES, FIELD_COLUMN, "action: its name in the hosts' agent.yaml"),
+    F_STRING(struct plan, first, NAME_MAX_BYTES, FIELD_WIDE,
+	"rollback: an action of the hosts' agent.yaml that each runs before it, so that there is room for it"),
     F_ENUMS(struct plan, components, &component_enum, COMPONENT_COUNT, FIELD_COLUMN,
 	"what is put back; none for an action"),
     F_LIST(struct plan, hosts, &plan_host_type, PLAN_HOSTS_MAX, FIELD_REQUIRED,
@@ -74,6 +76,8 @@ static enum err_code plan_kind_check(const struct plan *p, struct err *reterr)
 		    enum_name(&order_kind_enum, p->kind));
 	if (action != (p->action != NULL))
 		return err_set(reterr, ERR_INVALID, "action: belongs to an action, and to nothing else");
+	if (p->first && p->kind != ORDER_ROLLBACK)
+		return err_set(reterr, ERR_INVALID, "first: belongs to a rollback, and to nothing else");
 	if (action == (p->components.count > 0))
 		return err_set(reterr, ERR_INVALID, "components: belong to a rollback or an undo, and to nothing else");
 	for (size_t i = 0; i < p->hosts.count; i++)

@@ -36,6 +36,7 @@ struct plan {
 	uint32_t kind;      /* ORDER_ROLLBACK, ORDER_UNDO or ORDER_ACTION */
 	const char *service;
 	const char *action;     /* ORDER_ACTION: its name in the hosts' agent.yaml; else NULL */
+	const char *first;      /* ORDER_ROLLBACK: an action of the service that each host runs before it; or NULL */
 	struct list components; /* enum component; empty for an action */
 	struct list hosts;      /* struct plan_host, sorted by name */
 	bool progressive;       /* may go on to older restore points until probes pass */

@@ -217,6 +217,8 @@ static const struct field order_report_fields[] = {
     F_LIST(struct order_report, components, &component_point_type, COMPONENT_COUNT, 0, "the live state after it"),
     F_BOOL(struct order_report, digests_match, FIELD_ALWAYS | FIELD_COLUMN, "the live state equals the restore point"),
     F_BOOL(struct order_report, healthy, FIELD_ALWAYS | FIELD_COLUMN, "the probes that prove it passed after it"),
+    F_BOOL(struct order_report, better, 0,
+	"not all of them; something passes that had failed before it, and all that fails had failed, too"),
     F_STRING(struct order_report, text, REPORT_TEXT_MAX, FIELD_COLUMN | FIELD_PHI, "why, for people"),
     F_STRING(struct order_report, by_hand, NAME_MAX_BYTES, FIELD_WIDE,
 	"who did it on the host itself, without an order of the controller's"),

@@ -136,7 +136,8 @@ struct order_report {
 	struct list components; /* struct component_point: live state after */
 	bool digests_match;     /* live state equals the restore point */
 	bool healthy;           /* every shallow probe (and deep ones if asked) passed after it */
-	const char *text;       /* why, for people */
+	bool better; /* not healthy: something passes that had failed before it, and all that fails had failed, too */
+	const char *text;    /* why, for people */
 	const char *by_hand; /* who did it on the host itself, without an order of the controller's; NULL: nobody did */
 };
 

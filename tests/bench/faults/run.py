@@ -104,7 +104,7 @@ def harm(w, fault, before, wanted):
         if noun == "pulses":
             if fault["component"] != "database" and int(is_now[mark].split()[-1]) < int(was[mark].split()[-1]):
                 found.append("writes were lost: %s, now %s" % (was[mark], is_now[mark].split()[-1]))
-        elif host not in hosts_of(fault) and is_now.get(mark) != was[mark] and not (noun == "repository" and fault["component"] == "code"):
+        elif host not in hosts_of(fault) and is_now.get(mark) != was[mark] and not (noun == "repository" and "code" in fault["component"].split(",")):
             found.append("touched elsewhere: %s, now %s" % (was[mark], is_now.get(mark)))
     return found
 
@@ -276,7 +276,7 @@ def keep(w, course, result):
                 logs["%s/%s" % (file.parts[-3], file.name)] = file.read_bytes()[-2000:].decode(errors="replace").splitlines()[-15:]
         w.evidence.mkdir(parents=True, exist_ok=True)
         (w.evidence / ("%s-%s.json" % (result["fault"], result["host"]))).write_text(json.dumps(
-            {"result": result, "health": w.api("health").get("items"), "changes": course.changes, "incidents": getattr(course, "incidents", []),
+            {"result": result, "health": w.api("health").get("items"), "changes": course.changes, "rollbacks": w.newest("rollback"), "incidents": getattr(course, "incidents", []),
              "diagnoses": course.diagnoses, "logs": logs}, indent=1, ensure_ascii=False))
     return result
 
@@ -285,12 +285,12 @@ def tidy(w, fault):
     """Back to the beginning, outside of the score."""
     w.sh("end")
     until(lambda: not any(r["state"] != "ended" for r in w.newest("rollback", 3)), 60)
-    left = fault["component"] == "code" or fault["kind"] in ("disk", "sockets", "locks") or fault["fault"].startswith(("dead_tablespace", "files_"))
+    left = "code" in fault["component"].split(",") or fault["kind"] in ("disk", "sockets", "locks") or fault["fault"].startswith(("dead_tablespace", "files_"))
     everywhere = fault["kind"] in ("coincidence", "flags", "clock", "two", "cron", "leak")
     if not until(w.healthy, 3) or w.sh("sum").stdout != w.reference or left or everywhere:
         w.kedge("founder", "halt", "the bench puts the world back")
         hosts = set(hosts_of(fault))
-        if fault["component"] == "code" or fault["service"] == "records-db":
+        if "code" in fault["component"].split(",") or "records-db" in fault["service"].split(","):
             hosts.add("db-1")
         w.sh("restore", *(HOSTS if everywhere else sorted(hosts)))
         if not until(w.healthy, 20):

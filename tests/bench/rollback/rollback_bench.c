@@ -79,7 +79,7 @@ static int roll_back(struct bench *b, struct id to)
 	uint64_t stopped = 0, began = clock_mono_us();
 	struct random random;
 	struct rollback_result done;
-	struct rollback_io io = {&stopped, on_step, on_prove, on_cancelled, on_now, NULL};
+	struct rollback_io io = {&stopped, on_step, on_prove, on_cancelled, on_now, NULL, NULL};
 	random_init_system(&random);
 	struct rollback_request r = {.order = id_new(clock_wall_ms(), &random), .service = &b->service, .snapshot = to};
 	if (rollback_run(b->repo, b->state, &r, &io, b->arena, &done, &err) != ERR_OK)

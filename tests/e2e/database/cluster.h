@@ -187,7 +187,7 @@ static inline uint64_t cluster_now(void *ctx)
 
 static inline struct rollback_io cluster_io(struct cluster *c)
 {
-	return (struct rollback_io){c, cluster_step, cluster_prove, cluster_cancelled, cluster_now, NULL};
+	return (struct rollback_io){c, cluster_step, cluster_prove, cluster_cancelled, cluster_now, NULL, NULL};
 }
 
 static inline struct id cluster_snapshot(struct cluster *c)

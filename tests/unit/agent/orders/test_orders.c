@@ -93,6 +93,31 @@ static void refused(void **state)
 	host_free(h);
 }
 
+/* What is to run before a rollback is declared here as any action is. */
+static void what_runs_first_is_declared(void **state)
+{
+	(void)state;
+	struct host *h = host_new();
+	struct order o = host_order(h, 1);
+	uint32_t config = COMPONENT_CONFIG;
+	struct plan_host there = {.host = "h1", .snapshot = o.snapshot};
+	const struct plan plan = {.plan = host_id(70),
+	    .rollback = host_id(71),
+	    .kind = ORDER_ROLLBACK,
+	    .service = o.service,
+	    .first = "sweep",
+	    .components = {&config, 1},
+	    .hosts = {&there, 1},
+	    .not_before_ms = h->now_ms,
+	    .expires_ms = h->now_ms + HOUR,
+	    .reason = "no room",
+	    .author = "ada"};
+	o.plan = &plan;
+	orders_on_order(h->orders, &o);
+	ended(h, 1, ORDER_REFUSED, "no such action for the service as is to be run first");
+	host_free(h);
+}
+
 static void epochs_outlive_a_crash(void **state)
 {
 	(void)state;
@@ -383,6 +408,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(one),
 	    cmocka_unit_test(refused),
+	    cmocka_unit_test(what_runs_first_is_declared),
 	    cmocka_unit_test(epochs_outlive_a_crash),
 	    cmocka_unit_test(three_an_hour),
 	    cmocka_unit_test(too_many_at_once),

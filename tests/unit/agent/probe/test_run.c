@@ -327,7 +327,7 @@ static const struct probe_outcome *probe_cluster(const char *script, struct post
 
 static double measured(const char *name);
 
-/* What its sessions sort lies in a folder of its own. */
+/* What its sessions sort lies in a folder of its own, their temporary tables among the others. */
 static void a_cluster_sorts_on_the_disk(void **state)
 {
 	(void)state;
@@ -335,8 +335,10 @@ static void a_cluster_sorts_on_the_disk(void **state)
 	const struct {
 		const char *name, *text;
 		mode_t mode;
-	} made[] = {
-	    {"psql", "#!/bin/sh\necho '20|5|3|0|0|0|unknown|0|off|x'\n", 0755}, {"base/pgsql_tmp/a", "sorted", 0600}};
+	} made[] = {{"psql", "#!/bin/sh\necho '20|5|3|0|0|0|unknown|0|off|x'\n", 0755},
+	    {"base/16384/16401", "a table", 0600}, {"base/pgsql_tmp/a", "sorted", 0600},
+	    {"base/16384/t3_16402.1", "a session's table", 0600}};
+	double before = 0;
 	struct err err;
 	assert_non_null(mkdtemp(folder));
 	struct postgres_config pg = {.data_directory = folder,
@@ -345,9 +347,10 @@ static void a_cluster_sorts_on_the_disk(void **state)
 	    .port = 5432,
 	    .user = geteuid() ? "anybody" : "root"};
 	struct postgres_probe c = {.cluster = &pg};
-	for (size_t i = 0; i < 2; i++) {
-		if (i)
-			for (const char *below = "/base\0/base/pgsql_tmp\0"; *below; below += strlen(below) + 1) {
+	for (size_t i = 0; i < 4; i++) {
+		if (i == 1)
+			for (const char *below = "/base\0/base/16384\0/base/pgsql_tmp\0"; *below;
+			     below += strlen(below) + 1) {
 				assert_true(text_format(path, sizeof path, "%s%s", folder, below));
 				assert_int_equal(mkdir(path, 0700), 0);
 			}
@@ -355,10 +358,12 @@ static void a_cluster_sorts_on_the_disk(void **state)
 		assert_int_equal(file_replace(path, made[i].text, strlen(made[i].text), made[i].mode, &err), ERR_OK);
 		ASSERT_OUTCOME(probe((struct probe_config){.postgres = &c}), PROBE_OK, "5 of 20");
 		double share = measured("temporary");
-		assert_true(i ? share > 0 && share < 5 : share == 0);
+		assert_true(i > 1 ? share > before && share < 5 : share == 0);
+		before = share;
 	}
-	for (const char *left = "/base/pgsql_tmp/a\0/base/pgsql_tmp\0/base\0/psql\0\0"; *left;
-	     left += strlen(left) + 1) {
+	for (const char *left = "/base/pgsql_tmp/a\0/base/pgsql_tmp\0/base/16384/16401\0/base/16384/t3_16402.1\0"
+				"/base/16384\0/base\0/psql\0\0";
+	     *left; left += strlen(left) + 1) {
 		assert_true(text_format(path, sizeof path, "%s%s", folder, left));
 		assert_int_equal(remove(path), 0);
 	}

@@ -33,6 +33,7 @@ static const char *const service_yaml =
 struct levers {
 	struct world *w;
 	bool unwell;     /* probes never pass */
+	bool better;     /* and yet it is better than it was */
 	unsigned proofs; /* how often they were asked */
 	unsigned deep;   /* the deep ones, too */
 	unsigned proof_takes_ms;
@@ -97,10 +98,15 @@ static inline bool lever_confirm(
 	return !l->unheard;
 }
 
+static inline bool lever_better(void *ctx)
+{
+	return ((struct levers *)ctx)->better;
+}
+
 static inline struct rollback_io levers_io(struct levers *l)
 {
 	return (struct rollback_io){
-	    l, lever_step, lever_prove, lever_cancelled, lever_now, l->by_hand ? NULL : lever_confirm};
+	    l, lever_step, lever_prove, lever_cancelled, lever_now, l->by_hand ? NULL : lever_confirm, lever_better};
 }
 
 static inline void write_control(const struct world *w)

@@ -350,6 +350,28 @@ static void probes_fail(void **state)
 	scene_done(&s);
 }
 
+/* Another fault beside the one that this was for: what is in place stays, and that is told. */
+static void it_helped_and_something_else_is_wrong(void **state)
+{
+	(void)state;
+	struct scene s;
+	scene_make(&s, service_yaml);
+	s.l.unwell = s.l.better = true;
+	struct rollback_result done = run(&s);
+	ends(&s, done, ORDER_OK_WITH_EXCEPTIONS, "something else is wrong, too: one: no answer");
+	assert_true(done.digests_match && done.better);
+	assert_false(done.healthy);
+	log_is(&s, "stop check start ");
+	struct rollback_request r = service_request(&s.w, done.safety_snapshot);
+	r.order = (struct id){{77}};
+	r.as_it_was = true; /* the way back: how it was is no measure of it */
+	struct rollback_io io = levers_io(&s.l);
+	MUST(rollback_run(s.w.repo, s.w.state, &r, &io, s.w.arena, &done, err));
+	assert_false(done.better);
+	s.l.unwell = s.l.better = false;
+	scene_done(&s);
+}
+
 static const char *const pid_yaml =
     "    components:\n"
     "      config: { paths: [DIR/live] }\n"
@@ -892,6 +914,7 @@ int main(void)
 	    cmocka_unit_test(never_restored_paths_are_named),
 	    cmocka_unit_test(a_root_that_is_gone),
 	    cmocka_unit_test(probes_fail),
+	    cmocka_unit_test(it_helped_and_something_else_is_wrong),
 	    cmocka_unit_test(somebody_else_begins_it),
 	    cmocka_unit_test(somebody_elses_does_not_stop),
 	    cmocka_unit_test(no_probes_asked),

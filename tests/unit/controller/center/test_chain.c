@@ -176,6 +176,36 @@ static void test_p4_it_does_not_try_twice(void **state)
 	chain_close(&w);
 }
 
+/* It healed what it was for, and something else is wrong: it is kept, and what is left is looked into at once. */
+static void test_what_helped_is_followed_by_the_next_look(void **state)
+{
+	(void)state;
+	struct chain w;
+	chain_open(&w);
+	policy_stands(&w);
+	breaks(&w, 0);
+	struct order_report r = {.order = order_out(&w, "web-1"),
+	    .kind = ORDER_ROLLBACK,
+	    .service = "portal",
+	    .outcome = ORDER_OK_WITH_EXCEPTIONS,
+	    .at_ms = w.c.now_ms,
+	    .digests_match = true,
+	    .better = true};
+	assert_true(control_report(&w.c, "web-1", (struct report){.importance = IMPORTANCE_RESULT, .order = &r}));
+	drifts(&w, 0, COMPONENT_CONFIG, 0);
+	size_t before = count_of(&w, &diagnosis_table);
+	for (int i = 0; i < 3; i++) {
+		control_until(&w.c, w.c.now_ms + 6 * SECOND);
+		says(&w, "web-1", PROBE_CRITICAL);
+		control_settle(&w.c);
+	}
+	assert_int_equal(change_last(&w)->state, CHANGE_COMPLETED);
+	assert_int_equal(incident_last(&w)->state, INCIDENT_INVESTIGATING);
+	assert_true(count_of(&w, &diagnosis_table) > before);
+	assert_int_equal(pages(&w, NOTIFY_FAILED), 0);
+	chain_close(&w);
+}
+
 static void test_p7_a_restore_point_that_did_not_help_is_condemned(void **state)
 {
 	(void)state;
@@ -505,6 +535,7 @@ int main(void)
 	    cmocka_unit_test(test_what_stands_in_the_way_is_told_once),
 	    cmocka_unit_test(test_the_cause_that_a_person_named_stands),
 	    cmocka_unit_test(test_p4_it_does_not_try_twice),
+	    cmocka_unit_test(test_what_helped_is_followed_by_the_next_look),
 	    cmocka_unit_test(test_p7_a_restore_point_that_did_not_help_is_condemned),
 	    cmocka_unit_test(test_p7_a_restore_point_that_was_never_looked_at_is_as_good_as_it_was),
 	    cmocka_unit_test(test_an_incident_whose_hosts_are_well_ends_though_its_rollback_did_not),

@@ -262,7 +262,7 @@ static bool finds(struct world *w, size_t hosts, enum severity severity, double 
 	struct standing_policy p;
 	bool found;
 	struct policy_wish wish = {
-	    ORDER_ROLLBACK, "portal", NULL, hosts_of(hosts), {only_config, 1}, severity, confidence};
+	    ORDER_ROLLBACK, "portal", NULL, hosts_of(hosts), {only_config, 1}, severity, confidence, NULL};
 	ok(policy_find(w->turn, &wish, &p, &found, ret_why, ERR_HERE));
 	assert_int_equal(found, *ret_why == NULL);
 	return found;

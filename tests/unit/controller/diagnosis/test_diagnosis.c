@@ -351,6 +351,56 @@ static void data_differs(struct world *w, uint64_t added, uint64_t removed)
 	ok(fleet_on_drift(w->turn, &h, &r, ERR_HERE));
 }
 
+/* Data became another in the moment in which the code did: what the code does it does again, so both come back. */
+static void test_data_that_changed_with_the_code_comes_back_with_it(void **state)
+{
+	(void)state;
+	static const uint64_t between_ms[] = {1000, 20 * 1000};
+	for (size_t i = 0; i < 2; i++) {
+		struct world w;
+		open_whole(&w);
+		drift_is(&w, "portal", "h0000", COMPONENT_CODE, fleet_good[0], 1);
+		world_after(&w, between_ms[i]);
+		data_differs(&w, 3, 3);
+		log_says(&w, "portal", "h0000", 7, "cannot open uploads/1.txt", 30);
+		struct drift_report named = {.service = "portal",
+		    .component = COMPONENT_DATA,
+		    .snapshot = fleet_good[0],
+		    .added = 3,
+		    .removed = 3,
+		    .newest_change_ms = w.now_ms,
+		    .paths = {(const char *[]){"uploads/1.txt"}, 1}};
+		struct host h = host_now(&w, "h0000");
+		ok(fleet_on_drift(w.turn, &h, &named, ERR_HERE));
+		struct incident incident = fails(&w, "portal", "h0000");
+		struct diagnosis d = diagnosed(&w, &incident);
+		const struct fix *f = &LIST_AT(d.fixes, struct fix, 0);
+		assert_int_equal(f->action, FIX_ROLLBACK);
+		assert_int_equal(component_set(&f->components),
+		    i == 0 ? 1u << COMPONENT_CODE | 1u << COMPONENT_DATA : 1u << COMPONENT_DATA);
+		world_close(&w);
+	}
+}
+
+/* Neither is likelier than the other, and both came in one moment. */
+static void test_configuration_and_code_of_one_moment_come_back_together(void **state)
+{
+	(void)state;
+	for (int apart = 0; apart < 2; apart++) {
+		struct world w;
+		open_whole(&w);
+		drift_is(&w, "portal", "h0000", COMPONENT_CODE, fleet_good[0], 1);
+		world_after(&w, apart ? 10 * 1000 : 500);
+		drift_is(&w, "portal", "h0000", COMPONENT_CONFIG, fleet_good[0], 1);
+		struct incident incident = fails(&w, "portal", "h0000");
+		struct diagnosis d = diagnosed(&w, &incident);
+		const struct fix *f = &LIST_AT(d.fixes, struct fix, 0);
+		assert_int_equal(f->components.count, apart ? 1 : 2);
+		assert_true(apart ? d.share < 0.6 : d.share > 0.9);
+		world_close(&w);
+	}
+}
+
 static void test_two_faults_at_once_leave_neither_sure(void **state)
 {
 	(void)state;
@@ -583,6 +633,8 @@ int main(void)
 	    cmocka_unit_test(test_an_old_lone_change_is_not_sure),
 	    cmocka_unit_test(test_a_restore_point_between_break_and_alarm_hides_nothing),
 	    cmocka_unit_test(test_what_was_left_before_it_failed_is_no_cause),
+	    cmocka_unit_test(test_data_that_changed_with_the_code_comes_back_with_it),
+	    cmocka_unit_test(test_configuration_and_code_of_one_moment_come_back_together),
 	    cmocka_unit_test(test_two_faults_at_once_leave_neither_sure),
 	    cmocka_unit_test(test_a_database_out_of_reach_is_not_its_contents),
 	    cmocka_unit_test(test_data_that_only_grew_is_used_not_broken),

@@ -688,6 +688,71 @@ static void test_what_did_not_last_is_not_done_again(void **state)
 	}
 }
 
+/* Nothing can be brought back where there is no room for it: what the place declares against that goes before. */
+static void test_room_is_made_for_what_is_brought_back(void **state)
+{
+	(void)state;
+	for (int full = 0; full < 2; full++) {
+		struct world w;
+		struct course c = {.text = full ? "page: 503; spool: No space left on device" : "page: 503",
+		    .passed_ms_ago = 600,
+		    .changed_ms_ago = 500,
+		    .drift = {.changed = 1, .checked = true, .refused = "unexpected end of file"}};
+		ledger_open(&w);
+		struct diagnosis d = after(&w, &c);
+		brings_back(&d, COMPONENT_CONFIG);
+		const struct fix *f = &LIST_AT(d.fixes, struct fix, 0);
+		if (full)
+			assert_string_equal(f->first, "sweep");
+		else
+			assert_null(f->first);
+		assert_int_equal(strstr(LIST_AT(f->commands, const char *, 0), " --first sweep ") != NULL, full);
+		world_close(&w);
+	}
+}
+
+/* A certificate that is made on a full disk is empty. */
+static void test_room_is_made_before_anything_else_is_done(void **state)
+{
+	(void)state;
+	for (int full = 0; full < 2; full++) {
+		struct world w;
+		struct course c = {
+		    .text = full ? "key values mismatch\nspool: No space left on device" : "key values mismatch"};
+		ledger_open(&w);
+		struct diagnosis d = after(&w, &c);
+		runs(&d, "site", full ? "sweep" : "renew");
+		assert_true(d.share > 0.5);
+		world_close(&w);
+	}
+}
+
+/* The same was done while it failed, for another incident: it fails still, so that was not what ails it. */
+static void test_what_was_done_for_another_incident_is_not_done_again(void **state)
+{
+	(void)state;
+	for (int later = 0; later < 2; later++) {
+		struct world w;
+		struct course c = {.text = "spool: No space left on device",
+		    .passed_ms_ago = 1000,
+		    .changed_ms_ago = 20000,
+		    .drift = {.changed = 1, .checked = true}};
+		ledger_open(&w);
+		world_after(&w, 3 * HOUR);
+		http_says(&w, "site", "web-1", PROBE_OK);
+		struct diagnosis d = after(&w, &c);
+		runs(&d, "site", "sweep");
+		was_run(&w, "sweep", 0);
+		world_after(&w, later ? 5000 : 500); /* what it did has to show first */
+		ok(diagnosis_compute(w.turn, d.incident, &d, ERR_HERE));
+		if (later)
+			brings_back(&d, COMPONENT_CONFIG);
+		else
+			runs(&d, "site", "sweep");
+		world_close(&w);
+	}
+}
+
 /* What is known of it leads to nothing that could be done: it is begun anew, and that is not sure. */
 static void test_there_is_always_something_to_try(void **state)
 {
@@ -770,6 +835,9 @@ int main(void)
 	    cmocka_unit_test(test_who_had_enough_just_now_has_a_limit),
 	    cmocka_unit_test(test_what_its_own_check_names_is_heard),
 	    cmocka_unit_test(test_what_did_not_last_is_not_done_again),
+	    cmocka_unit_test(test_room_is_made_for_what_is_brought_back),
+	    cmocka_unit_test(test_room_is_made_before_anything_else_is_done),
+	    cmocka_unit_test(test_what_was_done_for_another_incident_is_not_done_again),
 	    cmocka_unit_test(test_there_is_always_something_to_try),
 	    cmocka_unit_test(test_what_a_database_is_made_of_changed),
 	};

@@ -370,9 +370,34 @@ static void test_an_action_is_one_that_hosts_declare(void **state)
 	world_close(&w);
 }
 
+/* So is what a rollback has run before it. */
+static void test_what_runs_first_is_one_that_hosts_declare(void **state)
+{
+	(void)state;
+	struct world w;
+	static uint32_t remedy[] = {REMEDY_SPACE};
+	static struct declared_action actions[] = {{.name = "sweep", .remedies = {remedy, 1}}};
+	open_with(&w, 1);
+	fleet_breaks(&w, 1);
+	struct plan_wish wish = wish_for(1);
+	struct plan p;
+	wish.first = "sweep";
+	refused(ERR_NOT_FOUND, recovery_plan(w.turn, &recovery_rules, &wish, &p, ERR_HERE));
+	struct declared_service portal = declared("portal", NULL);
+	portal.actions = (struct list){actions, 1};
+	struct hello h = hello_of(&w, fleet_list[0], boot_id(1), &portal, 1);
+	hello_say(&w, &h);
+	ok(recovery_plan(w.turn, &recovery_rules, &wish, &p, ERR_HERE));
+	assert_string_equal(p.first, "sweep");
+	assert_null(p.action);
+	ok(record_check(&plan_type, &p, ERR_HERE));
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_what_runs_first_is_one_that_hosts_declare),
 	    cmocka_unit_test(test_r5_waves_grow_from_one_host),
 	    cmocka_unit_test(test_r11_self_affecting_hosts_come_last_one_by_one),
 	    cmocka_unit_test(test_r4_hosts_are_named_one_by_one),

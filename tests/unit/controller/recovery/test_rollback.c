@@ -52,6 +52,42 @@ static void test_r5_no_evidence_is_a_failure(void **state)
 	world_close(&w);
 }
 
+/* It helped against one of two faults: known once its probes have run again, and then no further host is touched. */
+static void test_better_is_done_and_not_well(void **state)
+{
+	(void)state;
+	for (int better = 0; better < 2; better++) {
+		struct world w;
+		world_broken(&w, 3);
+		struct rollback r = begun(&w, 3), after;
+		enum recovery_event event;
+		struct order_report said = {.order = host_of(&r, 0)->order,
+		    .kind = ORDER_ROLLBACK,
+		    .service = "portal",
+		    .outcome = ORDER_OK_WITH_EXCEPTIONS,
+		    .at_ms = w.now_ms,
+		    .digests_match = true,
+		    .better = better};
+		ok(recovery_on_order_report(w.turn, &recovery_rules, "h0000", &said, &after, &event, ERR_HERE));
+		assert_int_equal(event, RECOVERY_PROVING);
+		world_after(&w, recovery_rules.bake_ms);
+		http_says(&w, "portal", "h0000", PROBE_CRITICAL);
+		ok(recovery_on_health(w.turn, &recovery_rules, "portal", &after, &event, ERR_HERE));
+		assert_int_equal(event, better ? RECOVERY_ENDED : RECOVERY_NOTHING);
+		if (better) {
+			assert_int_equal(after.outcome, ORDER_OK_WITH_EXCEPTIONS);
+			assert_int_equal(orders_out(&after), 1);
+			assert_int_equal(host_of(&after, 1)->outcome, ORDER_CANCELLED);
+			struct change_validation proof = {.change = r.change};
+			bool found;
+			ok(turn_get(w.turn, &change_validation_table, &proof, &proof, &found, ERR_HERE));
+			assert_true(found && !proof.healthy);
+			assert_int_equal(change_now(&w, r.change).state, CHANGE_COMPLETED);
+		}
+		world_close(&w);
+	}
+}
+
 static void test_r5_sick_after_it_stops_the_waves(void **state)
 {
 	(void)state;
@@ -519,6 +555,7 @@ int main(void)
 	    cmocka_unit_test(test_by_hand),
 	    cmocka_unit_test(test_r5_wave_after_wave_to_the_end),
 	    cmocka_unit_test(test_r5_no_evidence_is_a_failure),
+	    cmocka_unit_test(test_better_is_done_and_not_well),
 	    cmocka_unit_test(test_r5_sick_after_it_stops_the_waves),
 	    cmocka_unit_test(test_r5_old_results_in_a_new_report_prove_nothing),
 	    cmocka_unit_test(test_r18_who_has_not_proven_it_is_asked),

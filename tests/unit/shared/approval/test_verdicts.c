@@ -642,6 +642,32 @@ static void actions(void **state)
 	    "before restart"); /* what they signed was another: only the policy speaks for it */
 }
 
+/* What runs before a rollback is as much part of what is signed, named and allowed. */
+static void what_runs_before_a_rollback(void **state)
+{
+	static const char *const declared[] = {"sweep"};
+	static const char may_sweep[] =
+	    "name: config-only\nservices: portal\ncomponents: [config, code]\nactions: [sweep]\nmax_hosts: 9\n"
+	    "max_per_hour: 1\nexpires: 2027-01-01T00:00:00Z\nreason: it only takes what is left over\n";
+	(void)state;
+	approve(0, w.bob, "bob");
+	approve(1, w.carol, "carol");
+	w.order.approvals.count = 2;
+	HOST_SAYS(VERDICT_AUTHORISED, "2 approved");
+	w.plan.first = "sweep"; /* not what they signed */
+	HOST_SAYS(VERDICT_BAD_SIGNATURE, "");
+	approve(0, w.bob, "bob");
+	approve(1, w.carol, "carol");
+	w.order.approvals.count = 2;
+	HOST_SAYS(VERDICT_AUTHORISED, "2 approved");
+	use_policy();
+	HOST_SAYS(VERDICT_POLICY_DOES_NOT_COVER, "does not name the action sweep");
+	sign_policy(may_sweep, APPROVAL_NAMESPACE_POLICY, w.bob, w.carol);
+	HOST_SAYS(VERDICT_NOT_AUTOMATIC_HERE, "before sweep is run for portal");
+	w.host.actions = (struct list){(void *)declared, 1};
+	HOST_SAYS(VERDICT_AUTHORISED, "covered by policy");
+}
+
 static void no_memory_is_no(void **state)
 {
 	struct arena *small = arena_new(64);
@@ -734,6 +760,7 @@ int main(void)
 	    TEST(policy_judges_the_incident),
 	    TEST(not_automatic_here),
 	    TEST(actions),
+	    TEST(what_runs_before_a_rollback),
 	    TEST(no_memory_is_no),
 	    TEST(one_signature_at_the_door),
 	    TEST(key_lists),

@@ -73,6 +73,14 @@ static void plans(void **state)
 	p = good;
 	p.action = "restart"; /* it would be run beside what people read */
 	expect(&plan_type, &p, "action: belongs to an action");
+	p = good;
+	p.first = "sweep";
+	p.kind = ORDER_ROLLBACK;
+	expect(&plan_type, &p, NULL);
+	p.kind = ORDER_UNDO;
+	expect(&plan_type, &p, "first: belongs to a rollback");
+	p = good;
+	p.action = "restart";
 	p.kind = ORDER_ACTION;
 	expect(&plan_type, &p, "components: belong to a rollback");
 	p.components.count = 0;
