@@ -183,9 +183,11 @@ static bool left_alone(const struct order_report *r)
 {
 	if (r->outcome != ORDER_REFUSED && r->outcome != ORDER_EXPIRED && r->outcome != ORDER_CANCELLED)
 		return false;
-	for (size_t i = 0; i < r->steps.count; i++)
-		if (LIST_AT(r->steps, struct order_step, i).kind == STEP_STOP)
+	for (size_t i = 0; i < r->steps.count; i++) {
+		uint32_t kind = LIST_AT(r->steps, struct order_step, i).kind;
+		if (kind == STEP_STOP || kind == STEP_ACTION)
 			return false;
+	}
 	return true;
 }
 

@@ -35,14 +35,17 @@ static bool run_action(
 }
 
 /* Whether it did what it should, the rollback behind it finds: it does not begin where there is no room. */
-void work_run_first(struct work *w, const struct service_config *service)
+const char *work_run_first(struct work *w, const struct service_config *service)
 {
 	const struct order *o = w->spec->order;
 	const struct action_config *a =
 	    o->plan && o->plan->first ? service_config_action(service, o->plan->first) : NULL;
 	struct err err = ERR_INIT;
-	if (a)
-		(void)run_action(w, a, service, &err);
+	if (!a)
+		return NULL;
+	return run_action(w, a, service, &err)
+		   ? arena_printf(w->arena, "%s was run first; ", a->name)
+		   : arena_printf(w->arena, "%s was run first and failed (%.120s); ", a->name, err.msg);
 }
 
 static const char *said(struct work *w, const char *name, bool interrupted, enum work_proof proof, const char *trouble)

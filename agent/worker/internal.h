@@ -33,8 +33,9 @@ void work_order_snapshot(struct work *w);
 void work_order_verify(struct work *w);
 void work_order_rollback(struct work *w);
 void work_order_action(struct work *w, bool resume);
-/* What the plan of a rollback has run before it, if anything: steps of the order. */
-void work_run_first(struct work *w, const struct service_config *service);
+/* What the plan of a rollback has run before it, if anything: steps of the order.  Returns what to say of it, or NULL.
+ */
+const char *work_run_first(struct work *w, const struct service_config *service);
 void work_drift(struct work *w);
 void work_verify(struct work *w);
 void work_prune(struct work *w);

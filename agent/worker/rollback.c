@@ -141,6 +141,12 @@ static uint64_t time_left_ms(const struct order *o)
 	return left_ms < o->run_limit_ms ? left_ms : o->run_limit_ms;
 }
 
+static const char *said_after(struct work *w, const char *first, const char *text)
+{
+	const char *both = first ? arena_printf(w->arena, "%s%s", first, text ? text : "") : NULL;
+	return both ? both : text;
+}
+
 void work_order_rollback(struct work *w)
 {
 	const struct order *o = w->spec->order;
@@ -160,6 +166,7 @@ void work_order_rollback(struct work *w)
 		work_end_order(w, ORDER_REFUSED, "agent.yaml declares no such service");
 		return;
 	}
+	const char *first = NULL;
 	bool resume = w->spec->kind == WORK_RESUME, begun = work_has_begun(w);
 	bool progressive = o->kind == ORDER_ROLLBACK && o->plan && o->plan->progressive;
 	/* It was taken on, and whoever was to begin it died first: it may be hours since. */
@@ -172,8 +179,9 @@ void work_order_rollback(struct work *w)
 		schema_versions(request.service, w->arena, schema, &request.schema_count);
 		request.schema = schema;
 	}
-	if (!resume) /* what was interrupted is not run a second time, for nobody knows what it had done */
-		work_run_first(w, request.service);
+	if (!resume &&
+	    !has_journal(w)) /* what was interrupted is not run a second time, for nobody knows what it had done */
+		first = work_run_first(w, request.service);
 	if (resume && progressive) /* a try that was begun has an end; there is no time for others */
 		request.run_limit_ms = time_left_ms(o);
 	enum err_code rc =
@@ -181,7 +189,7 @@ void work_order_rollback(struct work *w)
 	    : begun     ? rollback_recover(w->repo, w->c->state_directory, &request, &io, w->arena, &done, &err)
 			: rollback_run(w->repo, w->c->state_directory, &request, &io, w->arena, &done, &err);
 	if (rc != ERR_OK) {
-		work_end_order(w, begun ? ORDER_FAILED_DIRTY : ORDER_REFUSED, err.msg);
+		work_end_order(w, begun ? ORDER_FAILED_DIRTY : ORDER_REFUSED, said_after(w, first, err.msg));
 		return;
 	}
 	tell_safety(w, done.safety_snapshot);
@@ -190,14 +198,14 @@ void work_order_rollback(struct work *w)
 	    .service = o->service,
 	    .outcome = done.outcome,
 	    .at_ms = clock_wall_ms(),
-	    .steps = done.steps,
+	    .steps = first ? (struct list){w->steps, w->step_count} : done.steps,
 	    .safety_snapshot = done.safety_snapshot,
 	    .snapshot = done.snapshot,
 	    .components = done.components,
 	    .digests_match = done.digests_match,
 	    .healthy = done.healthy,
 	    .better = done.better,
-	    .text = done.text};
+	    .text = said_after(w, first, done.text)};
 	work_tell_order(w, &r);
 	work_settle(w, request.service); /* nobody waits for it any more */
 }

@@ -197,6 +197,30 @@ static void test_what_had_not_begun_in_time_does_not_begin(void **state)
 	assert_int_equal(work(WORK_RESUME), ORDER_OK);
 }
 
+/* What a plan has run before a rollback is told, and is not run twice either. */
+static void test_what_runs_first_is_run_once(void **state)
+{
+	(void)state;
+	have_restore_point();
+	declare_action();
+	plan = (struct plan){.kind = ORDER_ROLLBACK, .first = "free-space"};
+	order.kind = ORDER_ROLLBACK;
+	order.expires_ms = clock_wall_ms() + 60 * 1000;
+	world_text(w.config_dir, "site.conf", "broken\n");
+	assert_int_equal(work(WORK_ORDER), ORDER_OK);
+	expect_live("good\n");
+	assert_int_equal(times_run(), 1);
+	assert_true(text_starts(text, "free-space was run first; "));
+	assert_int_equal(work(WORK_ORDER), ORDER_OK); /* answered from its journal */
+	assert_int_equal(times_run(), 1);
+	order.order.b[1] = 1;
+	world_settle();
+	world_text(w.config_dir, "site.conf", "broken\n");
+	assert_int_equal(work(WORK_RESUME), ORDER_OK);
+	expect_live("good\n");
+	assert_int_equal(times_run(), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +228,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_what_had_not_begun_passes_the_same_gate, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_an_action_is_not_run_twice, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_what_had_not_begun_in_time_does_not_begin, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_what_runs_first_is_run_once, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("resume", tests, NULL, NULL);
 }
