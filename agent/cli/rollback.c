@@ -314,7 +314,7 @@ int cli_rollback(struct cli *c, const char *verb)
 		return fputs(
 			   "usage: kedge-agent rollback plan|start SERVICE --to ID|last|last-good|TIME [--component C]…\n"
 			   "       kedge-agent rollback plan|start SERVICE --to-time TIME|--to-lsn LSN|--to-xid N|--to-name NAME [--timeline N]\n"
-			   "       kedge-agent rollback start SERVICE --progressive [--to …] [--component C]… [--deep]\n"
+			   "       kedge-agent rollback start SERVICE --progressive [--to …] [--component C]…\n"
 			   "       kedge-agent rollback recover\n",
 			   stderr),
 		       EXIT_USAGE;

@@ -142,7 +142,7 @@ def wrong(h, kind, done):
         return "it answered %d and the trees are %s" % (done.returncode, "new" if now == h.good else "old")
     if h.left():
         return "left behind: %s" % h.left()
-    if not (h.dir / "running").exists():
+    if not (h.dir / "running").exists() and "start: " not in done.stdout:  # unless its own program was told no, each time
         return "the service does not run"
     return ""
 

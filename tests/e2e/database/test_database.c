@@ -194,8 +194,11 @@ static bool die_in_child(const struct rollback_request *r, int steps)
 			_exit(9);
 		if (exchange)
 			faults_arm_call(at_exchange, 0, "renameat2", exchange);
-		_exit(rollback_run(it.w.repo, it.w.state, r, &io, it.w.arena, &done, NULL) == ERR_OK ? (int)done.outcome
-												     : 8);
+		if (rollback_run(it.w.repo, it.w.state, r, &io, it.w.arena, &done, NULL) != ERR_OK)
+			_exit(8);
+		if (done.outcome != ORDER_OK)
+			fprintf(stderr, "it was to live, and ended: %s\n", done.text ? done.text : "-");
+		_exit((int)done.outcome);
 	}
 	int status;
 	assert_int_equal(waitpid(child, &status, 0), child);
