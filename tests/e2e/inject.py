@@ -19,6 +19,7 @@ import tempfile
 BIN = pathlib.Path(sys.argv[1]).resolve()
 KINDS = {"KILL": "signal=KILL", "EIO": "error=EIO", "ENOSPC": "error=ENOSPC"}
 SOME = {"write": (3,), "fsync": (6,), "renameat2": (1,), "unlinkat": (2,)}
+MOVES = ("KILL", "renameat2", range(2, 40))  # what is put in place, wherever the first of them is
 NEVER = {"execve", "exit", "exit_group", "rt_sigreturn"}  # it is not there yet, or not any more
 MOST = 5000  # calls of one name
 failures = []
@@ -185,7 +186,7 @@ def walk(h, which):
     elif which:
         chosen = [(kind, name, range(1, MOST)) for name in sorted(set(which[1].split(",")) & set(made) if which[1:] else made) for kind in KINDS]
     else:
-        chosen = [(kind, name, SOME[name]) for name in sorted(SOME) for kind in KINDS]
+        chosen = [(kind, name, SOME[name]) for name in sorted(SOME) for kind in KINDS] + [MOVES]
     for kind, name, numbers in chosen:
         here = collections.Counter()
         for n in numbers:
@@ -196,8 +197,8 @@ def walk(h, which):
         print("%s at %s: %s" % (kind, name, dict(here) or "never made"), flush=True)
         ends.update((kind, end) for end in here.elements())
     print({"%s %s" % key: n for key, n in sorted(ends.items())})
-    if len(which) in (0, 1) and any((kind, end) not in ends for kind in KINDS for end in ("old", "new")):
-        failures.append("not every kind was seen to end both ways: %s" % ends)
+    if len(which) in (0, 1) and any(("KILL", end) not in ends for end in ("old", "new")):
+        failures.append("it was not seen to end both ways: %s" % ends)
         print("FAILED " + failures[-1])
     h.again(False)
     h.must("rollback", "start", "portal", "--to", h.point)
