@@ -139,12 +139,15 @@ static enum err_code gather(
 	return ERR_OK;
 }
 
-enum err_code catalogue_add(const struct repo *r, struct id id, struct err *reterr)
+enum err_code catalogue_with(
+    const struct repo *r, struct id id, char path[PATH_LIMIT], struct buf *out, struct err *reterr)
 {
 	CLEANUP(cleanup_free) struct id *all = NULL;
 	size_t count = 0;
-	enum err_code rc = gather(r, &id, &all, &count, reterr);
-	return rc ? rc : store(r, all, count, reterr);
+	enum err_code rc = path_of(r, path, reterr);
+	if (!rc)
+		rc = gather(r, &id, &all, &count, reterr);
+	return rc ? rc : catalogue_seal(r->keys, all, count, out, reterr);
 }
 
 enum err_code catalogue_remove(const struct repo *r, struct id id, struct err *reterr)

@@ -2,10 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
-#include "agent/snapshot/catalogue.h"
 #include "agent/snapshot/git.h"
 #include "agent/snapshot/opened.h"
 #include "agent/snapshot/roots.h"
@@ -294,16 +292,6 @@ static enum err_code keep_lists(struct snapshot_taking *c, struct err *reterr)
 	    c->service, c->o->versions, c->o->version_count, c->arena, &c->result.summary.versions, reterr);
 }
 
-/* The restore point is there; that it would not be missed is no reason to call it failed. */
-static void list_it(const struct snapshot_taking *c)
-{
-	struct err err = ERR_INIT;
-	CLEANUP(cleanup_fd) int lock = -1;
-	if (repo_lock_folder(c->repo->snapshots_fd, LOCK_EX, &lock, &err) ||
-	    catalogue_add(c->repo, c->result.summary.snapshot, &err))
-		log_warn("snapshot", "service=%s the catalogue could not be written: %s", c->service->name, err.msg);
-}
-
 static enum err_code begin(struct snapshot_taking *c, struct err *reterr)
 {
 	c->began_ms = clock_mono_ms();
@@ -339,10 +327,7 @@ static enum err_code finish(struct snapshot_taking *c, struct err *reterr)
 		return err_set(reterr, ERR_TIMEOUT,
 		    "no snapshot of %s: it took longer than %d h; take its components apart", c->service->name,
 		    PRUNE_GRACE_MS / 2 / (60 * 60 * 1000));
-	rc = manifest_write(c->repo, &c->result, reterr);
-	if (!rc)
-		list_it(c);
-	return rc;
+	return manifest_write(c->repo, &c->result, reterr);
 }
 
 enum err_code snapshot_create(struct repo *r, const struct service_config *service, const struct snapshot_options *o,

@@ -48,6 +48,7 @@ ERR_CHECK enum err_code manifest_unseal(const struct keys *k, struct id id, cons
 /* ERR_NOT_FOUND when there is none.  Errors name the file. */
 ERR_CHECK enum err_code manifest_read(
     const struct repo *r, struct id id, struct arena *arena, struct manifest *ret, struct err *reterr);
+/* And lists it in the catalogue (catalogue.h), or says in the log why not.  Durable on return. */
 ERR_CHECK enum err_code manifest_write(const struct repo *r, const struct manifest *m, struct err *reterr);
 /* ERR_NOT_FOUND when there is no such file. */
 ERR_CHECK enum err_code manifest_exists(const struct repo *r, struct id id, struct err *reterr);

@@ -11,6 +11,8 @@
 #include "agent/repository/seal.h"
 #include "agent/snapshot/catalogue.h"
 #include "shared/base/file.h"
+#include "shared/base/file_together.h"
+#include "shared/base/log.h"
 #include "shared/base/random.h"
 #include "shared/base/secret.h"
 #include "shared/base/text.h"
@@ -59,20 +61,37 @@ enum err_code manifest_read(
 	return rc;
 }
 
+/* False: the restore point is there without; that it would not be missed is no reason to call it failed. */
+static bool list_it(const struct repo *r, const struct manifest *m, int *lock, char path[PATH_LIMIT], struct buf *out)
+{
+	struct err err = ERR_INIT;
+	if (!repo_lock_folder(r->snapshots_fd, LOCK_EX, lock, &err) &&
+	    !catalogue_with(r, m->summary.snapshot, path, out, &err))
+		return true;
+	log_warn("snapshot", "service=%s the catalogue could not be written: %s", m->summary.service, err.msg);
+	return false;
+}
+
 enum err_code manifest_write(const struct repo *r, const struct manifest *m, struct err *reterr)
 {
-	char path[PATH_LIMIT];
-	struct buf data = {.limit = MANIFEST_SIZE_MAX};
+	char path[PATH_LIMIT], catalogue_path[PATH_LIMIT];
+	struct buf data = {.limit = MANIFEST_SIZE_MAX}, catalogue = {.limit = CATALOGUE_SIZE_MAX};
+	CLEANUP(cleanup_fd) int lock = -1;
 	enum err_code rc = file_of(r, m->summary.snapshot, ".manifest", path, reterr);
 	if (!rc)
 		rc = manifest_seal(r->keys, m, &data, reterr);
-	if (!rc)
-		rc = file_replace(path, data.data, data.size, 0600, reterr);
+	if (!rc) {
+		size_t count = list_it(r, m, &lock, catalogue_path, &catalogue) ? 2 : 1;
+		const struct file_new both[] = {
+		    {path, data.data, data.size}, {catalogue_path, catalogue.data, catalogue.size}};
+		rc = file_replace_together(both, count, 0600, reterr);
+	}
 	if (rc == ERR_FULL)
 		rc = err_set(reterr, rc,
 		    "the repository's file system has no room left for the manifest; free some or prune, nothing was "
 		    "changed");
 	buf_done(&data);
+	buf_done(&catalogue);
 	return rc;
 }
 

@@ -1,5 +1,7 @@
 #include "shared/base/file.h"
+#include "shared/base/file_together.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -88,39 +90,72 @@ enum err_code file_sync_dir(const char *path, struct err *reterr)
 	return ERR_OK;
 }
 
-static enum err_code fill_temporary(
-    int fd, const char *name, const void *data, size_t size, mode_t mode, struct err *reterr)
+/* One of them on its way: nobody sees it before its rename. */
+struct making {
+	char temporary[PATH_LIMIT];
+	int fd;
+};
+
+static enum err_code write_temporary(const struct file_new *f, mode_t mode, struct making *m, struct err *reterr)
 {
-	enum err_code rc = file_write_all(fd, data, size, reterr);
+	const char *slash = strrchr(f->path, '/');
+	int lead = slash ? (int)(slash + 1 - f->path) : 0;
+	if (!text_format(m->temporary, sizeof m->temporary, "%.*s.%s.XXXXXX", lead, f->path, f->path + lead))
+		return err_set(reterr, ERR_LIMIT, "path is longer than %d bytes: %.80s...", PATH_LIMIT, f->path);
+	m->fd = mkostemp(m->temporary, O_CLOEXEC);
+	if (m->fd < 0)
+		return err_sys(reterr, errno, "make a temporary file beside %s", f->path);
+	enum err_code rc = file_write_all(m->fd, f->data, f->size_bytes, reterr);
 	if (rc != ERR_OK)
-		return err_prefix(reterr, rc, "%s", name);
-	if (fchmod(fd, mode) != 0)
-		return err_sys(reterr, errno, "fchmod %s", name);
+		return err_prefix(reterr, rc, "%s", m->temporary);
+	return fchmod(m->fd, mode) ? err_sys(reterr, errno, "fchmod %s", m->temporary) : ERR_OK;
+}
+
+static enum err_code write_and_sync(
+    const struct file_new *files, size_t count, mode_t mode, struct making *making, struct err *reterr)
+{
+	enum err_code rc = ERR_OK;
+	for (size_t i = 0; i < count && rc == ERR_OK; i++)
+		rc = write_temporary(&files[i], mode, &making[i], reterr);
+	/* Of several, all are on their way before the first is waited for: the file system takes them in one go. */
+	for (size_t i = 1; i < count && rc == ERR_OK; i++)
+		(void)sync_file_range(making[i].fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	/* Before the rename: else the name could survive a crash and the bytes not. */
-	if (fsync(fd) != 0)
-		return err_sys(reterr, errno, "fsync %s", name);
-	return ERR_OK;
+	for (size_t i = 0; i < count && rc == ERR_OK; i++)
+		if (fsync(making[i].fd) != 0)
+			rc = err_sys(reterr, errno, "fsync %s", making[i].temporary);
+	return rc;
+}
+
+enum err_code file_replace_together(const struct file_new *files, size_t count, mode_t mode, struct err *reterr)
+{
+	char folder[PATH_LIMIT];
+	struct making making[FILES_TOGETHER_MAX];
+	size_t placed = 0;
+	assert(count > 0 && count <= FILES_TOGETHER_MAX);
+	for (size_t i = 0; i < count; i++)
+		making[i].fd = -1;
+	if (!folder_of(files[0].path, folder))
+		return err_set(reterr, ERR_LIMIT, "path is longer than %d bytes: %.80s...", PATH_LIMIT, files[0].path);
+	enum err_code rc = write_and_sync(files, count, mode, making, reterr);
+	for (; placed < count && rc == ERR_OK; placed++)
+		if (rename(making[placed].temporary, files[placed].path) != 0) {
+			rc = err_sys(reterr, errno, "rename %s to %s", making[placed].temporary, files[placed].path);
+			break;
+		}
+	for (size_t i = 0; i < count; i++) {
+		if (making[i].fd < 0)
+			continue;
+		close(making[i].fd);
+		if (i >= placed)
+			unlink(making[i].temporary);
+	}
+	return rc == ERR_OK ? file_sync_dir(folder, reterr) : rc;
 }
 
 enum err_code file_replace(const char *path, const void *data, size_t size_bytes, mode_t mode, struct err *reterr)
 {
-	char folder[PATH_LIMIT], temporary[PATH_LIMIT];
-	const char *slash = strrchr(path, '/');
-	int lead = slash ? (int)(slash + 1 - path) : 0;
-	if (!folder_of(path, folder) ||
-	    !text_format(temporary, sizeof(temporary), "%.*s.%s.XXXXXX", lead, path, path + lead))
-		return err_set(reterr, ERR_LIMIT, "path is longer than %d bytes: %.80s...", PATH_LIMIT, path);
-	CLEANUP(cleanup_fd) int fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(reterr, errno, "make a temporary file beside %s", path);
-	enum err_code rc = fill_temporary(fd, temporary, data, size_bytes, mode, reterr);
-	if (rc == ERR_OK && rename(temporary, path) != 0)
-		rc = err_sys(reterr, errno, "rename %s to %s", temporary, path);
-	if (rc != ERR_OK) {
-		unlink(temporary);
-		return rc;
-	}
-	return file_sync_dir(folder, reterr);
+	return file_replace_together(&(struct file_new){path, data, size_bytes}, 1, mode, reterr);
 }
 
 /* Make one folder; its name is durable in the folder above once this returns. */

@@ -12,6 +12,7 @@
 
 #include "shared/base/cleanup.h"
 #include "shared/base/file.h"
+#include "shared/base/file_together.h"
 #include "shared/base/limits.h"
 #include "shared/base/text.h"
 #include "tests/lib/unit.h"
@@ -249,6 +250,45 @@ static void replace_by_failing_steps(void **state)
 	}
 }
 
+static enum err_code put_two(const char *a, const char *b)
+{
+	const struct file_new both[] = {{in_root("a"), a, strlen(a)}, {in_root("b"), b, strlen(b)}};
+	return file_replace_together(both, 2, 0600, NULL);
+}
+
+/* Nothing is renamed before all is on the disk, and the second never before the first. */
+static void together_in_order(void **state)
+{
+	(void)state;
+	assert_int_equal(put_two("one", "two"), ERR_OK);
+	assert_string_equal(steps, "make write chmod make write chmod sync sync rename rename sync-folder ");
+	holds(in_root("a"), "one");
+	holds(in_root("b"), "two");
+}
+
+static void together_by_failing_steps(void **state)
+{
+	(void)state;
+	for (int i = 0;; i++) {
+		put(in_root("a"), "old one");
+		put(in_root("b"), "old two");
+		reset();
+		fail_after = i;
+		fail_errno = EIO;
+		enum err_code rc = put_two("one", "two");
+		bool first = strstr(steps, "rename rename") != NULL, second = strstr(steps, "sync-folder") != NULL;
+		reset();
+		holds(in_root("a"), first ? "one" : "old one");
+		holds(in_root("b"), second ? "two" : "old two");
+		assert_int_equal(entries(root), 2);
+		if (rc == ERR_OK) {
+			assert_int_equal(i, 11);
+			break;
+		}
+		assert_int_equal(rc, ERR_IO);
+	}
+}
+
 static void replace_survives_short_writes(void **state)
 {
 	(void)state;
@@ -441,6 +481,8 @@ int main(void)
 	    T(replace_sets_mode_whatever_the_umask),
 	    T(replace_in_order),
 	    T(replace_by_failing_steps),
+	    T(together_in_order),
+	    T(together_by_failing_steps),
 	    T(replace_survives_short_writes),
 	    T(replace_errors),
 	    T(replace_without_folder_in_the_path),
