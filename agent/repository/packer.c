@@ -98,6 +98,11 @@ static enum err_code flush(struct packer *p, struct segment *s, struct err *rete
 	return rc;
 }
 
+bool packer_is_finished(const struct packer *p)
+{
+	return !p->data.used && !p->pages.used && !p->writer;
+}
+
 enum err_code packer_finish(struct packer *p, struct err *reterr)
 {
 	enum err_code rc = flush(p, &p->data, reterr);

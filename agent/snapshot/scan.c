@@ -334,15 +334,15 @@ static void *finish_one(void *arg)
 	return NULL;
 }
 
-/* Side by side: each has a sync to wait for. */
+/* Side by side: each has a sync to wait for.  The first one on this thread, once the others have theirs. */
 enum err_code scan_packers_finish(struct scan_packers *p, struct err *reterr)
 {
 	struct finishing all[SNAPSHOT_WORKERS_MAX] = {0};
 	pthread_t threads[SNAPSHOT_WORKERS_MAX];
 	bool started[SNAPSHOT_WORKERS_MAX] = {false};
-	for (size_t i = 0; i < SNAPSHOT_WORKERS_MAX; i++) {
+	for (size_t i = SNAPSHOT_WORKERS_MAX; i-- > 0;) {
 		all[i].packer = p->of[i];
-		if (!p->of[i])
+		if (!p->of[i] || packer_is_finished(p->of[i]))
 			continue;
 		started[i] = i && !pthread_create(&threads[i], NULL, finish_one, &all[i]);
 		if (!started[i])
