@@ -35,6 +35,12 @@ static void is_changed(struct world *w, uint8_t incident, enum change_state stat
 	ok(turn_put(w->turn, &change_table, &c, ERR_HERE));
 }
 
+static void incident_is(struct world *w, enum incident_state state)
+{
+	struct incident i = {.incident = incident_id(OTHERS), .number = 3, .service = "records", .state = state};
+	ok(turn_put(w->turn, &incident_table, &i, ERR_HERE));
+}
+
 static bool is_done(struct world *w, const char *action, const char *host)
 {
 	const struct policy_wish wish = {
@@ -53,10 +59,15 @@ static void test_the_same_is_not_begun_twice(void **state)
 	struct world w;
 	world_open(&w);
 	assert_false(is_done(&w, "sweep", "web-1"));
+	incident_is(&w, INCIDENT_IDENTIFIED);
 	is_changed(&w, OTHERS, CHANGE_REQUESTED, 0);
 	assert_true(is_done(&w, "sweep", "web-1"));
 	assert_false(is_done(&w, "sweep", "web-2")); /* another host */
 	assert_false(is_done(&w, "renew", "web-1")); /* something else */
+	incident_is(&w, INCIDENT_RESOLVED);          /* nobody took it up, and nobody will */
+	assert_false(is_done(&w, "sweep", "web-1"));
+	is_changed(&w, OTHERS, CHANGE_IMPLEMENTING, 0); /* it is at work all the same */
+	assert_true(is_done(&w, "sweep", "web-1"));
 	world_close(&w);
 }
 
