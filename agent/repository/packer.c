@@ -45,15 +45,6 @@ static void segment_done(struct segment *s)
 {
 	free(s->raw);
 	free(s->chunks);
-	*s = (struct segment){0};
-}
-
-static void buffers_done(struct packer *p)
-{
-	ZSTD_freeCCtx(TAKE_PTR(p->compressor));
-	segment_done(&p->data);
-	segment_done(&p->pages);
-	free(TAKE_PTR(p->sealed));
 }
 
 void packer_free(struct packer *p)
@@ -63,7 +54,10 @@ void packer_free(struct packer *p)
 	namer_free(p->namer);
 	index_reader_free(p->index);
 	pack_writer_free(p->writer);
-	buffers_done(p);
+	ZSTD_freeCCtx(p->compressor);
+	segment_done(&p->data);
+	segment_done(&p->pages);
+	free(p->sealed);
 	free(p);
 }
 
@@ -101,15 +95,6 @@ static enum err_code flush(struct packer *p, struct segment *s, struct err *rete
 	s->count = 0;
 	if (!rc && (pack_writer_size(p->writer) >= PACK_TARGET || pack_writer_chunks(p->writer) >= PACK_CHUNKS_TARGET))
 		rc = end_pack(p, reterr);
-	return rc;
-}
-
-enum err_code packer_rest(struct packer *p, struct err *reterr)
-{
-	enum err_code rc = flush(p, &p->data, reterr);
-	if (!rc)
-		rc = flush(p, &p->pages, reterr);
-	buffers_done(p);
 	return rc;
 }
 

@@ -42,8 +42,6 @@ ERR_CHECK enum err_code packer_put(
 /* The same for a page of a tree: they lie together, apart from other chunks. */
 ERR_CHECK enum err_code packer_put_page(
     struct packer *p, const uint8_t *data, size_t size, struct chunk_id *ret, struct err *reterr);
-/* What waits is written, not durable, and the memory for it let go: nothing more is put for a while. */
-ERR_CHECK enum err_code packer_rest(struct packer *p, struct err *reterr);
 /* Nothing is left to finish. */
 bool packer_is_finished(const struct packer *p);
 /* The last segments and pack, durable. */

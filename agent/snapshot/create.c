@@ -358,8 +358,6 @@ enum err_code snapshot_begin(struct repo *r, const struct service_config *servic
 		rc = paged_made(r, PAGED_LIVE_BYTES, &c->live[i], reterr);
 	if (!rc)
 		rc = begin(c, reterr);
-	if (!rc)
-		rc = scan_packers_rest(&c->packers, reterr);
 	if (rc)
 		snapshot_taking_free(c);
 	else

@@ -313,8 +313,6 @@ enum err_code paged_check(struct paged *p, struct err *reterr)
 		before = s;
 	}
 	paged_let_go(p, before);
-	if (p && p->reader) /* most of what comes now is in memory, and some MiB of segments need not be */
-		reader_rest(p->reader);
 	return rc;
 }
 

@@ -39,21 +39,14 @@ enum err_code reader_new(struct repo *r, struct reader **ret, struct err *reterr
 	return ERR_OK;
 }
 
-void reader_rest(struct reader *rd)
-{
-	for (size_t i = 0; i < SEGMENTS_HELD; i++) {
-		free(rd->segments[i].raw);
-		rd->segments[i] = (struct held_segment){0};
-	}
-}
-
 void reader_free(struct reader *rd)
 {
 	if (!rd)
 		return;
 	for (size_t i = 0; i < PACKS_HELD; i++)
 		pack_close(rd->packs[i].pack);
-	reader_rest(rd);
+	for (size_t i = 0; i < SEGMENTS_HELD; i++)
+		free(rd->segments[i].raw);
 	index_reader_free(rd->index);
 	namer_free(rd->namer);
 	unpacker_free(rd->unpacker);

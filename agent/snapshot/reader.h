@@ -20,8 +20,6 @@ ERR_CHECK enum err_code reader_chunk(
 ERR_CHECK enum err_code reader_placed(struct reader *rd, const struct place *place, const struct chunk_id *id,
     uint32_t size, const uint8_t **ret, struct err *reterr);
 bool reader_place(struct reader *rd, const struct chunk_id *id, struct place *ret);
-/* The segments that it holds are let go: it is not asked for a while. */
-void reader_rest(struct reader *rd);
 struct index_reader *reader_index(struct reader *rd);
 
 /* The segment at that place, decoded, for checking chunk after chunk. */

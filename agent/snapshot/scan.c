@@ -323,7 +323,6 @@ void scan_packers_done(struct scan_packers *p)
 
 struct finishing {
 	struct packer *packer;
-	enum err_code (*act)(struct packer *p, struct err *reterr);
 	enum err_code rc;
 	struct err err;
 };
@@ -331,21 +330,18 @@ struct finishing {
 static void *finish_one(void *arg)
 {
 	struct finishing *f = arg;
-	f->rc = f->act(f->packer, &f->err);
+	f->rc = packer_finish(f->packer, &f->err);
 	return NULL;
 }
 
-/* Side by side: each has something to compress, or a sync to wait for.  The first one on this thread, once the others
- * have theirs. */
-static enum err_code with_each(
-    struct scan_packers *p, enum err_code (*act)(struct packer *p, struct err *reterr), struct err *reterr)
+/* Side by side: each has a sync to wait for.  The first one on this thread, once the others have theirs. */
+enum err_code scan_packers_finish(struct scan_packers *p, struct err *reterr)
 {
 	struct finishing all[SNAPSHOT_WORKERS_MAX] = {0};
 	pthread_t threads[SNAPSHOT_WORKERS_MAX];
 	bool started[SNAPSHOT_WORKERS_MAX] = {false};
 	for (size_t i = SNAPSHOT_WORKERS_MAX; i-- > 0;) {
 		all[i].packer = p->of[i];
-		all[i].act = act;
 		if (!p->of[i] || packer_is_finished(p->of[i]))
 			continue;
 		started[i] = i && !pthread_create(&threads[i], NULL, finish_one, &all[i]);
@@ -363,16 +359,6 @@ static enum err_code with_each(
 		}
 	}
 	return rc;
-}
-
-enum err_code scan_packers_rest(struct scan_packers *p, struct err *reterr)
-{
-	return with_each(p, packer_rest, reterr);
-}
-
-enum err_code scan_packers_finish(struct scan_packers *p, struct err *reterr)
-{
-	return with_each(p, packer_finish, reterr);
 }
 
 static void report(struct scan *s, struct snapshot_progress before, bool last)

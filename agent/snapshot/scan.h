@@ -67,8 +67,6 @@ struct scan_packers {
 	struct packer *of[SNAPSHOT_WORKERS_MAX];
 };
 void scan_packers_done(struct scan_packers *p);
-/* Nothing more is put for a while: what waits is written, and the memory for it let go. */
-ERR_CHECK enum err_code scan_packers_rest(struct scan_packers *p, struct err *reterr);
 /* The last segments and packs of all of them, durable. */
 ERR_CHECK enum err_code scan_packers_finish(struct scan_packers *p, struct err *reterr);
 
