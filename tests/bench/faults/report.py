@@ -23,7 +23,7 @@ def wilson(good, n, z=1.96):
     return middle - half, middle + half
 
 
-ORDER = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+ORDER = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 DOUBT = 10  # answers that each bin is given beforehand, which are right as often as their share says: injected faults are not all there are
 GROUND_DOUBT = 2  # answers that each ground is given beforehand, one of them right
 UNSEEN = {"dependency": 0.75, "history": 0.75}  # grounds that no injected fault has shown: no surer than this

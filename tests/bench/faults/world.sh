@@ -40,6 +40,8 @@ die() { printf 'faults: %s\n' "$*" >&2; exit 1; }
 . "$here/tests/bench/faults/inject-8.sh"
 # shellcheck source=inject-9.sh
 . "$here/tests/bench/faults/inject-9.sh"
+# shellcheck source=inject-10.sh
+. "$here/tests/bench/faults/inject-10.sh"
 
 hosts="web-1 web-2 db-1"
 services=$dir/services
