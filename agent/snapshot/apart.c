@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -33,8 +32,8 @@ static bool make_and_move(int fd, int dirfd, const char *name, mode_t mode)
 	(void)text_format(chance, sizeof chance, "%016llx", (unsigned long long)random_u64(&random));
 	if (mkdirat(fd, chance, mode) != 0)
 		return false;
-	if (renameat2(fd, chance, dirfd, name, RENAME_NOREPLACE) == 0)
-		return true;
+	if (faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && renameat(fd, chance, dirfd, name) == 0)
+		return true; /* somebody's empty folder, made in between, is as good as ours */
 	(void)unlinkat(fd, chance, AT_REMOVEDIR);
 	return false;
 }

@@ -33,7 +33,7 @@ import cluster  # noqa: E402
 from wide import FREE, beside, change, fill, is_between, same  # noqa: E402
 
 SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
-PLACES = {"exchange": {"renameat2": (2, 4)}, "place": {"renameat": (3, 5), "fsync": (6,)}}
+PLACES = {"exchange": {"renameat2": (2, 4)}, "place": {"renameat": (9, 11), "fsync": (6,)}}
 CALLS = {"exchange": ("renameat2", "fsync", "syncfs", "rename"), "place": ("renameat", "unlinkat", "fsync", "ftruncate", "syncfs", "pwrite64", "rename")}
 changes = itertools.count(2)
 MANY, BY_CHANCE = range(1, 60), 30
